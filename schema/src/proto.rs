@@ -15,6 +15,9 @@ pub mod comments {
 /// The services `Loms` and `Comments` without a package, over the same messages.
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
 pub mod alias {
+    // Generated code without a package names the messages' modules as its siblings.
+    use super::{comments, loms};
+
     tonic::include_proto!("_");
 }
 
