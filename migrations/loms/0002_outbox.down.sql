@@ -1,0 +1,3 @@
+drop table stream_partition;
+drop table stream_epoch;
+drop table outbox;

@@ -1,0 +1,3 @@
+drop table dead_letters;
+drop table deliveries;
+drop table inbox;
