@@ -1,0 +1,130 @@
+//! The folder that keeps everything of one `up`: data, logs, keys, pids. One process at a time holds it.
+
+use std::fs::{File, TryLockError};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::account::Account;
+
+/// A state folder, held by this process until it is dropped.
+#[derive(Debug)]
+pub struct StateDir {
+    root: PathBuf,
+    system: PathBuf,
+    _lock: File,
+}
+
+impl StateDir {
+    /// Creates the folder when needed and takes it.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] while another process holds it; [`Error::File`] when it cannot be written.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        std::fs::create_dir_all(root).map_err(Error::file(root))?;
+        let root = root.canonicalize().map_err(Error::file(root))?;
+        let lock = lock(&root)?;
+        let logs = root.join("logs");
+        std::fs::create_dir_all(&logs).map_err(Error::file(logs))?;
+        let system = system_dir(&root);
+        Ok(Self {
+            root,
+            system,
+            _lock: lock,
+        })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The log of one service.
+    #[must_use]
+    pub fn log(&self, service: &str) -> PathBuf {
+        self.root.join("logs").join(format!("{service}.log"))
+    }
+
+    /// The folder for a service that runs under `account`: inside the state folder when that account can get there,
+    /// else under `/var/tmp`, with a name made from the state folder's path.
+    ///
+    /// # Errors
+    /// When the folder cannot be created.
+    pub fn for_account(&self, service: &str, account: Account) -> Result<PathBuf, Error> {
+        let base = if account.can_enter(&self.root) {
+            &self.root
+        } else {
+            &self.system
+        };
+        let folder = base.join(service);
+        std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
+        if base == &self.system {
+            set_mode(base, 0o755)?;
+        }
+        set_mode(&folder, 0o700)?;
+        account.own(&folder)?;
+        Ok(folder)
+    }
+
+    /// Where state lives that the account of `PostgreSQL` cannot reach inside the state folder.
+    #[must_use]
+    pub fn system(&self) -> &Path {
+        &self.system
+    }
+}
+
+/// `/var/tmp/marketplace-HASH` for a state folder: stable over restarts, different for every clone.
+#[must_use]
+pub fn system_dir(root: &Path) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    root.hash(&mut hasher);
+    PathBuf::from(format!("/var/tmp/marketplace-{:016x}", hasher.finish()))
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(Error::file(path))
+}
+
+fn lock(root: &Path) -> Result<File, Error> {
+    let path = root.join("lock");
+    let mut file = File::options()
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(Error::file(&path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            file.read_to_string(&mut pid).map_err(Error::file(&path))?;
+            return Err(Error::InUse {
+                path: root.to_owned(),
+                pid: pid.trim().to_owned(),
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(Error::File { path, source }),
+    }
+    file.set_len(0).map_err(Error::file(&path))?;
+    writeln!(file, "{}", std::process::id()).map_err(Error::file(&path))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_told_who_has_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let _held = StateDir::open(dir.path()).unwrap();
+        let Err(Error::InUse { pid, .. }) = StateDir::open(dir.path()) else {
+            panic!("the folder was given out twice");
+        };
+        assert_eq!(pid, std::process::id().to_string());
+    }
+}
