@@ -1,0 +1,78 @@
+//! How a fetch reaches its subgraph.
+//!
+//! In: a precomputed operation, its variables as JSON and the caller. Out: the subgraph's JSON answer as bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chassis::graphql::LocalSubgraph;
+use futures::future::BoxFuture;
+use url::Url;
+
+use crate::engine::RequestContext;
+use crate::operation::OperationKind;
+
+/// Where a subgraph is.
+#[derive(Clone)]
+pub enum Transport {
+    /// In this process, called without HTTP.
+    Local(LocalSubgraph),
+    /// Elsewhere, by GraphQL over HTTP.
+    Http(Url),
+    /// Anything else that answers operations: the router's own fields, and fakes in tests.
+    Custom(Arc<dyn Subgraph>),
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(_) => f.write_str("Local"),
+            Self::Http(url) => write!(f, "Http({url})"),
+            Self::Custom(_) => f.write_str("Custom"),
+        }
+    }
+}
+
+/// One operation for one subgraph.
+#[derive(Debug, Clone)]
+pub struct FetchRequest {
+    /// The operation's text.
+    pub text: Arc<str>,
+    /// Query or mutation.
+    pub kind: OperationKind,
+    /// The variables, a JSON object.
+    pub variables: Bytes,
+    /// Root fields as (response key, field name), for subgraphs that parse nothing.
+    pub fields: Arc<[(String, String)]>,
+}
+
+/// Why a fetch brought no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// Nobody was reached, so nothing happened; a retry is safe.
+    #[error("not reachable: {0}")]
+    Connect(String),
+    /// The connection broke, or the answer is not what a GraphQL server sends.
+    #[error("broken answer: {0}")]
+    Answer(String),
+    /// It took too long.
+    #[error("took longer than {0:?}")]
+    Timeout(std::time::Duration),
+    /// The breaker is open.
+    #[error("breaker open")]
+    BreakerOpen,
+}
+
+/// Something that answers subgraph operations.
+pub trait Subgraph: Send + Sync {
+    /// Runs one operation; the answer is a GraphQL response as JSON.
+    ///
+    /// # Cancel safety
+    /// A dropped query has no effect; a dropped mutation may have happened.
+    fn fetch<'a>(
+        &'a self,
+        request: FetchRequest,
+        ctx: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Bytes, FetchError>>;
+}
