@@ -1,4 +1,4 @@
-//! What a refused request looks like over HTTP, and why the router may not start.
+//! What a refused request looks like over HTTP.
 //!
 //! A refusal itself is [`RequestError`]: GraphQL errors with stable codes. Here is only what HTTP makes of it.
 //! Invariant: a fault's cause goes to the log alone; the client gets the code's masked sentence.
@@ -38,21 +38,4 @@ pub fn with(mut error: RequestError, name: &str, value: impl Into<Value>) -> Req
         first.extensions.insert(name.to_owned(), value.into());
     }
     error
-}
-
-/// Why the router did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port is taken, or an address is not this machine's.
-    #[error(transparent)]
-    Listen(#[from] chassis::listen::Error),
-    /// The supergraph cannot be served.
-    #[error("the supergraph cannot be loaded")]
-    Load(#[from] crate::engine::LoadError),
-    /// The reader of the order events cannot be set up.
-    #[error("the order-event stream cannot be read")]
-    Stream(#[from] order_stream::Error),
-    /// The router's own operations do not fit the supergraph.
-    #[error("an operation of the router itself was refused")]
-    Operation(#[from] RequestError),
 }
