@@ -1,1 +1,15 @@
-//! testkit.
+//! What the tests share: a real `PostgreSQL`, a real Kafka, tokens, and a way to wait without sleeping.
+//!
+//! `make test` starts both services once for all test binaries and passes their addresses in `TEST_POSTGRES_URL` and
+//! `TEST_KAFKA_BROKERS`. Without those, the first test of a binary that needs a service starts one for the binary; a
+//! watchdog ends it and removes its files when the binary ends. Tests share the servers and nothing else: each takes
+//! a database of its own ([`database()`]) and a topic of its own ([`topic`]).
+
+mod eventually;
+mod kafka;
+mod services;
+
+pub use dev_services::port::free as free_port;
+pub use eventually::eventually;
+pub use kafka::{OwnKafka, kafka, topic, unique};
+pub use services::{Services, postgres_url};

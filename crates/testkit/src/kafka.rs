@@ -1,0 +1,114 @@
+//! The broker of the tests, and topics in it.
+
+use std::time::Duration;
+
+use dev_services::state::StateDir;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::services::{KAFKA_BROKERS, keep_until_exit, start_kafka, variable};
+
+/// The addresses of a real broker that all tests of a run share. Take a topic of your own with [`topic`].
+///
+/// # Panics
+/// When none is running and none can be started.
+pub async fn kafka() -> &'static str {
+    static BROKERS: OnceCell<String> = OnceCell::const_new();
+    BROKERS
+        .get_or_init(|| async {
+            if let Some(brokers) = variable(KAFKA_BROKERS) {
+                return brokers;
+            }
+            let started = start_kafka().await.expect("Kafka for the tests starts");
+            let brokers = started.0.brokers().to_owned();
+            keep_until_exit(started);
+            brokers
+        })
+        .await
+}
+
+/// A name that no other test uses, for a topic or a consumer group.
+#[must_use]
+pub fn unique(prefix: &str) -> String {
+    format!("{prefix}-{}", Uuid::new_v4().simple())
+}
+
+/// Creates a topic with a unique name in the shared broker.
+///
+/// # Panics
+/// When the broker refuses.
+pub async fn topic(partitions: i32) -> String {
+    let name = unique("order-events");
+    create_topic(kafka().await, &name, partitions).await;
+    name
+}
+
+async fn create_topic(brokers: &str, name: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .create()
+        .expect("the settings are valid");
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
+    let created = admin
+        .create_topics([&topic], &options)
+        .await
+        .expect("the broker answers");
+    for result in created {
+        result.expect("a unique topic can be created");
+    }
+}
+
+/// A broker that belongs to one test, which may kill it.
+#[derive(Debug)]
+pub struct OwnKafka {
+    kafka: dev_services::kafka::Kafka,
+    _state: StateDir,
+}
+
+impl OwnKafka {
+    /// Starts one on a free port.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn start() -> Self {
+        let (kafka, state) = start_kafka().await.expect("a broker for one test starts");
+        Self {
+            kafka,
+            _state: state,
+        }
+    }
+
+    /// `host:port` for clients; the same after a restart.
+    #[must_use]
+    pub fn brokers(&self) -> &str {
+        self.kafka.brokers()
+    }
+
+    /// Creates a topic in this broker.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub async fn create_topic(&self, name: &str, partitions: i32) {
+        create_topic(self.brokers(), name, partitions).await;
+    }
+
+    /// Kills it with SIGKILL, as a crash would.
+    pub async fn kill(&mut self) {
+        self.kafka.kill().await;
+    }
+
+    /// Brings it back with the same data on the same port.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    pub async fn restart(&mut self) {
+        self.kafka
+            .restart()
+            .await
+            .expect("a killed broker comes back");
+    }
+}
