@@ -1,1 +1,35 @@
-//! order-stream.
+//! The order-event stream as its readers see it: one log a process, any number of readers, no queues.
+//!
+//! [`OrderStream`] follows the topic with one consumer and keeps recent events in a bounded log. A [`Reader`]
+//! asks for a [`Scope`] from a [`Cursor`] on and gets the next event or waits. Invariant: from a cursor on, a
+//! reader gets every event in scope exactly once, in version order for each order, on any process that follows
+//! the same topic; or it gets a gap and knows that it must read the state again.
+//!
+//! Where to start reading: `cursor` (what a place is), `log` (the shared memory), `reader`, then `tail`.
+//!
+//! # The identity of a stream
+//! Offsets mean nothing in another incarnation of the topic. The client library does not give Kafka's topic id,
+//! so the identity is the `stream-epoch` header that the outbox relay writes on every event: a UUID of version
+//! 7, kept beside the outbox, replaced when the relay finds that the topic was. Such UUIDs sort by time, so all
+//! processes agree that the highest one seen is the current one, also in a topic that holds several.
+
+mod bounds;
+mod config;
+mod consumer;
+mod cursor;
+mod log;
+mod metrics;
+mod reader;
+mod replay;
+mod scope;
+mod stream;
+mod tail;
+mod versions;
+mod waiters;
+
+pub use bounds::Unavailable;
+pub use config::Config;
+pub use cursor::{Cursor, CursorError, MAX_PARTITIONS};
+pub use reader::{From, Item, Reader};
+pub use scope::Scope;
+pub use stream::{OrderStream, Stopped};

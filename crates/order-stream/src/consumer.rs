@@ -1,0 +1,131 @@
+//! Consumers of the order-event topic that belong to no group: they are told where to read.
+
+use std::time::Duration;
+
+use chassis::kafka;
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _, StreamConsumer},
+    error::{KafkaError, KafkaResult},
+    message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message as _},
+};
+use schema::event::{OrderEvent, header};
+use uuid::Uuid;
+
+use crate::{
+    bounds::Bounds,
+    log::Record,
+};
+
+/// Messages before the wanted place that a reader looks at to know which versions were sent already. Twice the
+/// relay's batch: the farthest that a repeat can stand behind its original.
+pub(crate) const PREAMBLE: i64 = 2_048;
+
+/// Memory that one replay may hold ahead of its reader, in KiB.
+const REPLAY_QUEUE_KIB: &str = "1024";
+
+/// librdkafka wants a group's name even of a consumer that never joins one.
+const UNUSED_GROUP: &str = "order-stream";
+
+fn settings(config: &kafka::Config) -> ClientConfig {
+    let mut settings = kafka::client(config);
+    settings
+        .set("group.id", UNUSED_GROUP)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // Out of range is an answer here, the sign of a gap; never jump in silence.
+        .set("auto.offset.reset", "error")
+        .set("enable.partition.eof", "true")
+        .set("topic.metadata.refresh.interval.ms", "5000");
+    settings
+}
+
+/// The one long-lived consumer of a process.
+pub(crate) fn tail(config: &kafka::Config) -> KafkaResult<StreamConsumer> {
+    settings(config).set("fetch.wait.max.ms", "250").create()
+}
+
+/// A consumer for one reader that is behind the log; small, because there may be several.
+pub(crate) fn replay(config: &kafka::Config) -> KafkaResult<StreamConsumer> {
+    settings(config)
+        .set("fetch.wait.max.ms", "50")
+        .set("queued.max.messages.kbytes", REPLAY_QUEUE_KIB)
+        .set("max.partition.fetch.bytes", "262144")
+        .create()
+}
+
+/// A consumer that only asks for the topic's bounds.
+pub(crate) fn bounds(config: &kafka::Config) -> KafkaResult<BaseConsumer> {
+    settings(config).create()
+}
+
+/// Makes the consumer read each named partition from its offset.
+pub(crate) fn assign(
+    consumer: &StreamConsumer,
+    topic: &str,
+    from: impl Iterator<Item = (usize, i64)>,
+) -> KafkaResult<()> {
+    let mut assignment = TopicPartitionList::new();
+    for (partition, offset) in from {
+        let partition = i32::try_from(partition).map_err(|_| too_many_partitions())?;
+        assignment.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+    }
+    consumer.assign(&assignment)
+}
+
+/// Asks the broker for the first and the next offset of every partition. Blocks up to `timeout` a request.
+pub(crate) fn query_bounds(
+    consumer: &BaseConsumer,
+    topic: &str,
+    timeout: Duration,
+) -> KafkaResult<Bounds> {
+    let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    if let Some(code) = found.and_then(|found| found.error()) {
+        return Err(KafkaError::MetadataFetch(code.into()));
+    }
+    let partitions = found.map_or(0, |found| found.partitions().len());
+    let mut bounds = Bounds { low: Vec::new(), high: Vec::new() };
+    for partition in 0..partitions {
+        let partition = i32::try_from(partition).map_err(|_| too_many_partitions())?;
+        let (low, high) = consumer.fetch_watermarks(topic, partition, timeout)?;
+        bounds.low.push(low);
+        bounds.high.push(high);
+    }
+    Ok(bounds)
+}
+
+fn too_many_partitions() -> KafkaError {
+    KafkaError::MetadataFetch(rdkafka::types::RDKafkaErrorCode::InvalidPartitions)
+}
+
+/// Reads a message. One that is not an order event comes without one, and why is logged: the notifier parks
+/// it, readers pass it over.
+pub(crate) fn record(message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers();
+    let header = |name: &str| find_header(headers, name);
+    let event = OrderEvent::decode(message.payload().unwrap_or_default(), header);
+    let event = event
+        .inspect_err(|error| {
+            tracing::debug!(
+                partition = message.partition(),
+                offset = message.offset(),
+                %error,
+                "message passed over, it is not an order event"
+            );
+        })
+        .ok();
+    let epoch = header(header::STREAM_EPOCH)
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .and_then(|text| Uuid::parse_str(&text).ok());
+    Record {
+        partition: usize::try_from(message.partition()).unwrap_or_default(),
+        offset: message.offset(),
+        epoch,
+        event,
+    }
+}
+
+fn find_header(headers: Option<&BorrowedHeaders>, name: &str) -> Option<Vec<u8>> {
+    headers?.iter().find(|header| header.key == name)?.value.map(<[u8]>::to_vec)
+}

@@ -1,0 +1,170 @@
+//! One subscriber's way through the stream: a scope and a place, no queue.
+//!
+//! A reader holds a position in the shared log, so however slow it is, nothing is dropped for it: it falls
+//! behind, then reads from the topic, and only when the topic has lost what it needs it gets a gap.
+
+use std::sync::Arc;
+
+use schema::event::OrderEvent;
+
+use crate::{
+    cursor::Cursor,
+    log::{Polled, Position},
+    metrics,
+    replay::{Replay, Replayed},
+    scope::Scope,
+    stream::{Resumed, Shared, Stopped},
+    waiters::Waiter,
+};
+
+/// Where a reader begins.
+#[derive(Debug, Clone)]
+pub enum From {
+    /// After everything that the cursor's holder has seen.
+    Cursor(Cursor),
+    /// At the end of the stream as this process knows it when the reader is made (or, when the process has not
+    /// caught up with the topic yet, when it has). A caller that also reads state elsewhere takes
+    /// [`crate::OrderStream::end_cursor`] first, then the state, and begins at that cursor.
+    Now,
+}
+
+/// What a reader gets.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A change in scope.
+    Event {
+        /// The change.
+        event: Arc<OrderEvent>,
+        /// The place after it.
+        cursor: Cursor,
+    },
+    /// What stood between the reader's place and `cursor` is gone (retention, another topic, a place past the
+    /// end): read the state again, then go on. Nothing after `cursor` is missing.
+    Gap {
+        /// The place where the reader goes on.
+        cursor: Cursor,
+    },
+}
+
+#[derive(Debug)]
+enum State {
+    /// At `Reader::cursor`, not yet looked up.
+    Resume,
+    Log(Position),
+    Replay(Box<Replay>),
+}
+
+/// A subscriber's place in the stream. See [`crate::OrderStream::reader`].
+#[derive(Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+    scope: Scope,
+    waiter: Option<Arc<Waiter>>,
+    /// All below it was delivered or is out of scope; `None` until "now" is known.
+    cursor: Option<Cursor>,
+    state: State,
+}
+
+impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>, scope: Scope, from: From) -> Self {
+        let waiter = Some(shared.waiters.join(scope));
+        metrics::SCOPES.set(i64::try_from(shared.waiters.len()).unwrap_or(i64::MAX));
+        let cursor = match from {
+            From::Cursor(cursor) => Some(cursor),
+            From::Now => shared.known_end(),
+        };
+        Self { shared, scope, waiter, cursor, state: State::Resume }
+    }
+
+    /// The reader's place: all in scope before it was delivered. `None` until the first event or gap of a
+    /// reader that began "now" before this process had caught up.
+    #[must_use]
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.cursor.clone()
+    }
+
+    /// The next event in scope, or a gap. Waits as long as there is none, also while the broker is away.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the process drains.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the place moves only when an item is returned or passed.
+    pub async fn next(&mut self) -> Result<Item, Stopped> {
+        loop {
+            let item = match &mut self.state {
+                State::Resume => self.resume().await?,
+                State::Log(_) => self.follow_log().await?,
+                State::Replay(_) => self.follow_replay().await?,
+            };
+            if let Some(item) = item {
+                return Ok(item);
+            }
+        }
+    }
+
+    async fn resume(&mut self) -> Result<Option<Item>, Stopped> {
+        match self.shared.resume(self.cursor.as_ref()).await? {
+            Resumed::Log(position) => self.state = State::Log(position),
+            Resumed::Replay(replay) => self.state = State::Replay(replay),
+            Resumed::Gap => return Ok(Some(self.gap())),
+        }
+        Ok(None)
+    }
+
+    async fn follow_log(&mut self) -> Result<Option<Item>, Stopped> {
+        let (State::Log(position), Some(waiter)) = (&mut self.state, &self.waiter) else {
+            return Ok(None);
+        };
+        // Registered before the look, so that an event between the look and the wait is not missed.
+        let news = waiter.news.notified();
+        tokio::pin!(news);
+        news.as_mut().enable();
+        match self.shared.log.read().poll(self.scope, position, waiter) {
+            Polled::Event(event, cursor) => {
+                self.cursor = Some(cursor.clone());
+                return Ok(Some(Item::Event { event, cursor }));
+            }
+            Polled::AtEnd(cursor) => self.cursor = Some(cursor),
+            Polled::Lost => {
+                self.state = State::Resume;
+                return Ok(None);
+            }
+        }
+        self.shared.unless_stopped(news).await?;
+        Ok(None)
+    }
+
+    async fn follow_replay(&mut self) -> Result<Option<Item>, Stopped> {
+        let State::Replay(replay) = &mut self.state else { return Ok(None) };
+        match self.shared.unless_stopped(replay.next(self.scope)).await? {
+            Replayed::Event(event, cursor) => {
+                self.cursor = Some(cursor.clone());
+                Ok(Some(Item::Event { event, cursor }))
+            }
+            Replayed::Done(cursor) => {
+                self.cursor = Some(cursor);
+                self.state = State::Resume;
+                Ok(None)
+            }
+            Replayed::Gone => Ok(Some(self.gap())),
+        }
+    }
+
+    /// Moves to the end of the log and says so.
+    fn gap(&mut self) -> Item {
+        metrics::GAPS.inc();
+        let cursor = self.shared.log.read().end();
+        self.cursor = Some(cursor.clone());
+        self.state = State::Resume;
+        Item::Gap { cursor }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            self.shared.waiters.leave(self.scope, waiter);
+        }
+    }
+}
