@@ -145,9 +145,9 @@ impl Kafka {
         self.wait_ready().await
     }
 
-    /// Stops the broker: SIGTERM, then SIGKILL after 10 s.
-    pub async fn stop(mut self) {
-        self.child.stop(STOP_LIMIT).await;
+    /// Stops the broker: SIGTERM, then SIGKILL after `limit`.
+    pub async fn stop(mut self, limit: Duration) {
+        self.child.stop(limit).await;
         self.keep_archive();
     }
 

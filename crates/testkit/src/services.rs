@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use dev_services::account::Account;
+use dev_services::child::STOP_LIMIT;
 use dev_services::postgres::{Cluster, Durability};
 use dev_services::state::StateDir;
 use dev_services::{Progress, environment, kafka, postgres};
@@ -11,9 +12,9 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 /// The variable with the URL of a running server, as a superuser.
-pub const POSTGRES_URL: &str = "TEST_POSTGRES_URL";
+pub(crate) const POSTGRES_URL: &str = "TEST_POSTGRES_URL";
 /// The variable with the addresses of a running broker.
-pub const KAFKA_BROKERS: &str = "TEST_KAFKA_BROKERS";
+pub(crate) const KAFKA_BROKERS: &str = "TEST_KAFKA_BROKERS";
 
 /// Both servers of one run, on free ports, in a temporary folder that ends with them.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Services {
 
     /// Stops both and removes their files.
     pub async fn stop(self) {
-        tokio::join!(self.cluster.stop(), self.kafka.stop());
+        tokio::join!(self.cluster.stop(STOP_LIMIT), self.kafka.stop(STOP_LIMIT));
         for folder in [self.state.root(), self.state.system()] {
             if folder.exists()
                 && let Err(error) = std::fs::remove_dir_all(folder)

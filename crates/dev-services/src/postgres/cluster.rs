@@ -1,6 +1,6 @@
 //! The cluster's life: initdb, start, readiness, stop.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -51,10 +51,9 @@ pub struct Settings {
 /// A running private cluster. Dropping it stops the cluster in the background.
 #[derive(Debug)]
 pub struct Cluster {
+    settings: Settings,
     binaries: Binaries,
     url: String,
-    port: u16,
-    data: PathBuf,
     child: Supervised,
 }
 
@@ -112,7 +111,7 @@ impl Cluster {
     /// The port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.settings.port
     }
 
     /// Which binaries it runs on.
@@ -123,8 +122,8 @@ impl Cluster {
 
     /// The data folder.
     #[must_use]
-    pub fn data(&self) -> &Path {
-        &self.data
+    pub fn data(&self) -> PathBuf {
+        self.settings.dir.join("data")
     }
 
     /// The postmaster's pid.
@@ -138,19 +137,30 @@ impl Cluster {
         self.child.wait().await
     }
 
-    /// Stops the cluster: the fast shutdown, then SIGKILL after 10 s.
-    pub async fn stop(mut self) {
+    /// Starts a cluster that ended again, on the same port and data.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn restart(&mut self) -> Result<(), Error> {
         self.child.stop(STOP_LIMIT).await;
+        self.child = spawn(&self.settings, &self.binaries)?;
+        self.wait_ready().await
     }
 
-    async fn wait_ready(&mut self, log: &Path) -> Result<(), Error> {
+    /// Stops the cluster: the fast shutdown, then SIGKILL after `limit`.
+    pub async fn stop(mut self, limit: Duration) {
+        self.child.stop(limit).await;
+    }
+
+    async fn wait_ready(&mut self) -> Result<(), Error> {
+        let log = self.settings.log.clone();
         let deadline = Instant::now() + READY_LIMIT;
         while !answers(&self.url).await {
             if self.child.try_wait().is_some() {
                 return Err(Error::Exited {
                     service: "postgres",
-                    tail: tail(log),
-                    log: log.to_owned(),
+                    tail: tail(&log),
+                    log,
                 });
             }
             if Instant::now() >= deadline {
@@ -158,7 +168,7 @@ impl Cluster {
                 return Err(Error::NotReady {
                     service: "postgres",
                     seconds,
-                    log: log.to_owned(),
+                    log,
                 });
             }
             sleep(Duration::from_millis(20)).await;

@@ -1,3 +1,4 @@
+use dev_services::child::STOP_LIMIT;
 use dev_services::kafka::{Kafka, Settings, answers_metadata};
 use dev_services::state::StateDir;
 use dev_services::{Progress, environment};
@@ -24,6 +25,6 @@ async fn a_killed_broker_comes_back_on_its_port() {
     assert!(!answers_metadata(&brokers).await);
     kafka.restart().await.unwrap();
     assert!(answers_metadata(&brokers).await);
-    kafka.stop().await;
+    kafka.stop(STOP_LIMIT).await;
     assert!(!answers_metadata(&brokers).await);
 }

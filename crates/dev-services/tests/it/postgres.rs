@@ -2,6 +2,7 @@ use std::path::Path;
 
 use dev_services::Progress;
 use dev_services::account::Account;
+use dev_services::child::STOP_LIMIT;
 use dev_services::environment;
 use dev_services::postgres::{Cluster, Durability, Settings, answers};
 use dev_services::state::StateDir;
@@ -37,7 +38,7 @@ async fn a_cluster_keeps_its_data_over_a_restart_and_ends_when_stopped() {
     )
     .await;
     let (pid, url) = (first.pid(), first.url().to_owned());
-    first.stop().await;
+    first.stop(STOP_LIMIT).await;
     assert!(!is_running(pid));
     assert!(!answers(&url).await);
 
@@ -45,7 +46,7 @@ async fn a_cluster_keeps_its_data_over_a_restart_and_ends_when_stopped() {
         .await
         .unwrap();
     run(second.url(), "SELECT n / (n - 6) FROM kept").await;
-    second.stop().await;
+    second.stop(STOP_LIMIT).await;
     std::fs::remove_dir_all(state.system()).ok();
 }
 
