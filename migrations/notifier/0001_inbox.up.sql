@@ -37,6 +37,8 @@ create table dead_letters (
     value       bytea,
     headers     jsonb       not null default '[]',
     reason      text        not null,
-    parked_at   timestamptz not null default now(),
-    unique (topic, partition, "offset", reason)
+    parked_at   timestamptz not null default now()
 );
+
+-- A redelivered message is parked once; the value tells it from one at the same place of a replaced topic.
+create unique index dead_letters_once on dead_letters (topic, partition, "offset", md5(coalesce(value, '')));

@@ -5,5 +5,7 @@
 //! version order. Whoever reads the topic drops repeats by (order id, version).
 
 mod append;
+pub mod relay;
 
 pub use append::append;
+pub use relay::{Relay, RelayHandle};

@@ -1,0 +1,167 @@
+//! The one sender of a shard: passes over the unsent rows while its session holds the lock.
+//!
+//! A pass walks the unsent rows from the lowest id in pages. Ids of concurrent transactions become visible out
+//! of order, so every pass starts at the beginning: what matters is the predicate "unsent", never the last id.
+
+use std::{collections::HashSet, time::Duration};
+
+use chassis::{clock::Clock, kafka};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Broken, Config, Shard, epoch, metrics, producer::Publisher, publish, store};
+
+/// Rows that a pass tries when the last one failed: enough to find out, little enough to wait for.
+const PROBE: usize = 32;
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// Every row that was visible at its start is sent.
+    Clear,
+    /// Some were not acknowledged.
+    Held,
+}
+
+/// A session that holds the lock of a shard, and what it sends with.
+#[derive(Debug)]
+pub(crate) struct Leader {
+    connection: PgConnection,
+    shard: Shard,
+    publisher: Publisher,
+    kafka: kafka::Config,
+    clock: Clock,
+    config: Config,
+    /// `None` until checked against the topic, and again after the broker was away.
+    epoch: Option<Uuid>,
+    failures: u32,
+}
+
+impl Leader {
+    /// A leader over a connection that holds the shard's lock.
+    pub(crate) fn new(
+        connection: PgConnection,
+        shard: Shard,
+        kafka: kafka::Config,
+        clock: Clock,
+        config: Config,
+    ) -> Result<Self, Broken> {
+        let publisher = Publisher::new(&kafka).map_err(Broken::Producer)?;
+        Ok(Self { connection, shard, publisher, kafka, clock, config, epoch: None, failures: 0 })
+    }
+
+    /// Sends what is unsent. The pause before the next pass is [`Leader::pause`].
+    ///
+    /// # Errors
+    /// [`Broken`] when the session is lost, and with it the lock. Trouble with the broker is no error.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave acknowledged rows unmarked: they are sent again, and readers drop repeats.
+    pub(crate) async fn pass(&mut self) -> Result<Pass, Broken> {
+        let pass = match self.send_pages().await {
+            Ok(pass) => pass,
+            Err(Broken::Broker(error)) => {
+                tracing::debug!(%error, "the broker does not answer");
+                metrics::ERRORS.inc();
+                Pass::Held
+            }
+            Err(broken) => return Err(broken),
+        };
+        self.settle(pass)?;
+        let oldest = store::oldest_unsent(&mut self.connection).await?;
+        let age = oldest.map_or(0, |since| (self.clock.now() - since).num_milliseconds().max(0));
+        metrics::OLDEST_UNSENT.set(Duration::from_millis(age.unsigned_abs()).as_secs_f64());
+        Ok(pass)
+    }
+
+    async fn send_pages(&mut self) -> Result<Pass, Broken> {
+        let epoch = self.verified_epoch().await?;
+        let limit = if self.failures == 0 { self.config.batch } else { PROBE };
+        let (mut after, mut blocked) = (0, HashSet::new());
+        loop {
+            let shards = i64::from(self.shard.of);
+            let shard = i64::from(self.shard.number);
+            let page =
+                store::list_unsent(&mut self.connection, shards, shard, after, limit).await?;
+            if !page.rows.is_empty() {
+                after = page.last;
+                let publisher = &self.publisher;
+                let sent =
+                    publish::send_page(page.rows, &mut blocked, |event| publisher.send(event, epoch))
+                        .await;
+                self.mark(&sent).await?;
+                if sent.acked.is_empty() && sent.broker_faults > 0 {
+                    return Ok(Pass::Held);
+                }
+            }
+            if !page.full {
+                return Ok(if blocked.is_empty() { Pass::Clear } else { Pass::Held });
+            }
+        }
+    }
+
+    async fn verified_epoch(&mut self) -> Result<Uuid, Broken> {
+        if let Some(epoch) = self.epoch {
+            return Ok(epoch);
+        }
+        let epoch = epoch::verify(&mut self.connection, &self.publisher, &self.clock).await?;
+        self.epoch = Some(epoch);
+        Ok(epoch)
+    }
+
+    async fn mark(&mut self, sent: &publish::Sent) -> Result<(), Broken> {
+        metrics::BATCH.observe(f64::from(u32::try_from(sent.acked.len()).unwrap_or(u32::MAX)));
+        metrics::SENT.inc_by(sent.acked.len() as u64);
+        metrics::ERRORS.inc_by((sent.message_faults + sent.broker_faults) as u64);
+        if sent.acked.is_empty() {
+            return Ok(());
+        }
+        // Crash point R1: acknowledged, not yet marked. The rows are sent again after it.
+        Ok(store::mark_sent(&mut self.connection, &sent.acked, self.clock.now()).await?)
+    }
+
+    /// Counts failures and replaces a producer that gave up.
+    fn settle(&mut self, pass: Pass) -> Result<(), Broken> {
+        match pass {
+            Pass::Clear => {
+                if self.failures > 0 {
+                    tracing::info!(shard = self.shard.number, "order events flow again");
+                }
+                self.failures = 0;
+            }
+            Pass::Held => {
+                if self.failures == 0 {
+                    tracing::warn!(
+                        shard = self.shard.number,
+                        "order events wait for the broker, orders go on"
+                    );
+                }
+                self.failures = self.failures.saturating_add(1);
+                // The topic may be another one when the broker is back.
+                self.epoch = None;
+                if self.publisher.is_broken() {
+                    self.publisher = Publisher::new(&self.kafka).map_err(Broken::Producer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How long to wait before the next pass, unless woken; and whether waking counts.
+    pub(crate) fn pause(&self) -> Pause {
+        if self.failures == 0 {
+            return Pause::UntilWoken(self.config.poll_interval);
+        }
+        let doubled = self.config.backoff_min * 2_u32.saturating_pow(self.failures.min(16) - 1);
+        Pause::Backoff(doubled.min(self.config.backoff_max))
+    }
+}
+
+/// The pause between two passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Ends at a commit, or after this long.
+    UntilWoken(Duration),
+    /// Ends after this long: new events don't make the broker come back.
+    Backoff(Duration),
+}

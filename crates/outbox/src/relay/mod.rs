@@ -1,0 +1,278 @@
+//! The relay: sends the outbox's unsent rows to the topic, one sender a shard among all processes.
+//!
+//! Every process runs a relay; a session-level advisory lock decides who sends. The lock lives and dies with
+//! the sender's database session, so a killed sender is replaced within `takeover_interval`. A sender that was
+//! replaced without noticing can only repeat events, never lose or reorder them: readers drop repeats by
+//! (order id, version). No row is given up: what the broker does not take now is tried again for good.
+//!
+//! The commit wakes the relay of its own process ([`RelayHandle::wake`]). If another process is the sender, the
+//! woken relay passes it on with `NOTIFY`, from its own session: a `NOTIFY` inside the order's transaction
+//! would make all committing transactions queue for Postgres's one notification lock. A wake lost in a crash
+//! costs at most `poll_interval`.
+//!
+//! Sent rows stay: an order's history is read from them.
+
+mod epoch;
+mod leader;
+mod metrics;
+mod producer;
+mod publish;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::{
+    clock::Clock,
+    health::{Component, Health},
+    kafka,
+    tasks::Tasks,
+};
+use sea_orm::DatabaseConnection;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool, postgres::PgListener};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use leader::{Leader, Pause};
+
+/// The channel on which relays wake each other.
+const CHANNEL: &str = "outbox";
+
+/// Settings of the relay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Senders that may work side by side, by order id; at least 1, the same in every process.
+    pub shards: u32,
+    /// Rows read, sent and marked together.
+    pub batch: usize,
+    /// Longest time until a commit is noticed when no wake arrived.
+    #[serde(with = "humantime_serde")]
+    pub poll_interval: Duration,
+    /// How often a relay that is not the sender asks for the lock.
+    #[serde(with = "humantime_serde")]
+    pub takeover_interval: Duration,
+    /// First pause after the broker failed; it doubles.
+    #[serde(with = "humantime_serde")]
+    pub backoff_min: Duration,
+    /// Longest pause while the broker is away.
+    #[serde(with = "humantime_serde")]
+    pub backoff_max: Duration,
+    /// How long a pass may go on after the process was told to stop.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            shards: 1,
+            batch: 1_000,
+            poll_interval: Duration::from_secs(1),
+            takeover_interval: Duration::from_millis(500),
+            backoff_min: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(2),
+            drain_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Why a relay's session ended. It is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("database: {0}")]
+    Session(#[from] sqlx::Error),
+    #[error("producer: {0}")]
+    Producer(#[source] kafka::Error),
+    #[error("broker: {0}")]
+    Broker(#[source] rdkafka::error::KafkaError),
+}
+
+/// One of `of` parts of the outbox, by order id.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shard {
+    pub(crate) number: u32,
+    pub(crate) of: u32,
+}
+
+/// The relay of a process.
+#[derive(Debug)]
+pub struct Relay;
+
+/// Wakes the relay. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RelayHandle {
+    shards: Arc<[Notify]>,
+}
+
+impl RelayHandle {
+    /// Says that events were committed. Never blocks; calls that come close together count as one.
+    pub fn wake(&self) {
+        for shard in self.shards.iter() {
+            shard.notify_one();
+        }
+    }
+}
+
+impl Relay {
+    /// Starts the relay's tasks; they end at the tasks' token. Neither database nor broker must be reachable.
+    ///
+    /// The health component `outbox-relay` is about the database session alone: orders go on without a broker,
+    /// and the age of the oldest unsent event is a metric.
+    ///
+    /// # Panics
+    /// When `database` is not a Postgres connection.
+    #[must_use]
+    pub fn start(
+        config: Config,
+        database: DatabaseConnection,
+        kafka: kafka::Config,
+        clock: Clock,
+        tasks: &Tasks,
+        health: &Health,
+    ) -> RelayHandle {
+        let shards = config.shards.max(1);
+        let handle = RelayHandle { shards: (0..shards).map(|_| Notify::new()).collect() };
+        let pool = database.get_postgres_connection_pool().clone();
+        for number in 0..shards {
+            let relay = ShardRelay {
+                shard: Shard { number, of: shards },
+                pool: pool.clone(),
+                kafka: kafka.clone(),
+                clock: clock.clone(),
+                config: config.clone(),
+                wakes: handle.clone(),
+                health: health.component("outbox-relay"),
+                token: tasks.token(),
+            };
+            tasks.spawn("outbox relay", relay.run());
+        }
+        tasks.spawn("outbox listener", listen(pool, handle.clone(), tasks.token()));
+        handle
+    }
+}
+
+/// Passes other processes' wakes on to this one.
+async fn listen(pool: PgPool, handle: RelayHandle, token: CancellationToken) {
+    let listening = async {
+        loop {
+            if let Err(error) = forward_wakes(&pool, &handle).await {
+                tracing::debug!(%error, "outbox listener lost its connection");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        () = token.cancelled() => {}
+        () = listening => {}
+    }
+}
+
+async fn forward_wakes(pool: &PgPool, handle: &RelayHandle) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        // `None` says that the connection was lost and made anew: something may have been missed.
+        listener.try_recv().await?;
+        handle.wake();
+    }
+}
+
+/// The relay of one shard in this process.
+struct ShardRelay {
+    shard: Shard,
+    pool: PgPool,
+    kafka: kafka::Config,
+    clock: Clock,
+    config: Config,
+    wakes: RelayHandle,
+    health: Component,
+    token: CancellationToken,
+}
+
+impl ShardRelay {
+    async fn run(self) {
+        while !self.token.is_cancelled() {
+            metrics::LEADER.with_label_values(&[&self.shard.number.to_string()]).set(0);
+            if let Err(broken) = self.serve().await {
+                self.health.down(broken.to_string());
+                tracing::warn!(shard = self.shard.number, error = %broken, "outbox relay starts anew");
+                self.pause(self.config.takeover_interval).await;
+            }
+        }
+    }
+
+    /// One database session: wait for the lock, then send.
+    async fn serve(&self) -> Result<(), Broken> {
+        // Detached: the session is the lock, so it must never go back to the pool.
+        let acquired = tokio::select! {
+            () = self.token.cancelled() => return Ok(()),
+            acquired = self.pool.acquire() => acquired?,
+        };
+        let mut connection = acquired.detach();
+        store::fail_fast(&mut connection).await?;
+        self.health.up();
+        if !self.win_lock(&mut connection).await? {
+            return Ok(());
+        }
+        tracing::info!(shard = self.shard.number, "this process sends the order events");
+        metrics::LEADER.with_label_values(&[&self.shard.number.to_string()]).set(1);
+        let (kafka, clock, config) = (self.kafka.clone(), self.clock.clone(), self.config.clone());
+        let leader = Leader::new(connection, self.shard, kafka, clock, config)?;
+        self.lead(leader).await
+    }
+
+    /// Waits for the shard's lock and passes wakes on meanwhile. False at the end of the process.
+    async fn win_lock(&self, connection: &mut PgConnection) -> Result<bool, Broken> {
+        let number = i32::try_from(self.shard.number).unwrap_or(i32::MAX);
+        while !store::try_lock(connection, number).await? {
+            tokio::select! {
+                () = self.token.cancelled() => return Ok(false),
+                () = self.woken() => store::notify(connection, CHANNEL).await?,
+                () = tokio::time::sleep(self.config.takeover_interval) => {}
+            }
+        }
+        Ok(true)
+    }
+
+    async fn lead(&self, mut leader: Leader) -> Result<(), Broken> {
+        loop {
+            let stopping = self.token.is_cancelled();
+            tokio::select! {
+                biased;
+                passed = leader.pass() => drop(passed?),
+                () = self.drained() => return Ok(()),
+            }
+            if stopping {
+                return Ok(());
+            }
+            match leader.pause() {
+                Pause::UntilWoken(limit) => tokio::select! {
+                    () = self.woken() => {}
+                    () = self.pause(limit) => {}
+                },
+                Pause::Backoff(limit) => self.pause(limit).await,
+            }
+        }
+    }
+
+    async fn woken(&self) {
+        self.wakes.shards[self.shard.number as usize].notified().await;
+    }
+
+    /// Sleeps, or less when the process stops.
+    async fn pause(&self, limit: Duration) {
+        tokio::select! {
+            () = self.token.cancelled() => {}
+            () = tokio::time::sleep(limit) => {}
+        }
+    }
+
+    /// Ends when the process was told to stop and the time to finish is over.
+    async fn drained(&self) {
+        self.token.cancelled().await;
+        tokio::time::sleep(self.config.drain_timeout).await;
+    }
+}

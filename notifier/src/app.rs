@@ -1,0 +1,82 @@
+//! Wires the notifier: database, group member, sink.
+
+use std::sync::Arc;
+
+use chassis::{clock::Clock, health::Health, kafka, postgres, tasks::Tasks};
+
+use crate::{
+    config::Config,
+    consumer::Member,
+    handle::Handler,
+    sink::{Sink, Stdout},
+};
+
+/// What the notifier needs from its process.
+#[derive(Debug, Clone)]
+pub struct Dependencies {
+    /// The server that has the database `notifier`.
+    pub postgres: postgres::Config,
+    /// The broker and the topic.
+    pub kafka: kafka::Config,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why the notifier cannot start. An unreachable database or broker is no such reason.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database settings make no connection.
+    #[error("database: {0}")]
+    Postgres(#[from] postgres::Error),
+    /// The broker settings make no consumer.
+    #[error("broker: {0}")]
+    Kafka(#[from] kafka::Error),
+}
+
+/// A running notifier. It stops with the tasks it was started in.
+#[derive(Debug)]
+pub struct Service;
+
+impl Service {
+    /// Starts a group member that writes one line an event on standard output.
+    ///
+    /// # Errors
+    /// [`StartError`] when the settings are unusable.
+    pub async fn start(
+        config: Config,
+        dependencies: Dependencies,
+        tasks: &Tasks,
+        health: &Health,
+    ) -> Result<Self, StartError> {
+        Self::start_with(Arc::new(Stdout), config, dependencies, tasks, health).await
+    }
+
+    /// Starts a group member that delivers to `sink`.
+    ///
+    /// # Errors
+    /// [`StartError`] when the settings are unusable.
+    pub async fn start_with(
+        sink: Arc<dyn Sink>,
+        config: Config,
+        dependencies: Dependencies,
+        tasks: &Tasks,
+        health: &Health,
+    ) -> Result<Self, StartError> {
+        let database = postgres::connect(&dependencies.postgres, "notifier").await?;
+        let consumer = kafka::group_consumer(&dependencies.kafka, &config.group)?;
+        let member = Member {
+            consumer: Arc::new(consumer),
+            handler: Handler {
+                database,
+                sink,
+                clock: dependencies.clock,
+                topic: dependencies.kafka.topic,
+            },
+            config,
+            health: health.component("notifier"),
+            token: tasks.token(),
+        };
+        tasks.spawn("notifier", member.run());
+        Ok(Self)
+    }
+}

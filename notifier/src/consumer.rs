@@ -1,0 +1,173 @@
+//! Reads the topic as a member of the group: take a batch, handle it, commit the offsets, in this order.
+//!
+//! While the database is away the member pauses its partitions and goes on polling, so it keeps its place in
+//! the group and takes nothing it cannot keep.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chassis::health::Component;
+use futures::FutureExt as _;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer as _, StreamConsumer},
+    error::{KafkaError, KafkaResult},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Config, handle::Handler, message::Received, metrics};
+
+/// Pause after an error of the client, which reconnects by itself.
+const CLIENT_PAUSE: Duration = Duration::from_millis(200);
+
+/// One member of the group.
+pub(crate) struct Member {
+    pub(crate) consumer: Arc<StreamConsumer>,
+    pub(crate) handler: Handler,
+    pub(crate) config: Config,
+    pub(crate) health: Component,
+    pub(crate) token: CancellationToken,
+}
+
+impl Member {
+    /// Works until the token; then finishes its batch, commits and leaves the group.
+    pub(crate) async fn run(self) {
+        if let Err(error) = self.consumer.subscribe(&[&self.handler.topic]) {
+            self.health.down(error.to_string());
+            tracing::error!(%error, "the notifier cannot subscribe");
+            return;
+        }
+        self.health.up();
+        let mut done = BTreeMap::new();
+        while let Some(batch) = self.until_stopped(self.take_batch()).await {
+            if !self.handle(batch, &mut done).await {
+                break;
+            }
+        }
+        self.leave(done).await;
+    }
+
+    /// The next message and those that are there already.
+    async fn take_batch(&self) -> Vec<Received> {
+        let mut batch = vec![self.take_first().await];
+        while batch.len() < self.config.batch {
+            match self.consumer.recv().now_or_never() {
+                Some(Ok(message)) => batch.push(message.into()),
+                // An error comes again when we wait for the next batch.
+                Some(Err(_)) | None => break,
+            }
+        }
+        batch
+    }
+
+    async fn take_first(&self) -> Received {
+        loop {
+            match self.consumer.recv().await {
+                Ok(message) => {
+                    self.health.up();
+                    return message.into();
+                }
+                Err(error) => {
+                    self.health.down(error.to_string());
+                    tracing::debug!(%error, "the notifier waits for the broker");
+                    tokio::time::sleep(CLIENT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Handles the batch however long it takes. False when the process stops before it is done.
+    async fn handle(&self, mut batch: Vec<Received>, done: &mut BTreeMap<i32, i64>) -> bool {
+        let mut pause = self.config.backoff_min;
+        while let Err(error) = self.handler.handle(&batch).await {
+            metrics::RETRIES.inc();
+            self.health.down(error.to_string());
+            tracing::warn!(%error, "the notifier waits, its messages stay in the topic");
+            let Some(more) = self.until_stopped(self.wait_paused(pause)).await else {
+                return false;
+            };
+            batch.extend(more);
+            pause = (pause * 2).min(self.config.backoff_max);
+        }
+        if pause > self.config.backoff_min {
+            self.health.up();
+            self.resume();
+        }
+        for message in &batch {
+            done.insert(message.partition, message.offset + 1);
+        }
+        self.commit(&batch);
+        true
+    }
+
+    /// Waits with all partitions paused. A partition that is assigned meanwhile may bring a few messages.
+    async fn wait_paused(&self, pause: Duration) -> Vec<Received> {
+        let mut more = Vec::new();
+        let end = tokio::time::Instant::now() + pause;
+        loop {
+            let assigned = self.consumer.assignment();
+            if let Err(error) = assigned.and_then(|assigned| self.consumer.pause(&assigned)) {
+                tracing::debug!(%error, "pausing failed");
+            }
+            match tokio::time::timeout_at(end, self.consumer.recv()).await {
+                Ok(Ok(message)) => more.push(message.into()),
+                Ok(Err(_)) => tokio::time::sleep(CLIENT_PAUSE.min(pause)).await,
+                Err(_) => return more,
+            }
+        }
+    }
+
+    fn resume(&self) {
+        let assigned = self.consumer.assignment();
+        if let Err(error) = assigned.and_then(|assigned| self.consumer.resume(&assigned)) {
+            tracing::debug!(%error, "resuming failed");
+        }
+    }
+
+    /// Commits without waiting: a commit that is lost means that the messages come again and find their inbox
+    /// rows. A refused one means that the partition belongs to another member now.
+    fn commit(&self, batch: &[Received]) {
+        let ends: BTreeMap<i32, i64> =
+            batch.iter().map(|message| (message.partition, message.offset + 1)).collect();
+        let committed = offsets(&self.handler.topic, &ends)
+            .and_then(|list| self.consumer.commit(&list, CommitMode::Async));
+        if let Err(error) = committed {
+            tracing::debug!(%error, "offsets not committed");
+        }
+    }
+
+    /// Commits what is done for the partitions it still has, waits for it, and leaves the group.
+    async fn leave(self, mut done: BTreeMap<i32, i64>) {
+        let Self { consumer, handler, .. } = self;
+        let leaving = move || {
+            let assigned = consumer.assignment()?;
+            done.retain(|partition, _| assigned.find_partition(&handler.topic, *partition).is_some());
+            if !done.is_empty() {
+                consumer.commit(&offsets(&handler.topic, &done)?, CommitMode::Sync)?;
+            }
+            // Closing waits for the broker, so it happens here, off the reactor.
+            drop(consumer);
+            Ok::<_, KafkaError>(())
+        };
+        match tokio::task::spawn_blocking(leaving).await {
+            Ok(Ok(())) => tracing::info!("the notifier left its group"),
+            Ok(Err(error)) => tracing::info!(%error, "the notifier left without a last commit"),
+            Err(error) => tracing::error!(%error, "leaving the group panicked"),
+        }
+    }
+
+    async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.token.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
+}
+
+fn offsets(topic: &str, ends: &BTreeMap<i32, i64>) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for (partition, end) in ends {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*end))?;
+    }
+    Ok(list)
+}

@@ -1,0 +1,137 @@
+//! Handles a batch of messages: inbox and effect in one transaction, then the sink.
+//!
+//! Only when all of it is done does the caller commit the offsets. So after a crash anywhere the messages come
+//! again, find their inbox rows, and go on where they were: an effect happens once, a sink may see a repeat.
+
+use std::{collections::HashSet, sync::Arc};
+
+use chassis::{clock::Clock, postgres};
+use sea_orm::{DatabaseConnection, DbErr, TransactionTrait as _};
+
+use crate::{
+    message::Received,
+    metrics,
+    sink::{Sink, SinkError},
+    store::{self, Placed},
+};
+
+/// Why a batch is not done; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HandleError {
+    #[error("database: {0}")]
+    Database(#[from] DbErr),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}
+
+impl HandleError {
+    /// Whether the database refuses the data itself, so that trying again cannot help. SQLSTATE classes 22
+    /// (data exception) and 23 (integrity constraint).
+    fn is_about_the_data(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        postgres::sqlstate(error).is_some_and(|state| state.starts_with("22") || state.starts_with("23"))
+    }
+}
+
+/// Messages as they are to be handled.
+#[derive(Debug, Default)]
+struct Batch {
+    events: Vec<Placed>,
+    poison: Vec<(Received, String)>,
+}
+
+/// Handles messages of one topic.
+pub(crate) struct Handler {
+    pub(crate) database: DatabaseConnection,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) clock: Clock,
+    pub(crate) topic: String,
+}
+
+impl Handler {
+    /// Handles the messages, all or none as far as the database is concerned.
+    ///
+    /// # Errors
+    /// [`HandleError`] when database or sink are away: call again with the same messages.
+    pub(crate) async fn handle(&self, messages: &[Received]) -> Result<(), HandleError> {
+        match self.handle_together(messages).await {
+            Err(error) if error.is_about_the_data() => self.handle_one_by_one(messages).await,
+            done => done,
+        }
+    }
+
+    async fn handle_together(&self, messages: &[Received]) -> Result<(), HandleError> {
+        let batch = sort(messages);
+        let tx = self.database.begin().await?;
+        let fresh = store::receive(&tx, &batch.events).await?;
+        for (message, reason) in &batch.poison {
+            store::park(&tx, &self.topic, message, reason).await?;
+        }
+        // Crash point N1 is after it: effect written, nothing delivered, offset not committed.
+        tx.commit().await?;
+        metrics::EFFECTS.inc_by(fresh);
+        self.note_parked(&batch.poison);
+        self.deliver(&batch.events).await
+    }
+
+    /// Finds the message that the database refuses, and parks it.
+    async fn handle_one_by_one(&self, messages: &[Received]) -> Result<(), HandleError> {
+        for message in messages {
+            match self.handle_together(std::slice::from_ref(message)).await {
+                Err(error) if error.is_about_the_data() => {
+                    let reason = error.to_string();
+                    store::park(&self.database, &self.topic, message, &reason).await?;
+                    self.note_parked(&[(message.clone(), reason)]);
+                }
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn deliver(&self, events: &[Placed]) -> Result<(), HandleError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let undelivered = store::list_undelivered(&self.database, events).await?;
+        let mut delivered = Vec::with_capacity(undelivered.len());
+        let mut outcome = Ok(());
+        for placed in events.iter().filter(|it| undelivered.contains(&it.event.event_id)) {
+            outcome = self.sink.deliver(&placed.event).await;
+            if outcome.is_err() {
+                break;
+            }
+            delivered.push(placed.event.event_id);
+        }
+        if !delivered.is_empty() {
+            store::mark_delivered(&self.database, &delivered, self.clock.now()).await?;
+        }
+        metrics::DELIVERED.inc_by(delivered.len() as u64);
+        Ok(outcome?)
+    }
+
+    fn note_parked(&self, poison: &[(Received, String)]) {
+        for (message, reason) in poison {
+            metrics::PARKED.inc();
+            tracing::error!(topic = %self.topic, partition = message.partition,
+                offset = message.offset, %reason, "message parked in dead_letters");
+        }
+    }
+}
+
+/// Decodes the messages; an event that stands twice in the batch counts once.
+fn sort(messages: &[Received]) -> Batch {
+    let mut batch = Batch::default();
+    let mut seen = HashSet::new();
+    for message in messages {
+        let (partition, offset) = (message.partition, message.offset);
+        match message.decode() {
+            Ok(event) if seen.insert(event.event_id) => {
+                batch.events.push(Placed { event, partition, offset });
+            }
+            Ok(_) => {}
+            Err(error) => batch.poison.push((message.clone(), error.to_string())),
+        }
+    }
+    batch
+}
