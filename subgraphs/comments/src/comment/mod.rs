@@ -1,0 +1,79 @@
+//! Comments: rules, use cases, lists, and their part of the graph.
+//!
+//! [`domain`] decides, `store` reads and writes one shard, the use cases put both together, `graphql` translates.
+//! Invariant: a refusal is a [`CommentError`]; anything else is a fault and tells a client nothing of the database.
+
+mod add;
+pub mod domain;
+mod edit;
+mod find;
+pub(crate) mod graphql;
+mod list;
+pub(crate) mod loader;
+mod store;
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::{clock::Clock, fault::Coded, postgres::StoreError};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use schema::code::ErrorCode;
+
+pub use self::{
+    domain::{Comment, CommentError, Text},
+    list::{BadPlace, ListOf, Page, PageRequest, Place},
+};
+use crate::shard::Shards;
+
+/// The use cases of comments. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Comments {
+    shards: Arc<Shards>,
+    clock: Clock,
+    edit_window: Duration,
+}
+
+impl Comments {
+    /// Puts the use cases over the shards.
+    #[must_use]
+    pub fn new(shards: Shards, clock: Clock, edit_window: Duration) -> Self {
+        Self { shards: Arc::new(shards), clock, edit_window }
+    }
+
+    /// How long an author may edit a comment.
+    #[must_use]
+    pub const fn edit_window(&self) -> Duration {
+        self.edit_window
+    }
+
+    /// Now, as exact as Postgres keeps it, so what an answer says is what the next read finds.
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now().trunc_subsecs(6)
+    }
+}
+
+/// Why a use case of comments failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules refuse it: nothing happened.
+    #[error(transparent)]
+    Refused(#[from] CommentError),
+    /// The database did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Coded for Error {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Store(fault) => fault.code(),
+        }
+    }
+
+    fn field(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Refused(refusal) => refusal.field(),
+            Self::Store(fault) => fault.field(),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The comments service's part of the graph.
+
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema, dataloader::DataLoader};
+use chassis::{graphql::limits, tasks::Tasks};
+
+use crate::comment::{
+    Comments,
+    graphql::{CommentMutation, CommentQuery},
+    loader::Batches,
+};
+
+/// Everything to ask.
+#[derive(MergedObject, Default)]
+pub(crate) struct Query(CommentQuery);
+
+/// Everything to change.
+#[derive(MergedObject, Default)]
+pub(crate) struct Mutation(CommentMutation);
+
+pub(crate) type CommentsSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema over the use cases; batches run as tasks that a drain waits for.
+pub(crate) fn build(comments: Comments, tasks: &Tasks) -> CommentsSchema {
+    let tasks = tasks.clone();
+    let batches = DataLoader::new(Batches(comments.clone()), move |batch| tasks.spawn("comments batch", batch));
+    limits(Schema::build(Query::default(), Mutation::default(), EmptySubscription))
+        .enable_federation()
+        .data(comments)
+        .data(batches)
+        .finish()
+}
+
+/// The subgraph's SDL, as composition reads it; `schema/graphql/comments.graphql` is its committed copy.
+#[must_use]
+pub fn sdl() -> String {
+    let schema = limits(Schema::build(Query::default(), Mutation::default(), EmptySubscription));
+    let options = SDLExportOptions::new().federation().compose_directive();
+    schema.enable_federation().finish().sdl_with_options(options)
+}
