@@ -96,7 +96,7 @@ fn fault(error: &KafkaError) -> Fault {
             | Code::InvalidMessageSize
             | Code::InvalidRecord
             | Code::InvalidTimestamp
-            | Code::RecordListTooLarge,
+            | Code::MessageBatchTooLarge,
         ) => Fault::Message,
         _ => Fault::Broker,
     }
