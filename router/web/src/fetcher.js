@@ -58,6 +58,10 @@ async function* subscribeOverWebSocket(payload, headers) {
   });
   try {
     yield* client.iterate(payload);
+  } catch (error) {
+    // The browser tells nothing but a close code where a connection failed.
+    const isEvent = error instanceof Event;
+    throw isEvent ? new Error(`the WebSocket closed: ${error.code ?? "no connection"} ${error.reason ?? ""}`) : error;
   } finally {
     await client.dispose();
   }
