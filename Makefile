@@ -1,0 +1,44 @@
+# Run `make` for the list of targets.
+CARGO_TARGET_DIR ?= target
+WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
+
+.DEFAULT_GOAL := help
+.PHONY: help run run-all test lint cover gen compose-schema playground contract doctor clean-data
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: playground ## Build, then start everything in one process; Ctrl-C stops it
+	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace up
+
+run-all: playground ## The same with a process for each service, each of which may be killed
+	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace up --processes
+
+test: playground ## Every test, on a real Postgres and a real Kafka that end with the run
+	$(WITH_SERVICES) cargo test --workspace
+
+lint: ## Formatting, clippy without a warning, licences and duplicates
+	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
+	cargo deny check bans licenses sources
+
+cover: ## Line coverage of the tests as HTML in target/llvm-cov (needs cargo-llvm-cov)
+	$(WITH_SERVICES) cargo llvm-cov --workspace --html
+
+gen: ## Write the subgraphs' SDL from the code, then compose the supergraph
+	for name in cart loms comments; do cargo run -q --bin marketplace -- sdl $$name > schema/graphql/$$name.graphql || exit 1; done
+	$(MAKE) compose-schema
+
+compose-schema: ## Compose schema/graphql/*.graphql into the supergraph (needs npm)
+	cd schema/graphql/compose && npm ci --no-audit --no-fund --silent && node compose.mjs
+
+playground: ## Build the playground from npm, where npm is found
+	@if command -v npm >/dev/null; then cd router/web && node build.mjs; else echo "no npm: the playground will load from the network"; fi
+
+contract: ## What existing REST and gRPC clients rely on, against the real binary
+	$(WITH_SERVICES) cargo test -p e2e -- rest:: grpc::
+
+doctor: ## What this machine lacks, with the line that mends it
+	cargo run -q --bin marketplace -- doctor
+
+clean-data: ## Delete data, logs and keys of `make run`
+	cargo run -q --bin marketplace -- clean-data
