@@ -1,1 +1,70 @@
-//! product-service.
+//! A stand-in for the shop's product service: names and prices of the catalogue, behind a key.
+//!
+//! It speaks the newest generation of that service: `GET /product/{sku}`, `GET /product?count=&start_after_sku=`,
+//! the header `X-API-KEY`, errors as `{"code", "message"}`. The catalogue is read once at the start and never changes,
+//! so an answer depends on the request alone. Start reading at [`api`]. Source: docs/contracts.md §2.
+
+pub mod api;
+mod catalogue;
+mod error;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use chassis::{config::Secret, health::Health, listen, tasks::Tasks};
+use serde::{Deserialize, Serialize};
+
+pub use crate::catalogue::{Catalogue, Product};
+
+/// Settings of the product service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The key that callers send in `X-API-KEY`.
+    pub key: Secret,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)),
+            // The key that the contract names; it guards nothing.
+            key: Secret::from("testToken".to_owned()),
+        }
+    }
+}
+
+/// Why the product service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its port cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] listen::Error),
+}
+
+/// A product service that listens.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
+}
+
+impl Service {
+    /// Listens, and serves until `tasks` is cancelled.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] when the address cannot be bound; it names the setting that moves it.
+    pub async fn start(config: Config, tasks: &Tasks, health: &Health) -> Result<Self, StartError> {
+        let listener = listen::bind(config.listen, "product.listen").await?;
+        let address = listener.local_addr().unwrap_or(config.listen);
+        let routes = api::routes(Catalogue::seeded(), config.key).merge(health.routes());
+        listen::serve("product-service", listener, routes, tasks);
+        Ok(Self { address })
+    }
+
+    /// The address it really listens on: with port 0 in the settings, the port that the system chose.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}

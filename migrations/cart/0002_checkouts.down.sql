@@ -1,0 +1,3 @@
+DROP TABLE checkout_keys;
+DROP TABLE checkout_lines;
+DROP TABLE checkouts;

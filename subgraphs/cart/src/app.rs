@@ -1,0 +1,123 @@
+//! Puts the cart service together: store, clients, use cases, schema.
+//!
+//! Nothing is contacted at the start: Postgres, the order service and the product service are dialled when first needed,
+//! and come back by themselves.
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::{
+    clock::Clock, graphql::LocalSubgraph, health::Health, postgres, principal::Verifier,
+    tasks::Tasks,
+};
+use sea_orm::DatabaseConnection;
+
+use crate::{
+    cart::{
+        self, Carts,
+        store::{MemoryCarts, PostgresCarts},
+    },
+    checkout::{self, Checkouts},
+    config::{Config, Store},
+    loms::{InvalidUrl, Loms},
+    product::{
+        Products,
+        cache::CachedClient,
+        http::{HttpClient, SetupError},
+    },
+    schema,
+};
+
+/// The database's name.
+const DATABASE: &str = "cart";
+/// How often the health checks look at Postgres.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What the cart service is given.
+#[derive(Debug, Clone)]
+pub struct Dependencies {
+    /// The server that has the database `cart`.
+    pub postgres: postgres::Config,
+    /// Who checks tokens when the subgraph is served by itself.
+    pub verifier: Arc<Verifier>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why the cart service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The order service's address is none.
+    #[error(transparent)]
+    Loms(#[from] InvalidUrl),
+    /// The product client's settings are wrong.
+    #[error(transparent)]
+    Product(#[from] SetupError),
+    /// The database's settings are wrong.
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+}
+
+/// A running cart service.
+#[derive(Debug)]
+pub struct Service {
+    subgraph: LocalSubgraph,
+}
+
+impl Service {
+    /// Wires the service; background work runs in `tasks` until it is cancelled.
+    ///
+    /// # Errors
+    /// [`StartError`] names the setting that is wrong. A service that is out of reach is none.
+    pub async fn start(
+        config: Config,
+        dependencies: Dependencies,
+        tasks: &Tasks,
+        health: &Health,
+    ) -> Result<Self, StartError> {
+        let loms = Loms::new(&config.loms_url, config.loms_timeout)?;
+        let http = HttpClient::new(&config)?;
+        let products = Products::new(Arc::new(CachedClient::new(http, &config)));
+        let (carts, checkouts): (Arc<dyn cart::Repository>, Arc<dyn checkout::Repository>) =
+            match config.store {
+                Store::Postgres => {
+                    let db = postgres::connect(&dependencies.postgres, DATABASE).await?;
+                    watch_postgres(db.clone(), tasks, health);
+                    let store = Arc::new(PostgresCarts::new(db));
+                    (store.clone(), store)
+                }
+                Store::Memory => {
+                    let store = Arc::new(MemoryCarts::default());
+                    (store.clone(), store)
+                }
+            };
+        let carts = Carts::new(carts, products.clone(), loms.clone());
+        let checkouts = Checkouts::new(checkouts, products.clone(), loms);
+        let schema = schema::build(carts, checkouts, products);
+        Ok(Self {
+            subgraph: LocalSubgraph::new("cart", schema),
+        })
+    }
+
+    /// The subgraph, to be called in process or served over HTTP.
+    #[must_use]
+    pub fn subgraph(&self) -> LocalSubgraph {
+        self.subgraph.clone()
+    }
+}
+
+/// Tells the health checks whether Postgres answers.
+fn watch_postgres(db: DatabaseConnection, tasks: &Tasks, health: &Health) {
+    let (component, stop) = (health.component("cart.postgres"), tasks.token());
+    tasks.spawn("cart: postgres health", async move {
+        loop {
+            match db.ping().await {
+                Ok(()) => component.up(),
+                Err(_) => component.down("postgres does not answer"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PING_INTERVAL) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    });
+}

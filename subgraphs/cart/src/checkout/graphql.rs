@@ -1,0 +1,77 @@
+//! Checkout in the graph.
+
+use ::schema::id::OrderId;
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use chassis::{
+    fault,
+    graphql::{UserError, idempotency_key, principal},
+};
+
+use super::{Checkouts, Error};
+
+/// An order, which the order service knows.
+pub(crate) struct Order(OrderId);
+
+/// An order; everything but its id is the order service's.
+#[Object(unresolvable = "id")]
+impl Order {
+    /// The order's id.
+    async fn id(&self) -> ID {
+        ID(self.0.to_string())
+    }
+}
+
+/// How to check out.
+#[derive(InputObject)]
+struct CheckoutInput {
+    /// A name for this request, 1 to 255 characters: repeated it gives the same order. The header Idempotency-Key is the
+    /// same.
+    idempotency_key: Option<String>,
+}
+
+/// The order that was made, or why there is none.
+#[derive(SimpleObject)]
+struct CheckoutPayload {
+    /// The order; null when the checkout was refused.
+    order: Option<Order>,
+    /// What you can mend; empty when the order was made. The cart is kept then.
+    user_errors: Vec<UserError>,
+}
+
+#[derive(Default)]
+pub(crate) struct CheckoutMutation;
+
+#[Object]
+impl CheckoutMutation {
+    /// Orders what is in your cart and takes it out of the cart; what you add meanwhile stays. Each line is reserved, or
+    /// none. When the answer is lost, ask again: there will be one order.
+    async fn checkout(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only an idempotency key, if any.")] input: Option<CheckoutInput>,
+    ) -> Result<CheckoutPayload> {
+        let owner = principal(ctx)?.user().map_err(fault::graphql)?;
+        let key = idempotency_key(ctx, input.and_then(|input| input.idempotency_key))?;
+        CheckoutPayload::of(
+            ctx.data::<Checkouts>()?
+                .checkout(owner, key.as_deref())
+                .await,
+        )
+    }
+}
+
+impl CheckoutPayload {
+    fn of(ordered: Result<OrderId, Error>) -> Result<Self> {
+        match ordered {
+            Ok(id) => Ok(Self {
+                order: Some(Order(id)),
+                user_errors: Vec::new(),
+            }),
+            Err(error) if fault::is_refusal(&error) => Ok(Self {
+                order: None,
+                user_errors: vec![UserError::of(&error)],
+            }),
+            Err(error) => Err(fault::graphql(error)),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The cart service's settings.
+
+use std::time::Duration;
+
+use chassis::config::Secret;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the cart service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where carts live.
+    pub store: Store,
+    /// The order service's gRPC address.
+    pub loms_url: String,
+    /// How long one call to the order service may take, its retries included.
+    #[serde(with = "humantime_serde")]
+    pub loms_timeout: Duration,
+    /// The product service's address.
+    pub product_url: String,
+    /// What the product service expects in `X-API-KEY`.
+    pub product_key: Secret,
+    /// Look-ups a second that this process sends to the product service; more wait in a queue.
+    pub product_rate: u32,
+    /// Look-ups that may leave at once after a quiet time.
+    pub product_burst: u32,
+    /// Look-ups that may be under way at the same time.
+    pub product_concurrency: usize,
+    /// Retries after the first try; only answers 420 and 429 are retried.
+    pub product_retries: usize,
+    /// How long one try may take.
+    #[serde(with = "humantime_serde")]
+    pub product_timeout: Duration,
+    /// How long a look-up may take in all: waiting in the queue, tries and pauses.
+    #[serde(with = "humantime_serde")]
+    pub product_deadline: Duration,
+    /// How long a product's name and price are believed.
+    #[serde(with = "humantime_serde")]
+    pub product_cache_ttl: Duration,
+    /// How long the absence of a product is believed.
+    #[serde(with = "humantime_serde")]
+    pub product_cache_missing_ttl: Duration,
+    /// Products kept in memory.
+    pub product_cache_capacity: u64,
+}
+
+/// Where carts live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Store {
+    /// In Postgres: an answered change survives any crash of this process.
+    Postgres,
+    /// In this process's memory, gone with it. For tests and benchmarks.
+    Memory,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            store: Store::Postgres,
+            loms_url: "http://127.0.0.1:8083".to_owned(),
+            loms_timeout: Duration::from_secs(5),
+            product_url: "http://127.0.0.1:8082".to_owned(),
+            product_key: Secret::from("testToken".to_owned()),
+            product_rate: 10,
+            product_burst: 10,
+            product_concurrency: 16,
+            product_retries: 3,
+            product_timeout: Duration::from_secs(3),
+            product_deadline: Duration::from_secs(10),
+            product_cache_ttl: Duration::from_secs(60),
+            product_cache_missing_ttl: Duration::from_secs(5),
+            product_cache_capacity: 10_000,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Table `checkout_keys`.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "checkout_keys")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) user_id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) idempotency_key: String,
+    pub(crate) checkout_id: Uuid,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

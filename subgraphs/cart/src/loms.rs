@@ -1,0 +1,224 @@
+//! The order service as the cart sees it: free stock, and an order for a checkout. Over gRPC, one lazily made connection
+//! that comes back by itself.
+//!
+//! A call is tried again for a moment when the service is out of reach, which is safe because reading is, and because an
+//! order carries its checkout's id as idempotency key. Source: docs/contracts.md §3.
+
+use std::{sync::Arc, time::Duration};
+
+use ::schema::{
+    code::ErrorCode,
+    id::{OrderId, Sku, UserId},
+    proto::loms::{Item, OrderCreateRequest, StocksInfoRequest, loms_client::LomsClient},
+};
+use chassis::fault::Coded;
+use tonic::{
+    Code, Request, Response, Status,
+    metadata::MetadataValue,
+    transport::{Channel, Endpoint},
+};
+use uuid::Uuid;
+
+use crate::checkout::domain::PricedLine;
+
+/// Metadata that carries the idempotency key of an order.
+pub const KEY_METADATA: &str = "idempotency-key";
+
+/// Pauses before the second and third try.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// Time for making a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Silence after which the connection is probed, and the time the probe has.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// A client of the order service; cloning shares the connection.
+#[derive(Debug, Clone)]
+pub struct Loms {
+    client: LomsClient<Channel>,
+    timeout: Duration,
+}
+
+/// The address of the order service is none.
+#[derive(Debug, thiserror::Error)]
+#[error("cart.loms_url is not an address: {url:?}")]
+pub struct InvalidUrl {
+    url: String,
+}
+
+/// Why the order service gave no answer that can be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// It is out of reach. An order may have been made.
+    #[error("the order service is out of reach")]
+    Unreachable(#[source] Arc<Status>),
+    /// It took too long. An order may have been made.
+    #[error("the order service took longer than {limit:?}")]
+    TookTooLong {
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// Its queue is full.
+    #[error("the order service has too much to do")]
+    Overloaded(#[source] Arc<Status>),
+    /// It gave an answer that breaks the contract.
+    #[error("the order service gave an unexpected answer")]
+    Unexpected(#[source] Arc<Status>),
+}
+
+impl Coded for Error {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unreachable(_) => ErrorCode::Unavailable,
+            Self::TookTooLong { .. } => ErrorCode::DeadlineExceeded,
+            Self::Overloaded(_) => ErrorCode::Overloaded,
+            Self::Unexpected(_) => ErrorCode::Internal,
+        }
+    }
+}
+
+impl Loms {
+    /// A client of the service at `url`. Connects when first used.
+    ///
+    /// # Errors
+    /// [`InvalidUrl`].
+    pub fn new(url: &str, timeout: Duration) -> Result<Self, InvalidUrl> {
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(|_| InvalidUrl {
+                url: url.to_owned(),
+            })?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(true);
+        Ok(Self {
+            client: LomsClient::new(endpoint.connect_lazy()),
+            timeout,
+        })
+    }
+
+    /// Free units of a SKU; `None` when no stock is kept for it.
+    ///
+    /// # Errors
+    /// [`Error`] when the service cannot be asked.
+    pub async fn free_stock(&self, sku: Sku) -> Result<Option<u32>, Error> {
+        let asked = self.call(|mut client| async move {
+            client
+                .stocks_info(self.request(StocksInfoRequest { sku: sku.get() }))
+                .await
+        });
+        match asked.await? {
+            Ok(stock) => Ok(Some(stock.count)),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(Error::of(status)),
+        }
+    }
+
+    /// Makes the order of one checkout; asked again with the same id and lines, the service gives the same order.
+    /// `None` when a line asks for more than is free.
+    ///
+    /// # Errors
+    /// [`Error`] when the service cannot be asked; the order may have been made then.
+    pub async fn create_order(
+        &self,
+        owner: UserId,
+        lines: &[PricedLine],
+        checkout: Uuid,
+    ) -> Result<Option<OrderId>, Error> {
+        let order = OrderCreateRequest {
+            user_id: owner.get(),
+            items: lines.iter().map(item).collect(),
+        };
+        let key = MetadataValue::try_from(checkout.to_string()).expect("a UUID is plain ASCII");
+        let asked = self.call(|mut client| {
+            let mut request = self.request(order.clone());
+            request.metadata_mut().insert(KEY_METADATA, key.clone());
+            async move { client.order_create(request).await }
+        });
+        match asked.await? {
+            Ok(created) => match OrderId::try_from(created.order_id) {
+                Ok(id) => Ok(Some(id)),
+                Err(_) => Err(Error::Unexpected(Arc::new(Status::internal(
+                    "order id below 1",
+                )))),
+            },
+            Err(status) if status.code() == Code::FailedPrecondition => Ok(None),
+            Err(status) => Err(Error::of(status)),
+        }
+    }
+
+    fn request<M>(&self, message: M) -> Request<M> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        request
+    }
+
+    /// Calls up to three times within the deadline; gives the last answer.
+    async fn call<M, F>(
+        &self,
+        attempt: impl Fn(LomsClient<Channel>) -> F,
+    ) -> Result<Result<M, Status>, Error>
+    where
+        F: Future<Output = Result<Response<M>, Status>>,
+    {
+        let tries = async {
+            let mut pauses = PAUSES.iter();
+            loop {
+                let status = match attempt(self.client.clone()).await {
+                    Ok(answer) => return Ok(answer.into_inner()),
+                    Err(status) => status,
+                };
+                match pauses.next() {
+                    Some(pause) if is_transient(status.code()) => tokio::time::sleep(*pause).await,
+                    Some(_) | None => return Err(status),
+                }
+            }
+        };
+        tokio::time::timeout(self.timeout, tries)
+            .await
+            .map_err(|_| Error::TookTooLong {
+                limit: self.timeout,
+            })
+    }
+}
+
+fn item(line: &PricedLine) -> Item {
+    Item {
+        sku: line.sku.get(),
+        count: line.count.get(),
+        unit_price: Some(i64::from(line.unit_price)),
+    }
+}
+
+/// Whether the same call may succeed in a moment: the connection broke, or the first call with this key still runs.
+fn is_transient(code: Code) -> bool {
+    // A connection that breaks under a call is `Unknown` or `Cancelled`, depending on where it broke.
+    matches!(
+        code,
+        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Aborted
+    )
+}
+
+impl Error {
+    fn of(status: Status) -> Self {
+        let status = Arc::new(status);
+        match status.code() {
+            Code::Unavailable
+            | Code::Unknown
+            | Code::Cancelled
+            | Code::Aborted
+            | Code::DeadlineExceeded => Self::Unreachable(status),
+            Code::ResourceExhausted => Self::Overloaded(status),
+            Code::Ok
+            | Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::DataLoss
+            | Code::Unauthenticated => Self::Unexpected(status),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The port to the catalogue.
+
+use std::sync::Arc;
+
+use ::schema::id::Sku;
+use async_trait::async_trait;
+
+use super::{Error, Product};
+
+/// Something that knows the catalogue.
+///
+/// # Cancel safety
+/// Every call may be dropped at any time; it holds no place in a queue then.
+#[async_trait]
+pub trait ProductClient: std::fmt::Debug + Send + Sync {
+    /// Finds one product; `None` when the catalogue does not have it.
+    async fn find(&self, sku: Sku) -> Result<Option<Product>, Error>;
+
+    /// Lists up to `count` (1 to 1000) products behind `after`, ascending by SKU; from the head without it.
+    async fn list(&self, after: Option<Sku>, count: u32) -> Result<Arc<[Product]>, Error>;
+}

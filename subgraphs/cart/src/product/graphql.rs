@@ -1,0 +1,172 @@
+//! Products in the graph: the catalogue's list, one product, and the entity that other subgraphs refer to.
+
+use ::schema::id::Sku;
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use chassis::{
+    fault,
+    graphql::{Money, PageInfo, page},
+};
+
+use super::{Error, Product, Products};
+use crate::cart;
+
+/// A product of the catalogue, as far as it is known.
+pub(crate) enum ProductObject {
+    /// Looked up when its name or price is asked for.
+    Reference(Sku),
+    Loaded(Product),
+    /// The look-up failed; a field that needs it says so.
+    Failed(Sku, Error),
+}
+
+impl ProductObject {
+    fn sku(&self) -> Sku {
+        match self {
+            Self::Reference(sku) | Self::Failed(sku, _) => *sku,
+            Self::Loaded(product) => product.sku,
+        }
+    }
+
+    async fn load(&self, ctx: &Context<'_>) -> Result<Product> {
+        match self {
+            Self::Loaded(product) => Ok(product.clone()),
+            Self::Failed(_, error) => Err(fault::graphql(error.clone())),
+            Self::Reference(sku) => load(ctx, *sku).await.map_err(fault::graphql),
+        }
+    }
+}
+
+/// Loads a product that a cart or an order refers to.
+pub(crate) async fn load(ctx: &Context<'_>, sku: Sku) -> Result<Product, cart::Error> {
+    let products = ctx.data_unchecked::<Products>();
+    products
+        .find(sku)
+        .await?
+        .ok_or(cart::Error::ProductNotFound { sku })
+}
+
+/// A product of the catalogue.
+#[Object(name = "Product")]
+impl ProductObject {
+    /// Stock keeping unit: the product's id.
+    #[graphql(name = "sku")]
+    async fn sku_field(&self) -> ID {
+        ID(self.sku().to_string())
+    }
+
+    /// What the product is called.
+    async fn name(&self, ctx: &Context<'_>) -> Result<String> {
+        Ok(self.load(ctx).await?.name.to_string())
+    }
+
+    /// What one unit costs.
+    async fn price(&self, ctx: &Context<'_>) -> Result<Money> {
+        Ok(Money::units(i64::from(self.load(ctx).await?.price)))
+    }
+}
+
+/// A page of products.
+#[derive(SimpleObject)]
+pub(crate) struct ProductConnection {
+    /// The products with their cursors.
+    edges: Vec<ProductEdge>,
+    /// The products alone.
+    nodes: Vec<ProductObject>,
+    /// Where this page stands.
+    page_info: PageInfo,
+}
+
+/// A product in a page.
+#[derive(SimpleObject)]
+pub(crate) struct ProductEdge {
+    /// The place behind this product: pass it as `after`.
+    cursor: String,
+    /// The product.
+    node: ProductObject,
+}
+
+#[derive(Default)]
+pub(crate) struct ProductQuery;
+
+#[Object]
+impl ProductQuery {
+    /// A product, or null when the catalogue does not have it.
+    async fn product(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Stock keeping unit.")] sku: ID,
+    ) -> Result<Option<ProductObject>> {
+        let Ok(sku) = sku.parse() else {
+            return Ok(None);
+        };
+        let found = ctx
+            .data::<Products>()?
+            .find(sku)
+            .await
+            .map_err(fault::graphql)?;
+        Ok(found.map(ProductObject::Loaded))
+    }
+
+    /// The catalogue, ascending by SKU.
+    async fn products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "The cursor to go on behind.")] after: Option<String>,
+    ) -> Result<ProductConnection> {
+        let first = page::first_or_default(first).map_err(fault::graphql)?;
+        let after = after.as_deref().map(page::decode_cursor::<Sku>).transpose();
+        let after = after.map_err(fault::graphql)?;
+        // One more than asked for tells whether there is another page.
+        let listed = ctx
+            .data::<Products>()?
+            .list(after, first + 1)
+            .await
+            .map_err(fault::graphql)?;
+        let shown = &listed[..listed
+            .len()
+            .min(usize::try_from(first).unwrap_or(usize::MAX))];
+        Ok(ProductConnection::of(
+            shown,
+            listed.len() > shown.len(),
+            after.is_some(),
+        ))
+    }
+
+    /// Looked up one by one, at the same time; the client behind lets equal ones share a request. A product that cannot
+    /// be looked up never fails its neighbours: an unknown one is null, and with the service out of reach the fields fail.
+    #[graphql(entity)]
+    async fn find_product_by_sku(&self, ctx: &Context<'_>, sku: ID) -> Option<ProductObject> {
+        let sku: Sku = sku.parse().ok()?;
+        match ctx.data_unchecked::<Products>().find(sku).await {
+            Ok(found) => found.map(ProductObject::Loaded),
+            Err(error) => Some(ProductObject::Failed(sku, error)),
+        }
+    }
+}
+
+impl ProductConnection {
+    fn of(products: &[Product], more: bool, behind: bool) -> Self {
+        let cursor = |product: &Product| page::encode_cursor(&product.sku.to_string());
+        Self {
+            edges: products
+                .iter()
+                .map(|product| ProductEdge {
+                    cursor: cursor(product),
+                    node: ProductObject::Loaded(product.clone()),
+                })
+                .collect(),
+            nodes: products
+                .iter()
+                .cloned()
+                .map(ProductObject::Loaded)
+                .collect(),
+            page_info: PageInfo {
+                has_next_page: more,
+                has_previous_page: behind,
+                start_cursor: products.first().map(cursor),
+                end_cursor: products.last().map(cursor),
+            },
+        }
+    }
+}

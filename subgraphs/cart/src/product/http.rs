@@ -1,0 +1,261 @@
+//! Asks the product service over HTTP, within the rules that its callers share. Source: docs/contracts.md §2.
+//!
+//! A look-up waits for its turn before each try; answers 420 and 429 are tried again after a growing pause, nothing else
+//! is; the deadline counts the waiting, the tries and the pauses. A body past its bound is not read on.
+
+use std::{sync::Arc, time::Duration};
+
+use ::schema::id::Sku;
+use async_trait::async_trait;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::{
+    Client, Response, StatusCode, Url,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::{sync::Semaphore, time};
+
+use super::{Error, Product, ProductClient, rate_limit::RateLimit};
+use crate::config::Config;
+
+const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+/// "Enhance your calm": the older product service's way of saying 429.
+const CALM_DOWN: u16 = 420;
+
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_MOST: Duration = Duration::from_secs(2);
+
+/// Bytes of an answer with one product, and of one with a page of up to 1000.
+const PRODUCT_BYTES_MOST: usize = 64 * 1024;
+const PAGE_BYTES_MOST: usize = 4 * 1024 * 1024;
+
+/// The product service behind an address. One per process, since it holds the process's rate.
+#[derive(Debug)]
+pub struct HttpClient {
+    http: Client,
+    root: Url,
+    rate: RateLimit,
+    in_flight: Semaphore,
+    pauses: ExponentialBuilder,
+    retries: usize,
+    deadline: Duration,
+}
+
+/// Settings that make no client.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The address is none.
+    #[error("cart.product_url is not an http address: {url:?}")]
+    Url {
+        /// What was set.
+        url: String,
+    },
+    /// The key cannot be sent in a header.
+    #[error("cart.product_key has characters that a header cannot carry")]
+    Key,
+    /// The HTTP client cannot be made.
+    #[error("no http client")]
+    Client(#[from] reqwest::Error),
+}
+
+impl HttpClient {
+    /// A client with the configured address, key, rate, retries and times.
+    ///
+    /// # Errors
+    /// [`SetupError`] names the setting that is wrong.
+    pub fn new(config: &Config) -> Result<Self, SetupError> {
+        chassis::tls::install();
+        let url = || SetupError::Url {
+            url: config.product_url.clone(),
+        };
+        let root = Url::parse(&config.product_url).map_err(|_| url())?;
+        if root.cannot_be_a_base() || !root.scheme().starts_with("http") {
+            return Err(url());
+        }
+        let mut key =
+            HeaderValue::from_str(config.product_key.expose()).map_err(|_| SetupError::Key)?;
+        key.set_sensitive(true);
+        let http = Client::builder()
+            .default_headers(HeaderMap::from_iter([(KEY_HEADER, key)]))
+            .timeout(config.product_timeout)
+            .connect_timeout(config.product_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()?;
+        Ok(Self {
+            http,
+            root,
+            rate: RateLimit::new(config.product_rate, config.product_burst),
+            in_flight: Semaphore::new(config.product_concurrency.max(1)),
+            pauses: ExponentialBuilder::new()
+                .with_min_delay(PAUSE_FIRST)
+                .with_max_delay(PAUSE_MOST)
+                .with_max_times(config.product_retries)
+                .with_jitter(),
+            retries: config.product_retries,
+            deadline: config.product_deadline,
+        })
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.root.clone();
+        url.path_segments_mut()
+            .expect("checked to be a base")
+            .pop_if_empty()
+            .extend(path);
+        url
+    }
+
+    /// Asks until there is an answer that is not "slow down", or the retries or the time are over.
+    async fn get(&self, url: &Url, bytes_most: usize) -> Result<Answer, Error> {
+        let tries = async {
+            let mut pauses = self.pauses.build();
+            loop {
+                let answer = self.try_once(url, bytes_most).await?;
+                if !matches!(answer.status.as_u16(), CALM_DOWN | 429) {
+                    return Ok(answer);
+                }
+                let Some(pause) = pauses.next() else {
+                    return Err(Error::Throttled {
+                        tries: self.retries + 1,
+                    });
+                };
+                time::sleep(pause).await;
+            }
+        };
+        time::timeout(self.deadline, tries)
+            .await
+            .map_err(|_| Error::TookTooLong {
+                limit: self.deadline,
+            })?
+    }
+
+    async fn try_once(&self, url: &Url, bytes_most: usize) -> Result<Answer, Error> {
+        let _slot = self
+            .in_flight
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
+        self.rate.turn().await;
+        let response = self
+            .http
+            .get(url.clone())
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = response.status();
+        Ok(Answer {
+            status,
+            body: read_bounded(response, bytes_most).await?,
+        })
+    }
+}
+
+#[async_trait]
+impl ProductClient for HttpClient {
+    async fn find(&self, sku: Sku) -> Result<Option<Product>, Error> {
+        let url = self.url(&["product", &sku.to_string()]);
+        let answer = self.get(&url, PRODUCT_BYTES_MOST).await?;
+        match answer.status {
+            StatusCode::OK => {
+                let product = answer.json::<Row>()?.product()?;
+                if product.sku != sku {
+                    return Err(malformed(format!("sku {} for sku {sku}", product.sku)));
+                }
+                Ok(Some(product))
+            }
+            StatusCode::NOT_FOUND => answer.json::<NotFound>().map(|_| None),
+            status => Err(Error::Status {
+                status: status.as_u16(),
+            }),
+        }
+    }
+
+    async fn list(&self, after: Option<Sku>, count: u32) -> Result<Arc<[Product]>, Error> {
+        let mut url = self.url(&["product"]);
+        let after = after.map_or(0, Sku::get);
+        url.query_pairs_mut()
+            .append_pair("count", &count.to_string())
+            .append_pair("start_after_sku", &after.to_string());
+        let answer = self.get(&url, PAGE_BYTES_MOST).await?;
+        if answer.status != StatusCode::OK {
+            return Err(Error::Status {
+                status: answer.status.as_u16(),
+            });
+        }
+        let rows = answer.json::<Vec<Row>>()?;
+        let mut least = after;
+        let page = rows.into_iter().map(|row| {
+            let product = row.product()?;
+            if product.sku.get() <= least {
+                return Err(malformed(
+                    "a page that does not ascend behind its start".to_owned(),
+                ));
+            }
+            least = product.sku.get();
+            Ok(product)
+        });
+        page.take(usize::try_from(count).unwrap_or(usize::MAX))
+            .collect()
+    }
+}
+
+/// A whole answer.
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| malformed(error.to_string()))
+    }
+}
+
+/// A product on the wire.
+#[derive(Deserialize)]
+struct Row {
+    sku: i64,
+    name: String,
+    price: i64,
+}
+
+impl Row {
+    fn product(self) -> Result<Product, Error> {
+        let sku = Sku::try_from(self.sku).map_err(|error| malformed(error.to_string()))?;
+        let price = u32::try_from(self.price)
+            .map_err(|_| malformed(format!("price {} of sku {sku}", self.price)))?;
+        Ok(Product {
+            sku,
+            name: self.name.into(),
+            price,
+        })
+    }
+}
+
+/// The body that tells "not in the catalogue" from a 404 of somebody else's.
+#[derive(Deserialize)]
+struct NotFound {
+    #[serde(rename = "code")]
+    _code: i64,
+}
+
+async fn read_bounded(mut response: Response, bytes_most: usize) -> Result<Vec<u8>, Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > bytes_most {
+            return Err(malformed(format!("a body of more than {bytes_most} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn unreachable(error: reqwest::Error) -> Error {
+    // The address goes: it is in the settings, and the key must never come along.
+    Error::Unreachable(Arc::new(error.without_url()))
+}
+
+fn malformed(reason: String) -> Error {
+    Error::Malformed { reason }
+}

@@ -1,0 +1,203 @@
+//! An order service that keeps its orders by idempotency key, as the real one does, and can lose its answers.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use ::schema::proto::loms::{
+    OrderCancelRequest, OrderCancelResponse, OrderCreateRequest, OrderCreateResponse,
+    OrderInfoRequest, OrderInfoResponse, OrderPayRequest, OrderPayResponse, StocksInfoRequest,
+    StocksInfoResponse,
+    loms_server::{Loms, LomsServer},
+};
+use chassis::tasks::Tasks;
+use tokio::{net::TcpListener, sync::Notify};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, transport::Server};
+
+/// The fake and its address; stops when dropped.
+pub(crate) struct FakeLoms {
+    pub(crate) address: SocketAddr,
+    state: Arc<Fake>,
+    tasks: Tasks,
+}
+
+#[derive(Default)]
+struct Fake {
+    books: Mutex<Books>,
+    /// Told after each order that was made while answers get lost.
+    ordered: Notify,
+}
+
+#[derive(Default)]
+struct Books {
+    stock: HashMap<i64, u32>,
+    by_key: HashMap<String, (OrderCreateRequest, Option<i64>)>,
+    made: Vec<OrderCreateRequest>,
+    lose_answers: bool,
+}
+
+impl FakeLoms {
+    pub(crate) async fn start(stock: impl IntoIterator<Item = (i64, u32)>) -> Self {
+        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)), stock).await
+    }
+
+    pub(crate) async fn start_on(
+        address: SocketAddr,
+        stock: impl IntoIterator<Item = (i64, u32)>,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(Fake::default());
+        state.books.lock().unwrap().stock.extend(stock);
+        let tasks = Tasks::default();
+        let (service, stop) = (LomsServer::from_arc(state.clone()), tasks.token());
+        tasks.spawn("fake order service", async move {
+            let incoming = TcpListenerStream::new(listener);
+            let server = Server::builder().add_service(service);
+            server
+                .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+                .await
+                .unwrap();
+        });
+        Self {
+            address,
+            state,
+            tasks,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn client(&self) -> cart::loms::Loms {
+        cart::loms::Loms::new(&self.url(), Duration::from_secs(5)).unwrap()
+    }
+
+    /// From now on an order is made and its caller never hears of it.
+    pub(crate) fn lose_answers(&self, lose: bool) {
+        self.state.books.lock().unwrap().lose_answers = lose;
+    }
+
+    /// Waits until an order was made whose answer is lost.
+    pub(crate) async fn ordered(&self) {
+        tokio::time::timeout(Duration::from_secs(10), self.state.ordered.notified())
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn restock(&self, sku: i64, free: u32) {
+        self.state.books.lock().unwrap().stock.insert(sku, free);
+    }
+
+    /// The orders that were made, each as (sku, count, unit price) lines.
+    pub(crate) fn orders(&self) -> Vec<Vec<(i64, u32, Option<i64>)>> {
+        let books = self.state.books.lock().unwrap();
+        let lines = |order: &OrderCreateRequest| {
+            order
+                .items
+                .iter()
+                .map(|item| (item.sku, item.count, item.unit_price))
+                .collect()
+        };
+        books.made.iter().map(lines).collect()
+    }
+
+    pub(crate) async fn stop(self) -> SocketAddr {
+        self.tasks.shutdown(Duration::from_secs(5)).await;
+        self.address
+    }
+}
+
+impl Drop for FakeLoms {
+    fn drop(&mut self) {
+        self.tasks.token().cancel();
+    }
+}
+
+impl Books {
+    fn create(&mut self, key: String, order: OrderCreateRequest) -> Result<i64, Status> {
+        if let Some((before, answer)) = self.by_key.get(&key) {
+            if *before != order {
+                return Err(Status::already_exists("this key belongs to another input"));
+            }
+            return answer.ok_or_else(|| Status::failed_precondition("short"));
+        }
+        let free = |sku| self.stock.get(&sku).copied().unwrap_or(0);
+        let short = order.items.iter().any(|item| free(item.sku) < item.count);
+        if short {
+            self.by_key.insert(key, (order, None));
+            return Err(Status::failed_precondition("short"));
+        }
+        for item in &order.items {
+            *self.stock.get_mut(&item.sku).unwrap() -= item.count;
+        }
+        self.made.push(order.clone());
+        let id = i64::try_from(self.made.len()).unwrap();
+        self.by_key.insert(key, (order, Some(id)));
+        Ok(id)
+    }
+}
+
+#[tonic::async_trait]
+impl Loms for Fake {
+    async fn order_create(
+        &self,
+        request: Request<OrderCreateRequest>,
+    ) -> Result<Response<OrderCreateResponse>, Status> {
+        let key = request
+            .metadata()
+            .get(cart::loms::KEY_METADATA)
+            .expect("cart sends a key");
+        let key = key.to_str().unwrap().to_owned();
+        let (order_id, lost) = {
+            let mut books = self.books.lock().unwrap();
+            (books.create(key, request.into_inner())?, books.lose_answers)
+        };
+        if lost {
+            self.ordered.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Ok(Response::new(OrderCreateResponse { order_id }))
+    }
+
+    async fn stocks_info(
+        &self,
+        request: Request<StocksInfoRequest>,
+    ) -> Result<Response<StocksInfoResponse>, Status> {
+        let free = self
+            .books
+            .lock()
+            .unwrap()
+            .stock
+            .get(&request.into_inner().sku)
+            .copied();
+        let count = free.ok_or_else(|| Status::not_found("no stock row"))?;
+        Ok(Response::new(StocksInfoResponse { count }))
+    }
+
+    async fn order_info(
+        &self,
+        _: Request<OrderInfoRequest>,
+    ) -> Result<Response<OrderInfoResponse>, Status> {
+        Err(Status::unimplemented("cart does not ask"))
+    }
+
+    async fn order_pay(
+        &self,
+        _: Request<OrderPayRequest>,
+    ) -> Result<Response<OrderPayResponse>, Status> {
+        Err(Status::unimplemented("cart does not ask"))
+    }
+
+    async fn order_cancel(
+        &self,
+        _: Request<OrderCancelRequest>,
+    ) -> Result<Response<OrderCancelResponse>, Status> {
+        Err(Status::unimplemented("cart does not ask"))
+    }
+}

@@ -1,0 +1,246 @@
+//! Both stores keep the same promises: each test runs against Postgres and against memory.
+
+use ::schema::id::OrderId;
+use cart::{
+    cart::{Error, Refusal, Repository, domain::Prices, store::MemoryCarts},
+    checkout::{self, Answer, Checkout, Opened},
+};
+
+use crate::{postgres_carts, sku, units, user};
+
+async fn check<F>(promise: impl Fn(Stores) -> F)
+where
+    F: Future<Output = ()>,
+{
+    let memory = MemoryCarts::default();
+    promise(Stores {
+        carts: Box::new(memory.clone()),
+        checkouts: Box::new(memory),
+    })
+    .await;
+    let postgres = postgres_carts().await;
+    promise(Stores {
+        carts: Box::new(postgres.clone()),
+        checkouts: Box::new(postgres),
+    })
+    .await;
+}
+
+struct Stores {
+    carts: Box<dyn Repository>,
+    checkouts: Box<dyn checkout::Repository>,
+}
+
+impl Stores {
+    async fn add(&self, owner: i64, id: i64, count: u32) {
+        self.carts
+            .add(user(owner), sku(id), units(count))
+            .await
+            .unwrap();
+    }
+
+    async fn lines(&self, owner: i64) -> Vec<(i64, u32)> {
+        let cart = self.carts.find(user(owner)).await.unwrap();
+        cart.lines()
+            .map(|(sku, count)| (sku.get(), count.get()))
+            .collect()
+    }
+
+    async fn open(&self, owner: i64, key: Option<&str>) -> Opened {
+        let prices = Prices::from_iter((1..=9).map(|id| (sku(id), 10)));
+        self.checkouts
+            .open(user(owner), key, &prices)
+            .await
+            .unwrap()
+    }
+
+    async fn ready(&self, owner: i64, key: Option<&str>) -> Checkout {
+        match self.open(owner, key).await {
+            Opened::Ready(checkout) => checkout,
+            other => panic!("expected an open attempt, got {other:?}"),
+        }
+    }
+
+    async fn settle(&self, owner: i64, checkout: &Checkout, answer: Answer) -> Answer {
+        self.checkouts
+            .settle(user(owner), checkout.id, answer)
+            .await
+            .unwrap()
+    }
+}
+
+fn ordered(id: i64) -> Answer {
+    Answer::Ordered(OrderId::try_from(id).unwrap())
+}
+
+/// Contracts §1: repeated adds sum up, lines ascend, carts of two users are two carts.
+#[tokio::test]
+async fn adds_sum_up_per_user() {
+    check(|stores| async move {
+        stores.add(1, 9, 1).await;
+        stores.add(1, 2, 2).await;
+        stores.add(1, 9, 5).await;
+        stores.add(2, 9, 7).await;
+        assert_eq!(stores.lines(1).await, [(2, 2), (9, 6)]);
+        assert_eq!(stores.lines(2).await, [(9, 7)]);
+        assert_eq!(stores.lines(3).await, []);
+    })
+    .await;
+}
+
+/// Contracts §1: removing what is absent is no error.
+#[tokio::test]
+async fn removing_twice_is_as_good_as_once() {
+    check(|stores| async move {
+        stores.add(1, 1, 1).await;
+        stores.add(1, 2, 1).await;
+        for _ in 0..2 {
+            stores.carts.remove(user(1), sku(1)).await.unwrap();
+            assert_eq!(stores.lines(1).await, [(2, 1)]);
+        }
+        for _ in 0..2 {
+            stores.carts.clear(user(1)).await.unwrap();
+            assert_eq!(stores.lines(1).await, []);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_add_changes_nothing() {
+    check(|stores| async move {
+        stores.add(1, 1, 2_147_483_647).await;
+        let refused = stores.carts.add(user(1), sku(1), units(1)).await;
+        assert!(matches!(
+            refused,
+            Err(Error::Refused(Refusal::TooManyUnits { .. }))
+        ));
+        assert_eq!(stores.lines(1).await, [(1, 2_147_483_647)]);
+    })
+    .await;
+}
+
+/// Seen red with the lock on the cart's row taken out: adds got lost.
+#[tokio::test]
+async fn adds_at_the_same_time_are_all_kept() {
+    check(|stores| async move {
+        let adds = (0..20).map(|_| stores.add(1, 1, 3));
+        futures::future::join_all(adds).await;
+        assert_eq!(stores.lines(1).await, [(1, 60)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unsettled_attempt_is_found_again_unchanged() {
+    check(|stores| async move {
+        stores.add(1, 1, 2).await;
+        let first = stores.ready(1, None).await;
+        stores.add(1, 1, 1).await;
+        stores.add(1, 2, 1).await;
+        assert_eq!(
+            stores.ready(1, None).await,
+            first,
+            "additions are another attempt's"
+        );
+        assert_eq!(stores.settle(1, &first, ordered(7)).await, ordered(7));
+        assert_eq!(stores.lines(1).await, [(1, 1), (2, 1)], "and they stay");
+        assert_ne!(stores.ready(1, None).await.id, first.id);
+    })
+    .await;
+}
+
+/// Seen red with the check for a settled row taken out of `settle`: the units left the cart twice.
+#[tokio::test]
+async fn settling_twice_subtracts_once_and_keeps_the_first_answer() {
+    check(|stores| async move {
+        stores.add(1, 1, 2).await;
+        let attempt = stores.ready(1, None).await;
+        stores.settle(1, &attempt, ordered(7)).await;
+        stores.add(1, 1, 2).await;
+        assert_eq!(
+            stores.settle(1, &attempt, Answer::OutOfStock).await,
+            ordered(7)
+        );
+        assert_eq!(stores.settle(1, &attempt, ordered(8)).await, ordered(7));
+        assert_eq!(stores.lines(1).await, [(1, 2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_taken_out_is_not_ordered_by_the_next_attempt() {
+    check(|stores| async move {
+        stores.add(1, 1, 2).await;
+        stores.add(1, 2, 2).await;
+        let lost = stores.ready(1, None).await;
+        stores.carts.remove(user(1), sku(2)).await.unwrap();
+        stores.add(1, 2, 5).await;
+        let next = stores.ready(1, None).await;
+        assert_ne!(next.id, lost.id);
+        stores.settle(1, &lost, ordered(1)).await;
+        assert_eq!(
+            stores.lines(1).await,
+            [(2, 5)],
+            "line 2 was added after it had been taken out"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_names_one_attempt_for_good() {
+    check(|stores| async move {
+        stores.add(1, 1, 2).await;
+        let attempt = stores.ready(1, Some("k")).await;
+        assert_eq!(
+            stores.ready(1, Some("other")).await,
+            attempt,
+            "still the same open attempt"
+        );
+        stores.settle(1, &attempt, ordered(7)).await;
+        stores.add(1, 1, 2).await;
+        for key in ["k", "other"] {
+            assert_eq!(
+                stores.open(1, Some(key)).await,
+                Opened::Answered(ordered(7))
+            );
+        }
+        stores.add(2, 1, 2).await;
+        assert_ne!(
+            stores.ready(2, Some("k")).await.id,
+            attempt.id,
+            "another user's key is another"
+        );
+        assert_ne!(stores.ready(1, Some("new")).await.id, attempt.id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_cart_is_answered_and_the_answer_stays_with_its_key() {
+    check(|stores| async move {
+        let empty = Opened::Answered(Answer::CartEmpty);
+        assert_eq!(stores.open(1, None).await, empty);
+        assert_eq!(stores.open(1, Some("k")).await, empty);
+        stores.add(1, 1, 2).await;
+        assert_eq!(stores.open(1, Some("k")).await, empty);
+        stores.ready(1, Some("k2")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lines_without_a_price_are_named_and_nothing_is_frozen() {
+    check(|stores| async move {
+        stores.add(1, 1, 2).await;
+        stores.add(1, 77, 2).await;
+        assert_eq!(
+            stores.open(1, Some("k")).await,
+            Opened::Unpriced(vec![sku(77)])
+        );
+        stores.carts.remove(user(1), sku(77)).await.unwrap();
+        assert_eq!(stores.ready(1, Some("k")).await.lines.len(), 1);
+    })
+    .await;
+}
