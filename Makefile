@@ -25,7 +25,8 @@ cover: ## Line coverage of the tests as HTML in target/llvm-cov (needs cargo-llv
 	$(WITH_SERVICES) cargo llvm-cov --workspace --html
 
 gen: ## Write the subgraphs' SDL from the code, then compose the supergraph
-	for name in cart loms comments; do cargo run -q --bin marketplace -- sdl $$name > schema/graphql/$$name.graphql || exit 1; done
+	cargo build --bin marketplace
+	for name in cart loms comments; do $(CARGO_TARGET_DIR)/debug/marketplace sdl $$name > schema/graphql/$$name.graphql || exit 1; done
 	$(MAKE) compose-schema
 
 compose-schema: ## Compose schema/graphql/*.graphql into the supergraph (needs npm)

@@ -8,11 +8,12 @@ use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
     health::Health,
-    postgres::{self, DatabaseConnection},
+    postgres::{self, StoreError},
     principal::Verifier,
     tasks::Tasks,
 };
 use futures::future::try_join_all;
+use sea_orm::DatabaseConnection;
 
 use crate::{
     comment::Comments,
@@ -40,7 +41,7 @@ pub enum StartError {
     Shards(#[from] BadShardCount),
     /// The database's settings are wrong.
     #[error(transparent)]
-    Postgres(#[from] postgres::Error),
+    Postgres(#[from] StoreError),
 }
 
 /// A running comments service.

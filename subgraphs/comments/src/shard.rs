@@ -5,8 +5,8 @@
 
 use std::num::NonZeroU16;
 
-use chassis::postgres::DatabaseConnection;
 use schema::id::{CommentId, Sku};
+use sea_orm::DatabaseConnection;
 
 /// How far apart two ids of one shard are, and so how many shards there can be.
 pub const ID_STEP: u16 = 1000;

@@ -13,7 +13,7 @@ impl Comments {
     pub async fn add(&self, me: UserId, sku: Sku, text: Text) -> Result<Comment, Error> {
         let shard = self.shards.of_sku(sku);
         let tx = shard.db.begin().await?;
-        let comment = store::insert(&tx, shard.index, me, sku, &text, self.now()).await?;
+        let comment = store::insert(&tx, shard.index, me, sku, &text, self.clock.now()).await?;
         tx.commit().await?;
         Ok(comment)
     }

@@ -16,7 +16,7 @@ impl Comments {
         let tx = shard.db.begin().await?;
         let comment = store::lock(&tx, id).await?.ok_or(CommentError::NotFound)?;
         // Read after the lock: a wait behind another edit counts.
-        let now = self.now();
+        let now = self.clock.now();
         comment.check_edit(me, now, self.edit_window)?;
         let edited = store::set_text(&tx, comment, text, now).await?;
         tx.commit().await?;

@@ -5,7 +5,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, dataloader::DataLoader};
 use chassis::{
-    fault::{self, Coded as _},
+    fault,
     graphql::{self, PageInfo, UserError, page},
     principal::Principal,
 };
@@ -259,7 +259,7 @@ impl CommentConnection {
 }
 
 fn place(cursor: &str) -> Result<Place> {
-    let text = page::decode_cursor(cursor).map_err(fault::graphql)?;
+    let text: String = page::decode_cursor(cursor).map_err(fault::graphql)?;
     text.parse().map_err(|_| fault::graphql(CommentError::BadCursor))
 }
 

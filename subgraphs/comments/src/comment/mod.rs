@@ -15,8 +15,8 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use chassis::{clock::Clock, fault::Coded, postgres::StoreError};
-use chrono::{DateTime, SubsecRound as _, Utc};
 use schema::code::ErrorCode;
+use sea_orm::DbErr;
 
 pub use self::{
     domain::{Comment, CommentError, Text},
@@ -44,11 +44,6 @@ impl Comments {
     pub const fn edit_window(&self) -> Duration {
         self.edit_window
     }
-
-    /// Now, as exact as Postgres keeps it, so what an answer says is what the next read finds.
-    fn now(&self) -> DateTime<Utc> {
-        self.clock.now().trunc_subsecs(6)
-    }
 }
 
 /// Why a use case of comments failed.
@@ -60,6 +55,12 @@ pub enum Error {
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl Coded for Error {

@@ -1,10 +1,10 @@
 //! Statements on one shard's table. Invariant: a row becomes a [`Comment`] here or the read fails.
 
-use chassis::postgres::{DatabaseConnection, DatabaseTransaction, StoreError};
+use chassis::postgres::StoreError;
 use chrono::{DateTime, Utc};
 use schema::id::{CommentId, Sku, UserId};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbBackend, DbErr, EntityTrait as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
     FromQueryResult, IntoActiveModel as _, QueryFilter as _, QuerySelect as _, Statement,
 };
 

@@ -1,0 +1,8 @@
+//! The comments service against real Postgres: two shards, each a database of its own.
+
+mod edit;
+mod graph;
+mod lists;
+mod sdl;
+mod shards;
+mod shop;

@@ -1,0 +1,9 @@
+//! The committed SDL is the one that the code has.
+
+#[test]
+fn the_committed_sdl_is_that_of_the_code() {
+    assert!(
+        comments::sdl() == schema::sdl::COMMENTS,
+        "the graph changed: run `make gen` and commit what it writes"
+    );
+}
