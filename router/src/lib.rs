@@ -7,7 +7,10 @@
 
 pub mod engine;
 pub mod error;
+mod execute;
+mod graph;
 mod operation;
+mod plan;
 pub mod subgraph;
 
 pub use engine::{

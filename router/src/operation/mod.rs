@@ -3,6 +3,13 @@
 //! Invariant: what leaves here is valid against the consumer schema, within the limits, free of `@skip` and
 //! `@include`, and keyed by names that no client chose.
 
+pub(crate) mod cache;
+pub(crate) mod canonical;
+pub(crate) mod document;
+pub(crate) mod introspection;
 mod kind;
+pub(crate) mod limits;
+pub(crate) mod persisted;
+pub(crate) mod variables;
 
 pub use kind::{OperationKind, OperationKinds};

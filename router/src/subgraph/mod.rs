@@ -2,6 +2,12 @@
 //!
 //! In: a precomputed operation, its variables as JSON and the caller. Out: the subgraph's JSON answer as bytes.
 
+pub(crate) mod guard;
+mod http;
+mod local;
+mod own;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +16,9 @@ use chassis::graphql::LocalSubgraph;
 use futures::future::BoxFuture;
 use url::Url;
 
-use crate::engine::RequestContext;
+pub use guard::FetchConfig;
+
+use crate::engine::{RequestContext, RouterFields};
 use crate::operation::OperationKind;
 
 /// Where a subgraph is.
@@ -39,6 +47,8 @@ impl fmt::Debug for Transport {
 pub struct FetchRequest {
     /// The operation's text.
     pub text: Arc<str>,
+    /// `{"query":"…","variables":`, the start of the HTTP body that goes with it.
+    pub prefix: Bytes,
     /// Query or mutation.
     pub kind: OperationKind,
     /// The variables, a JSON object.
@@ -75,4 +85,26 @@ pub trait Subgraph: Send + Sync {
         request: FetchRequest,
         ctx: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Bytes, FetchError>>;
+}
+
+/// The subgraph that the router answers itself.
+pub(crate) const OWN: &str = "events";
+
+/// Connects the transports, each behind its guards, and the router's own subgraph.
+pub(crate) fn connect(
+    transports: BTreeMap<String, Transport>,
+    own: Arc<dyn RouterFields>,
+    config: &FetchConfig,
+) -> HashMap<String, Arc<dyn Subgraph>> {
+    let mut subgraphs: HashMap<String, Arc<dyn Subgraph>> = HashMap::new();
+    for (name, transport) in transports {
+        let inner: Arc<dyn Subgraph> = match transport {
+            Transport::Local(schema) => Arc::new(local::Local(schema)),
+            Transport::Http(url) => Arc::new(http::Http::new(&url, config)),
+            Transport::Custom(custom) => custom,
+        };
+        subgraphs.insert(name, Arc::new(guard::Guarded::new(inner, config.clone())));
+    }
+    subgraphs.entry(OWN.to_owned()).or_insert_with(|| Arc::new(own::Own(own)));
+    subgraphs
 }

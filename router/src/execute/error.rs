@@ -1,0 +1,182 @@
+//! Errors beside data: where they belong in the client's words, and what of them a client may read.
+//!
+//! Invariants: a message of a subgraph reaches the client only with a code of `schema::code`, anything else is one
+//! generic sentence and a line in the log. Every null in a non-null place has an error at, above or below it.
+
+use std::collections::HashMap;
+
+use schema::code::ErrorCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::execute::store::PathItem;
+use crate::plan::shape::Shape;
+
+/// More errors than this are counted and not written: a list of a thousand broken items tells nothing more.
+const MAX_ERRORS: usize = 100;
+
+/// An error as a subgraph writes it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct SubgraphError {
+    /// Its sentence.
+    #[serde(default)]
+    pub(crate) message: String,
+    /// Where, in the subgraph's answer.
+    #[serde(default)]
+    pub(crate) path: Option<Vec<Segment>>,
+    /// Its code and more.
+    #[serde(default)]
+    pub(crate) extensions: Option<Map<String, Value>>,
+}
+
+/// A step of a subgraph's error path.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Segment {
+    /// An item of a list.
+    Index(u32),
+    /// A response key.
+    Key(String),
+}
+
+/// What a client reads of an error.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Report {
+    message: String,
+    extensions: Map<String, Value>,
+}
+
+impl Report {
+    /// The sentence and the code of the table.
+    pub(crate) fn of(code: ErrorCode) -> Self {
+        Self::new(code, code.summary())
+    }
+
+    /// A sentence of the router's own.
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let mut extensions = Map::new();
+        extensions.insert("code".to_owned(), code.as_str().into());
+        Self { message: message.into(), extensions }
+    }
+
+    /// A subgraph's error: passed on when its code is one of ours, masked otherwise.
+    pub(crate) fn from_subgraph(subgraph: &str, error: &SubgraphError) -> Self {
+        let extensions = error.extensions.as_ref();
+        let code = extensions.and_then(|extensions| extensions.get("code")?.as_str());
+        let Some(known) = code.and_then(ErrorCode::find) else {
+            tracing::warn!(
+                subgraph,
+                code,
+                message = %error.message,
+                "a subgraph reported an error that clients do not see"
+            );
+            return Self::of(ErrorCode::Internal);
+        };
+        let mut report = Self::new(known, error.message.clone());
+        if let Some(field) = extensions.and_then(|extensions| extensions.get("field")) {
+            report.extensions.insert("field".to_owned(), field.clone());
+        }
+        report
+    }
+}
+
+/// The places that errors explain.
+#[derive(Debug, Default)]
+pub(crate) struct Explained {
+    /// Everything from here down is explained.
+    pub(crate) whole: bool,
+    children: HashMap<PathItem, Explained>,
+}
+
+impl Explained {
+    /// What is explained below one step.
+    pub(crate) fn child(&self, item: PathItem) -> Option<&Self> {
+        self.children.get(&item)
+    }
+
+    fn mark(&mut self, path: &[PathItem]) {
+        let mut node = self;
+        for item in path {
+            node = node.children.entry(*item).or_default();
+        }
+        node.whole = true;
+    }
+}
+
+/// The errors of one answer.
+#[derive(Debug, Default)]
+pub(crate) struct Errors {
+    written: Vec<Value>,
+    left_off: usize,
+    /// Where nulls need no error of their own.
+    pub(crate) explained: Explained,
+}
+
+impl Errors {
+    /// Adds an error at a place of the store.
+    pub(crate) fn add(&mut self, report: &Report, shape: &Shape, path: &[PathItem]) {
+        self.explain(path);
+        self.write(report, Some(client_path(shape, path)));
+    }
+
+    /// Adds an error that has no place.
+    pub(crate) fn add_without_path(&mut self, report: &Report) {
+        self.write(report, None);
+    }
+
+    /// Adds an error whose path is already in the client's words.
+    pub(crate) fn add_at(&mut self, report: &Report, path: Vec<Value>) {
+        self.write(report, Some(path));
+    }
+
+    /// Says that nulls here have a reason that is already told.
+    pub(crate) fn explain(&mut self, path: &[PathItem]) {
+        self.explained.mark(path);
+    }
+
+    /// How many errors there are, those left off included.
+    pub(crate) fn len(&self) -> usize {
+        self.written.len() + self.left_off
+    }
+
+    /// Whether more errors would be left off.
+    pub(crate) fn is_full(&self) -> bool {
+        self.written.len() >= MAX_ERRORS
+    }
+
+    /// The errors as they stand in the answer.
+    pub(crate) fn into_json(self) -> Value {
+        self.written.into()
+    }
+
+    fn write(&mut self, report: &Report, path: Option<Vec<Value>>) {
+        if self.is_full() {
+            self.left_off += 1;
+            return;
+        }
+        let mut error = Map::new();
+        error.insert("message".to_owned(), report.message.clone().into());
+        if let Some(path) = path {
+            error.insert("path".to_owned(), path.into());
+        }
+        error.insert("extensions".to_owned(), report.extensions.clone().into());
+        self.written.push(error.into());
+    }
+}
+
+/// A path in the client's words; it ends where the client asked for nothing further.
+fn client_path(shape: &Shape, path: &[PathItem]) -> Vec<Value> {
+    let mut shape = Some(shape);
+    let mut written = Vec::with_capacity(path.len());
+    for item in path {
+        match item {
+            PathItem::Index(position) => written.push(json!(position)),
+            PathItem::Key(key) => {
+                let Some(field) = shape.and_then(|shape| shape.field(*key)) else { break };
+                written.push(Value::from(&*field.response));
+                shape = field.child.as_deref();
+            }
+        }
+    }
+    written
+}

@@ -1,0 +1,275 @@
+//! Writing the answer: the client's names in the client's order, and nulls where the specification puts them.
+//!
+//! One pass into one buffer. A null in a non-null place cuts the buffer back to the nearest nullable place; the
+//! error that goes with it is written once, unless a subgraph already explained it.
+//! Source: GraphQL specification, 6.4.4 Handling Execution Errors.
+
+use schema::code::ErrorCode;
+use serde_json::Value as Json;
+
+use crate::execute::error::{Errors, Explained, Report};
+use crate::execute::read::list_items;
+use crate::execute::store::{PathItem, Store, Value, field};
+use crate::graph::{Kind, TypeRef, TypeTable};
+use crate::plan::shape::{Case, Key, Shape, ShapeField};
+
+/// A null that the place above has to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bubble;
+
+/// Writes values of one store.
+pub(crate) struct Writer<'a> {
+    store: &'a Store,
+    types: &'a TypeTable,
+    /// Errors that writing found, as (sentence, path).
+    found: Vec<(Report, Vec<Json>)>,
+    path: Vec<Json>,
+    /// What is written so far.
+    pub(crate) out: Vec<u8>,
+}
+
+/// A value on its way out.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Null,
+    Tree(&'a Value),
+    Raw(&'a [u8]),
+}
+
+/// Whether an error already stands at, above or below a place.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    above: bool,
+    here: Option<&'a Explained>,
+}
+
+impl<'a> Known<'a> {
+    fn child(self, item: PathItem) -> Self {
+        let here = self.here.and_then(|node| node.child(item));
+        Self { above: self.above || here.is_some_and(|node| node.whole), here }
+    }
+
+    fn explains(self) -> bool {
+        self.above || self.here.is_some()
+    }
+}
+
+impl<'a> Writer<'a> {
+    /// A writer that appends to `out`.
+    pub(crate) fn new(store: &'a Store, types: &'a TypeTable, out: Vec<u8>) -> Self {
+        Self { store, types, found: Vec::new(), path: Vec::new(), out }
+    }
+
+    /// Writes one root field with its name.
+    ///
+    /// # Errors
+    /// [`Bubble`] when the field is null and must not be: then `data` is null.
+    pub(crate) fn root_field(
+        &mut self,
+        case: &Case,
+        field: &ShapeField,
+        explained: &Explained,
+    ) -> Result<(), Bubble> {
+        let Value::Object(root) = &self.store.root else { return Err(Bubble) };
+        let known = Known { above: explained.whole, here: Some(explained) };
+        self.field(root, case, field, known)
+    }
+
+    /// Hands the errors that writing found to the errors of the answer, and gives back the buffer.
+    pub(crate) fn finish(self, errors: &mut Errors) -> Vec<u8> {
+        for (report, path) in self.found {
+            errors.add_at(&report, path);
+        }
+        self.out
+    }
+
+    fn field(
+        &mut self,
+        object: &'a [(Key, Value)],
+        case: &Case,
+        wanted: &ShapeField,
+        known: Known<'_>,
+    ) -> Result<(), Bubble> {
+        self.out.extend(&*wanted.quoted);
+        if wanted.key == Key::TYPENAME {
+            self.typename(object, case);
+            return Ok(());
+        }
+        let source = field(object, wanted.key).map_or(Source::Null, Source::Tree);
+        self.path.push(Json::from(&*wanted.response));
+        let known = known.child(PathItem::Key(wanted.key));
+        let written = self.value(&wanted.ty, source, wanted, known);
+        self.path.pop();
+        written.map(|_| ())
+    }
+
+    fn typename(&mut self, object: &[(Key, Value)], case: &Case) {
+        let known = match case.types.as_slice() {
+            [only] => Some(&**only),
+            _ => self.store.typename(object),
+        };
+        self.out.push(b'"');
+        self.out.extend(known.unwrap_or_default().as_bytes());
+        self.out.push(b'"');
+    }
+
+    /// Writes a value; says whether it was not null.
+    fn value(
+        &mut self,
+        ty: &TypeRef,
+        source: Source<'a>,
+        wanted: &ShapeField,
+        known: Known<'_>,
+    ) -> Result<bool, Bubble> {
+        match ty {
+            TypeRef::NonNull(inner) => {
+                if self.value(inner, source, wanted, known)? {
+                    return Ok(true);
+                }
+                if !known.explains() && !self.just_told() {
+                    let sentence = format!("null where {} is not nullable", wanted.name);
+                    self.error(sentence);
+                }
+                Err(Bubble)
+            }
+            TypeRef::List(inner) => Ok(self.list(inner, source, wanted, known)),
+            TypeRef::Named(name) => match &wanted.child {
+                Some(shape) => Ok(self.object(shape, source, known)),
+                None => Ok(self.leaf(name, source)),
+            },
+        }
+    }
+
+    fn list(
+        &mut self,
+        inner: &TypeRef,
+        source: Source<'a>,
+        wanted: &ShapeField,
+        known: Known<'_>,
+    ) -> bool {
+        let items: Vec<Source<'a>> = match source {
+            Source::Null | Source::Tree(Value::Null) => return self.null(),
+            Source::Tree(Value::List(items)) => items.iter().map(Source::Tree).collect(),
+            Source::Tree(Value::Leaf(_)) | Source::Raw(_) => {
+                let bytes = self.raw(source);
+                if bytes == b"null" {
+                    return self.null();
+                }
+                if bytes.first() != Some(&b'[') {
+                    return self.misfit("a list");
+                }
+                if !has_non_null(inner) {
+                    self.out.extend(bytes);
+                    return true;
+                }
+                list_items(bytes).into_iter().map(Source::Raw).collect()
+            }
+            Source::Tree(Value::Object(_)) => return self.misfit("a list"),
+        };
+        let start = self.out.len();
+        self.out.push(b'[');
+        for (position, item) in (0_u32..).zip(items) {
+            if position > 0 {
+                self.out.push(b',');
+            }
+            self.path.push(Json::from(position));
+            let written =
+                self.value(inner, item, wanted, known.child(PathItem::Index(position)));
+            self.path.pop();
+            if written.is_err() {
+                self.out.truncate(start);
+                return self.null();
+            }
+        }
+        self.out.push(b']');
+        true
+    }
+
+    fn object(&mut self, shape: &Shape, source: Source<'a>, known: Known<'_>) -> bool {
+        let fields = match source {
+            Source::Null | Source::Tree(Value::Null) => return self.null(),
+            Source::Tree(Value::Object(fields)) => fields,
+            Source::Tree(_) | Source::Raw(_) => return self.misfit("an object"),
+        };
+        let Some(case) = shape.case(self.store.typename(fields)) else {
+            return self.misfit(&shape.parent);
+        };
+        let start = self.out.len();
+        self.out.push(b'{');
+        for (position, field) in case.fields.iter().enumerate() {
+            if position > 0 {
+                self.out.push(b',');
+            }
+            if self.field(fields, case, field, known).is_err() {
+                self.out.truncate(start);
+                return self.null();
+            }
+        }
+        self.out.push(b'}');
+        true
+    }
+
+    fn leaf(&mut self, ty: &str, source: Source<'a>) -> bool {
+        match source {
+            Source::Null | Source::Tree(Value::Null) => self.null(),
+            Source::Tree(Value::Leaf(_)) | Source::Raw(_) => {
+                let bytes = self.raw(source);
+                if bytes == b"null" {
+                    return self.null();
+                }
+                if !self.fits(ty, bytes) {
+                    return self.misfit(ty);
+                }
+                self.out.extend(bytes);
+                true
+            }
+            Source::Tree(Value::List(_) | Value::Object(_)) => self.misfit(ty),
+        }
+    }
+
+    /// Whether a client may see this value: of an enum only the values of the consumer schema.
+    fn fits(&self, ty: &str, bytes: &[u8]) -> bool {
+        let Some(info) = self.types.find(ty).filter(|info| info.kind == Kind::Enum) else {
+            return true;
+        };
+        let name = std::str::from_utf8(bytes).ok();
+        let name = name.and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+        name.is_some_and(|name| info.values.contains(name))
+    }
+
+    fn raw(&self, source: Source<'a>) -> &'a [u8] {
+        match source {
+            Source::Tree(Value::Leaf(span)) => self.store.bytes(*span),
+            Source::Raw(bytes) => bytes,
+            Source::Null | Source::Tree(_) => b"null",
+        }
+    }
+
+    fn null(&mut self) -> bool {
+        self.out.extend(b"null");
+        false
+    }
+
+    /// A subgraph sent something of another form.
+    fn misfit(&mut self, wanted: &str) -> bool {
+        self.error(format!("a value that is not {wanted}"));
+        self.null()
+    }
+
+    /// Whether the null here follows from an error that writing found here or below.
+    fn just_told(&self) -> bool {
+        self.found.last().is_some_and(|(_, path)| path.starts_with(&self.path))
+    }
+
+    fn error(&mut self, sentence: String) {
+        self.found.push((Report::new(ErrorCode::Internal, sentence), self.path.clone()));
+    }
+}
+
+fn has_non_null(ty: &TypeRef) -> bool {
+    match ty {
+        TypeRef::NonNull(_) => true,
+        TypeRef::List(inner) => has_non_null(inner),
+        TypeRef::Named(_) => false,
+    }
+}

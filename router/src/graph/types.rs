@@ -1,0 +1,345 @@
+//! The types of the consumer schema in the form that requests ask about: fields, possible types, inputs, keys.
+//!
+//! Invariant: built once a supergraph and never changed. A type that clients may not see is not in here, apart from
+//! the entity keys, which only subgraphs meet.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use graphql_tools::static_graphql::schema::{
+    Definition, Directive, Document, Field, InputValue, Type, TypeDefinition, Value,
+};
+
+/// A type with its list and non-null wrappers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum TypeRef {
+    /// A named type.
+    Named(Arc<str>),
+    /// A list.
+    List(Box<TypeRef>),
+    /// Never null.
+    NonNull(Box<TypeRef>),
+}
+
+impl TypeRef {
+    /// The name inside all wrappers.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Named(name) => name,
+            Self::List(inner) | Self::NonNull(inner) => inner.name(),
+        }
+    }
+
+    /// Whether null is refused at the outermost level.
+    pub(crate) fn is_non_null(&self) -> bool {
+        matches!(self, Self::NonNull(_))
+    }
+
+    /// Whether it is a list, nullable or not.
+    pub(crate) fn is_list(&self) -> bool {
+        match self {
+            Self::Named(_) => false,
+            Self::List(_) => true,
+            Self::NonNull(inner) => inner.is_list(),
+        }
+    }
+}
+
+impl From<&Type> for TypeRef {
+    fn from(ast: &Type) -> Self {
+        match ast {
+            Type::NamedType(name) => Self::Named(Arc::from(name.as_str())),
+            Type::ListType(inner) => Self::List(Box::new(Self::from(&**inner))),
+            Type::NonNullType(inner) => Self::NonNull(Box::new(Self::from(&**inner))),
+        }
+    }
+}
+
+impl fmt::Display for TypeRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name),
+            Self::List(inner) => write!(f, "[{inner}]"),
+            Self::NonNull(inner) => write!(f, "{inner}!"),
+        }
+    }
+}
+
+/// What a named type is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A leaf with a value of its own form.
+    Scalar,
+    /// A set of fields.
+    Object,
+    /// Fields that several objects share.
+    Interface,
+    /// One of several objects.
+    Union,
+    /// A leaf with a fixed set of names.
+    Enum,
+    /// A set of input fields.
+    Input,
+}
+
+/// An argument or an input object's field.
+#[derive(Debug, Clone)]
+pub(crate) struct InputField {
+    /// Its name.
+    pub(crate) name: Arc<str>,
+    /// Its type.
+    pub(crate) ty: TypeRef,
+    /// Taken when the caller gives nothing.
+    pub(crate) default: Option<Value>,
+}
+
+impl From<&InputValue> for InputField {
+    fn from(ast: &InputValue) -> Self {
+        Self {
+            name: Arc::from(ast.name.as_str()),
+            ty: TypeRef::from(&ast.value_type),
+            default: ast.default_value.clone(),
+        }
+    }
+}
+
+/// A field of an object or interface.
+#[derive(Debug, Clone)]
+pub(crate) struct FieldInfo {
+    /// Its type.
+    pub(crate) ty: Arc<TypeRef>,
+    /// Its arguments.
+    pub(crate) arguments: Vec<InputField>,
+}
+
+/// A named type.
+#[derive(Debug, Clone)]
+pub(crate) struct TypeInfo {
+    /// Its name.
+    pub(crate) name: Arc<str>,
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Output fields.
+    pub(crate) fields: HashMap<Arc<str>, FieldInfo>,
+    /// The object types that a value of it can have, sorted; an object's own name alone.
+    pub(crate) possible: Arc<[Arc<str>]>,
+    /// Input fields, in order.
+    pub(crate) inputs: Vec<InputField>,
+    /// Enum values.
+    pub(crate) values: HashSet<Arc<str>>,
+    /// Whether exactly one input field must be given.
+    pub(crate) one_of: bool,
+}
+
+/// All types that clients see, and the keys of entities.
+#[derive(Debug)]
+pub(crate) struct TypeTable {
+    types: HashMap<Arc<str>, TypeInfo>,
+    roots: [Option<Arc<str>>; 3],
+    field_names: HashSet<Arc<str>>,
+    keys: HashMap<String, HashMap<String, Vec<Vec<String>>>>,
+}
+
+impl TypeTable {
+    /// Reads the consumer schema, and the entity keys from the supergraph.
+    pub(crate) fn new(consumer: &Document, supergraph: &Document) -> Self {
+        let mut types = HashMap::new();
+        for definition in &consumer.definitions {
+            if let Definition::TypeDefinition(definition) = definition {
+                let info = type_info(definition);
+                types.insert(info.name.clone(), info);
+            }
+        }
+        fill_possible_types(&mut types, consumer);
+        let names = types.values().flat_map(|info| info.fields.keys().cloned());
+        let field_names = names.collect();
+        let roots = [
+            consumer.query_type_name(),
+            consumer.mutation_type_name(),
+            consumer.subscription_type_name(),
+        ];
+        let roots = roots.map(|name| name.map(|name| Arc::from(name.as_str())));
+        Self { types, roots, field_names, keys: entity_keys(supergraph) }
+    }
+
+    /// A type by name.
+    pub(crate) fn find(&self, name: &str) -> Option<&TypeInfo> {
+        self.types.get(name)
+    }
+
+    /// The name of the root type of queries, mutations or subscriptions.
+    pub(crate) fn root(&self, kind: crate::operation::OperationKind) -> Option<&Arc<str>> {
+        self.roots[kind as usize].as_ref()
+    }
+
+    /// A field of a type, by their names.
+    pub(crate) fn field(&self, ty: &str, field: &str) -> Option<&FieldInfo> {
+        self.types.get(ty)?.fields.get(field)
+    }
+
+    /// Whether any type has a field of this name.
+    pub(crate) fn is_field_name(&self, name: &str) -> bool {
+        self.field_names.contains(name)
+    }
+
+    /// Whether an object type satisfies a type condition.
+    pub(crate) fn satisfies(&self, object: &str, condition: &str) -> bool {
+        object == condition
+            || self.types.get(condition).is_some_and(|info| {
+                info.possible.binary_search_by(|name| (**name).cmp(object)).is_ok()
+            })
+    }
+
+    /// The keys of an entity in a subgraph, each as the names of its outermost fields.
+    pub(crate) fn keys(&self, subgraph: &str, ty: &str) -> &[Vec<String>] {
+        self.keys.get(subgraph).and_then(|types| types.get(ty)).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn type_info(definition: &TypeDefinition) -> TypeInfo {
+    let kind = match definition {
+        TypeDefinition::Scalar(_) => Kind::Scalar,
+        TypeDefinition::Object(_) => Kind::Object,
+        TypeDefinition::Interface(_) => Kind::Interface,
+        TypeDefinition::Union(_) => Kind::Union,
+        TypeDefinition::Enum(_) => Kind::Enum,
+        TypeDefinition::InputObject(_) => Kind::Input,
+    };
+    let mut info = TypeInfo {
+        name: Arc::from(definition.name()),
+        kind,
+        fields: HashMap::new(),
+        possible: Arc::from([]),
+        inputs: Vec::new(),
+        values: HashSet::new(),
+        one_of: definition.is_one_of(),
+    };
+    match definition {
+        TypeDefinition::Object(object) => {
+            info.fields = fields(&object.fields);
+            info.possible = Arc::from([info.name.clone()]);
+        }
+        TypeDefinition::Interface(interface) => info.fields = fields(&interface.fields),
+        TypeDefinition::Enum(choice) => {
+            info.values = choice.values.iter().map(|value| Arc::from(value.name.as_str())).collect();
+        }
+        TypeDefinition::InputObject(input) => {
+            info.inputs = input.fields.iter().map(InputField::from).collect();
+        }
+        TypeDefinition::Scalar(_) | TypeDefinition::Union(_) => {}
+    }
+    info
+}
+
+fn fields(ast: &[Field]) -> HashMap<Arc<str>, FieldInfo> {
+    let entry = |field: &Field| {
+        let info = FieldInfo {
+            ty: Arc::new(TypeRef::from(&field.field_type)),
+            arguments: field.arguments.iter().map(InputField::from).collect(),
+        };
+        (Arc::from(field.name.as_str()), info)
+    };
+    ast.iter().map(entry).collect()
+}
+
+fn fill_possible_types(types: &mut HashMap<Arc<str>, TypeInfo>, consumer: &Document) {
+    let mut possible: HashMap<&str, Vec<Arc<str>>> = HashMap::new();
+    for definition in &consumer.definitions {
+        match definition {
+            Definition::TypeDefinition(TypeDefinition::Object(object)) => {
+                for interface in &object.implements_interfaces {
+                    possible.entry(interface).or_default().push(Arc::from(object.name.as_str()));
+                }
+            }
+            Definition::TypeDefinition(TypeDefinition::Union(union)) => {
+                let members = union.types.iter().map(|name| Arc::from(name.as_str()));
+                possible.entry(&union.name).or_default().extend(members);
+            }
+            _ => {}
+        }
+    }
+    for (name, mut objects) in possible {
+        objects.sort_unstable();
+        objects.dedup();
+        if let Some(info) = types.get_mut(name) {
+            info.possible = objects.into();
+        }
+    }
+}
+
+/// Reads `@join__type(graph:, key:)` into subgraph → type → keys. Subgraphs go by their own names.
+fn entity_keys(supergraph: &Document) -> HashMap<String, HashMap<String, Vec<Vec<String>>>> {
+    let names = graph_names(supergraph);
+    let mut keys: HashMap<String, HashMap<String, Vec<Vec<String>>>> = HashMap::new();
+    for definition in &supergraph.definitions {
+        let Definition::TypeDefinition(definition) = definition else { continue };
+        let (name, directives) = match definition {
+            TypeDefinition::Object(object) => (&object.name, &object.directives),
+            TypeDefinition::Interface(interface) => (&interface.name, &interface.directives),
+            _ => continue,
+        };
+        for directive in directives.iter().filter(|directive| directive.name == "join__type") {
+            let graph = argument(directive, "graph").and_then(|graph| names.get(graph));
+            let (Some(graph), Some(key)) = (graph, argument(directive, "key")) else { continue };
+            let types = keys.entry(graph.clone()).or_default();
+            types.entry(name.clone()).or_default().push(outermost_names(key));
+        }
+    }
+    keys
+}
+
+fn graph_names(supergraph: &Document) -> HashMap<String, String> {
+    let mut names = HashMap::new();
+    for definition in &supergraph.definitions {
+        let Definition::TypeDefinition(TypeDefinition::Enum(choice)) = definition else { continue };
+        if choice.name != "join__Graph" {
+            continue;
+        }
+        for value in &choice.values {
+            let directive = value.directives.iter().find(|found| found.name == "join__graph");
+            let name = directive.and_then(|directive| argument(directive, "name"));
+            names.insert(value.name.clone(), name.unwrap_or(&value.name).to_owned());
+        }
+    }
+    names
+}
+
+fn argument<'a>(directive: &'a Directive, name: &str) -> Option<&'a str> {
+    let (_, value) = directive.arguments.iter().find(|(key, _)| key == name)?;
+    match value {
+        Value::String(text) => Some(text),
+        Value::Enum(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// The field names of a selection such as `id organization { id }` that stand outside of braces.
+fn outermost_names(selection: &str) -> Vec<String> {
+    let spaced = selection.replace('{', " { ").replace('}', " } ");
+    let mut depth = 0_usize;
+    let mut names = Vec::new();
+    for token in spaced.split_whitespace() {
+        match token {
+            "{" => depth += 1,
+            "}" => depth = depth.saturating_sub(1),
+            name if depth == 0 => names.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nested_key_counts_by_its_outermost_fields() {
+        assert_eq!(outermost_names("id organization{ id owner { id } } sku"), [
+            "id",
+            "organization",
+            "sku"
+        ]);
+    }
+}

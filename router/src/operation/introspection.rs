@@ -1,0 +1,372 @@
+//! `__schema` and `__type`, answered from the consumer schema.
+//!
+//! The answer becomes part of the store like any subgraph's, so names, order and nulls are written by the one writer.
+//! Source: GraphQL specification, 4.2 Schema Introspection.
+
+use graphql_tools::static_graphql::query::Value as Literal;
+use graphql_tools::static_graphql::schema::{
+    Definition, Directive, DirectiveDefinition, Document, EnumValue, Field, InputValue, Type,
+    TypeDefinition, Value as Default,
+};
+use serde_json::{Map, Value as Json};
+
+use crate::execute::store::{Span, Store, Value};
+use crate::operation::canonical::is_introspection;
+use crate::plan::shape::{Shape, ShapeField};
+
+/// Answers the root's introspection fields into the store.
+pub(crate) fn resolve(
+    consumer: &Document,
+    shape: &Shape,
+    variables: &Map<String, Json>,
+    store: &mut Store,
+) {
+    let fields = shape.cases.iter().flat_map(|case| &case.fields);
+    let wanted: Vec<_> = fields.filter(|field| is_introspection(field)).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let mut resolver =
+        Resolver { consumer, variables, buffer: store.next_buffer(), out: Vec::new() };
+    let mut answered = Vec::new();
+    for field in wanted {
+        let node = match &*field.name {
+            "__schema" => Some(Node::Schema),
+            _ => resolver.text_argument(field, "name").and_then(|name| resolver.named(&name)),
+        };
+        answered.push((field.key, resolver.node(field, node)));
+    }
+    store.keep(resolver.out.into());
+    if let Value::Object(root) = &mut store.root {
+        root.extend(answered);
+    }
+}
+
+/// Something that introspection can look at.
+#[derive(Clone, Copy)]
+enum Node<'a> {
+    Schema,
+    Named(&'a TypeDefinition),
+    /// A list or a non-null type.
+    Wrapped(&'a Type),
+    Field(&'a Field),
+    Input(&'a InputValue),
+    EnumValue(&'a EnumValue),
+    Directive(&'a DirectiveDefinition),
+}
+
+struct Resolver<'a> {
+    consumer: &'a Document,
+    variables: &'a Map<String, Json>,
+    buffer: u32,
+    out: Vec<u8>,
+}
+
+impl<'a> Resolver<'a> {
+    fn node(&mut self, field: &ShapeField, node: Option<Node<'a>>) -> Value {
+        let (Some(node), Some(shape)) = (node, &field.child) else { return Value::Null };
+        let fields = shape.cases.iter().flat_map(|case| &case.fields);
+        Value::Object(fields.map(|field| (field.key, self.field(field, node))).collect())
+    }
+
+    fn field(&mut self, field: &ShapeField, node: Node<'a>) -> Value {
+        match node {
+            Node::Schema => self.schema(field),
+            Node::Named(definition) => self.named_type(field, definition),
+            Node::Wrapped(ty) => self.wrapped(field, ty),
+            Node::Field(definition) => self.output_field(field, definition),
+            Node::Input(definition) => self.input_value(field, definition),
+            Node::EnumValue(value) => match &*field.name {
+                "name" => self.text(&value.name),
+                "description" => self.optional(value.description.as_deref()),
+                other => self.deprecation(other, &value.directives),
+            },
+            Node::Directive(definition) => self.directive(field, definition),
+        }
+    }
+
+    fn schema(&mut self, field: &ShapeField) -> Value {
+        let consumer = self.consumer;
+        match &*field.name {
+            "types" => {
+                let types = types(consumer).map(Node::Named).collect();
+                self.list(field, types)
+            }
+            "queryType" => self.root(field, consumer.query_type_name()),
+            "mutationType" => self.root(field, consumer.mutation_type_name()),
+            "subscriptionType" => self.root(field, consumer.subscription_type_name()),
+            "directives" => {
+                let directives = consumer.definitions.iter().filter_map(|definition| {
+                    match definition {
+                        Definition::DirectiveDefinition(found) => Some(Node::Directive(found)),
+                        _ => None,
+                    }
+                });
+                let directives = directives.collect();
+                self.list(field, directives)
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn root(&mut self, field: &ShapeField, name: Option<&String>) -> Value {
+        let node = name.and_then(|name| self.named(name));
+        self.node(field, node)
+    }
+
+    fn named_type(&mut self, field: &ShapeField, definition: &'a TypeDefinition) -> Value {
+        match &*field.name {
+            "kind" => self.text(kind(definition)),
+            "name" => self.text(definition.name()),
+            "description" => self.optional(description(definition)),
+            "specifiedByURL" => {
+                let url = match definition {
+                    TypeDefinition::Scalar(scalar) => {
+                        directive_text(&scalar.directives, "specifiedBy", "url")
+                    }
+                    _ => None,
+                };
+                self.optional(url)
+            }
+            "isOneOf" => match definition {
+                TypeDefinition::InputObject(_) => self.flag(definition.is_one_of()),
+                _ => Value::Null,
+            },
+            "fields" => self.fields(field, definition),
+            "interfaces" => {
+                let names = match definition {
+                    TypeDefinition::Object(object) => Some(&object.implements_interfaces),
+                    TypeDefinition::Interface(face) => Some(&face.implements_interfaces),
+                    _ => None,
+                };
+                self.types_by_name(field, names)
+            }
+            "possibleTypes" => self.possible_types(field, definition),
+            "enumValues" => {
+                let TypeDefinition::Enum(choice) = definition else { return Value::Null };
+                let all = self.wants_deprecated(field);
+                let shown = |value: &&EnumValue| all || !is_deprecated(&value.directives);
+                let values = choice.values.iter().filter(shown).map(Node::EnumValue).collect();
+                self.list(field, values)
+            }
+            "inputFields" => {
+                let TypeDefinition::InputObject(input) = definition else { return Value::Null };
+                self.inputs(field, &input.fields)
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn fields(&mut self, field: &ShapeField, definition: &'a TypeDefinition) -> Value {
+        let fields = match definition {
+            TypeDefinition::Object(object) => &object.fields,
+            TypeDefinition::Interface(interface) => &interface.fields,
+            _ => return Value::Null,
+        };
+        let all = self.wants_deprecated(field);
+        // `__schema` and `__type` are fields of the query root that introspection itself does not list.
+        let shown = |found: &&Field| {
+            !found.name.starts_with("__") && (all || !is_deprecated(&found.directives))
+        };
+        let nodes = fields.iter().filter(shown).map(Node::Field).collect();
+        self.list(field, nodes)
+    }
+
+    fn possible_types(&mut self, field: &ShapeField, definition: &'a TypeDefinition) -> Value {
+        match definition {
+            TypeDefinition::Union(union) => self.types_by_name(field, Some(&union.types)),
+            TypeDefinition::Interface(interface) => {
+                let implements = |found: &&TypeDefinition| match found {
+                    TypeDefinition::Object(object) => {
+                        object.implements_interfaces.contains(&interface.name)
+                    }
+                    _ => false,
+                };
+                let nodes = types(self.consumer).filter(implements).map(Node::Named).collect();
+                self.list(field, nodes)
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn types_by_name(&mut self, field: &ShapeField, names: Option<&'a Vec<String>>) -> Value {
+        let Some(names) = names else { return Value::Null };
+        let nodes = names.iter().filter_map(|name| self.named(name)).collect();
+        self.list(field, nodes)
+    }
+
+    fn wrapped(&mut self, field: &ShapeField, ty: &'a Type) -> Value {
+        let (kind, inner) = match ty {
+            Type::ListType(inner) => ("LIST", inner),
+            Type::NonNullType(inner) => ("NON_NULL", inner),
+            Type::NamedType(_) => return Value::Null,
+        };
+        match &*field.name {
+            "kind" => self.text(kind),
+            "ofType" => {
+                let node = self.ty(inner);
+                self.node(field, node)
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn output_field(&mut self, field: &ShapeField, definition: &'a Field) -> Value {
+        match &*field.name {
+            "name" => self.text(&definition.name),
+            "description" => self.optional(definition.description.as_deref()),
+            "args" => self.inputs(field, &definition.arguments),
+            "type" => {
+                let node = self.ty(&definition.field_type);
+                self.node(field, node)
+            }
+            other => self.deprecation(other, &definition.directives),
+        }
+    }
+
+    fn input_value(&mut self, field: &ShapeField, definition: &'a InputValue) -> Value {
+        match &*field.name {
+            "name" => self.text(&definition.name),
+            "description" => self.optional(definition.description.as_deref()),
+            "type" => {
+                let node = self.ty(&definition.value_type);
+                self.node(field, node)
+            }
+            "defaultValue" => match &definition.default_value {
+                Some(value) => self.text(&value.to_string()),
+                None => Value::Null,
+            },
+            other => self.deprecation(other, &definition.directives),
+        }
+    }
+
+    fn directive(&mut self, field: &ShapeField, definition: &'a DirectiveDefinition) -> Value {
+        match &*field.name {
+            "name" => self.text(&definition.name),
+            "description" => self.optional(definition.description.as_deref()),
+            "isRepeatable" => self.flag(definition.repeatable),
+            "args" => self.inputs(field, &definition.arguments),
+            "locations" => {
+                let names = definition.locations.iter().map(|place| self.text(place.as_str()));
+                Value::List(names.collect())
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn inputs(&mut self, field: &ShapeField, inputs: &'a [InputValue]) -> Value {
+        let all = self.wants_deprecated(field);
+        let shown = |input: &&InputValue| all || !is_deprecated(&input.directives);
+        let nodes = inputs.iter().filter(shown).map(Node::Input).collect();
+        self.list(field, nodes)
+    }
+
+    fn list(&mut self, field: &ShapeField, nodes: Vec<Node<'a>>) -> Value {
+        Value::List(nodes.into_iter().map(|node| self.node(field, Some(node))).collect())
+    }
+
+    fn ty(&self, ty: &'a Type) -> Option<Node<'a>> {
+        match ty {
+            Type::NamedType(name) => self.named(name),
+            Type::ListType(_) | Type::NonNullType(_) => Some(Node::Wrapped(ty)),
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<Node<'a>> {
+        types(self.consumer).find(|definition| definition.name() == name).map(Node::Named)
+    }
+
+    fn deprecation(&mut self, name: &str, directives: &[Directive]) -> Value {
+        match name {
+            "isDeprecated" => self.flag(is_deprecated(directives)),
+            "deprecationReason" if is_deprecated(directives) => {
+                let reason = directive_text(directives, "deprecated", "reason");
+                self.optional(Some(reason.unwrap_or("No longer supported")))
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn wants_deprecated(&self, field: &ShapeField) -> bool {
+        let argument = field.arguments.iter().find(|(name, _)| name == "includeDeprecated");
+        match argument.map(|(_, value)| value) {
+            Some(Literal::Boolean(flag)) => *flag,
+            Some(Literal::Variable(name)) => {
+                self.variables.get(name).and_then(Json::as_bool).unwrap_or(false)
+            }
+            _ => false,
+        }
+    }
+
+    fn text_argument(&self, field: &ShapeField, name: &str) -> Option<String> {
+        match field.arguments.iter().find(|(found, _)| found == name)? {
+            (_, Literal::String(text)) => Some(text.clone()),
+            (_, Literal::Variable(name)) => {
+                self.variables.get(name)?.as_str().map(str::to_owned)
+            }
+            _ => None,
+        }
+    }
+
+    fn optional(&mut self, text: Option<&str>) -> Value {
+        text.map_or(Value::Null, |text| self.text(text))
+    }
+
+    fn text(&mut self, text: &str) -> Value {
+        let json = serde_json::to_vec(text).expect("a string is JSON");
+        self.leaf(&json)
+    }
+
+    fn flag(&mut self, flag: bool) -> Value {
+        self.leaf(if flag { b"true" } else { b"false" })
+    }
+
+    fn leaf(&mut self, json: &[u8]) -> Value {
+        let narrow = |at| u32::try_from(at).expect("a schema is shorter than 4 GiB");
+        let start = narrow(self.out.len());
+        self.out.extend(json);
+        Value::Leaf(Span { buffer: self.buffer, start, end: narrow(self.out.len()) })
+    }
+}
+
+fn types(consumer: &Document) -> impl Iterator<Item = &TypeDefinition> {
+    consumer.definitions.iter().filter_map(|definition| match definition {
+        Definition::TypeDefinition(definition) => Some(definition),
+        _ => None,
+    })
+}
+
+fn kind(definition: &TypeDefinition) -> &'static str {
+    match definition {
+        TypeDefinition::Scalar(_) => "SCALAR",
+        TypeDefinition::Object(_) => "OBJECT",
+        TypeDefinition::Interface(_) => "INTERFACE",
+        TypeDefinition::Union(_) => "UNION",
+        TypeDefinition::Enum(_) => "ENUM",
+        TypeDefinition::InputObject(_) => "INPUT_OBJECT",
+    }
+}
+
+fn description(definition: &TypeDefinition) -> Option<&str> {
+    let text = match definition {
+        TypeDefinition::Scalar(found) => &found.description,
+        TypeDefinition::Object(found) => &found.description,
+        TypeDefinition::Interface(found) => &found.description,
+        TypeDefinition::Union(found) => &found.description,
+        TypeDefinition::Enum(found) => &found.description,
+        TypeDefinition::InputObject(found) => &found.description,
+    };
+    text.as_deref()
+}
+
+fn is_deprecated(directives: &[Directive]) -> bool {
+    directives.iter().any(|directive| directive.name == "deprecated")
+}
+
+fn directive_text<'d>(directives: &'d [Directive], name: &str, argument: &str) -> Option<&'d str> {
+    let directive = directives.iter().find(|directive| directive.name == name)?;
+    match directive.arguments.iter().find(|(found, _)| found == argument)? {
+        (_, Default::String(text)) => Some(text),
+        _ => None,
+    }
+}

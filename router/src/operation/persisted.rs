@@ -1,0 +1,108 @@
+//! Automatic persisted operations: a client sends a hash, and the text only when the hash is unknown.
+//!
+//! Invariant: a text is stored under its own hash alone, computed here, so nobody can plant another text.
+//! Source: Apollo's protocol `extensions.persistedQuery`, version 1.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use schema::code::ErrorCode;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::engine::GraphRequest;
+use crate::error::RequestError;
+
+/// Texts by their hash, bounded in bytes.
+pub(crate) struct PersistedOperations {
+    texts: Cache<String, Arc<str>>,
+}
+
+impl PersistedOperations {
+    /// An empty store for so many bytes of text.
+    pub(crate) fn new(max_bytes: u64) -> Self {
+        let weigh = |hash: &String, text: &Arc<str>| {
+            u32::try_from(hash.len() + text.len()).unwrap_or(u32::MAX)
+        };
+        Self { texts: Cache::builder().max_capacity(max_bytes).weigher(weigh).build() }
+    }
+
+    /// The text that a request means.
+    ///
+    /// # Errors
+    /// [`ErrorCode::PersistedOperationNotFound`] when the hash is unknown and no text came along,
+    /// [`ErrorCode::BadRequest`] when there is neither, or text and hash differ.
+    pub(crate) fn text(&self, request: &GraphRequest) -> Result<Arc<str>, RequestError> {
+        let refuse = |text: &str| Err(RequestError::new(ErrorCode::BadRequest, text));
+        let text = request.query.as_deref().filter(|text| !text.is_empty());
+        let Some(extension) = request.extensions.get("persistedQuery") else {
+            return text.map_or_else(|| refuse("the request has no query"), |text| Ok(text.into()));
+        };
+        if extension.get("version").and_then(Value::as_u64) != Some(1) {
+            return refuse("the version of persistedQuery is not 1");
+        }
+        let Some(hash) = extension.get("sha256Hash").and_then(Value::as_str) else {
+            return refuse("persistedQuery has no sha256Hash");
+        };
+        let hash = hash.to_ascii_lowercase();
+        match text {
+            None => self
+                .texts
+                .get(&hash)
+                .ok_or_else(|| RequestError::masked(ErrorCode::PersistedOperationNotFound)),
+            Some(text) if sha256(text) == hash => {
+                let text: Arc<str> = text.into();
+                self.texts.insert(hash, text.clone());
+                Ok(text)
+            }
+            Some(_) => refuse("provided sha does not match query"),
+        }
+    }
+}
+
+fn sha256(text: &str) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text.as_bytes()) {
+        write!(hex, "{byte:02x}").expect("a String takes whatever is written");
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(query: Option<&str>, hash: &str) -> GraphRequest {
+        let extension = json!({ "version": 1, "sha256Hash": hash });
+        GraphRequest {
+            query: query.map(str::to_owned),
+            extensions: [("persistedQuery".to_owned(), extension)].into_iter().collect(),
+            ..GraphRequest::default()
+        }
+    }
+
+    #[test]
+    fn a_text_is_found_by_its_hash_once_it_came_in_full() {
+        let store = PersistedOperations::new(10_000);
+        let hash = sha256("{a}");
+        let missing = store.text(&request(None, &hash)).unwrap_err();
+        assert_eq!(missing.code(), ErrorCode::PersistedOperationNotFound);
+        assert_eq!(missing.errors()[0].message, "PersistedQueryNotFound");
+        assert_eq!(&*store.text(&request(Some("{a}"), &hash)).unwrap(), "{a}");
+        assert_eq!(&*store.text(&request(None, &hash.to_uppercase())).unwrap(), "{a}");
+    }
+
+    /// Seen red with the comparison of the hashes removed.
+    #[test]
+    fn a_text_cannot_be_planted_under_a_foreign_hash() {
+        let store = PersistedOperations::new(10_000);
+        let hash = sha256("{a}");
+        let refused = store.text(&request(Some("{b}"), &hash)).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::BadRequest);
+        let missing = store.text(&request(None, &hash)).unwrap_err();
+        assert_eq!(missing.code(), ErrorCode::PersistedOperationNotFound);
+    }
+}

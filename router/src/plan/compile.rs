@@ -1,0 +1,287 @@
+//! From a plan in words to one that runs: names become keys, texts become request bytes, paths become walks.
+//!
+//! Invariant: whatever depends on the operation alone is computed here, once; a request adds only variables and
+//! representations.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::plan::shape::{Key, Keys, ReadShape};
+use crate::plan::step::{Batch, Fetch, PathStep, Selection, Step, Target};
+
+/// A plan that runs.
+#[derive(Debug, Default)]
+pub(crate) struct ExecPlan {
+    /// Everything in a wave runs together, the waves one after another.
+    pub(crate) waves: Vec<Vec<FetchPlan>>,
+}
+
+/// One operation for one subgraph.
+#[derive(Debug)]
+pub(crate) struct FetchPlan {
+    /// The subgraph's name.
+    pub(crate) subgraph: Arc<str>,
+    /// The operation's text.
+    pub(crate) text: Arc<str>,
+    /// `{"query":"…","variables":`, the start of an HTTP body.
+    pub(crate) prefix: Bytes,
+    /// The client's variables to send along.
+    pub(crate) variables: Vec<String>,
+    /// Root fields as (response key, name).
+    pub(crate) fields: Arc<[(String, String)]>,
+    /// How `data` is read.
+    pub(crate) shape: ReadShape,
+    /// Where it goes.
+    pub(crate) target: TargetPlan,
+}
+
+/// Where the answer of a fetch goes.
+#[derive(Debug)]
+pub(crate) enum TargetPlan {
+    /// Into the root.
+    Root,
+    /// Into every place of a path.
+    Places(Vec<Walk>),
+    /// Each entity to where its representation came from.
+    Entities(Vec<BatchPlan>),
+}
+
+/// One `_entities` field.
+#[derive(Debug)]
+pub(crate) struct BatchPlan {
+    /// Its response key.
+    pub(crate) alias: Key,
+    /// The same as text, for error paths.
+    pub(crate) alias_name: String,
+    /// The variable that takes the representations.
+    pub(crate) variable: String,
+    /// Where representations come from.
+    pub(crate) paths: Vec<Vec<Walk>>,
+    /// What a representation holds.
+    pub(crate) requires: Vec<Require>,
+    /// Objects of these types (all when empty) go under this type name.
+    pub(crate) typenames: Vec<(BTreeSet<String>, String)>,
+    /// Fields to be renamed before the merge: the way to them, the last key, the new key.
+    pub(crate) renames: Vec<(Vec<Walk>, Key, Key)>,
+    /// Equal for two batches that ask the same subgraph for the same fields.
+    pub(crate) memo: u32,
+    /// The outermost fields that it brings.
+    pub(crate) brings: Vec<Key>,
+}
+
+/// A step through the answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Walk {
+    /// Into a field.
+    Field(Key),
+    /// Into every item of a list.
+    List,
+    /// On, if the object is of one of these types.
+    Types(BTreeSet<String>),
+}
+
+/// A part of a representation.
+#[derive(Debug)]
+pub(crate) enum Require {
+    /// A field.
+    Field {
+        /// Where its value is read.
+        key: Key,
+        /// The name it goes under, as JSON with its colon.
+        quoted: Box<[u8]>,
+        /// The plain name.
+        name: Box<str>,
+        /// What of an object goes along.
+        children: Vec<Require>,
+    },
+    /// A part for some types only.
+    On {
+        /// The type condition.
+        condition: String,
+        /// What goes along.
+        children: Vec<Require>,
+    },
+}
+
+/// Compiles the plans of one operation; memo numbers are shared between them.
+#[derive(Debug)]
+pub(crate) struct Compiler {
+    /// All response keys so far.
+    pub(crate) keys: Keys,
+    memos: HashMap<String, u32>,
+}
+
+impl Compiler {
+    /// A compiler that goes on with the keys of a canonical operation.
+    pub(crate) fn new(keys: Keys) -> Self {
+        Self { keys, memos: HashMap::new() }
+    }
+
+    /// Compiles one plan.
+    pub(crate) fn compile(&mut self, step: Step) -> ExecPlan {
+        let waves = step.into_waves().into_iter();
+        let waves = waves.map(|wave| wave.into_iter().map(|fetch| self.fetch(fetch)).collect());
+        ExecPlan { waves: waves.collect() }
+    }
+
+    fn fetch(&mut self, fetch: Fetch) -> FetchPlan {
+        let shape = self.read_shape(&fetch.selection);
+        let mut fields = Vec::new();
+        for selection in &fetch.selection {
+            if let Selection::Field { name, alias, .. } = selection {
+                fields.push((alias.as_ref().unwrap_or(name).clone(), name.clone()));
+            }
+        }
+        let target = match fetch.target {
+            Target::Root => TargetPlan::Root,
+            Target::Places(path) => TargetPlan::Places(self.walks(&path)),
+            Target::Entities(batches) => {
+                let batches = batches.into_iter();
+                let compiled =
+                    batches.map(|batch| self.batch(&fetch.subgraph, batch, &fetch.selection));
+                TargetPlan::Entities(compiled.collect())
+            }
+        };
+        let mut prefix = br#"{"query":"#.to_vec();
+        prefix.extend(serde_json::to_vec(&fetch.text).expect("a string is JSON"));
+        prefix.extend(br#","variables":"#);
+        FetchPlan {
+            subgraph: fetch.subgraph.into(),
+            text: fetch.text.into(),
+            prefix: prefix.into(),
+            variables: fetch.variables,
+            fields: fields.into(),
+            shape,
+            target,
+        }
+    }
+
+    fn batch(&mut self, subgraph: &str, batch: Batch, selection: &[Selection]) -> BatchPlan {
+        let children = entity_selection(selection, &batch.alias);
+        let mut text = format!("{subgraph} ");
+        write_sorted(children, &mut text);
+        let next = u32::try_from(self.memos.len()).expect("an operation has few fetches");
+        let memo = *self.memos.entry(text).or_insert(next);
+        let brings = self.read_shape(children).fields.iter().map(|field| field.key).collect();
+        let mut renames = Vec::new();
+        for rename in &batch.renames {
+            let mut way = self.walks(&rename.path);
+            if let Some(Walk::Field(from)) = way.pop() {
+                renames.push((way, from, self.keys.intern(&rename.to)));
+            }
+        }
+        BatchPlan {
+            alias: self.keys.intern(&batch.alias),
+            alias_name: batch.alias,
+            variable: batch.variable,
+            paths: batch.paths.iter().map(|path| self.walks(path)).collect(),
+            requires: self.requires(&batch.requires),
+            typenames: batch.typenames,
+            renames,
+            memo,
+            brings,
+        }
+    }
+
+    fn walks(&mut self, path: &[PathStep]) -> Vec<Walk> {
+        let walk = |step: &PathStep| match step {
+            PathStep::Field(name) => Walk::Field(self.keys.intern(name)),
+            PathStep::List => Walk::List,
+            PathStep::Types(types) => Walk::Types(types.clone()),
+        };
+        path.iter().map(walk).collect()
+    }
+
+    fn requires(&mut self, selection: &[Selection]) -> Vec<Require> {
+        let mut requires = Vec::new();
+        for item in selection {
+            requires.push(match item {
+                Selection::Field { name, alias, children } => {
+                    let sent = alias.as_ref().unwrap_or(name);
+                    Require::Field {
+                        key: self.keys.intern(name),
+                        quoted: quoted(sent),
+                        name: sent.as_str().into(),
+                        children: self.requires(children),
+                    }
+                }
+                Selection::On { condition, children } => Require::On {
+                    condition: condition.clone(),
+                    children: self.requires(children),
+                },
+            });
+        }
+        requires
+    }
+
+    fn read_shape(&mut self, selection: &[Selection]) -> ReadShape {
+        let mut shape = ReadShape::default();
+        for item in selection {
+            match item {
+                Selection::Field { name, alias, children } => {
+                    let response = alias.as_ref().unwrap_or(name);
+                    let key = self.keys.intern(response);
+                    let child = (!children.is_empty()).then(|| self.read_shape(children));
+                    shape.add(response, key, child);
+                }
+                Selection::On { children, .. } => {
+                    let inner = self.read_shape(children);
+                    shape.merge(inner);
+                }
+            }
+        }
+        shape
+    }
+}
+
+/// A name as JSON with its colon.
+pub(crate) fn quoted(name: &str) -> Box<[u8]> {
+    format!("\"{name}\":").into_bytes().into()
+}
+
+fn entity_selection<'a>(selection: &'a [Selection], wanted: &str) -> &'a [Selection] {
+    for item in selection {
+        if let Selection::Field { name, alias, children } = item
+            && alias.as_ref().unwrap_or(name) == wanted
+        {
+            return children;
+        }
+    }
+    &[]
+}
+
+/// Writes a selection so that the order of its fields does not matter.
+///
+/// Arguments need no place in it: a field with arguments has a response key of its own within an operation.
+fn write_sorted(selection: &[Selection], out: &mut String) {
+    let part = |item: &Selection| {
+        let mut text = String::new();
+        let children = match item {
+            Selection::Field { name, alias, children } => {
+                text.push_str(alias.as_deref().unwrap_or(""));
+                text.push(':');
+                text.push_str(name);
+                children
+            }
+            Selection::On { condition, children } => {
+                text.push_str("..");
+                text.push_str(condition);
+                children
+            }
+        };
+        if !children.is_empty() {
+            write_sorted(children, &mut text);
+        }
+        text
+    };
+    let mut parts: Vec<_> = selection.iter().map(part).collect();
+    parts.sort_unstable();
+    out.push('{');
+    for part in parts {
+        out.push_str(&part);
+        out.push(' ');
+    }
+    out.push('}');
+}

@@ -1,0 +1,277 @@
+//! The query planner behind one narrow door: this is the only file that names its crate.
+//!
+//! Every call into the crate runs under `catch_unwind`: it panics on constructs that it does not expect, and a
+//! client's operation must not take a worker down. A plan leaves as [`Step`]s, with nothing of the crate in it.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use graphql_tools::static_graphql::{query, schema};
+use hive_router_query_planner::ast::fragment::FragmentDefinition;
+use hive_router_query_planner::ast::normalization::normalize_operation;
+use hive_router_query_planner::ast::selection_item::SelectionItem;
+use hive_router_query_planner::ast::selection_set::SelectionSet;
+use hive_router_query_planner::graph::PlannerOverrideContext;
+use hive_router_query_planner::planner::plan_nodes::{
+    BatchFetchNode, EntityBatchAlias, FetchNode, FetchNodePathSegment, FetchRewrite,
+    FlattenNodePath, FlattenNodePathSegment, PlanNode,
+};
+use hive_router_query_planner::planner::{Planner as Crate, PlannerError, QueryPlannerOptions};
+use hive_router_query_planner::utils::cancellation::CancellationToken;
+use hive_router_query_planner::utils::parsing::{
+    safe_parse_operation_with_token_limit, safe_parse_schema,
+};
+
+use crate::engine::LoadError;
+use crate::plan::step::{Batch, Fetch, PathStep, Rename, Selection, Step, Target};
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// The planner says why.
+    #[error("{0}")]
+    Refused(String),
+    /// It took longer than it may.
+    #[error("planning took too long")]
+    TimedOut,
+    /// A defect of the planner, caught.
+    #[error("the planner panicked: {0}")]
+    Panicked(String),
+    /// It plans with something that we cannot run.
+    #[error("the plan has a node that cannot be run: {0}")]
+    Unsupported(&'static str),
+}
+
+/// Plans operations over one supergraph. Pure CPU work: call it off the reactor.
+pub(crate) struct Planner {
+    inner: Crate,
+    /// The panic that a test wants to see caught.
+    #[cfg(test)]
+    pub(crate) panics: bool,
+}
+
+impl Planner {
+    /// Loads a supergraph, and hands back its document too.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the text is no schema or the planner refuses it.
+    pub(crate) fn load(sdl: &str) -> Result<(Self, schema::Document), LoadError> {
+        let document =
+            safe_parse_schema(sdl).map_err(|error| LoadError::Parse(one_line(&error)))?;
+        let options = QueryPlannerOptions::default();
+        let inner = guarded(|| Crate::new_from_supergraph(&document, options))
+            .and_then(|made| made.map_err(refused))
+            .map_err(|error| LoadError::Planner(error.to_string()))?;
+        let planner = Self {
+            inner,
+            #[cfg(test)]
+            panics: false,
+        };
+        Ok((planner, document))
+    }
+
+    /// What clients see of the supergraph, with the types of introspection.
+    pub(crate) fn consumer_schema(&self) -> Arc<schema::Document> {
+        self.inner.consumer_schema.document.clone()
+    }
+
+    /// The names of all subgraphs.
+    pub(crate) fn subgraphs(&self) -> impl Iterator<Item = &str> {
+        self.inner.supergraph.known_subgraphs.values().map(String::as_str)
+    }
+
+    /// Plans a document that holds one operation, without fragments, conditions or introspection.
+    ///
+    /// # Errors
+    /// [`PlanError`], also when the planner panics or `limit` is over.
+    pub(crate) fn plan(
+        &self,
+        document: &query::Document,
+        limit: Duration,
+    ) -> Result<Option<Step>, PlanError> {
+        let planned = guarded(|| {
+            #[cfg(test)]
+            assert!(!self.panics, "a test asked for this");
+            let normal = normalize_operation(&self.inner.supergraph, document, None)
+                .map_err(|error| PlanError::Refused(error.to_string()))?;
+            let context = PlannerOverrideContext::new(HashSet::new(), 0);
+            let deadline = CancellationToken::with_timeout(limit);
+            self.inner
+                .plan_from_normalized_operation(&normal.operation, context, &deadline)
+                .map_err(refused)
+        })??;
+        planned.node.map(convert).transpose()
+    }
+}
+
+/// Parses an operation's text; the parser is bounded in tokens and nesting.
+///
+/// # Errors
+/// The parser's sentence and its place, line and column.
+pub(crate) fn parse_operation(
+    text: &str,
+    max_tokens: usize,
+) -> Result<query::Document, (String, usize, usize)> {
+    safe_parse_operation_with_token_limit(text, max_tokens).map_err(|error| {
+        let place = error.0.position;
+        (one_line(&error), place.line, place.column)
+    })
+}
+
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, PlanError> {
+    // Nothing that the closure touches is used again after a panic but the planner's own tables, which it only reads.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        PlanError::Panicked(text.unwrap_or_default())
+    })
+}
+
+fn refused(error: PlannerError) -> PlanError {
+    match error {
+        PlannerError::CancellationError(_) => PlanError::TimedOut,
+        other => {
+            let text = other.to_string();
+            if text.contains("timed out") { PlanError::TimedOut } else { PlanError::Refused(text) }
+        }
+    }
+}
+
+fn one_line(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+fn convert(node: PlanNode) -> Result<Step, PlanError> {
+    let all = |nodes: Vec<PlanNode>| nodes.into_iter().map(convert).collect::<Result<_, _>>();
+    match node {
+        PlanNode::Fetch(node) => Ok(Step::Fetch(Box::new(fetch(node, None)))),
+        PlanNode::BatchFetch(node) => Ok(Step::Fetch(Box::new(batch_fetch(node)))),
+        PlanNode::Sequence(node) => all(node.nodes).map(Step::Sequence),
+        PlanNode::Parallel(node) => all(node.nodes).map(Step::Parallel),
+        PlanNode::Flatten(node) => match *node.node {
+            PlanNode::Fetch(inner) => Ok(Step::Fetch(Box::new(fetch(inner, Some(&node.path))))),
+            _ => Err(PlanError::Unsupported("Flatten over something that is not a Fetch")),
+        },
+        PlanNode::Subscription(node) => Ok(Step::Fetch(Box::new(fetch(node.primary, None)))),
+        // Conditions became literals before the planner saw the operation.
+        PlanNode::Condition(_) => Err(PlanError::Unsupported("Condition")),
+        PlanNode::Defer(_) => Err(PlanError::Unsupported("Defer")),
+    }
+}
+
+fn fetch(node: FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
+    let document = &node.operation.document;
+    let selection = selections(&document.operation.selection_set, &document.fragments);
+    let steps = path.map(path_steps).unwrap_or_default();
+    let target = match (node.requires, path) {
+        (Some(requires), _) => Target::Entities(vec![Batch {
+            alias: "_entities".to_owned(),
+            variable: "representations".to_owned(),
+            paths: vec![steps],
+            requires: selections(&requires, &[]),
+            typenames: typenames(node.input_rewrites),
+            renames: renames(node.output_rewrites),
+        }]),
+        (None, Some(_)) => Target::Places(steps),
+        (None, None) => Target::Root,
+    };
+    Fetch {
+        subgraph: node.service_name,
+        variables: node.variable_usages.unwrap_or_default().into_iter().collect(),
+        selection,
+        target,
+        text: node.operation.document_str,
+    }
+}
+
+fn batch_fetch(node: BatchFetchNode) -> Fetch {
+    let document = &node.operation.document;
+    Fetch {
+        subgraph: node.service_name,
+        variables: node.variable_usages.unwrap_or_default().into_iter().collect(),
+        selection: selections(&document.operation.selection_set, &document.fragments),
+        target: Target::Entities(node.entity_batch.aliases.into_iter().map(batch).collect()),
+        text: node.operation.document_str,
+    }
+}
+
+fn batch(alias: EntityBatchAlias) -> Batch {
+    Batch {
+        alias: alias.alias,
+        variable: alias.representations_variable_name,
+        paths: alias.merge_paths.iter().map(path_steps).collect(),
+        requires: selections(&alias.requires, &[]),
+        typenames: typenames(alias.input_rewrites),
+        renames: renames(alias.output_rewrites),
+    }
+}
+
+fn path_steps(path: &FlattenNodePath) -> Vec<PathStep> {
+    let step = |segment: &FlattenNodePathSegment| match segment {
+        FlattenNodePathSegment::Field(name) => PathStep::Field(name.clone()),
+        FlattenNodePathSegment::TypeCondition(types) => PathStep::Types(types.clone()),
+        FlattenNodePathSegment::List => PathStep::List,
+    };
+    path.as_slice().iter().map(step).collect()
+}
+
+fn typenames(
+    rewrites: Option<Vec<FetchRewrite>>,
+) -> Vec<(std::collections::BTreeSet<String>, String)> {
+    let setter = |rewrite| match rewrite {
+        FetchRewrite::ValueSetter(setter) => {
+            let types = setter.path.into_iter().find_map(|segment| match segment {
+                FetchNodePathSegment::TypenameEquals(types) => Some(types),
+                FetchNodePathSegment::Key(_) => None,
+            });
+            Some((types.unwrap_or_default(), setter.set_value_to))
+        }
+        FetchRewrite::KeyRenamer(_) => None,
+    };
+    rewrites.unwrap_or_default().into_iter().filter_map(setter).collect()
+}
+
+fn renames(rewrites: Option<Vec<FetchRewrite>>) -> Vec<Rename> {
+    let step = |segment| match segment {
+        FetchNodePathSegment::Key(name) => PathStep::Field(name),
+        FetchNodePathSegment::TypenameEquals(types) => PathStep::Types(types),
+    };
+    let rename = |rewrite| match rewrite {
+        FetchRewrite::KeyRenamer(renamer) => Some(Rename {
+            path: renamer.path.into_iter().map(step).collect(),
+            to: renamer.rename_key_to,
+        }),
+        FetchRewrite::ValueSetter(_) => None,
+    };
+    rewrites.unwrap_or_default().into_iter().filter_map(rename).collect()
+}
+
+fn selections(set: &SelectionSet, fragments: &[FragmentDefinition]) -> Vec<Selection> {
+    let by_name: HashMap<&str, &FragmentDefinition> =
+        fragments.iter().map(|fragment| (fragment.name.as_str(), fragment)).collect();
+    inline(set, &by_name)
+}
+
+fn inline(set: &SelectionSet, fragments: &HashMap<&str, &FragmentDefinition>) -> Vec<Selection> {
+    let item = |item: &SelectionItem| match item {
+        SelectionItem::Field(field) => Some(Selection::Field {
+            name: field.name.clone(),
+            alias: field.alias.clone().filter(|alias| *alias != field.name),
+            children: inline(&field.selections, fragments),
+        }),
+        SelectionItem::InlineFragment(fragment) => Some(Selection::On {
+            condition: fragment.type_condition.clone(),
+            children: inline(&fragment.selections, fragments),
+        }),
+        SelectionItem::FragmentSpread(name) => {
+            fragments.get(name.as_str()).map(|fragment| Selection::On {
+                condition: fragment.type_condition.clone(),
+                children: inline(&fragment.selection_set, fragments),
+            })
+        }
+    };
+    set.items.iter().filter_map(item).collect()
+}

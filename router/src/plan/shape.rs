@@ -1,0 +1,155 @@
+//! Two shapes of data: what a client asked for ([`Shape`]), and what a fetch brings ([`ReadShape`]).
+//!
+//! Both name fields by a [`Key`], a small number given to every internal response key of one operation. A client's
+//! own names appear in [`Shape`] alone, and only for writing the answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use graphql_tools::static_graphql::query::Value;
+
+use crate::graph::TypeRef;
+
+/// An internal response key of one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key(pub(crate) u32);
+
+impl Key {
+    /// `__typename`, in every operation.
+    pub(crate) const TYPENAME: Self = Self(0);
+}
+
+/// The internal response keys of one operation.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    names: Vec<Arc<str>>,
+    index: HashMap<Arc<str>, Key>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        let mut keys = Self { names: Vec::new(), index: HashMap::new() };
+        let typename = keys.intern("__typename");
+        debug_assert_eq!(typename, Key::TYPENAME);
+        keys
+    }
+}
+
+impl Keys {
+    /// The key of a name, new if need be.
+    pub(crate) fn intern(&mut self, name: &str) -> Key {
+        if let Some(key) = self.index.get(name) {
+            return *key;
+        }
+        let key = Key(u32::try_from(self.names.len()).expect("an operation has few fields"));
+        let name: Arc<str> = Arc::from(name);
+        self.names.push(name.clone());
+        self.index.insert(name, key);
+        key
+    }
+
+    /// The key of a name, if it has one.
+    pub(crate) fn find(&self, name: &str) -> Option<Key> {
+        self.index.get(name).copied()
+    }
+
+    /// The name of a key.
+    pub(crate) fn name(&self, key: Key) -> &str {
+        &self.names[key.0 as usize]
+    }
+}
+
+/// What a client asked for at one place.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// The static type of the place.
+    pub(crate) parent: Arc<str>,
+    /// One case per set of object types that answer alike; one alone when all do.
+    pub(crate) cases: Vec<Case>,
+}
+
+/// The fields for some object types.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// These types, sorted.
+    pub(crate) types: Vec<Arc<str>>,
+    /// In the order of the answer.
+    pub(crate) fields: Vec<ShapeField>,
+}
+
+/// One field of the answer.
+#[derive(Debug)]
+pub(crate) struct ShapeField {
+    /// The client's name for it.
+    pub(crate) response: Arc<str>,
+    /// The client's name as JSON with its colon: `"name":`.
+    pub(crate) quoted: Box<[u8]>,
+    /// Where its value is.
+    pub(crate) key: Key,
+    /// Its name in the schema.
+    pub(crate) name: Arc<str>,
+    /// Its arguments as written.
+    pub(crate) arguments: Vec<(String, Value)>,
+    /// Its type.
+    pub(crate) ty: Arc<TypeRef>,
+    /// What is asked below it; `None` for leaves.
+    pub(crate) child: Option<Arc<Shape>>,
+}
+
+impl Shape {
+    /// The case for an object; `typename` may be unknown when all object types answer alike.
+    pub(crate) fn case(&self, typename: Option<&str>) -> Option<&Case> {
+        if let [only] = self.cases.as_slice() {
+            let known = typename
+                .is_none_or(|name| only.types.iter().any(|ty| &**ty == name));
+            return known.then_some(only);
+        }
+        let name = typename?;
+        self.cases.iter().find(|case| case.types.iter().any(|ty| &**ty == name))
+    }
+
+    /// The first field that reads this key, in any case.
+    pub(crate) fn field(&self, key: Key) -> Option<&ShapeField> {
+        self.cases.iter().flat_map(|case| &case.fields).find(|field| field.key == key)
+    }
+}
+
+/// The fields of one place in a subgraph's answer.
+#[derive(Debug, Default)]
+pub(crate) struct ReadShape {
+    /// In the order in which a well-behaved subgraph sends them.
+    pub(crate) fields: Vec<ReadField>,
+}
+
+/// One field of a subgraph's answer.
+#[derive(Debug)]
+pub(crate) struct ReadField {
+    /// Its response key as bytes.
+    pub(crate) name: Box<[u8]>,
+    /// The same as a number.
+    pub(crate) key: Key,
+    /// What is read below it; `None` keeps the value as it is written.
+    pub(crate) child: Option<ReadShape>,
+}
+
+impl ReadShape {
+    /// Adds a field, or merges into one of the same key.
+    pub(crate) fn add(&mut self, name: &str, key: Key, child: Option<ReadShape>) {
+        match self.fields.iter_mut().find(|field| field.key == key) {
+            None => self.fields.push(ReadField { name: name.as_bytes().into(), key, child }),
+            Some(field) => {
+                if let Some(child) = child {
+                    field.child.get_or_insert_default().merge(child);
+                }
+            }
+        }
+    }
+
+    /// Merges the fields of another shape of the same place.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for field in other.fields {
+            let name = String::from_utf8_lossy(&field.name).into_owned();
+            self.add(&name, field.key, field.child);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A query plan in words of our own, as the planner decided it and before anything is compiled.
+
+use std::collections::BTreeSet;
+
+/// A part of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Step {
+    /// One operation for one subgraph.
+    Fetch(Box<Fetch>),
+    /// One after another.
+    Sequence(Vec<Step>),
+    /// Side by side.
+    Parallel(Vec<Step>),
+}
+
+/// One operation for one subgraph.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fetch {
+    /// The subgraph's name.
+    pub(crate) subgraph: String,
+    /// The operation's text.
+    pub(crate) text: String,
+    /// The client's variables that it uses.
+    pub(crate) variables: Vec<String>,
+    /// What it selects, fragments inlined.
+    pub(crate) selection: Vec<Selection>,
+    /// Where its answer goes.
+    pub(crate) target: Target,
+}
+
+/// Where the answer of a fetch goes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Target {
+    /// Into the root of the answer.
+    Root,
+    /// Root fields asked again, to be merged at every place of the path.
+    Places(Vec<PathStep>),
+    /// Entities, each to where its representation came from.
+    Entities(Vec<Batch>),
+}
+
+/// One `_entities` field of an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Batch {
+    /// Its response key.
+    pub(crate) alias: String,
+    /// The variable that takes the representations.
+    pub(crate) variable: String,
+    /// The places that the representations come from.
+    pub(crate) paths: Vec<Vec<PathStep>>,
+    /// The fields of a representation.
+    pub(crate) requires: Vec<Selection>,
+    /// Objects of these types (all when empty) go under this type name.
+    pub(crate) typenames: Vec<(BTreeSet<String>, String)>,
+    /// Fields of the answer to be renamed before it is merged.
+    pub(crate) renames: Vec<Rename>,
+}
+
+/// A step of a path through the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PathStep {
+    /// Into a field, by response key.
+    Field(String),
+    /// Into every item of a list.
+    List,
+    /// On, if the object is of one of these types.
+    Types(BTreeSet<String>),
+}
+
+/// The last field of the path gets another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rename {
+    /// From the entity down.
+    pub(crate) path: Vec<PathStep>,
+    /// The new response key.
+    pub(crate) to: String,
+}
+
+/// A selection without names of fragments.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Selection {
+    /// A field.
+    Field {
+        /// Its name in the subgraph.
+        name: String,
+        /// Its response key when that is another.
+        alias: Option<String>,
+        /// What is selected below it.
+        children: Vec<Selection>,
+    },
+    /// A part for some types only.
+    On {
+        /// The type condition.
+        condition: String,
+        /// What is selected there.
+        children: Vec<Selection>,
+    },
+}
+
+impl Step {
+    /// Cuts the plan into waves: everything in a wave may run together, the waves one after another.
+    pub(crate) fn into_waves(self) -> Vec<Vec<Fetch>> {
+        match self {
+            Self::Fetch(fetch) => vec![vec![*fetch]],
+            Self::Sequence(steps) => steps.into_iter().flat_map(Self::into_waves).collect(),
+            Self::Parallel(steps) => {
+                let mut waves: Vec<Vec<Fetch>> = Vec::new();
+                for step in steps {
+                    for (position, wave) in step.into_waves().into_iter().enumerate() {
+                        match waves.get_mut(position) {
+                            Some(together) => together.extend(wave),
+                            None => waves.push(wave),
+                        }
+                    }
+                }
+                waves
+            }
+        }
+    }
+}

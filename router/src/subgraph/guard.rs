@@ -1,0 +1,163 @@
+//! What every fetch is guarded by: a timeout, one retry where it is safe, and a breaker.
+//!
+//! The breaker counts failures in a row. Open, it refuses at once; after a while it lets one fetch through and
+//! closes again when that succeeds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::engine::RequestContext;
+use crate::operation::OperationKind;
+use crate::subgraph::{FetchError, FetchRequest, Subgraph};
+
+/// How subgraphs are called.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FetchConfig {
+    /// The longest that one fetch may take; the request's own deadline may end it earlier.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// The longest that connecting may take.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// How long an unused connection is kept.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    /// HTTP/2 without negotiation, for subgraphs that speak it.
+    pub http2_prior_knowledge: bool,
+    /// The longest answer that is read.
+    pub max_response_bytes: usize,
+    /// Failures in a row that open the breaker; 0 leaves it out.
+    pub breaker_failures: u32,
+    /// How long an open breaker refuses before it tries again.
+    #[serde(with = "humantime_serde")]
+    pub breaker_open: Duration,
+}
+
+impl Default for FetchConfig {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(60),
+            http2_prior_knowledge: false,
+            max_response_bytes: 16 * 1024 * 1024,
+            breaker_failures: 20,
+            breaker_open: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A subgraph with its guards.
+pub(crate) struct Guarded {
+    inner: Arc<dyn Subgraph>,
+    config: FetchConfig,
+    breaker: Mutex<Breaker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Breaker {
+    /// Fetches pass; so many failed in a row.
+    Closed { failures: u32 },
+    /// Fetches are refused until then.
+    Open { until: Instant },
+    /// One fetch is on its way to see.
+    Probing,
+}
+
+impl Guarded {
+    /// Guards a subgraph.
+    pub(crate) fn new(inner: Arc<dyn Subgraph>, config: FetchConfig) -> Self {
+        Self { inner, config, breaker: Mutex::new(Breaker::Closed { failures: 0 }) }
+    }
+
+    fn admit(&self) -> Result<(), FetchError> {
+        if self.config.breaker_failures == 0 {
+            return Ok(());
+        }
+        let mut breaker = self.breaker.lock();
+        match *breaker {
+            Breaker::Closed { .. } => Ok(()),
+            Breaker::Open { until } if until <= Instant::now() => {
+                *breaker = Breaker::Probing;
+                Ok(())
+            }
+            Breaker::Open { .. } | Breaker::Probing => Err(FetchError::BreakerOpen),
+        }
+    }
+
+    fn record(&self, is_failure: bool) {
+        if self.config.breaker_failures == 0 {
+            return;
+        }
+        let mut breaker = self.breaker.lock();
+        let open = Breaker::Open { until: Instant::now() + self.config.breaker_open };
+        *breaker = match (*breaker, is_failure) {
+            (_, false) => Breaker::Closed { failures: 0 },
+            (Breaker::Closed { failures }, true) if failures + 1 < self.config.breaker_failures => {
+                Breaker::Closed { failures: failures + 1 }
+            }
+            (Breaker::Closed { .. } | Breaker::Probing, true) => open,
+            (still @ Breaker::Open { .. }, true) => still,
+        };
+    }
+
+    async fn attempt(
+        &self,
+        request: FetchRequest,
+        ctx: &RequestContext,
+    ) -> Result<Bytes, FetchError> {
+        let limit = self.config.timeout.min(ctx.deadline.duration_since(Instant::now()));
+        match tokio::time::timeout(limit, self.inner.fetch(request, ctx)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(FetchError::Timeout(limit)),
+        }
+    }
+}
+
+/// A probe that is dropped midway must not leave the breaker waiting for it.
+struct ProbeEnd<'a> {
+    guarded: &'a Guarded,
+    ended: bool,
+}
+
+impl Drop for ProbeEnd<'_> {
+    fn drop(&mut self) {
+        let mut breaker = self.guarded.breaker.lock();
+        if !self.ended && *breaker == Breaker::Probing {
+            *breaker = Breaker::Open { until: Instant::now() };
+        }
+    }
+}
+
+impl Subgraph for Guarded {
+    fn fetch<'a>(
+        &'a self,
+        request: FetchRequest,
+        ctx: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
+        Box::pin(async move {
+            self.admit()?;
+            let mut end = ProbeEnd { guarded: self, ended: false };
+            let mut answer = self.attempt(request.clone(), ctx).await;
+            // Nothing happened when nobody was reached; a mutation is left to the client and its idempotency key.
+            let retries = request.kind != OperationKind::Mutation;
+            if retries && matches!(answer, Err(FetchError::Connect(_))) {
+                answer = self.attempt(request, ctx).await;
+            }
+            end.ended = true;
+            self.record(answer.is_err());
+            answer
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

@@ -1,0 +1,100 @@
+//! A subgraph behind GraphQL over HTTP, on pooled connections.
+//!
+//! What is forwarded of the caller is listed here and nowhere else: the token, the idempotency key, the trace.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderValue, Method, Request, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use url::Url;
+
+use crate::engine::RequestContext;
+use crate::subgraph::guard::FetchConfig;
+use crate::subgraph::{FetchError, FetchRequest, Subgraph};
+
+/// Calls a subgraph by HTTP.
+pub(crate) struct Http {
+    url: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    max_response_bytes: usize,
+}
+
+impl Http {
+    /// A client of one subgraph.
+    pub(crate) fn new(url: &Url, config: &FetchConfig) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(config.connect_timeout));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(config.idle_timeout)
+            .http2_only(config.http2_prior_knowledge)
+            .build(connector);
+        Self { url: url.to_string(), client, max_response_bytes: config.max_response_bytes }
+    }
+
+    fn request(
+        &self,
+        fetch: &FetchRequest,
+        ctx: &RequestContext,
+    ) -> Result<Request<Full<Bytes>>, http::Error> {
+        let body = [&fetch.prefix[..], &fetch.variables, b"}"].concat();
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(&self.url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/graphql-response+json, application/json;q=0.9");
+        if let Some(token) = &ctx.token {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        if let Some(key) = &ctx.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(trace) = &ctx.traceparent {
+            request = request.header("traceparent", trace);
+        }
+        request.body(Full::new(Bytes::from(body)))
+    }
+}
+
+impl Subgraph for Http {
+    fn fetch<'a>(
+        &'a self,
+        request: FetchRequest,
+        ctx: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
+        Box::pin(async move {
+            let request = self
+                .request(&request, ctx)
+                .map_err(|error| FetchError::Answer(error.to_string()))?;
+            let response = self.client.request(request).await.map_err(|error| {
+                if error.is_connect() {
+                    FetchError::Connect(error.to_string())
+                } else {
+                    FetchError::Answer(error.to_string())
+                }
+            })?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), self.max_response_bytes);
+            let bytes = body.collect().await.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    return FetchError::Answer(format!(
+                        "longer than {} bytes",
+                        self.max_response_bytes
+                    ));
+                }
+                FetchError::Answer(error.to_string())
+            })?;
+            let bytes = bytes.to_bytes();
+            // A refused operation is a GraphQL answer with an error status; a gateway's error page is not.
+            if !status.is_success() && bytes.first() != Some(&b'{') {
+                return Err(FetchError::Answer(format!("status {status}")));
+            }
+            Ok(bytes)
+        })
+    }
+}
