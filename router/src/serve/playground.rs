@@ -35,7 +35,9 @@ pub struct PlaygroundConfig {
 
 impl Default for PlaygroundConfig {
     fn default() -> Self {
-        Self { dir: PathBuf::from("router/web/dist") }
+        Self {
+            dir: PathBuf::from("router/web/dist"),
+        }
     }
 }
 
@@ -51,7 +53,10 @@ pub fn routes(config: PlaygroundConfig) -> Router {
 async fn page(State(config): State<PlaygroundConfig>) -> Response {
     match tokio::fs::read(config.dir.join("index.html")).await {
         Ok(html) => html_page(html, BUILT_POLICY),
-        Err(_) => html_page(include_bytes!("../../web/fallback/index.html").to_vec(), CDN_POLICY),
+        Err(_) => html_page(
+            include_bytes!("../../web/fallback/index.html").to_vec(),
+            CDN_POLICY,
+        ),
     }
 }
 
@@ -81,7 +86,10 @@ fn fallback_asset(name: &str) -> Option<&'static str> {
 
 fn html_page(html: Vec<u8>, policy: &'static str) -> Response {
     let mut response = file(html, "text/html; charset=utf-8", ASK_AGAIN);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
+    );
     response
 }
 
@@ -89,8 +97,14 @@ fn file(content: Vec<u8>, media_type: &'static str, caching: &'static str) -> Re
     let headers: [(HeaderName, HeaderValue); 4] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
     ];
     (HeaderMap::from_iter(headers), content).into_response()
 }
@@ -120,11 +134,17 @@ mod tests {
 
     async fn get_from(dir: &Path, path: &str) -> (StatusCode, HeaderMap, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let app = routes(PlaygroundConfig { dir: dir.to_path_buf() });
+        let app = routes(PlaygroundConfig {
+            dir: dir.to_path_buf(),
+        });
         let response = app.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-        (parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned())
+        (
+            parts.status,
+            parts.headers,
+            String::from_utf8_lossy(&body).into_owned(),
+        )
     }
 
     #[tokio::test]
@@ -132,11 +152,26 @@ mod tests {
         let nowhere = Path::new("no-such-folder");
         let (status, headers, body) = get_from(nowhere, "/").await;
         assert_eq!(status, StatusCode::OK);
-        assert!(body.contains("make playground") && body.contains("npm"), "{body}");
-        assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("unpkg.com"));
+        assert!(
+            body.contains("make playground") && body.contains("npm"),
+            "{body}"
+        );
+        assert!(
+            headers[header::CONTENT_SECURITY_POLICY]
+                .to_str()
+                .unwrap()
+                .contains("unpkg.com")
+        );
         for name in ["fallback.js", "fallback.css", "examples.js", "sse.js"] {
-            assert!(body.contains(name) || fallback_asset("fallback.js").unwrap().contains(name), "{name} is used");
-            assert_eq!(get_from(nowhere, &format!("/assets/{name}")).await.0, StatusCode::OK, "{name}");
+            assert!(
+                body.contains(name) || fallback_asset("fallback.js").unwrap().contains(name),
+                "{name} is used"
+            );
+            assert_eq!(
+                get_from(nowhere, &format!("/assets/{name}")).await.0,
+                StatusCode::OK,
+                "{name}"
+            );
         }
     }
 
@@ -145,15 +180,28 @@ mod tests {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src");
         let (status, headers, _) = get_from(&dir, "/").await;
         assert_eq!(status, StatusCode::OK);
-        assert!(!headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("http"));
+        assert!(
+            !headers[header::CONTENT_SECURITY_POLICY]
+                .to_str()
+                .unwrap()
+                .contains("http")
+        );
     }
 
     /// Seen red with `is_plain` left out: the manifest beside the folder was served.
     #[tokio::test]
     async fn an_asset_is_never_read_from_outside_the_folder() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src");
-        for path in ["/assets/..%2F..%2F..%2Fsrc%2Fexamples.js", "/assets/.hidden.js", "/assets/x.rs"] {
-            assert_eq!(get_from(&dir, path).await.0, StatusCode::NOT_FOUND, "{path}");
+        for path in [
+            "/assets/..%2F..%2F..%2Fsrc%2Fexamples.js",
+            "/assets/.hidden.js",
+            "/assets/x.rs",
+        ] {
+            assert_eq!(
+                get_from(&dir, path).await.0,
+                StatusCode::NOT_FOUND,
+                "{path}"
+            );
         }
     }
 }

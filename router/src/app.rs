@@ -1,0 +1,177 @@
+//! The router's wiring: what is built from what, and in which order it stops.
+//!
+//! Start: the stream's reader, the engine over the subgraphs, then the listeners, so that the first client finds
+//! everything there. Stop: readiness goes off, streams end with a cursor to resume from, listeners finish what is in
+//! flight, and the tasks of mutations run to their end. Invariant: a port that is taken fails the start by the name of
+//! its setting.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use chassis::{
+    clock::Clock,
+    health::Health,
+    kafka, listen,
+    principal::{Signer, Verifier},
+    tasks::Tasks,
+};
+use order_stream::OrderStream;
+
+use crate::{
+    config::Config,
+    engine::{Engine, LoadError},
+    rest,
+    serve::{self, Gateway, Issuer, listener, probe, telemetry},
+    stream::{Drain, Fields, Hub},
+    subgraph::Transport,
+};
+
+/// What the router needs of its surroundings.
+#[derive(Debug)]
+pub struct Dependencies {
+    /// How to reach each subgraph of the supergraph, but `events`.
+    pub subgraphs: BTreeMap<String, Transport>,
+    /// Where the order events are.
+    pub kafka: kafka::Config,
+    /// Checks the callers' tokens.
+    pub verifier: Arc<Verifier>,
+    /// Signs for users of the REST listeners.
+    pub signer: Arc<Signer>,
+    /// Signs the demo's tokens; production has none.
+    pub demo_issuer: Option<Arc<Signer>>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The running router.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Where clients find it, with the port that was given when the setting says 0.
+    pub address: SocketAddr,
+    /// Where operators find it.
+    pub admin_address: SocketAddr,
+    engine: Arc<Engine>,
+}
+
+/// Why the router did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port is taken, or an address is not this machine's.
+    #[error(transparent)]
+    Listen(#[from] listen::Error),
+    /// The supergraph cannot be served.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The REST listeners cannot be served.
+    #[error(transparent)]
+    Rest(#[from] rest::StartError),
+}
+
+impl Service {
+    /// Starts the router over the project's supergraph and returns when it listens.
+    ///
+    /// Broker and subgraphs may be away: then it is not ready, and becomes so by itself.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        config: Config,
+        dependencies: Dependencies,
+        tasks: &Tasks,
+        health: &Health,
+    ) -> Result<Self, StartError> {
+        let Dependencies {
+            subgraphs,
+            kafka,
+            verifier,
+            signer,
+            demo_issuer,
+            clock,
+        } = dependencies;
+        let listening = listen::bind(config.listen, "router.listen").await?;
+        let admin = listen::bind(config.admin_listen, "router.admin_listen").await?;
+        let service_addresses = (
+            local(&listening, config.listen),
+            local(&admin, config.admin_listen),
+        );
+
+        probe::watch(&subgraphs, tasks, health);
+        let log = OrderStream::start(config.stream.log.clone(), kafka, tasks, health);
+        let fields = Fields::new(log.clone(), clock.clone(), config.rate_limit.budget);
+        let engine = Engine::new(
+            config.engine.clone(),
+            schema::sdl::SUPERGRAPH,
+            subgraphs,
+            Arc::new(fields),
+        )?;
+        let engine = Arc::new(engine);
+
+        let drain = Drain::default();
+        let hub = Hub::new(
+            Arc::clone(&engine),
+            log,
+            clock.clone(),
+            config.stream.clone(),
+            drain.clone(),
+        );
+        let issuer = Issuer {
+            demo: demo_issuer,
+            signer: Arc::clone(&signer),
+            demo_token_ttl: config.demo_token_ttl,
+        };
+        rest::start(
+            config.rest.clone(),
+            Arc::clone(&engine),
+            signer,
+            clock.clone(),
+            tasks,
+        )
+        .await?;
+        let gateway = Gateway::new(
+            Arc::clone(&engine),
+            hub,
+            verifier,
+            drain.clone(),
+            tasks.clone(),
+            config.clone(),
+            clock,
+        );
+        let routes = serve::routes(gateway, issuer).merge(health.routes());
+        // Twice the stream's own limit: the hint to resume gets its chance before the socket is cut.
+        let stall_timeout = config.stream.slow_client_timeout * 2;
+        let guarded =
+            listener::Listener::new(listening, config.http.connections_max, stall_timeout);
+        let linger = config.http.drain_timeout;
+        listener::serve(guarded, routes, drain.listeners(), linger, tasks);
+        listen::serve(
+            "router admin",
+            admin,
+            telemetry::admin_routes(health),
+            tasks,
+        );
+        let http = &config.http;
+        let lead = drain.lead(
+            tasks.clone(),
+            health.clone(),
+            http.drain_delay,
+            http.drain_timeout,
+        );
+        let _drain = tasks.spawn("router drain", lead);
+        let (address, admin_address) = service_addresses;
+        tracing::info!(%address, %admin_address, "router listens");
+        Ok(Self {
+            address,
+            admin_address,
+            engine,
+        })
+    }
+
+    /// The engine, for whoever runs operations in this process.
+    #[must_use]
+    pub fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
+    }
+}
+
+fn local(listener: &tokio::net::TcpListener, configured: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(configured)
+}

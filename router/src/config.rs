@@ -1,0 +1,183 @@
+//! The router's settings and their defaults; `marketplace config print` shows the same names.
+//!
+//! A setting is `router.<path>` in the file and `MARKETPLACE_ROUTER_<PATH>` in the environment. Every bound that a
+//! client can meet is here, with the unit in its name or in its value (`"30s"`).
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{engine::EngineConfig, rest, serve::playground::PlaygroundConfig};
+
+/// The router.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where clients find GraphQL, the playground and the tokens of the demo.
+    pub listen: SocketAddr,
+    /// Where operators find `/metrics`, `/livez`, `/readyz` and `/startupz`.
+    pub admin_listen: SocketAddr,
+    /// Where separate subgraphs are, by name; unused for those that run in this process.
+    pub subgraph_urls: BTreeMap<String, String>,
+    /// Serves the playground at `/` and the live page at `/live`.
+    pub playground_enabled: bool,
+    /// Where the playground's page lies.
+    pub playground: PlaygroundConfig,
+    /// How long a token of `POST /demo/token` is good.
+    #[serde(with = "humantime_serde")]
+    pub demo_token_ttl: Duration,
+    /// Planning and execution.
+    pub engine: EngineConfig,
+    /// GraphQL over HTTP.
+    pub http: Http,
+    /// GraphQL over WebSocket.
+    pub websocket: WebSocket,
+    /// Live subscriptions, whatever carries them.
+    pub stream: Stream,
+    /// The cost budget of each caller.
+    pub rate_limit: RateLimit,
+    /// The REST listeners that existing clients use.
+    pub rest: rest::Config,
+}
+
+/// GraphQL over HTTP.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// The longest request body; more is 413.
+    pub body_limit_bytes: usize,
+    /// How long a query or mutation may take, its body's arrival included.
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+    /// Connections that are served at once; more wait.
+    pub connections_max: usize,
+    /// Pages of these origins may call; `*` allows all. The playground's own origin needs no entry.
+    pub allowed_origins: Vec<String>,
+    /// How long readiness is off before the streams are closed, so that a balancer can see it.
+    #[serde(with = "humantime_serde")]
+    pub drain_delay: Duration,
+    /// How long requests in flight and streams may take to end at shutdown.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+}
+
+/// GraphQL over WebSocket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebSocket {
+    /// How long a new socket may wait before `connection_init`; then 4408.
+    #[serde(with = "humantime_serde")]
+    pub init_timeout: Duration,
+    /// Operations that one socket may run at once.
+    pub operations_max: usize,
+}
+
+/// Live subscriptions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stream {
+    /// How often an idle stream shows that it lives.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat_interval: Duration,
+    /// How long a client may take nothing before it is closed with a hint to resume.
+    #[serde(with = "humantime_serde")]
+    pub slow_client_timeout: Duration,
+    /// How long the entities of one frame may take.
+    #[serde(with = "humantime_serde")]
+    pub frame_timeout: Duration,
+    /// Events of one stream that are resolved at once; their order stays.
+    pub concurrent_frames: usize,
+    /// Streams that one caller may hold.
+    pub per_caller_max: usize,
+    /// Streams that this process holds.
+    pub total_max: usize,
+    /// The log of recent events, which all streams read.
+    pub log: order_stream::Config,
+}
+
+/// The cost budget of each caller: a fixed window.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimit {
+    /// Refuses a caller that has spent its budget; the costs are counted either way.
+    pub enabled: bool,
+    /// What one caller may spend in a window.
+    pub budget: u64,
+    /// The window's length.
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let separate = [("cart", 4101), ("loms", 4102), ("comments", 4103)];
+        let url = |port: u16| format!("http://127.0.0.1:{port}/graphql");
+        Self {
+            listen: local(4000),
+            admin_listen: local(4001),
+            subgraph_urls: separate
+                .map(|(name, port)| (name.to_owned(), url(port)))
+                .into(),
+            playground_enabled: true,
+            playground: PlaygroundConfig::default(),
+            demo_token_ttl: Duration::from_hours(12),
+            engine: EngineConfig::default(),
+            http: Http::default(),
+            websocket: WebSocket::default(),
+            stream: Stream::default(),
+            rate_limit: RateLimit::default(),
+            rest: rest::Config::default(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            body_limit_bytes: 1024 * 1024,
+            request_timeout: Duration::from_secs(30),
+            connections_max: 20_000,
+            allowed_origins: Vec::new(),
+            drain_delay: Duration::ZERO,
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self {
+            init_timeout: Duration::from_secs(5),
+            operations_max: 100,
+        }
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            heartbeat_interval: Duration::from_secs(12),
+            slow_client_timeout: Duration::from_secs(30),
+            frame_timeout: Duration::from_secs(10),
+            concurrent_frames: 16,
+            per_caller_max: 1_000,
+            total_max: 20_000,
+            log: order_stream::Config::default(),
+        }
+    }
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            budget: 1_000_000,
+            window: Duration::from_mins(1),
+        }
+    }
+}

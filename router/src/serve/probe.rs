@@ -1,0 +1,61 @@
+//! Whether the subgraphs of other processes answer: a part of readiness, never of a request.
+//!
+//! A router without one subgraph still serves the others, so this says it and refuses nothing.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chassis::{
+    health::{Component, Health},
+    tasks::Tasks,
+};
+use url::Url;
+
+use crate::subgraph::Transport;
+
+const EVERY: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Asks each separate subgraph for `__typename`, again and again; one in this process is there by definition.
+pub(crate) fn watch(subgraphs: &BTreeMap<String, Transport>, tasks: &Tasks, health: &Health) {
+    let client = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .no_proxy()
+        .build();
+    for (name, transport) in subgraphs {
+        let Transport::Http(url) = transport else {
+            continue;
+        };
+        let component = health.component(&format!("subgraph {name}"));
+        let client = match &client {
+            Ok(client) => client.clone(),
+            Err(error) => {
+                component.down(error.to_string());
+                continue;
+            }
+        };
+        let (url, stop) = (url.clone(), tasks.token());
+        let _task = tasks.spawn("subgraph probe", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = ask_again_and_again(&client, url, &component) => {}
+            }
+        });
+    }
+}
+
+async fn ask_again_and_again(client: &reqwest::Client, url: Url, component: &Component) {
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        let asked = client
+            .post(url.clone())
+            .header("content-type", "application/json");
+        let answered = asked.body(r#"{"query":"{__typename}"}"#).send().await;
+        match answered {
+            Ok(answer) if answer.status().is_success() => component.up(),
+            Ok(answer) => component.down(format!("answers {}", answer.status())),
+            // Without the URL: the health answer is public, and the setting is in the log.
+            Err(error) => component.down(error.without_url().to_string()),
+        }
+    }
+}

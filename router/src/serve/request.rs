@@ -1,0 +1,158 @@
+//! Bytes to a GraphQL request: the parameters of a POST body, a GET's query string, or a WebSocket payload.
+//!
+//! Invariant: a parameter of the wrong JSON type is refused before the operation's text is looked at.
+//! Source: GraphQL over HTTP, 5.1 (request parameters).
+
+use schema::code::ErrorCode;
+use serde_json::{Map, Value};
+
+use crate::{engine::GraphRequest, error::RequestError};
+
+/// Reads a POST body.
+///
+/// # Errors
+/// `BAD_REQUEST` for anything that is not one GraphQL request in JSON.
+pub(crate) fn from_body(body: &[u8]) -> Result<GraphRequest, RequestError> {
+    if body.is_empty() {
+        return Err(bad("the body is empty; send {\"query\": \"...\"}"));
+    }
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| bad(format!("the body is not JSON: {error}")))?;
+    from_value(value)
+}
+
+/// Reads the parameters out of a JSON value.
+///
+/// # Errors
+/// `BAD_REQUEST` as [`from_body`].
+pub(crate) fn from_value(value: Value) -> Result<GraphRequest, RequestError> {
+    let mut members = match value {
+        Value::Object(members) => members,
+        Value::Array(_) => {
+            return Err(bad("batches are not served; send one operation a request"));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err(bad("the body must be a JSON object"));
+        }
+    };
+    let request = GraphRequest {
+        query: text(members.remove("query"), "query")?,
+        operation_name: text(members.remove("operationName"), "operationName")?,
+        variables: map(members.remove("variables"), "variables")?,
+        extensions: map(members.remove("extensions"), "extensions")?,
+    };
+    require_operation(request)
+}
+
+/// Reads a GET's query string; `variables` and `extensions` are JSON texts.
+///
+/// # Errors
+/// `BAD_REQUEST` as [`from_body`].
+pub(crate) fn from_query(query: &str) -> Result<GraphRequest, RequestError> {
+    let mut request = GraphRequest::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "query" => request.query = Some(value.into_owned()),
+            "operationName" if value.is_empty() => request.operation_name = None,
+            "operationName" => request.operation_name = Some(value.into_owned()),
+            "variables" => request.variables = map(json(&value, "variables")?, "variables")?,
+            "extensions" => request.extensions = map(json(&value, "extensions")?, "extensions")?,
+            _ => {}
+        }
+    }
+    require_operation(request)
+}
+
+fn require_operation(request: GraphRequest) -> Result<GraphRequest, RequestError> {
+    let persisted = request.extensions.contains_key("persistedQuery");
+    match &request.query {
+        Some(query) if !query.trim().is_empty() => Ok(request),
+        None if persisted => Ok(request),
+        Some(_) | None => Err(bad("the parameter query is missing")),
+    }
+}
+
+fn json(text: &str, name: &str) -> Result<Option<Value>, RequestError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let value = serde_json::from_str(text);
+    value
+        .map(Some)
+        .map_err(|error| bad(format!("the parameter {name} is not JSON: {error}")))
+}
+
+fn text(value: Option<Value>, name: &str) -> Result<Option<String>, RequestError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(bad(format!("the parameter {name} must be a string")))
+        }
+    }
+}
+
+fn map(value: Option<Value>, name: &str) -> Result<Map<String, Value>, RequestError> {
+    match value {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(members)) => Ok(members),
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::String(_)) => {
+            Err(bad(format!("the parameter {name} must be a JSON object")))
+        }
+    }
+}
+
+fn bad(message: impl Into<String>) -> RequestError {
+    RequestError::new(ErrorCode::BadRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(body: &str, words: &str) {
+        let error = from_body(body.as_bytes()).expect_err("refused");
+        assert_eq!(error.code(), ErrorCode::BadRequest);
+        assert!(error.errors()[0].message.contains(words), "{error}");
+    }
+
+    #[test]
+    fn every_parameter_of_a_wrong_type_is_named() {
+        refused("", "empty");
+        refused("{", "not JSON");
+        refused("7", "object");
+        refused("[{\"query\":\"{a}\"}]", "batches");
+        refused("{}", "query is missing");
+        refused("{\"query\":\" \"}", "query is missing");
+        refused("{\"query\":1}", "query must be a string");
+        refused(
+            "{\"query\":\"{a}\",\"operationName\":{}}",
+            "operationName must be",
+        );
+        refused(
+            "{\"query\":\"{a}\",\"variables\":\"x\"}",
+            "variables must be",
+        );
+        refused(
+            "{\"query\":\"{a}\",\"extensions\":[]}",
+            "extensions must be",
+        );
+    }
+
+    #[test]
+    fn a_persisted_operation_needs_no_text() {
+        let request = from_body(br#"{"extensions":{"persistedQuery":{}},"variables":null}"#);
+        assert_eq!(request.expect("a request").query, None);
+    }
+
+    #[test]
+    fn a_query_string_is_decoded_and_its_json_read() {
+        let request =
+            from_query("query=%7Ba%7D&variables=%7B%22x%22%3A1%7D&operationName=").unwrap();
+        assert_eq!(request.query.as_deref(), Some("{a}"));
+        assert_eq!(request.variables["x"], 1);
+        assert_eq!(request.operation_name, None);
+        assert!(from_query("query=%7Ba%7D&variables=[").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! One operation of a socket, from its `subscribe` message to its last.
+//!
+//! Invariant: the id is free again before the message that ends the operation leaves, so a client may use it at once.
+
+use std::sync::Arc;
+
+use axum::extract::ws::Message;
+use schema::code::ErrorCode;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::{message, session::Running};
+use crate::{
+    engine::{Prepared, RequestContext},
+    error::RequestError,
+    operation::{OperationKind, OperationKinds},
+    serve::{Gateway, operation::Origin, request, telemetry},
+    stream::{End, ResumeHints},
+};
+
+/// An operation that is about to run.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) out: mpsc::Sender<Message>,
+    pub(super) id: String,
+    pub(super) payload: Value,
+    pub(super) origin: Origin,
+    pub(super) running: Running,
+    pub(super) sequence: u64,
+}
+
+/// The socket is gone: nothing is left to say.
+struct Gone;
+
+impl Operation {
+    /// Runs to the end, which is always one of `complete`, `error`, or silence when the client is gone.
+    pub(super) async fn run(self) {
+        let traceparent = self.origin.traceparent.clone();
+        let last = match self.answer().await {
+            Ok(End { error: None }) => message::complete(&self.id),
+            Ok(End { error: Some(error) }) => {
+                message::error(&self.id, &telemetry::traced(error, traceparent.as_deref()))
+            }
+            Err(Gone) => return,
+        };
+        self.running.finish(&self.id, self.sequence);
+        drop(self.out.send(last).await);
+    }
+
+    async fn answer(&self) -> Result<End, Gone> {
+        match self.prepare().await {
+            Err(error) => Ok(End::refused(error)),
+            Ok((prepared, ctx, hints)) if prepared.kind() == OperationKind::Subscription => {
+                self.subscribe(prepared, ctx, hints).await
+            }
+            Ok((prepared, ctx, _)) => self.once(prepared, ctx).await,
+        }
+    }
+
+    async fn prepare(&self) -> Result<(Prepared, RequestContext, ResumeHints), RequestError> {
+        let request = request::from_value(self.payload.clone())?;
+        let prepared = self.gateway.prepare(&request, OperationKinds::ALL).await?;
+        telemetry::operation(&prepared);
+        let ctx = self.gateway.context(self.origin.clone());
+        let hints = ResumeHints::default().with_extensions(&request.extensions);
+        Ok((prepared, ctx, hints))
+    }
+
+    async fn once(&self, prepared: Prepared, ctx: RequestContext) -> Result<End, Gone> {
+        match self.gateway.run(prepared, ctx, self.origin.address).await {
+            Err(error) => Ok(End::refused(error)),
+            Ok(executed) => {
+                self.send(message::next(&self.id, &executed.response.body))
+                    .await?;
+                Ok(End::COMPLETE)
+            }
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        prepared: Prepared,
+        ctx: RequestContext,
+        hints: ResumeHints,
+    ) -> Result<End, Gone> {
+        if let Err(error) = self.gateway.charge(&prepared, &ctx, self.origin.address) {
+            return Ok(End::refused(error));
+        }
+        let mut subscription = match self.gateway.hub.open(prepared, ctx, hints).await {
+            Ok(subscription) => subscription,
+            Err(error) => return Ok(End::refused(error)),
+        };
+        let closing = subscription.closing();
+        let mut taken = subscription.cursor().to_owned();
+        loop {
+            let frame = match subscription.next().await {
+                Ok(frame) => frame,
+                Err(end) => return Ok(end),
+            };
+            tokio::select! {
+                sent = self.send(message::next(&self.id, &frame.body)) => sent?,
+                code = closing.due() => return Ok(End::resumable(code, &taken)),
+            }
+            taken = frame.cursor;
+        }
+    }
+
+    /// Waits for room: the socket's pace is the stream's pace.
+    async fn send(&self, message: Message) -> Result<(), Gone> {
+        self.out.send(message).await.map_err(|_| Gone)
+    }
+}
+
+/// The refusal of an operation that is one too many for its socket.
+pub(super) fn too_many(max: usize) -> RequestError {
+    let message = format!("a socket runs at most {max} operations at once");
+    let refused = RequestError::new(ErrorCode::Overloaded, message);
+    refused.with("limit", "websocket.operations_max")
+}

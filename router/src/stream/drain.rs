@@ -1,0 +1,59 @@
+//! The end of all streams at shutdown.
+//!
+//! Order: readiness goes off, the streams are told to end and tell their clients where to resume, listeners stop
+//! taking connections, and what is in flight is waited for. Invariant: no stream is cut without its cursor.
+
+use std::time::Duration;
+
+use chassis::{health::Health, tasks::Tasks};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
+
+/// Shared by everything that serves clients.
+#[derive(Debug, Clone, Default)]
+pub struct Drain {
+    streams: CancellationToken,
+    listeners: CancellationToken,
+    open: TaskTracker,
+}
+
+impl Drain {
+    /// Counts one stream or socket until the token is dropped.
+    pub fn track(&self) -> TaskTrackerToken {
+        self.open.token()
+    }
+
+    /// Resolves when streams must end.
+    pub async fn begun(&self) {
+        self.streams.cancelled().await;
+    }
+
+    /// Whether streams must end.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.streams.is_cancelled()
+    }
+
+    /// Resolves when listeners must stop taking connections.
+    pub fn listeners(&self) -> CancellationToken {
+        self.listeners.clone()
+    }
+
+    /// Waits for the shutdown and then leads it; `delay` is for a balancer to see that readiness is off.
+    pub async fn lead(self, tasks: Tasks, health: Health, delay: Duration, limit: Duration) {
+        tasks.token().cancelled().await;
+        health.drain();
+        tokio::time::sleep(delay).await;
+        self.streams.cancel();
+        self.listeners.cancel();
+        self.open.close();
+        if tokio::time::timeout(limit, self.open.wait()).await.is_err() {
+            tracing::warn!(
+                streams = self.open.len(),
+                "streams were still open at the end of the drain"
+            );
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! One order as the caller may see it: the authorisation of `orderEvents` and the content of its first frame.
+//!
+//! The order is read through the graph with the caller's own rights, so the rule who may read lives in loms alone.
+//! Invariant: foreign and absent give the same refusal.
+
+use schema::{code::ErrorCode, event::OrderStatus, id::OrderId};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    engine::{Engine, GraphRequest, RequestContext},
+    error::RequestError,
+    operation::OperationKinds,
+};
+
+const ORDER: &str = "query OrderSnapshot($id: ID!) { order(id: $id) { id version status createdAt history { version at } } }";
+
+/// An order as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    pub(super) version: u32,
+    pub(super) status: OrderStatus,
+    /// When it came to this status.
+    pub(super) at: String,
+}
+
+/// Reads the order as the caller.
+///
+/// # Errors
+/// `NOT_FOUND` for a foreign or absent order; the subgraph's own code when it could not answer.
+pub(super) async fn load(
+    engine: &Engine,
+    order: OrderId,
+    ctx: &RequestContext,
+) -> Result<Snapshot, RequestError> {
+    let mut variables = Map::new();
+    variables.insert("id".to_owned(), Value::from(order.to_string()));
+    let request = GraphRequest {
+        query: Some(ORDER.to_owned()),
+        variables,
+        ..GraphRequest::default()
+    };
+    let prepared = engine.prepare(&request, OperationKinds::QUERY).await?;
+    read(&engine.execute(&prepared, ctx).await.body)
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Option<Data>,
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    order: Option<Order>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Order {
+    version: u32,
+    status: String,
+    created_at: String,
+    #[serde(default)]
+    history: Vec<Change>,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    version: u32,
+    at: String,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    message: String,
+    #[serde(default)]
+    extensions: Map<String, Value>,
+}
+
+fn read(body: &[u8]) -> Result<Snapshot, RequestError> {
+    let answer: Answer =
+        serde_json::from_slice(body).map_err(|_| RequestError::masked(ErrorCode::Internal))?;
+    let Some(order) = answer.data.and_then(|data| data.order) else {
+        return Err(answer.errors.first().map_or_else(not_found, refusal));
+    };
+    let status = OrderStatus::ALL
+        .into_iter()
+        .find(|status| status.graphql_name() == order.status);
+    let status = status.ok_or_else(|| RequestError::masked(ErrorCode::Internal))?;
+    // An order whose history is gone still has a moment: its first.
+    let change = order
+        .history
+        .into_iter()
+        .find(|change| change.version == order.version);
+    let at = change.map_or(order.created_at, |change| change.at);
+    Ok(Snapshot {
+        version: order.version,
+        status,
+        at,
+    })
+}
+
+fn not_found() -> RequestError {
+    RequestError::new(ErrorCode::NotFound, "no such order")
+}
+
+/// A refusal of a person's rights looks like an absent order; a fault keeps its code.
+fn refusal(fault: &Fault) -> RequestError {
+    let code = fault
+        .extensions
+        .get("code")
+        .and_then(Value::as_str)
+        .and_then(ErrorCode::find);
+    match code {
+        Some(ErrorCode::NotFound | ErrorCode::Forbidden) => not_found(),
+        Some(code) => RequestError::new(code, fault.message.as_str()),
+        None => RequestError::masked(ErrorCode::Internal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moment_is_that_of_the_shown_version() {
+        let body =
+            br#"{"data":{"order":{"id":"7","version":2,"status":"AWAITING_PAYMENT","createdAt":"a",
+            "history":[{"version":1,"at":"a"},{"version":2,"at":"b"}]}}}"#;
+        let expected = Snapshot {
+            version: 2,
+            status: OrderStatus::AwaitingPayment,
+            at: "b".to_owned(),
+        };
+        assert_eq!(read(body).unwrap(), expected);
+    }
+
+    #[test]
+    fn foreign_and_absent_look_the_same() {
+        let code = |body: &str| read(body.as_bytes()).expect_err(body).to_body();
+        let absent = code(r#"{"data":{"order":null}}"#);
+        let foreign = code(
+            r#"{"data":{"order":null},"errors":[{"message":"no","extensions":{"code":"FORBIDDEN"}}]}"#,
+        );
+        assert_eq!(absent, foreign);
+        let fault =
+            r#"{"data":null,"errors":[{"message":"x","extensions":{"code":"UNAVAILABLE"}}]}"#;
+        assert_eq!(
+            read(fault.as_bytes()).unwrap_err().code(),
+            ErrorCode::Unavailable
+        );
+    }
+}

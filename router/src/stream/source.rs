@@ -1,0 +1,69 @@
+//! One subscription's way through the log, in bites: wait for one event, then take what else is there.
+//!
+//! Invariant: the order of the log stays, and what was taken is the only thing that moved the place.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use order_stream::{Cursor, From, Item as Read, OrderStream, Reader, Scope, Stopped};
+use schema::event::OrderEvent;
+
+/// A reader of one scope.
+#[derive(Debug)]
+pub(super) struct Source {
+    reader: Reader,
+}
+
+/// What a reader gets, and the place behind it.
+#[derive(Debug)]
+pub(super) enum Item {
+    Event(Arc<OrderEvent>, Cursor),
+    Gap(Cursor),
+}
+
+/// A bite.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) items: Vec<Item>,
+    /// The reader had to wait: these events are new, not history.
+    pub(super) at_the_end: bool,
+}
+
+impl Source {
+    pub(super) fn open(log: &OrderStream, scope: Scope, from: Cursor) -> Self {
+        Self {
+            reader: log.reader(scope, From::Cursor(from)),
+        }
+    }
+
+    /// Waits for one item and takes up to `max` that are there.
+    ///
+    /// # Errors
+    /// [`Stopped`] at shutdown.
+    pub(super) async fn take(&mut self, max: usize) -> Result<Taken, Stopped> {
+        let ready = self.reader.next().now_or_never();
+        let at_the_end = ready.is_none();
+        let first = match ready {
+            Some(first) => first?,
+            None => self.reader.next().await?,
+        };
+        let mut items = vec![first.into()];
+        while items.len() < max {
+            match self.reader.next().now_or_never() {
+                Some(Ok(next)) => items.push(next.into()),
+                // What was taken is delivered first; the stop is met again by the next call.
+                Some(Err(Stopped)) | None => break,
+            }
+        }
+        Ok(Taken { items, at_the_end })
+    }
+}
+
+impl std::convert::From<Read> for Item {
+    fn from(read: Read) -> Self {
+        match read {
+            Read::Event { event, cursor } => Self::Event(event, cursor),
+            Read::Gap { cursor } => Self::Gap(cursor),
+        }
+    }
+}
