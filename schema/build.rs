@@ -4,9 +4,17 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use protox::prost::Message as _;
 
-const PROTOS: [&str; 4] =
-    ["loms.proto", "loms_alias.proto", "comments.proto", "comments_alias.proto"];
+const PROTOS: [&str; 4] = [
+    "loms.proto",
+    "loms_alias.proto",
+    "comments.proto",
+    "comments_alias.proto",
+];
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to build scripts by variables"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     if env::var_os("CARGO_FEATURE_PROTO").is_none() {
@@ -15,6 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let descriptors = protox::compile(PROTOS, ["proto"])?;
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().build_client(true).build_server(true).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_client(true)
+        .build_server(true)
+        .compile_fds(descriptors)?;
     Ok(())
 }

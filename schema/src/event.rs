@@ -47,8 +47,13 @@ pub enum OrderStatus {
 
 impl OrderStatus {
     /// All statuses.
-    pub const ALL: [Self; 5] =
-        [Self::New, Self::AwaitingPayment, Self::Failed, Self::Paid, Self::Cancelled];
+    pub const ALL: [Self; 5] = [
+        Self::New,
+        Self::AwaitingPayment,
+        Self::Failed,
+        Self::Paid,
+        Self::Cancelled,
+    ];
 
     /// The contract's word: `awaiting payment` has a space, `cancelled` two l.
     #[must_use]
@@ -151,8 +156,11 @@ impl OrderEvent {
     pub fn value(&self) -> Vec<u8> {
         let moment = self.moment.to_rfc3339_opts(SecondsFormat::Micros, true);
         let status = self.status.as_str();
-        format!(r#"{{"order_id":{},"status":"{status}","moment":"{moment}"}}"#, self.order_id)
-            .into_bytes()
+        format!(
+            r#"{{"order_id":{},"status":"{status}","moment":"{moment}"}}"#,
+            self.order_id
+        )
+        .into_bytes()
     }
 
     /// The message headers, without the stream's epoch, which the relay knows.
@@ -163,7 +171,11 @@ impl OrderEvent {
             (header::VERSION, self.version.to_string()),
             (header::USER_ID, self.user_id.to_string()),
         ];
-        headers.extend(self.traceparent.clone().map(|trace| (header::TRACEPARENT, trace)));
+        headers.extend(
+            self.traceparent
+                .clone()
+                .map(|trace| (header::TRACEPARENT, trace)),
+        );
         headers
     }
 
@@ -189,8 +201,13 @@ impl OrderEvent {
             version: text(header::VERSION)
                 .and_then(|version| version.parse().ok())
                 .filter(|version| *version > 0)
-                .ok_or(DecodeError::Field("header version is missing or not above 0"))?,
-            status: body.status.parse().map_err(|_| DecodeError::Field("status is unknown"))?,
+                .ok_or(DecodeError::Field(
+                    "header version is missing or not above 0",
+                ))?,
+            status: body
+                .status
+                .parse()
+                .map_err(|_| DecodeError::Field("status is unknown"))?,
             moment: body.moment,
             traceparent: text(header::TRACEPARENT),
         })
@@ -216,7 +233,10 @@ mod tests {
     fn decode(event: &OrderEvent) -> Result<OrderEvent, DecodeError> {
         let headers = event.headers();
         OrderEvent::decode(&event.value(), |name| {
-            headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone().into_bytes())
+            headers
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.clone().into_bytes())
         })
     }
 
@@ -236,6 +256,9 @@ mod tests {
     #[test]
     fn a_value_with_a_fourth_field_is_refused() {
         let value = br#"{"order_id":1,"status":"new","moment":"2023-11-14T22:13:20Z","x":1}"#;
-        assert!(matches!(OrderEvent::decode(value, |_| None), Err(DecodeError::Value(_))));
+        assert!(matches!(
+            OrderEvent::decode(value, |_| None),
+            Err(DecodeError::Value(_))
+        ));
     }
 }

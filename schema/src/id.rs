@@ -86,7 +86,11 @@ impl TryFrom<u32> for Quantity {
     type Error = OutOfRange;
 
     fn try_from(value: u32) -> Result<Self, OutOfRange> {
-        if value > 0 { Ok(Self(value)) } else { Err(OutOfRange { what: "count" }) }
+        if value > 0 {
+            Ok(Self(value))
+        } else {
+            Err(OutOfRange { what: "count" })
+        }
     }
 }
 
@@ -94,7 +98,9 @@ impl TryFrom<i64> for Quantity {
     type Error = OutOfRange;
 
     fn try_from(value: i64) -> Result<Self, OutOfRange> {
-        u32::try_from(value).map_err(|_| OutOfRange { what: "count" }).and_then(Self::try_from)
+        u32::try_from(value)
+            .map_err(|_| OutOfRange { what: "count" })
+            .and_then(Self::try_from)
     }
 }
 
@@ -106,7 +112,11 @@ impl fmt::Display for Quantity {
 
 fn digits(text: &str) -> Option<i64> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if plain { text.parse().map_err(|_: ParseIntError| ()).ok() } else { None }
+    if plain {
+        text.parse().map_err(|_: ParseIntError| ()).ok()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -115,15 +125,30 @@ mod tests {
 
     #[test]
     fn an_id_is_plain_digits_above_zero() {
-        assert_eq!("9223372036854775807".parse::<Sku>().map(Sku::get), Ok(i64::MAX));
-        for bad in ["", "0", "-1", "+1", " 1", "1.0", "9223372036854775808", "abc"] {
+        assert_eq!(
+            "9223372036854775807".parse::<Sku>().map(Sku::get),
+            Ok(i64::MAX)
+        );
+        for bad in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            " 1",
+            "1.0",
+            "9223372036854775808",
+            "abc",
+        ] {
             assert!(bad.parse::<Sku>().is_err(), "{bad:?} must be refused");
         }
     }
 
     #[test]
     fn a_quantity_fits_uint32() {
-        assert_eq!(Quantity::try_from(4_294_967_295_i64).map(Quantity::get), Ok(u32::MAX));
+        assert_eq!(
+            Quantity::try_from(4_294_967_295_i64).map(Quantity::get),
+            Ok(u32::MAX)
+        );
         for bad in [0, -1, 4_294_967_296_i64] {
             assert!(Quantity::try_from(bad).is_err(), "{bad} must be refused");
         }

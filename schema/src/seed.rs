@@ -48,10 +48,18 @@ mod tests {
 
     #[test]
     fn the_seed_holds_the_rows_that_clients_pin() {
-        let price = |sku| products().into_iter().find(|row| row.sku == sku).map(|row| row.price);
+        let price = |sku| {
+            products()
+                .into_iter()
+                .find(|row| row.sku == sku)
+                .map(|row| row.price)
+        };
         assert_eq!(price(1_076_963), Some(3379));
         assert_eq!(price(139_275_865), Some(634));
         assert_eq!(stocks().len(), 16);
-        assert!(stocks().iter().any(|row| row.reserved > row.total), "the over-reserved row");
+        assert!(
+            stocks().iter().any(|row| row.reserved > row.total),
+            "the over-reserved row"
+        );
     }
 }

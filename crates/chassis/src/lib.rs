@@ -1,1 +1,16 @@
-//! chassis.
+//! The microservice chassis: what every process of the marketplace has, and no business rule.
+//!
+//! Start reading at [`config`] and [`tasks`]. An error becomes a transport's answer in [`fault`] and nowhere else.
+
+pub mod clock;
+pub mod config;
+pub mod fault;
+pub mod graphql;
+pub mod health;
+pub mod kafka;
+pub mod listen;
+pub mod postgres;
+pub mod principal;
+pub mod tasks;
+pub mod telemetry;
+pub mod tls;

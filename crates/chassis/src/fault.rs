@@ -1,0 +1,124 @@
+//! Where an error becomes an answer: GraphQL error, gRPC status or HTTP response. The only such place.
+//!
+//! A refusal speaks its own sentence. A fault shows one masked sentence to the client and is logged here, once,
+//! with its chain.
+
+use async_graphql::ErrorExtensionValues;
+use axum::{
+    Json,
+    response::{IntoResponse as _, Response},
+};
+use http::StatusCode;
+use schema::code::{ErrorCode, Outcome};
+use serde_json::json;
+
+/// An error that has one row in the table of codes.
+pub trait Coded: std::error::Error {
+    /// The row.
+    fn code(&self) -> ErrorCode;
+
+    /// Path of the input field that is at fault, if one is.
+    fn field(&self) -> Option<Vec<String>> {
+        None
+    }
+}
+
+/// Whether the caller can mend it: nothing happened, and a retry as it is cannot help.
+#[must_use]
+pub fn is_refusal(error: &impl Coded) -> bool {
+    let code = error.code();
+    code.outcome() == Outcome::Refused && code != ErrorCode::Overloaded
+}
+
+/// The sentence that a client may read: the error's own for a refusal, the table's for a fault.
+pub fn public_message(error: &impl Coded) -> String {
+    if is_refusal(error) {
+        return error.to_string();
+    }
+    let code = error.code();
+    if code == ErrorCode::Internal {
+        tracing::error!(code = code.as_str(), error = %chain(error), "fault");
+    } else {
+        tracing::warn!(code = code.as_str(), error = %chain(error), "fault");
+    }
+    code.summary().to_owned()
+}
+
+/// A GraphQL error with `extensions.code`, and `extensions.retryable` where a retry can help.
+pub fn graphql(error: impl Coded) -> async_graphql::Error {
+    let code = error.code();
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", code.as_str());
+    if code.retryable() {
+        extensions.set("retryable", true);
+    }
+    let mut answer = async_graphql::Error::new(public_message(&error));
+    answer.extensions = Some(extensions);
+    answer
+}
+
+/// A gRPC status with the code of the table.
+pub fn status(error: impl Coded) -> tonic::Status {
+    let code = tonic::Code::from_i32(i32::from(error.code().grpc()));
+    tonic::Status::new(code, public_message(&error))
+}
+
+/// A plain HTTP answer `{"code", "message"}` with the status of the table.
+pub fn response(error: impl Coded) -> Response {
+    let code = error.code();
+    let status = StatusCode::from_u16(code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = json!({ "code": code.as_str(), "message": public_message(&error) });
+    (status, Json(body)).into_response()
+}
+
+/// The error and its sources in one line, for the log.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("password=hunter2 at 10.0.0.1")]
+    struct Sample(ErrorCode);
+
+    impl Coded for Sample {
+        fn code(&self) -> ErrorCode {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_fault_is_masked_and_a_refusal_speaks() {
+        assert_eq!(
+            graphql(Sample(ErrorCode::Internal)).message,
+            "an internal error"
+        );
+        assert_eq!(
+            status(Sample(ErrorCode::Unavailable)).code(),
+            tonic::Code::Unavailable
+        );
+        assert!(
+            !status(Sample(ErrorCode::Unavailable))
+                .message()
+                .contains("hunter2")
+        );
+        assert_eq!(
+            graphql(Sample(ErrorCode::OutOfStock)).message,
+            "password=hunter2 at 10.0.0.1"
+        );
+    }
+}

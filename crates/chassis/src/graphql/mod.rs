@@ -1,0 +1,164 @@
+//! What the subgraphs share: value types, the caller, limits, and the two ways a subgraph is reached.
+
+mod money;
+pub mod page;
+mod serve;
+mod user_error;
+
+use std::sync::Arc;
+
+use async_graphql::{
+    Context, Executor, ObjectType, Request, Response, SDLExportOptions, Schema, SchemaBuilder,
+    SubscriptionType,
+};
+use futures::{FutureExt as _, future::BoxFuture};
+use schema::code::ErrorCode;
+
+pub use self::{
+    money::{Decimal, Money},
+    page::PageInfo,
+    serve::subgraph_routes,
+    user_error::{UserError, UserErrorCode},
+};
+use crate::{
+    fault::{self, Coded},
+    principal::{Denied, Principal},
+};
+
+/// The most characters of an idempotency key.
+pub const MAX_KEY: usize = 255;
+
+/// The `Idempotency-Key` header of the request, put into the request's data by the transport.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKeyHeader(pub String);
+
+/// The `traceparent` header of the request, put into the request's data by the transport.
+#[derive(Debug, Clone)]
+pub struct TraceParent(pub String);
+
+/// An idempotency key outside its bounds.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("an idempotency key has 1 to 255 characters")]
+pub struct BadKey;
+
+impl Coded for BadKey {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::InvalidArgument
+    }
+
+    fn field(&self) -> Option<Vec<String>> {
+        Some(vec!["input".into(), "idempotencyKey".into()])
+    }
+}
+
+/// The caller.
+///
+/// # Errors
+/// `UNAUTHENTICATED` when the request has no valid token.
+pub fn principal<'a>(ctx: &Context<'a>) -> async_graphql::Result<&'a Arc<Principal>> {
+    ctx.data_opt::<Arc<Principal>>()
+        .ok_or_else(|| fault::graphql(Denied::Unauthenticated))
+}
+
+/// The request's idempotency key: the input's field, else the header.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` when it is empty or longer than [`MAX_KEY`] characters.
+pub fn idempotency_key(
+    ctx: &Context<'_>,
+    field: Option<String>,
+) -> async_graphql::Result<Option<String>> {
+    let header = || {
+        ctx.data_opt::<IdempotencyKeyHeader>()
+            .map(|header| header.0.clone())
+    };
+    match field.or_else(header) {
+        Some(key) if key.is_empty() || key.chars().count() > MAX_KEY => Err(fault::graphql(BadKey)),
+        key => Ok(key),
+    }
+}
+
+/// The request's W3C trace context, if it came with one.
+#[must_use]
+pub fn traceparent(ctx: &Context<'_>) -> Option<String> {
+    ctx.data_opt::<TraceParent>().map(|header| header.0.clone())
+}
+
+/// Bounds what one request may ask of a subgraph; the router's own limits are tighter.
+#[must_use]
+pub fn limits<Q, M, S>(schema: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    schema
+        .enable_federation()
+        .limit_depth(32)
+        .limit_recursive_depth(64)
+        .limit_directives(50)
+        .limit_complexity(50_000)
+}
+
+type Execute = dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync;
+
+/// A subgraph that runs in this process. Clones share it.
+#[derive(Clone)]
+pub struct LocalSubgraph {
+    name: &'static str,
+    sdl: Arc<str>,
+    execute: Arc<Execute>,
+}
+
+impl std::fmt::Debug for LocalSubgraph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalSubgraph")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LocalSubgraph {
+    /// Wraps a schema.
+    #[must_use]
+    pub fn new<Q, M, S>(name: &'static str, schema: Schema<Q, M, S>) -> Self
+    where
+        Q: ObjectType + 'static,
+        M: ObjectType + 'static,
+        S: SubscriptionType + 'static,
+    {
+        let sdl = Arc::from(sdl(&schema));
+        let execute = Arc::new(move |request: Request| {
+            let schema = schema.clone();
+            async move { Executor::execute(&schema, request).await }.boxed()
+        });
+        Self { name, sdl, execute }
+    }
+
+    /// The subgraph's name in the supergraph.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Runs one operation. Dropping the future cancels it at its next await.
+    pub async fn execute(&self, request: Request) -> Response {
+        (self.execute)(request).await
+    }
+
+    /// The subgraph's SDL, as it is composed.
+    #[must_use]
+    pub fn sdl(&self) -> &str {
+        &self.sdl
+    }
+}
+
+/// The SDL of a schema in the form that the composition reads.
+pub fn sdl<Q, M, S>(schema: &Schema<Q, M, S>) -> String
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    schema.sdl_with_options(SDLExportOptions::new().federation().compose_directive())
+}

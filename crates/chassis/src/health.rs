@@ -1,0 +1,179 @@
+//! Liveness, readiness and start-up, as probes ask for them.
+//!
+//! A process is ready when each of its components is up and it does not drain. It is alive as long as it answers.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use serde_json::{Value, json};
+
+/// The health of one process. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Health(Arc<RwLock<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    components: BTreeMap<String, Result<(), String>>,
+    draining: bool,
+    started: bool,
+}
+
+/// One thing the process needs, for instance its database.
+#[derive(Debug, Clone)]
+pub struct Component {
+    name: String,
+    health: Health,
+}
+
+impl Component {
+    /// Says that the component works.
+    pub fn up(&self) {
+        self.set(Ok(()));
+    }
+
+    /// Says that the component does not work, and why, in words fit for an operator.
+    pub fn down(&self, reason: impl Into<String>) {
+        self.set(Err(reason.into()));
+    }
+
+    fn set(&self, state: Result<(), String>) {
+        self.health
+            .write(|inner| inner.components.insert(self.name.clone(), state));
+    }
+}
+
+impl Health {
+    /// No components yet: ready at once.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a component, down until it says otherwise.
+    #[must_use]
+    pub fn component(&self, name: impl Into<String>) -> Component {
+        let component = Component {
+            name: name.into(),
+            health: self.clone(),
+        };
+        component.down("starting");
+        component
+    }
+
+    /// Takes the process out of rotation: not ready from now on, alive still.
+    pub fn drain(&self) {
+        self.write(|inner| inner.draining = true);
+    }
+
+    /// Whether the process drains.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .draining
+    }
+
+    /// Whether each component is up and the process does not drain.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.report().0
+    }
+
+    /// What is not up, with its reason.
+    #[must_use]
+    pub fn missing(&self) -> Vec<(String, String)> {
+        let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let down = inner.components.iter();
+        down.filter_map(|(name, state)| Some((name.clone(), state.clone().err()?)))
+            .collect()
+    }
+
+    /// `/livez`, `/readyz` and `/startupz`.
+    pub fn routes(&self) -> Router {
+        Router::new()
+            .route("/livez", get(|| async { "ok" }))
+            .route("/readyz", get(readyz))
+            .route("/startupz", get(startupz))
+            .with_state(self.clone())
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Inner) -> T) {
+        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut inner);
+        if inner.components.values().all(Result::is_ok) && !inner.components.is_empty() {
+            inner.started = true;
+        }
+    }
+
+    fn report(&self) -> (bool, Value) {
+        let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let ready = !inner.draining && inner.components.values().all(Result::is_ok);
+        let components: serde_json::Map<String, Value> = inner
+            .components
+            .iter()
+            .map(|(name, state)| {
+                (
+                    name.clone(),
+                    state
+                        .as_ref()
+                        .map_or_else(|why| json!(why), |()| json!("up")),
+                )
+            })
+            .collect();
+        (
+            ready,
+            json!({ "ready": ready, "draining": inner.draining, "components": components }),
+        )
+    }
+}
+
+async fn readyz(State(health): State<Health>) -> (StatusCode, Json<Value>) {
+    let (ready, body) = health.report();
+    (
+        if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        Json(body),
+    )
+}
+
+async fn startupz(State(health): State<Health>) -> (StatusCode, &'static str) {
+    let started = health
+        .0
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .started;
+    if started {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_ready_when_all_is_up_and_it_does_not_drain() {
+        let health = Health::new();
+        let postgres = health.component("postgres");
+        assert!(!health.is_ready());
+        postgres.up();
+        assert!(health.is_ready());
+        postgres.down("connection refused");
+        assert_eq!(
+            health.missing(),
+            [("postgres".into(), "connection refused".into())]
+        );
+        postgres.up();
+        health.drain();
+        assert!(!health.is_ready());
+    }
+}

@@ -1,0 +1,88 @@
+//! Listening sockets: a taken port is named with the setting that moves it, and serving ends gracefully.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+use crate::tasks::Tasks;
+
+/// Why a socket cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process has the port.
+    #[error("port {} is taken; stop what uses it, or set `{setting}` to another address", .address.port())]
+    Taken {
+        /// Where we wanted to listen.
+        address: SocketAddr,
+        /// The setting that moves it.
+        setting: String,
+    },
+    /// Any other reason.
+    #[error("cannot listen on {address} (setting `{setting}`): {source}")]
+    Other {
+        /// Where we wanted to listen.
+        address: SocketAddr,
+        /// The setting that moves it.
+        setting: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Binds a listener. `setting` is the path of the setting that holds `address`.
+///
+/// # Errors
+/// [`Error::Taken`] when another process listens there.
+pub async fn bind(address: SocketAddr, setting: impl Into<String>) -> Result<TcpListener, Error> {
+    let setting = setting.into();
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => Error::Taken { address, setting },
+            _ => Error::Other {
+                address,
+                setting,
+                source,
+            },
+        })
+}
+
+/// How long a connection may stay open after the shutdown signal.
+const LINGER: Duration = Duration::from_secs(8);
+
+/// Serves `routes` until shutdown; requests in flight end first, for at most 8 s.
+pub fn serve(name: &'static str, listener: TcpListener, routes: Router, tasks: &Tasks) {
+    let token = tasks.token();
+    tasks.spawn(name, async move {
+        let stop = token.clone();
+        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
+        let hard_stop = async {
+            token.cancelled().await;
+            tokio::time::sleep(LINGER).await;
+        };
+        tokio::select! {
+            served = serving => {
+                if let Err(error) = served {
+                    tracing::error!(server = name, %error, "server ended");
+                }
+            }
+            () = hard_stop => tracing::warn!(server = name, "connections cut after the drain"),
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_names_the_setting_that_moves_it() {
+        let first = bind("127.0.0.1:0".parse().unwrap(), "x").await.unwrap();
+        let again = bind(first.local_addr().unwrap(), "cart.http")
+            .await
+            .unwrap_err();
+        assert!(again.to_string().contains("set `cart.http`"), "{again}");
+    }
+}
