@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use chassis::{clock::Clock, health::Health, kafka, postgres, tasks::Tasks};
+use chassis::{
+    clock::Clock,
+    health::Health,
+    kafka,
+    postgres::{self, StoreError},
+    tasks::Tasks,
+};
+use rdkafka::error::KafkaError;
 
 use crate::{
     config::Config,
@@ -14,7 +21,7 @@ use crate::{
 /// What the notifier needs from its process.
 #[derive(Debug, Clone)]
 pub struct Dependencies {
-    /// The server that has the database `notifier`.
+    /// The server that has the notifier's database.
     pub postgres: postgres::Config,
     /// The broker and the topic.
     pub kafka: kafka::Config,
@@ -27,10 +34,10 @@ pub struct Dependencies {
 pub enum StartError {
     /// The database settings make no connection.
     #[error("database: {0}")]
-    Postgres(#[from] postgres::Error),
+    Postgres(#[from] StoreError),
     /// The broker settings make no consumer.
     #[error("broker: {0}")]
-    Kafka(#[from] kafka::Error),
+    Kafka(#[from] KafkaError),
 }
 
 /// A running notifier. It stops with the tasks it was started in.
@@ -62,7 +69,7 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let database = postgres::connect(&dependencies.postgres, "notifier").await?;
+        let database = postgres::connect(&dependencies.postgres, &config.database).await?;
         let consumer = kafka::group_consumer(&dependencies.kafka, &config.group)?;
         let member = Member {
             consumer: Arc::new(consumer),

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Consumer group. Replicas share the partitions of the topic; more replicas than partitions stay idle.
     pub group: String,
+    /// Name of the database on the Postgres server.
+    pub database: String,
     /// Messages taken into one transaction.
     pub batch: usize,
     /// First pause when database or sink fail; it doubles.
@@ -24,6 +26,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             group: "notifier-group".to_owned(),
+            database: "notifier".to_owned(),
             batch: 256,
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(5),

@@ -126,8 +126,10 @@ impl Member {
     /// Commits without waiting: a commit that is lost means that the messages come again and find their inbox
     /// rows. A refused one means that the partition belongs to another member now.
     fn commit(&self, batch: &[Received]) {
-        let ends: BTreeMap<i32, i64> =
-            batch.iter().map(|message| (message.partition, message.offset + 1)).collect();
+        let ends: BTreeMap<i32, i64> = batch
+            .iter()
+            .map(|message| (message.partition, message.offset + 1))
+            .collect();
         let committed = offsets(&self.handler.topic, &ends)
             .and_then(|list| self.consumer.commit(&list, CommitMode::Async));
         if let Err(error) = committed {
@@ -137,10 +139,16 @@ impl Member {
 
     /// Commits what is done for the partitions it still has, waits for it, and leaves the group.
     async fn leave(self, mut done: BTreeMap<i32, i64>) {
-        let Self { consumer, handler, .. } = self;
+        let Self {
+            consumer, handler, ..
+        } = self;
         let leaving = move || {
             let assigned = consumer.assignment()?;
-            done.retain(|partition, _| assigned.find_partition(&handler.topic, *partition).is_some());
+            done.retain(|partition, _| {
+                assigned
+                    .find_partition(&handler.topic, *partition)
+                    .is_some()
+            });
             if !done.is_empty() {
                 consumer.commit(&offsets(&handler.topic, &done)?, CommitMode::Sync)?;
             }

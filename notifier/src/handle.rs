@@ -28,8 +28,11 @@ impl HandleError {
     /// Whether the database refuses the data itself, so that trying again cannot help. SQLSTATE classes 22
     /// (data exception) and 23 (integrity constraint).
     fn is_about_the_data(&self) -> bool {
-        let Self::Database(error) = self else { return false };
-        postgres::sqlstate(error).is_some_and(|state| state.starts_with("22") || state.starts_with("23"))
+        let Self::Database(error) = self else {
+            return false;
+        };
+        postgres::sqlstate(error)
+            .is_some_and(|state| state.starts_with("22") || state.starts_with("23"))
     }
 }
 
@@ -96,7 +99,10 @@ impl Handler {
         let undelivered = store::list_undelivered(&self.database, events).await?;
         let mut delivered = Vec::with_capacity(undelivered.len());
         let mut outcome = Ok(());
-        for placed in events.iter().filter(|it| undelivered.contains(&it.event.event_id)) {
+        for placed in events
+            .iter()
+            .filter(|it| undelivered.contains(&it.event.event_id))
+        {
             outcome = self.sink.deliver(&placed.event).await;
             if outcome.is_err() {
                 break;
@@ -127,7 +133,11 @@ fn sort(messages: &[Received]) -> Batch {
         let (partition, offset) = (message.partition, message.offset);
         match message.decode() {
             Ok(event) if seen.insert(event.event_id) => {
-                batch.events.push(Placed { event, partition, offset });
+                batch.events.push(Placed {
+                    event,
+                    partition,
+                    offset,
+                });
             }
             Ok(_) => {}
             Err(error) => batch.poison.push((message.clone(), error.to_string())),

@@ -25,7 +25,10 @@ impl Received {
 
 impl From<BorrowedMessage<'_>> for Received {
     fn from(message: BorrowedMessage<'_>) -> Self {
-        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        let headers = message
+            .headers()
+            .into_iter()
+            .flat_map(|headers| headers.iter());
         Self {
             partition: message.partition(),
             offset: message.offset(),

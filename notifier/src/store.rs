@@ -24,15 +24,23 @@ pub(crate) async fn receive(tx: &DatabaseTransaction, events: &[Placed]) -> Resu
         column(events, |it| it.event.event_id),
         column(events, |it| it.event.order_id.get()),
         column(events, |it| it.event.user_id.get()),
-        column(events, |it| i32::try_from(it.event.version).unwrap_or(i32::MAX)),
+        column(events, |it| {
+            i32::try_from(it.event.version).unwrap_or(i32::MAX)
+        }),
         column(events, |it| it.event.status.as_str().to_owned()),
         column(events, |it| it.event.moment),
-        column(events, |it| it.event.traceparent.clone().unwrap_or_default()),
+        column(events, |it| {
+            it.event.traceparent.clone().unwrap_or_default()
+        }),
         column(events, |it| it.partition),
         column(events, |it| it.offset),
     ];
     let sql = include_str!("receive.sql");
-    let done = tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values));
+    let done = tx.execute_raw(Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        sql,
+        values,
+    ));
     Ok(done.await?.rows_affected())
 }
 
@@ -44,7 +52,9 @@ pub(crate) async fn park(
     reason: &str,
 ) -> Result<(), DbErr> {
     let headers = message.headers.iter().map(|(name, value)| {
-        let value = value.as_ref().map(|bytes| String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}"));
+        let value = value
+            .as_ref()
+            .map(|bytes| String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}"));
         json!({ "name": name.replace('\0', "\u{fffd}"), "value": value })
     });
     let headers = serde_json::Value::Array(headers.collect());
@@ -59,7 +69,12 @@ pub(crate) async fn park(
         headers.into(),
         reason.replace('\0', "\u{fffd}").into(),
     ];
-    db.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    db.execute_raw(Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        sql,
+        values,
+    ))
+    .await?;
     Ok(())
 }
 
@@ -70,8 +85,15 @@ pub(crate) async fn list_undelivered(
 ) -> Result<HashSet<Uuid>, DbErr> {
     let sql = "select event_id from deliveries where event_id = any($1) and delivered_at is null";
     let values = [column(events, |it| it.event.event_id)];
-    let rows = db.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values));
-    rows.await?.iter().map(|row| row.try_get("", "event_id")).collect()
+    let rows = db.query_all_raw(Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        sql,
+        values,
+    ));
+    rows.await?
+        .iter()
+        .map(|row| row.try_get("", "event_id"))
+        .collect()
 }
 
 /// Notes that a sink took the notification.
@@ -80,9 +102,15 @@ pub(crate) async fn mark_delivered(
     events: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let sql = "update deliveries set delivered_at = $2, attempts = attempts + 1 where event_id = any($1)";
+    let sql =
+        "update deliveries set delivered_at = $2, attempts = attempts + 1 where event_id = any($1)";
     let values = [events.to_vec().into(), now.into()];
-    db.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    db.execute_raw(Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        sql,
+        values,
+    ))
+    .await?;
     Ok(())
 }
 

@@ -56,7 +56,9 @@ impl BoundsQuery {
     /// Nothing is lost when the future is dropped.
     pub(crate) async fn ask(&self) -> Answer {
         let (question, answer) = oneshot::channel();
-        self.questions.try_send(question).map_err(|_| Unavailable::NotReady)?;
+        self.questions
+            .try_send(question)
+            .map_err(|_| Unavailable::NotReady)?;
         answer.await.map_err(|_| Unavailable::NotReady)?
     }
 }
@@ -83,7 +85,9 @@ async fn ask_broker(
     client: &mut Option<Arc<BaseConsumer>>,
 ) -> Answer {
     if client.is_none() {
-        *client = Some(Arc::new(consumer::bounds(config).map_err(Unavailable::Broker)?));
+        *client = Some(Arc::new(
+            consumer::bounds(config).map_err(Unavailable::Broker)?,
+        ));
     }
     let asked = client.clone().ok_or(Unavailable::NotReady)?;
     let topic = config.topic.clone();

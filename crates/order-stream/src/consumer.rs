@@ -12,10 +12,7 @@ use rdkafka::{
 use schema::event::{OrderEvent, header};
 use uuid::Uuid;
 
-use crate::{
-    bounds::Bounds,
-    log::Record,
-};
+use crate::{bounds::Bounds, log::Record};
 
 /// Messages before the wanted place that a reader looks at to know which versions were sent already. Twice the
 /// relay's batch: the farthest that a repeat can stand behind its original.
@@ -24,17 +21,10 @@ pub(crate) const PREAMBLE: i64 = 2_048;
 /// Memory that one replay may hold ahead of its reader, in KiB.
 const REPLAY_QUEUE_KIB: &str = "1024";
 
-/// librdkafka wants a group's name even of a consumer that never joins one.
-const UNUSED_GROUP: &str = "order-stream";
-
 fn settings(config: &kafka::Config) -> ClientConfig {
-    let mut settings = kafka::client(config);
+    // Out of range is an error there, never a silent jump: it is the sign of a gap.
+    let mut settings = kafka::reader_settings(config);
     settings
-        .set("group.id", UNUSED_GROUP)
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        // Out of range is an answer here, the sign of a gap; never jump in silence.
-        .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "true")
         .set("topic.metadata.refresh.interval.ms", "5000");
     settings
@@ -85,7 +75,10 @@ pub(crate) fn query_bounds(
         return Err(KafkaError::MetadataFetch(code.into()));
     }
     let partitions = found.map_or(0, |found| found.partitions().len());
-    let mut bounds = Bounds { low: Vec::new(), high: Vec::new() };
+    let mut bounds = Bounds {
+        low: Vec::new(),
+        high: Vec::new(),
+    };
     for partition in 0..partitions {
         let partition = i32::try_from(partition).map_err(|_| too_many_partitions())?;
         let (low, high) = consumer.fetch_watermarks(topic, partition, timeout)?;
@@ -127,5 +120,9 @@ pub(crate) fn record(message: &BorrowedMessage<'_>) -> Record {
 }
 
 fn find_header(headers: Option<&BorrowedHeaders>, name: &str) -> Option<Vec<u8>> {
-    headers?.iter().find(|header| header.key == name)?.value.map(<[u8]>::to_vec)
+    headers?
+        .iter()
+        .find(|header| header.key == name)?
+        .value
+        .map(<[u8]>::to_vec)
 }

@@ -50,7 +50,10 @@ pub enum CursorError {
 impl Cursor {
     /// A cursor from an epoch and each partition's next offset. Negative offsets count as 0.
     pub(crate) fn new(epoch: Uuid, next: &[i64]) -> Self {
-        let used = next.iter().rposition(|offset| *offset > 0).map_or(0, |last| last + 1);
+        let used = next
+            .iter()
+            .rposition(|offset| *offset > 0)
+            .map_or(0, |last| last + 1);
         let next = next[..used].iter().map(|offset| (*offset).max(0)).collect();
         Self(Arc::new(Place { epoch, next }))
     }
@@ -63,7 +66,9 @@ impl Cursor {
         if text.len() > MAX_TEXT {
             return Err(CursorError::TooLong);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Malformed)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| CursorError::Malformed)?;
         let (format, rest) = bytes.split_first().ok_or(CursorError::Malformed)?;
         if *format != FORMAT {
             return Err(CursorError::UnknownFormat);
@@ -77,7 +82,9 @@ impl Cursor {
         if count > MAX_PARTITIONS {
             return None;
         }
-        let next = (0..count).map(|_| take_number(&mut rest)).collect::<Option<Vec<i64>>>()?;
+        let next = (0..count)
+            .map(|_| take_number(&mut rest))
+            .collect::<Option<Vec<i64>>>()?;
         // One place has one text: a zero at the end would be a second spelling.
         let canonical = rest.is_empty() && next.last() != Some(&0);
         canonical.then(|| Self::new(Uuid::from_bytes(*epoch), &next))
@@ -106,7 +113,9 @@ impl Cursor {
     /// The later place of the two in every partition, in this cursor's epoch.
     pub(crate) fn max(&self, other: &Self) -> Self {
         let partitions = self.0.next.len().max(other.0.next.len());
-        let next: Vec<i64> = (0..partitions).map(|p| self.next(p).max(other.next(p))).collect();
+        let next: Vec<i64> = (0..partitions)
+            .map(|p| self.next(p).max(other.next(p)))
+            .collect();
         Self::new(self.0.epoch, &next)
     }
 }
@@ -156,7 +165,11 @@ fn take_number(bytes: &mut &[u8]) -> Option<i64> {
         number |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             let overlong = shift > 0 && *byte == 0;
-            return if overlong { None } else { i64::try_from(number).ok() };
+            return if overlong {
+                None
+            } else {
+                i64::try_from(number).ok()
+            };
         }
     }
     None
@@ -170,7 +183,8 @@ mod tests {
 
     fn cursors() -> impl Strategy<Value = Cursor> {
         let offsets = prop::collection::vec(prop_oneof![Just(0), 0..300_i64, 0..=i64::MAX], 0..9);
-        (any::<u128>(), offsets).prop_map(|(epoch, next)| Cursor::new(Uuid::from_u128(epoch), &next))
+        (any::<u128>(), offsets)
+            .prop_map(|(epoch, next)| Cursor::new(Uuid::from_u128(epoch), &next))
     }
 
     proptest! {
@@ -213,7 +227,10 @@ mod tests {
         let mut many = vec![FORMAT];
         many.extend([0; EPOCH_BYTES]);
         put_number(&mut many, u64::MAX >> 1);
-        assert_eq!(Cursor::parse(&URL_SAFE_NO_PAD.encode(many)), Err(CursorError::Malformed));
+        assert_eq!(
+            Cursor::parse(&URL_SAFE_NO_PAD.encode(many)),
+            Err(CursorError::Malformed)
+        );
     }
 
     #[test]

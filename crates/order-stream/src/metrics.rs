@@ -6,8 +6,11 @@ use prometheus::{IntCounter, IntGauge, register_int_counter, register_int_gauge}
 
 /// Events that went into the log.
 pub(crate) static EVENTS: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("marketplace_stream_events_total", "Order events read from the topic")
-        .expect("the name is registered once")
+    register_int_counter!(
+        "marketplace_stream_events_total",
+        "Order events read from the topic"
+    )
+    .expect("the name is registered once")
 });
 
 /// Messages that were repeats or no order events.
@@ -21,14 +24,20 @@ pub(crate) static PASSED: LazyLock<IntCounter> = LazyLock::new(|| {
 
 /// Messages between the end of the log and the end of the topic.
 pub(crate) static LAG: LazyLock<IntGauge> = LazyLock::new(|| {
-    register_int_gauge!("marketplace_stream_lag_messages", "Messages not yet read from the topic")
-        .expect("the name is registered once")
+    register_int_gauge!(
+        "marketplace_stream_lag_messages",
+        "Messages not yet read from the topic"
+    )
+    .expect("the name is registered once")
 });
 
 /// Memory of the shared log.
 pub(crate) static LOG_BYTES: LazyLock<IntGauge> = LazyLock::new(|| {
-    register_int_gauge!("marketplace_stream_log_bytes", "Estimated memory of the event log")
-        .expect("the name is registered once")
+    register_int_gauge!(
+        "marketplace_stream_log_bytes",
+        "Estimated memory of the event log"
+    )
+    .expect("the name is registered once")
 });
 
 /// Scopes with at least one reader.
@@ -48,6 +57,9 @@ pub(crate) static REPLAYS: LazyLock<IntCounter> = LazyLock::new(|| {
 
 /// Gaps that readers were told of.
 pub(crate) static GAPS: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("marketplace_stream_gaps_total", "Gaps that readers were told of")
-        .expect("the name is registered once")
+    register_int_counter!(
+        "marketplace_stream_gaps_total",
+        "Gaps that readers were told of"
+    )
+    .expect("the name is registered once")
 });

@@ -73,7 +73,13 @@ impl Reader {
             From::Cursor(cursor) => Some(cursor),
             From::Now => shared.known_end(),
         };
-        Self { shared, scope, waiter, cursor, state: State::Resume }
+        Self {
+            shared,
+            scope,
+            waiter,
+            cursor,
+            state: State::Resume,
+        }
     }
 
     /// The reader's place: all in scope before it was delivered. `None` until the first event or gap of a
@@ -136,7 +142,9 @@ impl Reader {
     }
 
     async fn follow_replay(&mut self) -> Result<Option<Item>, Stopped> {
-        let State::Replay(replay) = &mut self.state else { return Ok(None) };
+        let State::Replay(replay) = &mut self.state else {
+            return Ok(None);
+        };
         match self.shared.unless_stopped(replay.next(self.scope)).await? {
             Replayed::Event(event, cursor) => {
                 self.cursor = Some(cursor.clone());

@@ -64,7 +64,14 @@ impl Replay {
         // The frontier speaks for the stream as it is now, whatever the first cursor knew of it.
         let frontier = Cursor::new(aim.epoch(), begin.offsets());
         let versions = Versions::default();
-        Ok(Self { consumer, begin: frontier.clone(), frontier, aim, versions, _turn: turn })
+        Ok(Self {
+            consumer,
+            begin: frontier.clone(),
+            frontier,
+            aim,
+            versions,
+            _turn: turn,
+        })
     }
 
     /// The next event in scope below the aim.
@@ -73,7 +80,12 @@ impl Replay {
     /// A message is either still in the consumer or wholly taken in, so the future may be dropped.
     pub(crate) async fn next(&mut self, scope: Scope) -> Replayed {
         while !self.frontier.covers(&self.aim) {
-            let received = self.consumer.get().recv().await.map(|message| consumer::record(&message));
+            let received = self
+                .consumer
+                .get()
+                .recv()
+                .await
+                .map(|message| consumer::record(&message));
             match received {
                 Ok(record) => {
                     if let Some(event) = self.take(record, scope) {
@@ -104,9 +116,9 @@ impl Replay {
         }
         let epoch = record.epoch.unwrap_or(self.aim.epoch());
         let event = record.event;
-        let first = event.as_ref().is_some_and(|event| {
-            self.versions.is_first(epoch, event.order_id, event.version)
-        });
+        let first = event
+            .as_ref()
+            .is_some_and(|event| self.versions.is_first(epoch, event.order_id, event.version));
         if offset < self.begin.next(partition) {
             return None;
         }

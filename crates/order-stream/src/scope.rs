@@ -29,6 +29,10 @@ impl Scope {
 
     /// The three scopes that an event is in.
     pub(crate) fn of(event: &OrderEvent) -> [Self; 3] {
-        [Self::Order(event.order_id), Self::User(event.user_id), Self::All]
+        [
+            Self::Order(event.order_id),
+            Self::User(event.user_id),
+            Self::All,
+        ]
     }
 }

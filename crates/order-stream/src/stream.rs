@@ -126,7 +126,10 @@ impl Shared {
     /// Waits until the log has caught up.
     pub(crate) async fn live(&self) -> Result<(), Stopped> {
         let mut live = self.live.subscribe();
-        self.unless_stopped(live.wait_for(|live| *live)).await?.map(drop).map_err(|_| Stopped)
+        self.unless_stopped(live.wait_for(|live| *live))
+            .await?
+            .map(drop)
+            .map_err(|_| Stopped)
     }
 
     /// The work's outcome, or [`Stopped`] when the process drains.
@@ -144,7 +147,9 @@ impl Shared {
     pub(crate) async fn resume(&self, cursor: Option<&Cursor>) -> Result<Resumed, Stopped> {
         loop {
             self.live().await?;
-            let Some(cursor) = cursor.cloned().or_else(|| self.known_end()) else { continue };
+            let Some(cursor) = cursor.cloned().or_else(|| self.known_end()) else {
+                continue;
+            };
             match self.judge(&cursor) {
                 Judged::Log(position) => return Ok(Resumed::Log(position)),
                 Judged::Gap => return Ok(Resumed::Gap),
@@ -182,7 +187,9 @@ impl Shared {
     }
 
     async fn replay(&self, begin: &Cursor, aim: Cursor) -> Result<Option<Resumed>, Stopped> {
-        let turn = self.unless_stopped(self.replays.clone().acquire_owned()).await?;
+        let turn = self
+            .unless_stopped(self.replays.clone().acquire_owned())
+            .await?;
         let turn = turn.map_err(|_| Stopped)?;
         let bounds = self.bounds().await?;
         let lost = |(partition, low): (usize, &i64)| {
@@ -234,7 +241,8 @@ impl Shared {
     }
 
     async fn pause(&self) -> Result<(), Stopped> {
-        self.unless_stopped(tokio::time::sleep(self.config.check_interval / 4)).await
+        self.unless_stopped(tokio::time::sleep(self.config.check_interval / 4))
+            .await
     }
 }
 

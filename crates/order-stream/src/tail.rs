@@ -84,9 +84,16 @@ fn start(shared: &Shared, bounds: &Bounds, epoch: Uuid) -> Result<StreamConsumer
     let partitions = bounds.high.len().max(1);
     let fitting = shared.config.log_bytes / EVENT_BYTES / partitions;
     let fitting = i64::try_from(fitting).unwrap_or(i64::MAX);
-    let begin = bounds.low.iter().zip(&bounds.high).map(|(low, high)| (*high - fitting).max(*low));
+    let begin = bounds
+        .low
+        .iter()
+        .zip(&bounds.high)
+        .map(|(low, high)| (*high - fitting).max(*low));
     let begin: Vec<i64> = begin.collect();
-    let primed = begin.iter().zip(&bounds.low).map(|(begin, low)| (*begin - PREAMBLE).max(*low));
+    let primed = begin
+        .iter()
+        .zip(&bounds.low)
+        .map(|(begin, low)| (*begin - PREAMBLE).max(*low));
     let consumer = consumer::tail(&shared.kafka)?;
     consumer::assign(&consumer, &shared.kafka.topic, primed.enumerate())?;
     shared.log.write().start_over(&begin, epoch);
@@ -148,7 +155,9 @@ async fn inspect(shared: &Shared, health: &Component, partitions: usize) -> Resu
         }
     };
     let topic = Cursor::new(end.epoch(), &bounds.high);
-    let unread = (0..partitions).map(|p| topic.next(p).saturating_sub(end.next(p))).sum::<i64>();
+    let unread = (0..partitions)
+        .map(|p| topic.next(p).saturating_sub(end.next(p)))
+        .sum::<i64>();
     metrics::LAG.set(unread.max(0));
     if bounds.high.len() != partitions {
         return Err(Broken::Partitions);
@@ -161,4 +170,3 @@ async fn inspect(shared: &Shared, health: &Component, partitions: usize) -> Resu
     }
     Ok(())
 }
-

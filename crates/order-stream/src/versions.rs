@@ -26,7 +26,12 @@ impl Versions {
     /// Notes the version; false when it is a repeat.
     pub(crate) fn is_first(&mut self, epoch: Uuid, order: OrderId, version: u32) -> bool {
         let key = (epoch, order);
-        let seen = self.young.get(&key).or_else(|| self.old.get(&key)).copied().unwrap_or(0);
+        let seen = self
+            .young
+            .get(&key)
+            .or_else(|| self.old.get(&key))
+            .copied()
+            .unwrap_or(0);
         if self.young.len() >= GENERATION && !self.young.contains_key(&key) {
             self.old = std::mem::take(&mut self.young);
         }

@@ -46,7 +46,10 @@ impl Waiters {
     pub(crate) fn leave(&self, scope: Scope, waiter: Arc<Waiter>) {
         let mut scopes = self.scopes.lock();
         drop(waiter);
-        if scopes.get(&scope).is_some_and(|left| Arc::strong_count(left) == 1) {
+        if scopes
+            .get(&scope)
+            .is_some_and(|left| Arc::strong_count(left) == 1)
+        {
             scopes.remove(&scope);
         }
     }
@@ -54,7 +57,10 @@ impl Waiters {
     /// Tells the readers of an event that was logged at `position`.
     pub(crate) fn announce(&self, event: &OrderEvent, position: u64) {
         let scopes = self.scopes.lock();
-        for waiter in Scope::of(event).iter().filter_map(|scope| scopes.get(scope)) {
+        for waiter in Scope::of(event)
+            .iter()
+            .filter_map(|scope| scopes.get(scope))
+        {
             waiter.last.store(position + 1, Ordering::Release);
             waiter.news.notify_waiters();
         }

@@ -35,7 +35,9 @@ fn columns(events: &[OrderEvent]) -> [Value; 7] {
         column(events, |event| event.user_id.get()),
         column(events, |event| event.status.as_str().to_owned()),
         column(events, |event| event.moment),
-        column(events, |event| event.traceparent.clone().unwrap_or_default()),
+        column(events, |event| {
+            event.traceparent.clone().unwrap_or_default()
+        }),
     ]
 }
 

@@ -147,9 +147,10 @@ impl Log {
             self.epoch = epoch;
         }
         let epoch = record.epoch.unwrap_or(self.epoch);
-        let first = record.event.as_ref().is_some_and(|event| {
-            self.versions.is_first(epoch, event.order_id, event.version)
-        });
+        let first = record
+            .event
+            .as_ref()
+            .is_some_and(|event| self.versions.is_first(epoch, event.order_id, event.version));
         if record.offset < self.end.next(record.partition) {
             return Appended::Passed;
         }
@@ -174,12 +175,24 @@ impl Log {
 
     fn push(&mut self, partition: usize, offset: i64, event: OrderEvent, waiters: &Waiters) {
         let event = Arc::new(event);
-        let entry = Entry { event: event.clone(), partition, offset, after: self.end.clone() };
+        let entry = Entry {
+            event: event.clone(),
+            partition,
+            offset,
+            after: self.end.clone(),
+        };
         let position = self.tail;
-        if self.segments.back().is_none_or(|segment| segment.bytes >= self.limit / SEGMENTS) {
+        if self
+            .segments
+            .back()
+            .is_none_or(|segment| segment.bytes >= self.limit / SEGMENTS)
+        {
             self.segments.push_back(Segment::new(position));
         }
-        let segment = self.segments.back_mut().expect("a segment was pushed when there was none");
+        let segment = self
+            .segments
+            .back_mut()
+            .expect("a segment was pushed when there was none");
         let before = segment.bytes;
         segment.push(entry);
         self.bytes += segment.bytes - before;
@@ -191,7 +204,9 @@ impl Log {
     /// Drops whole segments from the front until the log fits; the one being written stays.
     fn evict(&mut self) {
         while self.bytes > self.limit && self.segments.len() > 1 {
-            let Some(segment) = self.segments.pop_front() else { return };
+            let Some(segment) = self.segments.pop_front() else {
+                return;
+            };
             self.bytes -= segment.bytes;
             if let Some(last) = segment.last() {
                 self.start = last.after.clone();
@@ -204,10 +219,18 @@ impl Log {
         if !cursor.covers(&self.start) {
             return None;
         }
-        let below = |segment: &Segment| segment.last().is_none_or(|last| cursor.covers(&last.after));
+        let below =
+            |segment: &Segment| segment.last().is_none_or(|last| cursor.covers(&last.after));
         let index = self.segments.partition_point(below);
-        let next = self.segments.get(index).map_or(self.tail, |it| it.first_beyond(cursor));
-        Some(Position { generation: self.generation, next, floor: Some(cursor.clone()) })
+        let next = self
+            .segments
+            .get(index)
+            .map_or(self.tail, |it| it.first_beyond(cursor));
+        Some(Position {
+            generation: self.generation,
+            next,
+            floor: Some(cursor.clone()),
+        })
     }
 
     /// Moves `position` to the next event in scope, or to the end.
@@ -215,7 +238,10 @@ impl Log {
         if position.generation != self.generation {
             return Polled::Lost;
         }
-        let head = self.segments.front().map_or(self.tail, |segment| segment.base);
+        let head = self
+            .segments
+            .front()
+            .map_or(self.tail, |segment| segment.base);
         if position.next < head {
             // What was evicted matters only if some of it was in scope.
             if waiter.matched_since(position.next) {
@@ -236,8 +262,12 @@ impl Log {
     }
 
     fn find(&self, scope: Scope, from: u64) -> Option<(u64, &Entry)> {
-        let index = self.segments.partition_point(|segment| segment.end() <= from);
-        self.segments.range(index..).find_map(|segment| segment.find(scope, from))
+        let index = self
+            .segments
+            .partition_point(|segment| segment.end() <= from);
+        self.segments
+            .range(index..)
+            .find_map(|segment| segment.find(scope, from))
     }
 
     /// `place`, but never below the floor; the floor goes once the log is past it.

@@ -55,8 +55,14 @@ impl Segment {
 
     pub(crate) fn push(&mut self, entry: Entry) {
         let index = self.entries.len();
-        self.by_order.entry(entry.event.order_id).or_default().push(index);
-        self.by_user.entry(entry.event.user_id).or_default().push(index);
+        self.by_order
+            .entry(entry.event.order_id)
+            .or_default()
+            .push(index);
+        self.by_user
+            .entry(entry.event.user_id)
+            .or_default()
+            .push(index);
         self.bytes += entry.bytes();
         self.entries.push(entry);
     }
@@ -78,15 +84,22 @@ impl Segment {
             Scope::Order(order) => first_from(self.by_order.get(&order)?, from),
             Scope::User(user) => first_from(self.by_user.get(&user)?, from),
         }?;
-        self.entries.get(index).map(|entry| (self.base + index as u64, entry))
+        self.entries
+            .get(index)
+            .map(|entry| (self.base + index as u64, entry))
     }
 
     /// The position of the first entry that is not wholly below `cursor`.
     pub(crate) fn first_beyond(&self, cursor: &Cursor) -> u64 {
-        self.base + self.entries.partition_point(|entry| cursor.covers(&entry.after)) as u64
+        self.base
+            + self
+                .entries
+                .partition_point(|entry| cursor.covers(&entry.after)) as u64
     }
 }
 
 fn first_from(indexes: &[usize], from: usize) -> Option<usize> {
-    indexes.get(indexes.partition_point(|index| *index < from)).copied()
+    indexes
+        .get(indexes.partition_point(|index| *index < from))
+        .copied()
 }

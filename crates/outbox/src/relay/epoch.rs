@@ -20,13 +20,19 @@ pub(crate) async fn verify(
     let epoch = store::load_epoch(connection, new_epoch(clock, Uuid::nil())).await?;
     let noted = store::list_partitions(connection).await?;
     let lost = noted.iter().any(|(partition, next)| {
-        let end = usize::try_from(*partition).ok().and_then(|partition| ends.get(partition));
+        let end = usize::try_from(*partition)
+            .ok()
+            .and_then(|partition| ends.get(partition));
         end.is_none_or(|end| end < next)
     });
     if !lost {
         return Ok(epoch);
     }
-    tracing::warn!(?noted, ?ends, "the topic ends before what it had acknowledged: new stream epoch");
+    tracing::warn!(
+        ?noted,
+        ?ends,
+        "the topic ends before what it had acknowledged: new stream epoch"
+    );
     Ok(store::replace_epoch(connection, epoch, new_epoch(clock, epoch)).await?)
 }
 
@@ -39,5 +45,9 @@ fn new_epoch(clock: &Clock, old: Uuid) -> Uuid {
         seconds,
         now.timestamp_subsec_nanos(),
     ));
-    if made > old { made } else { Uuid::from_u128(old.as_u128().saturating_add(1)) }
+    if made > old {
+        made
+    } else {
+        Uuid::from_u128(old.as_u128().saturating_add(1))
+    }
 }

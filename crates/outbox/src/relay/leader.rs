@@ -47,7 +47,16 @@ impl Leader {
         config: Config,
     ) -> Result<Self, Broken> {
         let publisher = Publisher::new(&kafka).map_err(Broken::Producer)?;
-        Ok(Self { connection, shard, publisher, kafka, clock, config, epoch: None, failures: 0 })
+        Ok(Self {
+            connection,
+            shard,
+            publisher,
+            kafka,
+            clock,
+            config,
+            epoch: None,
+            failures: 0,
+        })
     }
 
     /// Sends what is unsent. The pause before the next pass is [`Leader::pause`].
@@ -69,14 +78,20 @@ impl Leader {
         };
         self.settle(pass)?;
         let oldest = store::oldest_unsent(&mut self.connection).await?;
-        let age = oldest.map_or(0, |since| (self.clock.now() - since).num_milliseconds().max(0));
+        let age = oldest.map_or(0, |since| {
+            (self.clock.now() - since).num_milliseconds().max(0)
+        });
         metrics::OLDEST_UNSENT.set(Duration::from_millis(age.unsigned_abs()).as_secs_f64());
         Ok(pass)
     }
 
     async fn send_pages(&mut self) -> Result<Pass, Broken> {
         let epoch = self.verified_epoch().await?;
-        let limit = if self.failures == 0 { self.config.batch } else { PROBE };
+        let limit = if self.failures == 0 {
+            self.config.batch
+        } else {
+            PROBE
+        };
         let (mut after, mut blocked) = (0, HashSet::new());
         loop {
             let shards = i64::from(self.shard.of);
@@ -86,16 +101,21 @@ impl Leader {
             if !page.rows.is_empty() {
                 after = page.last;
                 let publisher = &self.publisher;
-                let sent =
-                    publish::send_page(page.rows, &mut blocked, |event| publisher.send(event, epoch))
-                        .await;
+                let sent = publish::send_page(page.rows, &mut blocked, |event| {
+                    publisher.send(event, epoch)
+                })
+                .await;
                 self.mark(&sent).await?;
                 if sent.acked.is_empty() && sent.broker_faults > 0 {
                     return Ok(Pass::Held);
                 }
             }
             if !page.full {
-                return Ok(if blocked.is_empty() { Pass::Clear } else { Pass::Held });
+                return Ok(if blocked.is_empty() {
+                    Pass::Clear
+                } else {
+                    Pass::Held
+                });
             }
         }
     }
@@ -110,7 +130,9 @@ impl Leader {
     }
 
     async fn mark(&mut self, sent: &publish::Sent) -> Result<(), Broken> {
-        metrics::BATCH.observe(f64::from(u32::try_from(sent.acked.len()).unwrap_or(u32::MAX)));
+        metrics::BATCH.observe(f64::from(
+            u32::try_from(sent.acked.len()).unwrap_or(u32::MAX),
+        ));
         metrics::SENT.inc_by(sent.acked.len() as u64);
         metrics::ERRORS.inc_by((sent.message_faults + sent.broker_faults) as u64);
         if sent.acked.is_empty() {

@@ -18,14 +18,20 @@ pub(crate) static OLDEST_UNSENT: LazyLock<Gauge> = LazyLock::new(|| {
 
 /// Events acknowledged by the broker.
 pub(crate) static SENT: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("marketplace_outbox_sent_total", "Order events acknowledged by the broker")
-        .expect("the name is registered once")
+    register_int_counter!(
+        "marketplace_outbox_sent_total",
+        "Order events acknowledged by the broker"
+    )
+    .expect("the name is registered once")
 });
 
 /// Sends that failed; each is tried again.
 pub(crate) static ERRORS: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("marketplace_outbox_errors_total", "Sends of order events that failed")
-        .expect("the name is registered once")
+    register_int_counter!(
+        "marketplace_outbox_errors_total",
+        "Sends of order events that failed"
+    )
+    .expect("the name is registered once")
 });
 
 /// Events acknowledged in one page.

@@ -29,6 +29,7 @@ use chassis::{
     kafka,
     tasks::Tasks,
 };
+use rdkafka::error::KafkaError;
 use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, postgres::PgListener};
@@ -54,6 +55,9 @@ pub struct Config {
     /// How often a relay that is not the sender asks for the lock.
     #[serde(with = "humantime_serde")]
     pub takeover_interval: Duration,
+    /// Longest wait for the broker's acknowledgement; then the row waits for the next pass.
+    #[serde(with = "humantime_serde")]
+    pub send_timeout: Duration,
     /// First pause after the broker failed; it doubles.
     #[serde(with = "humantime_serde")]
     pub backoff_min: Duration,
@@ -72,6 +76,7 @@ impl Default for Config {
             batch: 1_000,
             poll_interval: Duration::from_secs(1),
             takeover_interval: Duration::from_millis(500),
+            send_timeout: Duration::from_secs(5),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(2),
@@ -85,9 +90,9 @@ pub(crate) enum Broken {
     #[error("database: {0}")]
     Session(#[from] sqlx::Error),
     #[error("producer: {0}")]
-    Producer(#[source] kafka::Error),
+    Producer(#[source] KafkaError),
     #[error("broker: {0}")]
-    Broker(#[source] rdkafka::error::KafkaError),
+    Broker(#[source] KafkaError),
 }
 
 /// One of `of` parts of the outbox, by order id.
@@ -134,7 +139,13 @@ impl Relay {
         health: &Health,
     ) -> RelayHandle {
         let shards = config.shards.max(1);
-        let handle = RelayHandle { shards: (0..shards).map(|_| Notify::new()).collect() };
+        let kafka = kafka::Config {
+            delivery_timeout: config.send_timeout,
+            ..kafka
+        };
+        let handle = RelayHandle {
+            shards: (0..shards).map(|_| Notify::new()).collect(),
+        };
         let pool = database.get_postgres_connection_pool().clone();
         for number in 0..shards {
             let relay = ShardRelay {
@@ -149,7 +160,10 @@ impl Relay {
             };
             tasks.spawn("outbox relay", relay.run());
         }
-        tasks.spawn("outbox listener", listen(pool, handle.clone(), tasks.token()));
+        tasks.spawn(
+            "outbox listener",
+            listen(pool, handle.clone(), tasks.token()),
+        );
         handle
     }
 }
@@ -195,7 +209,9 @@ struct ShardRelay {
 impl ShardRelay {
     async fn run(self) {
         while !self.token.is_cancelled() {
-            metrics::LEADER.with_label_values(&[&self.shard.number.to_string()]).set(0);
+            metrics::LEADER
+                .with_label_values(&[&self.shard.number.to_string()])
+                .set(0);
             if let Err(broken) = self.serve().await {
                 self.health.down(broken.to_string());
                 tracing::warn!(shard = self.shard.number, error = %broken, "outbox relay starts anew");
@@ -217,8 +233,13 @@ impl ShardRelay {
         if !self.win_lock(&mut connection).await? {
             return Ok(());
         }
-        tracing::info!(shard = self.shard.number, "this process sends the order events");
-        metrics::LEADER.with_label_values(&[&self.shard.number.to_string()]).set(1);
+        tracing::info!(
+            shard = self.shard.number,
+            "this process sends the order events"
+        );
+        metrics::LEADER
+            .with_label_values(&[&self.shard.number.to_string()])
+            .set(1);
         let (kafka, clock, config) = (self.kafka.clone(), self.clock.clone(), self.config.clone());
         let leader = Leader::new(connection, self.shard, kafka, clock, config)?;
         self.lead(leader).await
@@ -259,7 +280,9 @@ impl ShardRelay {
     }
 
     async fn woken(&self) {
-        self.wakes.shards[self.shard.number as usize].notified().await;
+        self.wakes.shards[self.shard.number as usize]
+            .notified()
+            .await;
     }
 
     /// Sleeps, or less when the process stops.

@@ -24,15 +24,20 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) fn new(config: &kafka::Config) -> Result<Self, kafka::Error> {
-        Ok(Self { producer: kafka::producer(config)?, topic: config.topic.clone() })
+    pub(crate) fn new(config: &kafka::Config) -> KafkaResult<Self> {
+        Ok(Self {
+            producer: kafka::producer(config)?,
+            topic: config.topic.clone(),
+        })
     }
 
     /// Sends one event and waits for the acknowledgement of all in-sync replicas.
     pub(crate) async fn send(&self, event: OrderEvent, epoch: Uuid) -> Result<(i32, i64), Fault> {
         let (key, value) = (event.key(), event.value());
-        let record =
-            FutureRecord::to(&self.topic).key(&key).payload(&value).headers(headers(&event, epoch));
+        let record = FutureRecord::to(&self.topic)
+            .key(&key)
+            .payload(&value)
+            .headers(headers(&event, epoch));
         // No wait for room in the queue: a page is far smaller than the queue.
         match self.producer.send(record, Duration::ZERO).await {
             Ok(delivery) => Ok((delivery.partition, delivery.offset)),
@@ -60,7 +65,10 @@ impl Publisher {
     fn query_ends(&self) -> KafkaResult<Vec<i64>> {
         let client = self.producer.client();
         let metadata = client.fetch_metadata(Some(&self.topic), BOUNDS_TIMEOUT)?;
-        let found = metadata.topics().iter().find(|topic| topic.name() == self.topic);
+        let found = metadata
+            .topics()
+            .iter()
+            .find(|topic| topic.name() == self.topic);
         if let Some(code) = found.and_then(|topic| topic.error()) {
             return Err(KafkaError::MetadataFetch(code.into()));
         }
@@ -81,9 +89,16 @@ impl std::fmt::Debug for Publisher {
 
 fn headers(event: &OrderEvent, epoch: Uuid) -> OwnedHeaders {
     let epoch = (header::STREAM_EPOCH, epoch.to_string());
-    event.headers().iter().chain([&epoch]).fold(OwnedHeaders::new(), |headers, (key, value)| {
-        headers.insert(Header { key, value: Some(value) })
-    })
+    event
+        .headers()
+        .iter()
+        .chain([&epoch])
+        .fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header {
+                key,
+                value: Some(value),
+            })
+        })
 }
 
 /// Tells what concerns one message from what concerns the broker. Whatever is not surely the message's own

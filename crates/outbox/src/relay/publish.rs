@@ -50,9 +50,14 @@ where
     F: Fn(OrderEvent) -> Sending,
     Sending: Future<Output = Result<(i32, i64), Fault>>,
 {
-    let orders = by_order(rows.into_iter().filter(|row| !blocked.contains(&row.event.order_id)));
-    let mut sending: FuturesUnordered<_> =
-        orders.into_iter().map(|rows| send_order(rows, &send)).collect();
+    let orders = by_order(
+        rows.into_iter()
+            .filter(|row| !blocked.contains(&row.event.order_id)),
+    );
+    let mut sending: FuturesUnordered<_> = orders
+        .into_iter()
+        .map(|rows| send_order(rows, &send))
+        .collect();
     let mut sent = Sent::default();
     while let Some((order, acked, fault)) = sending.next().await {
         sent.acked.extend(acked);
@@ -78,7 +83,11 @@ where
     let mut acked = Vec::with_capacity(rows.len());
     for Unsent { id, event } in rows {
         match send(event).await {
-            Ok((partition, offset)) => acked.push(Acked { id, partition, offset }),
+            Ok((partition, offset)) => acked.push(Acked {
+                id,
+                partition,
+                offset,
+            }),
             Err(fault) => return (order, acked, Some(fault)),
         }
     }

@@ -34,7 +34,16 @@ pub(crate) struct Page {
     pub(crate) full: bool,
 }
 
-type Row = (i64, i64, i32, Uuid, i64, String, DateTime<Utc>, Option<String>);
+type Row = (
+    i64,
+    i64,
+    i32,
+    Uuid,
+    i64,
+    String,
+    DateTime<Utc>,
+    Option<String>,
+);
 
 /// Makes a dropped peer cost seconds, not the operating system's hours.
 pub(crate) async fn fail_fast(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -58,7 +67,11 @@ pub(crate) async fn notify(
     connection: &mut PgConnection,
     channel: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("select pg_notify($1, '')").bind(channel).execute(connection).await.map(drop)
+    sqlx::query("select pg_notify($1, '')")
+        .bind(channel)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// Reads up to `limit` unsent rows of a shard with ids above `after`.
@@ -84,12 +97,19 @@ pub(crate) async fn list_unsent(
 fn unsent(row: Row) -> Result<Unsent, sqlx::Error> {
     let (id, order_id, version, event_id, user_id, status, moment, traceparent) = row;
     // The table's checks hold the same bounds; a row that breaks them was not written by us.
-    let illegal = |_| sqlx::Error::Decode(format!("outbox row {id} breaks the table's rules").into());
+    let illegal =
+        |_| sqlx::Error::Decode(format!("outbox row {id} breaks the table's rules").into());
     let event = OrderEvent {
         event_id,
-        order_id: order_id.try_into().map_err(|e: schema::id::OutOfRange| illegal(e.to_string()))?,
-        user_id: user_id.try_into().map_err(|e: schema::id::OutOfRange| illegal(e.to_string()))?,
-        version: version.try_into().map_err(|e: std::num::TryFromIntError| illegal(e.to_string()))?,
+        order_id: order_id
+            .try_into()
+            .map_err(|e: schema::id::OutOfRange| illegal(e.to_string()))?,
+        user_id: user_id
+            .try_into()
+            .map_err(|e: schema::id::OutOfRange| illegal(e.to_string()))?,
+        version: version
+            .try_into()
+            .map_err(|e: std::num::TryFromIntError| illegal(e.to_string()))?,
         status: status
             .parse()
             .map_err(|e: schema::event::UnknownStatus| illegal(e.to_string()))?,
@@ -136,15 +156,22 @@ pub(crate) async fn load_epoch(
     first: Uuid,
 ) -> Result<Uuid, sqlx::Error> {
     let insert = "insert into stream_epoch (epoch) values ($1) on conflict do nothing";
-    sqlx::query(insert).bind(first).execute(&mut *connection).await?;
-    sqlx::query_scalar("select epoch from stream_epoch").fetch_one(connection).await
+    sqlx::query(insert)
+        .bind(first)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query_scalar("select epoch from stream_epoch")
+        .fetch_one(connection)
+        .await
 }
 
 /// The offset after the last acknowledged event of each partition.
 pub(crate) async fn list_partitions(
     connection: &mut PgConnection,
 ) -> Result<Vec<(i32, i64)>, sqlx::Error> {
-    sqlx::query_as("select partition, next_offset from stream_partition").fetch_all(connection).await
+    sqlx::query_as("select partition, next_offset from stream_partition")
+        .fetch_all(connection)
+        .await
 }
 
 /// Begins another epoch, unless another shard's relay did since `old` was read. Answers the current one.
@@ -155,11 +182,19 @@ pub(crate) async fn replace_epoch(
 ) -> Result<Uuid, sqlx::Error> {
     let mut tx = connection.begin().await?;
     let update = "update stream_epoch set epoch = $2 where epoch = $1";
-    let changed = sqlx::query(update).bind(old).bind(new).execute(&mut *tx).await?;
+    let changed = sqlx::query(update)
+        .bind(old)
+        .bind(new)
+        .execute(&mut *tx)
+        .await?;
     if changed.rows_affected() > 0 {
-        sqlx::query("delete from stream_partition").execute(&mut *tx).await?;
+        sqlx::query("delete from stream_partition")
+            .execute(&mut *tx)
+            .await?;
     }
-    let current = sqlx::query_scalar("select epoch from stream_epoch").fetch_one(&mut *tx).await?;
+    let current = sqlx::query_scalar("select epoch from stream_epoch")
+        .fetch_one(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(current)
 }

@@ -1,0 +1,85 @@
+//! One page against a broker that fails as the test says.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    future::ready,
+};
+
+use proptest::prelude::*;
+use schema::event::{OrderEvent, OrderStatus};
+use uuid::Uuid;
+
+use super::{
+    publish::{Fault, Sent, send_page},
+    store::Unsent,
+};
+
+fn row(id: i64, order: i64, version: u32) -> Unsent {
+    let event = OrderEvent {
+        event_id: Uuid::from_u128(id.unsigned_abs().into()),
+        order_id: order.try_into().unwrap(),
+        user_id: 1.try_into().unwrap(),
+        version,
+        status: OrderStatus::New,
+        moment: chrono::DateTime::UNIX_EPOCH,
+        traceparent: None,
+    };
+    Unsent { id, event }
+}
+
+/// Rows of a few orders, interleaved, versions ascending within each.
+fn rows(orders: &[i64]) -> Vec<Unsent> {
+    let mut versions = HashMap::<i64, u32>::new();
+    let rows = orders.iter().zip(1..).map(|(order, id)| {
+        let version = versions.entry(*order).or_default();
+        *version += 1;
+        row(id, *order, *version)
+    });
+    rows.collect()
+}
+
+proptest! {
+    /// Seen red with the rows of an order sent side by side, and with a failure that did not end its order.
+    #[test]
+    fn a_failed_send_holds_up_its_order_alone_and_never_lets_a_version_overtake(
+        orders in prop::collection::vec(1..8_i64, 0..60),
+        failing in prop::collection::hash_set((1..8_i64, 1..8_u32), 0..10),
+    ) {
+        let topic = RefCell::new(Vec::new());
+        let mut blocked = HashSet::new();
+        let send = |event: OrderEvent| {
+            let place = (event.order_id.get(), event.version);
+            if failing.contains(&place) {
+                return ready(Err(Fault::Broker));
+            }
+            topic.borrow_mut().push(place);
+            ready(Ok((0, i64::try_from(topic.borrow().len()).unwrap())))
+        };
+        let all = rows(&orders);
+        let sent = futures::executor::block_on(send_page(all.clone(), &mut blocked, send));
+        for order in 1..8_i64 {
+            let first_failure = (1..).find(|version| failing.contains(&(order, *version)));
+            let limit = first_failure.unwrap_or(u32::MAX);
+            let expected: Vec<u32> = all.iter().map(|row| &row.event)
+                .filter(|event| event.order_id.get() == order && event.version < limit)
+                .map(|event| event.version).collect();
+            let seen: Vec<u32> = topic.borrow().iter()
+                .filter(|(id, _)| *id == order).map(|(_, version)| *version).collect();
+            prop_assert_eq!(seen, expected);
+        }
+        prop_assert_eq!(sent.acked.len(), topic.borrow().len());
+        prop_assert_eq!(sent.broker_faults, blocked.len());
+    }
+}
+
+#[test]
+fn a_blocked_order_is_left_out_of_the_next_page() {
+    let mut blocked = HashSet::from([1.try_into().unwrap()]);
+    let send = |_: OrderEvent| ready(Ok((0, 0)));
+    let sent: Sent = futures::executor::block_on(send_page(rows(&[1, 2, 1]), &mut blocked, send));
+    assert_eq!(
+        sent.acked.iter().map(|acked| acked.id).collect::<Vec<_>>(),
+        [2]
+    );
+}
