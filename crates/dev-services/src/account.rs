@@ -76,7 +76,12 @@ impl Account {
 /// Whether this process runs as root.
 #[must_use]
 pub fn is_root() -> bool {
-    id(&["-u"]) == Some(0)
+    own_id() == Some(0)
+}
+
+/// This process's user id.
+pub(crate) fn own_id() -> Option<u32> {
+    id(&["-u"])
 }
 
 fn find(name: &str) -> Option<Account> {

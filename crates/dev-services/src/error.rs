@@ -66,6 +66,12 @@ pub enum Error {
         /// The process that holds it.
         pid: String,
     },
+    /// A folder with a name that can be guessed belongs to somebody else, or others may write to it.
+    #[error("{} is not ours alone; look at it, remove it and start again", path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A fetched file is not the one that was pinned.
     #[error("{} has SHA-256 {found}, expected {expected}; remove it and start again", path.display())]
     Checksum {

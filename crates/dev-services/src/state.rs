@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -59,11 +59,11 @@ impl StateDir {
         } else {
             &self.system
         };
+        if base == &self.system {
+            create_trusted(base)?;
+        }
         let folder = base.join(service);
         std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
-        if base == &self.system {
-            set_mode(base, 0o755)?;
-        }
         set_mode(&folder, 0o700)?;
         account.own(&folder)?;
         Ok(folder)
@@ -82,6 +82,42 @@ pub fn system_dir(root: &Path) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     root.hash(&mut hasher);
     PathBuf::from(format!("/var/tmp/marketplace-{:016x}", hasher.finish()))
+}
+
+/// The pid of the process that holds a state folder now, if one does.
+#[must_use]
+pub fn holder(root: &Path) -> Option<String> {
+    let path = root.join("lock");
+    let file = File::open(&path).ok()?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            Some(std::fs::read_to_string(&path).ok()?.trim().to_owned())
+        }
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// Creates a folder under a world-writable parent, or accepts an existing one only when it is ours and nobody else
+/// may write there: its name can be guessed, so somebody could have put programs or links there first.
+pub(crate) fn create_trusted(folder: &Path) -> Result<(), Error> {
+    match std::fs::create_dir(folder) {
+        Ok(()) => return set_mode(folder, 0o755),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(source) => {
+            return Err(Error::File {
+                path: folder.to_owned(),
+                source,
+            });
+        }
+    }
+    let found = std::fs::symlink_metadata(folder).map_err(Error::file(folder))?;
+    let ours = crate::account::own_id() == Some(found.uid());
+    if found.is_dir() && ours && found.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(Error::NotOurs {
+        path: folder.to_owned(),
+    })
 }
 
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
@@ -117,6 +153,19 @@ fn lock(root: &Path) -> Result<File, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_not_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("guessed");
+        create_trusted(&folder).unwrap();
+        create_trusted(&folder).unwrap();
+        set_mode(&folder, 0o777).unwrap();
+        assert!(matches!(
+            create_trusted(&folder),
+            Err(Error::NotOurs { .. })
+        ));
+    }
 
     #[test]
     fn a_second_holder_is_told_who_has_the_folder() {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::archive;
 use crate::account::Account;
-use crate::{Error, Progress, install};
+use crate::{Error, Progress, install, state};
 
 /// The oldest major version that the product's SQL is written for.
 pub const LEAST_MAJOR: u32 = 15;
@@ -81,13 +81,17 @@ pub async fn find_or_fetch(
             bin.display()
         )));
     }
-    // The archive of a root user lies under a home that the cluster's account may not enter.
+    // The cache of a root user lies under a home that the cluster's account may not enter.
+    let shared = PathBuf::from("/var/tmp/marketplace-binaries");
     let cache = if account == Account::Own {
-        cache.to_owned()
+        cache
     } else {
-        PathBuf::from("/var/tmp/marketplace-binaries")
+        &shared
     };
-    match archive::fetch(&cache, progress).await {
+    if account != Account::Own {
+        state::create_trusted(cache)?;
+    }
+    match archive::fetch(cache, progress).await {
         Ok(bin) => look(&bin, "the archive fetched by Maven")
             .filter(|found| made_by.is_none_or(|major| major == found.major))
             .ok_or_else(|| {
