@@ -91,13 +91,12 @@ impl Cluster {
         let child = spawn(&settings, &binaries)?;
         let url = url(&settings)?;
         let mut cluster = Self {
+            settings,
             binaries,
             url,
-            port: settings.port,
-            data,
             child,
         };
-        cluster.wait_ready(&settings.log).await?;
+        cluster.wait_ready().await?;
         progress.say("postgres", "ready");
         Ok(cluster)
     }
