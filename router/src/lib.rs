@@ -5,14 +5,21 @@
 //! the answer; `stream` does the same once per event. `engine` is the face of everything between the servers and
 //! the subgraphs.
 
+pub mod app;
+pub mod config;
 pub mod engine;
 pub mod error;
 mod execute;
 mod graph;
 mod operation;
 mod plan;
+pub mod rest;
+pub mod serve;
+pub mod stream;
 pub mod subgraph;
 
+pub use app::{Dependencies, Service, StartError};
+pub use config::Config;
 pub use engine::{
     Engine, EngineConfig, GraphRequest, GraphResponse, LoadError, OperationKind, OperationKinds,
     Prepared, RequestContext, RouterFields, SubscriptionCall,
