@@ -30,7 +30,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)),
             // The key that the contract names; it guards nothing.
-            key: Secret::from("testToken".to_owned()),
+            key: Secret::new("testToken".to_owned()),
         }
     }
 }

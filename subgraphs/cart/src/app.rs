@@ -6,7 +6,11 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::{
-    clock::Clock, graphql::LocalSubgraph, health::Health, postgres, principal::Verifier,
+    clock::Clock,
+    graphql::LocalSubgraph,
+    health::Health,
+    postgres::{self, StoreError},
+    principal::Verifier,
     tasks::Tasks,
 };
 use sea_orm::DatabaseConnection;
@@ -53,8 +57,8 @@ pub enum StartError {
     #[error(transparent)]
     Product(#[from] SetupError),
     /// The database's settings are wrong.
-    #[error(transparent)]
-    Postgres(#[from] postgres::Error),
+    #[error("the carts' database")]
+    Postgres(#[from] StoreError),
 }
 
 /// A running cart service.

@@ -61,7 +61,7 @@ impl Default for Config {
             loms_url: "http://127.0.0.1:8083".to_owned(),
             loms_timeout: Duration::from_secs(5),
             product_url: "http://127.0.0.1:8082".to_owned(),
-            product_key: Secret::from("testToken".to_owned()),
+            product_key: Secret::new("testToken".to_owned()),
             product_rate: 10,
             product_burst: 10,
             product_concurrency: 16,

@@ -1,6 +1,6 @@
 //! The cart's part of the graph, put together from its features.
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
+use async_graphql::{EmptySubscription, MergedObject, Schema};
 use chassis::graphql::limits;
 
 use crate::{
@@ -27,7 +27,6 @@ pub(crate) fn build(carts: Carts, checkouts: Checkouts, products: Products) -> C
         Mutation::default(),
         EmptySubscription,
     ))
-    .enable_federation()
     .data(carts)
     .data(checkouts)
     .data(products)
@@ -42,9 +41,5 @@ pub fn sdl() -> String {
         Mutation::default(),
         EmptySubscription,
     ));
-    let options = SDLExportOptions::new().federation().compose_directive();
-    schema
-        .enable_federation()
-        .finish()
-        .sdl_with_options(options)
+    chassis::graphql::sdl(&schema.finish())
 }

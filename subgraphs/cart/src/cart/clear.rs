@@ -2,15 +2,15 @@
 
 use ::schema::id::UserId;
 
-use super::{Cart, Carts, Error};
+use super::{Cart, Carts, Change, Error};
 
 impl Carts {
-    /// Removes all lines; an empty cart stays empty. Source: docs/contracts.md §1.
+    /// Removes all lines; an empty cart stays empty. With `key`, a repeat removes nothing more. Source:
+    /// docs/contracts.md §1.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn clear(&self, owner: UserId) -> Result<Cart, Error> {
-        self.repository.clear(owner).await?;
-        Ok(Cart::empty(owner))
+    pub async fn clear(&self, owner: UserId, key: Option<&str>) -> Result<Cart, Error> {
+        self.change(owner, Change::Clear, key).await
     }
 }

@@ -19,6 +19,18 @@ pub type Prices = BTreeMap<Sku, u32>;
 /// Why the rules refuse a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// The catalogue does not know the SKU.
+    #[error("sku {sku} is not in the catalogue")]
+    ProductNotFound {
+        /// What was asked for.
+        sku: Sku,
+    },
+    /// Fewer units are free than this request asks for, or no stock is kept for the SKU.
+    #[error("sku {sku} has too little free stock")]
+    OutOfStock {
+        /// What was asked for.
+        sku: Sku,
+    },
     /// The cart would hold more units than an order can carry.
     #[error("a cart holds up to {UNITS_MOST} units, and sku {sku} would pass that")]
     TooManyUnits {
@@ -28,6 +40,36 @@ pub enum Refusal {
     /// The cart would have too many different products.
     #[error("a cart holds up to {LINES_MOST} different products")]
     TooManyLines,
+    /// The idempotency key came before with another input.
+    #[error("this idempotency key belongs to another input")]
+    KeyReused,
+}
+
+impl Refusal {
+    /// The name under which an answer keeps it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ProductNotFound { .. } => "product_not_found",
+            Self::OutOfStock { .. } => "out_of_stock",
+            Self::TooManyUnits { .. } => "too_many_units",
+            Self::TooManyLines => "too_many_lines",
+            Self::KeyReused => "key_reused",
+        }
+    }
+
+    /// The refusal with this name, of a request for `sku`.
+    #[must_use]
+    pub fn named(name: &str, sku: Sku) -> Self {
+        match name {
+            "product_not_found" => Self::ProductNotFound { sku },
+            "out_of_stock" => Self::OutOfStock { sku },
+            "too_many_units" => Self::TooManyUnits { sku },
+            "too_many_lines" => Self::TooManyLines,
+            // A name of a later version of this service: all that is known is that the key is used up.
+            _ => Self::KeyReused,
+        }
+    }
 }
 
 /// What one user is about to order.

@@ -5,10 +5,10 @@ use ::schema::id::{Quantity, Sku, UserId};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chassis::{
     fault,
-    graphql::{Money, UserError, principal},
+    graphql::{Money, UserError, idempotency_key, principal},
 };
 
-use super::{Cart, Carts, Error, domain::Prices};
+use super::{Cart, Carts, Error, Refusal, domain::Prices};
 use crate::product::{
     Products,
     graphql::{ProductObject, load},
@@ -53,7 +53,7 @@ impl CartObject {
         let total = self
             .0
             .total(&prices)
-            .map_err(|sku| Error::ProductNotFound { sku });
+            .map_err(|sku| Refusal::ProductNotFound { sku });
         Ok(Money::units(total.map_err(fault::graphql)?))
     }
 }
@@ -136,10 +136,11 @@ impl CartMutation {
         #[graphql(desc = "What to add.")] input: AddToCartInput,
     ) -> Result<CartPayload> {
         let owner = caller(ctx)?;
+        let key = idempotency_key(ctx, input.idempotency_key)?;
         let add = async {
             let sku: Sku = input.sku.parse()?;
             let count = Quantity::try_from(i64::from(input.count))?;
-            carts(ctx).add_item(owner, sku, count).await
+            carts(ctx).add_item(owner, sku, count, key.as_deref()).await
         };
         CartPayload::of(add.await)
     }
@@ -151,9 +152,10 @@ impl CartMutation {
         #[graphql(desc = "What to take out.")] input: RemoveFromCartInput,
     ) -> Result<CartPayload> {
         let owner = caller(ctx)?;
+        let key = idempotency_key(ctx, input.idempotency_key)?;
         let remove = async {
             let sku: Sku = input.sku.parse()?;
-            carts(ctx).remove_item(owner, sku).await
+            carts(ctx).remove_item(owner, sku, key.as_deref()).await
         };
         CartPayload::of(remove.await)
     }
@@ -165,7 +167,8 @@ impl CartMutation {
         #[graphql(desc = "Only an idempotency key, if any.")] input: Option<ClearCartInput>,
     ) -> Result<CartPayload> {
         let owner = caller(ctx)?;
-        CartPayload::of(carts(ctx).clear(owner).await)
+        let key = idempotency_key(ctx, input.and_then(|input| input.idempotency_key))?;
+        CartPayload::of(carts(ctx).clear(owner, key.as_deref()).await)
     }
 }
 

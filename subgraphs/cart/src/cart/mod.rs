@@ -7,6 +7,7 @@ pub mod domain;
 pub mod store;
 
 mod add_item;
+pub mod change;
 mod clear;
 mod find;
 pub(crate) mod graphql;
@@ -16,11 +17,12 @@ use std::sync::Arc;
 
 use ::schema::{
     code::ErrorCode,
-    id::{OutOfRange, Sku},
+    id::{OutOfRange, UserId},
 };
 use chassis::{fault::Coded, postgres::StoreError};
 
 pub use self::{
+    change::Change,
     domain::{Cart, Refusal},
     store::Repository,
 };
@@ -47,6 +49,39 @@ impl Carts {
             loms,
         }
     }
+
+    /// Makes a change, unless it was made or refused under this key before.
+    async fn change(
+        &self,
+        owner: UserId,
+        change: Change,
+        key: Option<&str>,
+    ) -> Result<Cart, Error> {
+        if let Some(key) = key
+            && self.repository.recall(owner, change, key).await?
+        {
+            return self.find(owner).await;
+        }
+        let made = async {
+            self.check(change).await?;
+            self.repository.change(owner, change, key).await
+        };
+        let made = made.await;
+        if let (Err(Error::Refused(refusal)), Some(key)) = (&made, key) {
+            self.repository
+                .note_refusal(owner, change, key, *refusal)
+                .await?;
+        }
+        made
+    }
+
+    /// Asks the other services what they have to say before a change is made.
+    async fn check(&self, change: Change) -> Result<(), Error> {
+        match change {
+            Change::Add(sku, count) => self.check_add(sku, count).await,
+            Change::Remove(_) | Change::Clear => Ok(()),
+        }
+    }
 }
 
 /// Why a change of a cart did not happen.
@@ -58,18 +93,6 @@ pub enum Error {
     /// The rules of the cart refuse it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The catalogue does not know the SKU.
-    #[error("sku {sku} is not in the catalogue")]
-    ProductNotFound {
-        /// What was asked for.
-        sku: Sku,
-    },
-    /// Fewer units are free than this request asks for.
-    #[error("sku {sku} has too little free stock")]
-    OutOfStock {
-        /// What was asked for.
-        sku: Sku,
-    },
     /// The carts cannot be reached.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -81,15 +104,30 @@ pub enum Error {
     Loms(#[from] loms::Error),
 }
 
+impl Coded for Refusal {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::ProductNotFound { .. } => ErrorCode::ProductNotFound,
+            Self::OutOfStock { .. } => ErrorCode::OutOfStock,
+            Self::TooManyUnits { .. } | Self::TooManyLines => ErrorCode::InvalidArgument,
+            Self::KeyReused => ErrorCode::IdempotencyKeyReused,
+        }
+    }
+
+    fn field(&self) -> Option<Vec<String>> {
+        Some(input_field(match self {
+            Self::ProductNotFound { .. } | Self::TooManyLines => "sku",
+            Self::OutOfStock { .. } | Self::TooManyUnits { .. } => "count",
+            Self::KeyReused => "idempotencyKey",
+        }))
+    }
+}
+
 impl Coded for Error {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Invalid(_)
-            | Self::Refused(Refusal::TooManyUnits { .. } | Refusal::TooManyLines) => {
-                ErrorCode::InvalidArgument
-            }
-            Self::ProductNotFound { .. } => ErrorCode::ProductNotFound,
-            Self::OutOfStock { .. } => ErrorCode::OutOfStock,
+            Self::Invalid(_) => ErrorCode::InvalidArgument,
+            Self::Refused(refusal) => refusal.code(),
             Self::Store(error) => error.code(),
             Self::Product(error) => error.code(),
             Self::Loms(error) => error.code(),
@@ -97,12 +135,14 @@ impl Coded for Error {
     }
 
     fn field(&self) -> Option<Vec<String>> {
-        let field = match self {
-            Self::Invalid(OutOfRange { what }) => what,
-            Self::Refused(Refusal::TooManyUnits { .. }) | Self::OutOfStock { .. } => "count",
-            Self::Refused(Refusal::TooManyLines) | Self::ProductNotFound { .. } => "sku",
-            Self::Store(_) | Self::Product(_) | Self::Loms(_) => return None,
-        };
-        Some(vec!["input".to_owned(), field.to_owned()])
+        match self {
+            Self::Invalid(OutOfRange { what }) => Some(input_field(what)),
+            Self::Refused(refusal) => refusal.field(),
+            Self::Store(_) | Self::Product(_) | Self::Loms(_) => None,
+        }
     }
+}
+
+fn input_field(name: &str) -> Vec<String> {
+    vec!["input".to_owned(), name.to_owned()]
 }

@@ -2,14 +2,20 @@
 
 use ::schema::id::{Sku, UserId};
 
-use super::{Cart, Carts, Error};
+use super::{Cart, Carts, Change, Error};
 
 impl Carts {
-    /// Removes the line of one product; one that is not there is no error. Source: docs/contracts.md §1.
+    /// Removes the line of one product; one that is not there is no error. With `key`, a repeat removes nothing more.
+    /// Source: docs/contracts.md §1.
     ///
     /// # Errors
-    /// [`Error::Store`].
-    pub async fn remove_item(&self, owner: UserId, sku: Sku) -> Result<Cart, Error> {
-        Ok(self.repository.remove(owner, sku).await?)
+    /// [`Error::Refused`] for a key of another input, [`Error::Store`].
+    pub async fn remove_item(
+        &self,
+        owner: UserId,
+        sku: Sku,
+        key: Option<&str>,
+    ) -> Result<Cart, Error> {
+        self.change(owner, Change::Remove(sku), key).await
     }
 }

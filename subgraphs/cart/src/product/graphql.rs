@@ -8,7 +8,7 @@ use chassis::{
 };
 
 use super::{Error, Product, Products};
-use crate::cart;
+use crate::cart::{self, Refusal};
 
 /// A product of the catalogue, as far as it is known.
 pub(crate) enum ProductObject {
@@ -42,7 +42,7 @@ pub(crate) async fn load(ctx: &Context<'_>, sku: Sku) -> Result<Product, cart::E
     products
         .find(sku)
         .await?
-        .ok_or(cart::Error::ProductNotFound { sku })
+        .ok_or_else(|| Refusal::ProductNotFound { sku }.into())
 }
 
 /// A product of the catalogue.

@@ -36,7 +36,7 @@ impl Shop {
 
     async fn add(&self, id: i64, count: u32) {
         self.carts
-            .add_item(user(1), sku(id), units(count))
+            .add_item(user(1), sku(id), units(count), None)
             .await
             .unwrap();
     }
@@ -104,7 +104,7 @@ async fn a_line_taken_out_after_a_lost_answer_is_not_ordered_again() {
     shop.add(1, 1).await;
     shop.add(2, 1).await;
     shop.checkout_and_crash(&loms).await;
-    shop.carts.remove_item(user(1), sku(2)).await.unwrap();
+    shop.carts.remove_item(user(1), sku(2), None).await.unwrap();
     shop.checkout(None).await.unwrap();
     assert_eq!(loms.orders()[1], [(1, 1, Some(10))]);
     assert_eq!(shop.lines().await, []);
@@ -216,7 +216,10 @@ async fn an_add_is_checked_against_catalogue_and_free_stock() {
     let loms = FakeLoms::start([(1, 5), (1001, 5)]).await;
     let shop = Shop::new(loms.client()).await;
     let add = async |id, count| {
-        let added = shop.carts.add_item(user(1), sku(id), units(count)).await;
+        let added = shop
+            .carts
+            .add_item(user(1), sku(id), units(count), None)
+            .await;
         added.map_err(|error| error.code()).err()
     };
     assert_eq!(add(1, 6).await, Some(ErrorCode::OutOfStock));

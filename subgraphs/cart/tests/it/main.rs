@@ -2,6 +2,7 @@
 
 mod checkout;
 mod fake_loms;
+mod graphql;
 mod product_client;
 mod products;
 mod repository;

@@ -2,7 +2,7 @@
 
 use ::schema::id::OrderId;
 use cart::{
-    cart::{Error, Refusal, Repository, domain::Prices, store::MemoryCarts},
+    cart::{Cart, Change, Error, Refusal, Repository, domain::Prices, store::MemoryCarts},
     checkout::{self, Answer, Checkout, Opened},
 };
 
@@ -33,10 +33,34 @@ struct Stores {
 
 impl Stores {
     async fn add(&self, owner: i64, id: i64, count: u32) {
-        self.carts
-            .add(user(owner), sku(id), units(count))
+        self.add_named(owner, id, count, None)
             .await
-            .unwrap();
+            .expect("the rules allow it");
+    }
+
+    async fn add_named(
+        &self,
+        owner: i64,
+        id: i64,
+        count: u32,
+        key: Option<&str>,
+    ) -> Result<Cart, Error> {
+        self.carts
+            .change(user(owner), Change::Add(sku(id), units(count)), key)
+            .await
+    }
+
+    async fn remove(&self, owner: i64, id: i64) {
+        let removed = self
+            .carts
+            .change(user(owner), Change::Remove(sku(id)), None)
+            .await;
+        removed.expect("removing is always allowed");
+    }
+
+    async fn clear(&self, owner: i64, key: Option<&str>) {
+        let cleared = self.carts.change(user(owner), Change::Clear, key).await;
+        assert!(cleared.expect("clearing is always allowed").is_empty());
     }
 
     async fn lines(&self, owner: i64) -> Vec<(i64, u32)> {
@@ -95,11 +119,11 @@ async fn removing_twice_is_as_good_as_once() {
         stores.add(1, 1, 1).await;
         stores.add(1, 2, 1).await;
         for _ in 0..2 {
-            stores.carts.remove(user(1), sku(1)).await.unwrap();
+            stores.remove(1, 1).await;
             assert_eq!(stores.lines(1).await, [(2, 1)]);
         }
         for _ in 0..2 {
-            stores.carts.clear(user(1)).await.unwrap();
+            stores.clear(1, None).await;
             assert_eq!(stores.lines(1).await, []);
         }
     })
@@ -110,7 +134,7 @@ async fn removing_twice_is_as_good_as_once() {
 async fn a_refused_add_changes_nothing() {
     check(|stores| async move {
         stores.add(1, 1, 2_147_483_647).await;
-        let refused = stores.carts.add(user(1), sku(1), units(1)).await;
+        let refused = stores.add_named(1, 1, 1, None).await;
         assert!(matches!(
             refused,
             Err(Error::Refused(Refusal::TooManyUnits { .. }))
@@ -127,6 +151,61 @@ async fn adds_at_the_same_time_are_all_kept() {
         let adds = (0..20).map(|_| stores.add(1, 1, 3));
         futures::future::join_all(adds).await;
         assert_eq!(stores.lines(1).await, [(1, 60)]);
+    })
+    .await;
+}
+
+/// Seen red with the answer written after the commit instead of before it.
+#[tokio::test]
+async fn a_named_change_is_made_once() {
+    check(|stores| async move {
+        let adds = (0..5).map(|_| stores.add_named(1, 1, 3, Some("k")));
+        assert!(
+            futures::future::join_all(adds)
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
+        assert_eq!(stores.lines(1).await, [(1, 3)]);
+        let other = stores.add_named(1, 1, 4, Some("k")).await;
+        assert!(
+            matches!(other, Err(Error::Refused(Refusal::KeyReused))),
+            "{other:?}"
+        );
+        stores.clear(1, Some("k")).await;
+        stores.add(1, 2, 1).await;
+        stores
+            .carts
+            .change(user(1), Change::Clear, Some("k"))
+            .await
+            .unwrap();
+        assert_eq!(
+            stores.lines(1).await,
+            [(2, 1)],
+            "cleared once; another operation's key is another"
+        );
+        stores.add_named(2, 1, 4, Some("k")).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_kept_under_its_key() {
+    check(|stores| async move {
+        let change = Change::Add(sku(1), units(2));
+        assert!(!stores.carts.recall(user(1), change, "k").await.unwrap());
+        let refusal = Refusal::OutOfStock { sku: sku(1) };
+        stores
+            .carts
+            .note_refusal(user(1), change, "k", refusal)
+            .await
+            .unwrap();
+        let again = stores.add_named(1, 1, 2, Some("k")).await;
+        assert!(
+            matches!(again, Err(Error::Refused(Refusal::OutOfStock { .. }))),
+            "{again:?}"
+        );
+        assert_eq!(stores.lines(1).await, []);
     })
     .await;
 }
@@ -174,7 +253,7 @@ async fn what_was_taken_out_is_not_ordered_by_the_next_attempt() {
         stores.add(1, 1, 2).await;
         stores.add(1, 2, 2).await;
         let lost = stores.ready(1, None).await;
-        stores.carts.remove(user(1), sku(2)).await.unwrap();
+        stores.remove(1, 2).await;
         stores.add(1, 2, 5).await;
         let next = stores.ready(1, None).await;
         assert_ne!(next.id, lost.id);
@@ -239,7 +318,7 @@ async fn lines_without_a_price_are_named_and_nothing_is_frozen() {
             stores.open(1, Some("k")).await,
             Opened::Unpriced(vec![sku(77)])
         );
-        stores.carts.remove(user(1), sku(77)).await.unwrap();
+        stores.remove(1, 77).await;
         assert_eq!(stores.ready(1, Some("k")).await.lines.len(), 1);
     })
     .await;

@@ -6,12 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use ::schema::id::{Quantity, Sku, UserId};
+use ::schema::id::{Sku, UserId};
 use async_trait::async_trait;
 use chassis::postgres::StoreError;
 use uuid::Uuid;
 
-use super::{Cart, Error, Repository};
+use super::{Cart, Change, Error, Refusal, Repository};
 use crate::checkout::{Answer, domain::PricedLine};
 
 /// Carts, and the checkouts of them, in this process. Cloning shares them.
@@ -26,7 +26,11 @@ pub(crate) struct State {
     pub(crate) carts: HashMap<UserId, Kept>,
     pub(crate) checkouts: HashMap<Uuid, Attempt>,
     pub(crate) keys: HashMap<(UserId, String), Uuid>,
+    changes: HashMap<Name, (String, Option<&'static str>)>,
 }
+
+/// Whose change, which operation, and what its caller calls it.
+type Name = (UserId, &'static str, String);
 
 /// A cart with the id of its next checkout.
 #[derive(Debug)]
@@ -59,6 +63,13 @@ impl State {
         })
     }
 
+    fn recall(&self, owner: UserId, change: Change, key: &str) -> Result<bool, Refusal> {
+        let Some((input, refusal)) = self.changes.get(&name(owner, change, key)) else {
+            return Ok(false);
+        };
+        change.repeated(input, *refusal).map(|()| true)
+    }
+
     fn leave_checkouts(&mut self, owner: UserId, removed: impl Fn(Sku) -> bool) {
         self.cart(owner).checkout_id = Uuid::now_v7();
         let open = self
@@ -77,27 +88,62 @@ impl Repository for MemoryCarts {
         Ok(self.state().cart(owner).cart.clone())
     }
 
-    async fn add(&self, owner: UserId, sku: Sku, count: Quantity) -> Result<Cart, Error> {
-        let mut state = self.state();
-        let cart = &mut state.cart(owner).cart;
-        cart.add(sku, count)?;
-        Ok(cart.clone())
-    }
-
-    async fn remove(&self, owner: UserId, sku: Sku) -> Result<Cart, StoreError> {
-        let mut state = self.state();
-        if state.cart(owner).cart.remove(sku) {
-            state.leave_checkouts(owner, |line| line == sku);
+    async fn change(
+        &self,
+        owner: UserId,
+        change: Change,
+        key: Option<&str>,
+    ) -> Result<Cart, Error> {
+        let state = &mut *self.state();
+        if let Some(key) = key
+            && state.recall(owner, change, key)?
+        {
+            return Ok(state.cart(owner).cart.clone());
+        }
+        match change {
+            Change::Add(sku, count) => {
+                state.cart(owner).cart.add(sku, count)?;
+            }
+            Change::Remove(sku) => {
+                if state.cart(owner).cart.remove(sku) {
+                    state.leave_checkouts(owner, |line| line == sku);
+                }
+            }
+            Change::Clear => {
+                if !state.cart(owner).cart.is_empty() {
+                    state.cart(owner).cart = Cart::empty(owner);
+                    state.leave_checkouts(owner, |_| true);
+                }
+            }
+        }
+        if let Some(key) = key {
+            state
+                .changes
+                .insert(name(owner, change, key), (change.input(), None));
         }
         Ok(state.cart(owner).cart.clone())
     }
 
-    async fn clear(&self, owner: UserId) -> Result<(), StoreError> {
-        let mut state = self.state();
-        if !state.cart(owner).cart.is_empty() {
-            state.cart(owner).cart = Cart::empty(owner);
-            state.leave_checkouts(owner, |_| true);
-        }
+    async fn recall(&self, owner: UserId, change: Change, key: &str) -> Result<bool, Error> {
+        Ok(self.state().recall(owner, change, key)?)
+    }
+
+    async fn note_refusal(
+        &self,
+        owner: UserId,
+        change: Change,
+        key: &str,
+        refusal: Refusal,
+    ) -> Result<(), StoreError> {
+        let answer = (change.input(), Some(refusal.name()));
+        self.state()
+            .changes
+            .entry(name(owner, change, key))
+            .or_insert(answer);
         Ok(())
     }
+}
+
+fn name(owner: UserId, change: Change, key: &str) -> Name {
+    (owner, change.operation(), key.to_owned())
 }

@@ -10,8 +10,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Cart, Error, Repository};
-use crate::entity::cart_line;
+use super::{Cart, Change, Error, Refusal, Repository};
+use crate::entity::{cart_change, cart_line};
 
 /// Carts, and the checkouts of them, in one Postgres database.
 #[derive(Debug, Clone)]
@@ -33,41 +33,55 @@ impl Repository for PostgresCarts {
         lines_of(&self.db, owner).await
     }
 
-    async fn add(&self, owner: UserId, sku: Sku, count: Quantity) -> Result<Cart, Error> {
+    async fn change(
+        &self,
+        owner: UserId,
+        change: Change,
+        key: Option<&str>,
+    ) -> Result<Cart, Error> {
         let tx = self.db.begin().await.map_err(StoreError::from)?;
         lock(&tx, owner).await?;
         let mut cart = lines_of(&tx, owner).await?;
-        let sum = cart.add(sku, count)?;
-        set_line(&tx, owner, sku, sum).await?;
+        if let Some(key) = key {
+            // Again, now that the cart is locked: the same request may have been made in between.
+            if recall(&tx, owner, change, key).await? {
+                return Ok(cart);
+            }
+            insert_answer(&tx, owner, change, key, None).await?;
+        }
+        match change {
+            Change::Add(sku, count) => {
+                let sum = cart.add(sku, count)?;
+                set_line(&tx, owner, sku, sum).await?;
+            }
+            Change::Remove(sku) => {
+                if cart.remove(sku) {
+                    delete_lines(&tx, owner, Some(sku)).await?;
+                }
+            }
+            Change::Clear => {
+                if !cart.is_empty() {
+                    cart = Cart::empty(owner);
+                    delete_lines(&tx, owner, None).await?;
+                }
+            }
+        }
         tx.commit().await.map_err(StoreError::from)?;
         Ok(cart)
     }
 
-    async fn remove(&self, owner: UserId, sku: Sku) -> Result<Cart, StoreError> {
-        let tx = self.db.begin().await?;
-        lock(&tx, owner).await?;
-        let mut cart = lines_of(&tx, owner).await?;
-        if cart.remove(sku) {
-            cart_line::Entity::delete_by_id((owner.get(), sku.get()))
-                .exec(&tx)
-                .await?;
-            leave_checkouts(&tx, owner, Some(sku)).await?;
-        }
-        tx.commit().await?;
-        Ok(cart)
+    async fn recall(&self, owner: UserId, change: Change, key: &str) -> Result<bool, Error> {
+        recall(&self.db, owner, change, key).await
     }
 
-    async fn clear(&self, owner: UserId) -> Result<(), StoreError> {
-        let tx = self.db.begin().await?;
-        lock(&tx, owner).await?;
-        let gone = cart_line::Entity::delete_many()
-            .filter(cart_line::Column::UserId.eq(owner.get()))
-            .exec(&tx)
-            .await?;
-        if gone.rows_affected > 0 {
-            leave_checkouts(&tx, owner, None).await?;
-        }
-        Ok(tx.commit().await?)
+    async fn note_refusal(
+        &self,
+        owner: UserId,
+        change: Change,
+        key: &str,
+        refusal: Refusal,
+    ) -> Result<(), StoreError> {
+        insert_answer(&self.db, owner, change, key, Some(refusal)).await
     }
 }
 
@@ -118,26 +132,63 @@ async fn set_line(
     Ok(())
 }
 
-/// Takes a removed line (or all) out of the checkouts that are still open, and gives the cart a new checkout id: the
-/// next checkout is another order. Without this, a checkout whose answer was lost would order what the user took out.
-async fn leave_checkouts(
+async fn recall(
+    db: &impl ConnectionTrait,
+    owner: UserId,
+    change: Change,
+    key: &str,
+) -> Result<bool, Error> {
+    let id = (owner.get(), change.operation().to_owned(), key.to_owned());
+    let row = cart_change::Entity::find_by_id(id)
+        .one(db)
+        .await
+        .map_err(StoreError::from)?;
+    let Some(row) = row else { return Ok(false) };
+    change.repeated(&row.input, row.refusal.as_deref())?;
+    Ok(true)
+}
+
+/// Keeps an answer, unless there is one.
+async fn insert_answer(
+    db: &impl ConnectionTrait,
+    owner: UserId,
+    change: Change,
+    key: &str,
+    refusal: Option<Refusal>,
+) -> Result<(), StoreError> {
+    let row = cart_change::ActiveModel {
+        user_id: Set(owner.get()),
+        operation: Set(change.operation().to_owned()),
+        idempotency_key: Set(key.to_owned()),
+        input: Set(change.input()),
+        refusal: Set(refusal.map(|refusal| refusal.name().to_owned())),
+    };
+    let unless_there = OnConflict::new().do_nothing().to_owned();
+    cart_change::Entity::insert(row)
+        .on_conflict(unless_there)
+        .exec_without_returning(db)
+        .await?;
+    Ok(())
+}
+
+/// Deletes one line or all, takes them out of the checkouts that are still open, and gives the cart a new checkout id:
+/// the next checkout is another order. Without this, a checkout whose answer was lost would order what was taken out.
+async fn delete_lines(
     tx: &DatabaseTransaction,
     owner: UserId,
     sku: Option<Sku>,
 ) -> Result<(), StoreError> {
-    let lines = Statement::from_sql_and_values(
+    let sql = include_str!("delete_lines.sql");
+    let values = [
+        owner.get().into(),
+        sku.map(Sku::get).into(),
+        Uuid::now_v7().into(),
+    ];
+    tx.execute_raw(Statement::from_sql_and_values(
         DbBackend::Postgres,
-        "UPDATE checkout_lines SET in_cart = false FROM checkouts
-         WHERE checkouts.id = checkout_lines.checkout_id AND checkouts.user_id = $1
-           AND checkouts.state = 'open' AND ($2::bigint IS NULL OR checkout_lines.sku = $2)",
-        [owner.get().into(), sku.map(Sku::get).into()],
-    );
-    tx.execute_raw(lines).await?;
-    let cart = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "UPDATE carts SET checkout_id = $2 WHERE user_id = $1",
-        [owner.get().into(), Uuid::now_v7().into()],
-    );
-    tx.execute_raw(cart).await?;
+        sql,
+        values,
+    ))
+    .await?;
     Ok(())
 }
