@@ -1,0 +1,3 @@
+drop table stocks;
+drop table order_lines;
+drop table orders;
