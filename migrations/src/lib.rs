@@ -54,8 +54,16 @@ impl Database {
     /// The migrations in the order in which they are applied.
     fn steps(self) -> &'static [Step] {
         match self {
-            Self::Loms => steps!["loms/0001_orders", "loms/0002_outbox", "loms/0003_idempotency"],
-            Self::Cart => steps!["cart/0001_carts", "cart/0002_checkouts", "cart/0003_named_changes"],
+            Self::Loms => steps![
+                "loms/0001_orders",
+                "loms/0002_outbox",
+                "loms/0003_idempotency"
+            ],
+            Self::Cart => steps![
+                "cart/0001_carts",
+                "cart/0002_checkouts",
+                "cart/0003_named_changes"
+            ],
             Self::Comments => steps!["comments/0001_comments", "comments/0002_idempotency_keys"],
             Self::Notifier => steps!["notifier/0001_inbox"],
         }
@@ -65,7 +73,9 @@ impl Database {
 impl MigratorTraitSelf for Database {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         let steps = self.steps().iter();
-        steps.map(|step| Box::new(Sql(step)) as Box<dyn MigrationTrait>).collect()
+        steps
+            .map(|step| Box::new(Sql(step)) as Box<dyn MigrationTrait>)
+            .collect()
     }
 }
 
@@ -80,11 +90,19 @@ impl MigrationName for Sql {
 #[async_trait]
 impl MigrationTrait for Sql {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared(self.0.up).await.map(drop)
+        manager
+            .get_connection()
+            .execute_unprepared(self.0.up)
+            .await
+            .map(drop)
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared(self.0.down).await.map(drop)
+        manager
+            .get_connection()
+            .execute_unprepared(self.0.down)
+            .await
+            .map(drop)
     }
 }
 
@@ -112,10 +130,16 @@ pub async fn down(db: &DatabaseConnection, database: Database) -> Result<(), DbE
 ///
 /// # Errors
 /// When the server does not answer.
-pub async fn status(db: &DatabaseConnection, database: Database) -> Result<Vec<(String, bool)>, DbErr> {
+pub async fn status(
+    db: &DatabaseConnection,
+    database: Database,
+) -> Result<Vec<(String, bool)>, DbErr> {
     let migrations = database.get_migration_with_status_read_only(db).await?;
     let applied = |status| status == MigrationStatus::Applied;
-    Ok(migrations.iter().map(|found| (found.name().to_owned(), applied(found.status()))).collect())
+    Ok(migrations
+        .iter()
+        .map(|found| (found.name().to_owned(), applied(found.status())))
+        .collect())
 }
 
 /// Creates the databases that are missing, over the server's URL (any database of it).
@@ -123,12 +147,19 @@ pub async fn status(db: &DatabaseConnection, database: Database) -> Result<Vec<(
 /// # Errors
 /// When the server does not answer or refuses.
 pub async fn create_databases(server_url: &str) -> Result<(), DbErr> {
-    let db = Server::connect(ConnectOptions::new(server_url).max_connections(1).to_owned()).await?;
+    let db = Server::connect(
+        ConnectOptions::new(server_url)
+            .max_connections(1)
+            .to_owned(),
+    )
+    .await?;
     for (name, _) in DATABASES {
         let find = "select 1 from pg_database where datname = $1";
         let find = Statement::from_sql_and_values(DbBackend::Postgres, find, [name.into()]);
         if db.query_one_raw(find).await?.is_none() {
-            let created = db.execute_unprepared(&format!("create database {name}")).await;
+            let created = db
+                .execute_unprepared(&format!("create database {name}"))
+                .await;
             // Another process may create it between the question and the answer.
             if let Err(error) = created
                 && !is_duplicate(&error)
@@ -141,18 +172,25 @@ pub async fn create_databases(server_url: &str) -> Result<(), DbErr> {
 }
 
 /// Holds off other migrating processes until the transaction ends.
-async fn lock(db: &DatabaseConnection) -> Result<sea_orm_migration::sea_orm::DatabaseTransaction, DbErr> {
+async fn lock(
+    db: &DatabaseConnection,
+) -> Result<sea_orm_migration::sea_orm::DatabaseTransaction, DbErr> {
     let tx = db.begin().await?;
-    tx.execute_unprepared("select pg_advisory_xact_lock(7305816420)").await?;
+    tx.execute_unprepared("select pg_advisory_xact_lock(7305816420)")
+        .await?;
     Ok(tx)
 }
 
 /// SQLSTATE 42P04, and 23505 when two processes meet in the catalogue's index.
 fn is_duplicate(error: &DbErr) -> bool {
     use sea_orm_migration::sea_orm::{RuntimeErr, SqlxError};
-    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) = error else {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) =
+        error
+    else {
         return false;
     };
-    let SqlxError::Database(refusal) = source.as_ref() else { return false };
+    let SqlxError::Database(refusal) = source.as_ref() else {
+        return false;
+    };
     matches!(refusal.code().as_deref(), Some("42P04" | "23505"))
 }

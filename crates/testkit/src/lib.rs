@@ -5,11 +5,15 @@
 //! watchdog ends it and removes its files when the binary ends. Tests share the servers and nothing else: each takes
 //! a database of its own ([`database()`]) and a topic of its own ([`topic`]).
 
+mod database;
 mod eventually;
 mod kafka;
 mod services;
+mod tokens;
 
+pub use database::{TestDatabase, database};
 pub use dev_services::port::free as free_port;
 pub use eventually::eventually;
 pub use kafka::{OwnKafka, kafka, topic, unique};
 pub use services::{Services, postgres_url};
+pub use tokens::TestTokens;
