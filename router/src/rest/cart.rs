@@ -69,7 +69,8 @@ type Ids<T> = Result<Path<T>, PathRejection>;
 
 /// Reads the user from the path.
 fn user(text: &str) -> Result<UserId, Problem> {
-    text.parse().map_err(|_| Problem::invalid("user_id must be a whole number greater than 0"))
+    text.parse()
+        .map_err(|_| Problem::invalid("user_id must be a whole number greater than 0"))
 }
 
 /// Reads the user where it is the whole of the path's parameters.
@@ -102,7 +103,11 @@ struct ChangedPayload {
 
 async fn change(shim: &Shim, call: Call) -> Result<(), Problem> {
     let reply = shim.graph.run::<Changed>(call).await?;
-    accepted(reply.require(|data| data.payload, ErrorCode::Internal)?.user_errors)
+    accepted(
+        reply
+            .require(|data| data.payload, ErrorCode::Internal)?
+            .user_errors,
+    )
 }
 
 async fn add(
@@ -141,7 +146,11 @@ async fn remove(
     let removed = async {
         let (user, sku) = user_and_sku(ids)?;
         let input = json!({"input": {"sku": sku.to_string()}});
-        change(&shim, Call::new(&REMOVE, Actor::User(user), input).with_headers(&headers)).await
+        change(
+            &shim,
+            Call::new(&REMOVE, Actor::User(user), input).with_headers(&headers),
+        )
+        .await
     };
     emptied(removed.await)
 }
@@ -149,7 +158,11 @@ async fn remove(
 async fn clear(State(shim): State<Arc<Shim>>, ids: Ids<String>, headers: HeaderMap) -> Response {
     let cleared = async {
         let user = only_user(ids)?;
-        change(&shim, Call::new(&CLEAR, Actor::User(user), json!({})).with_headers(&headers)).await
+        change(
+            &shim,
+            Call::new(&CLEAR, Actor::User(user), json!({})).with_headers(&headers),
+        )
+        .await
     };
     emptied(cleared.await)
 }
@@ -158,7 +171,9 @@ async fn clear(State(shim): State<Arc<Shim>>, ids: Ids<String>, headers: HeaderM
 fn emptied(result: Result<(), Problem>) -> Response {
     match result {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(problem) if problem.code == ErrorCode::NotFound => StatusCode::NO_CONTENT.into_response(),
+        Err(problem) if problem.code == ErrorCode::NotFound => {
+            StatusCode::NO_CONTENT.into_response()
+        }
         Err(problem) => problem.cart(),
     }
 }
@@ -231,14 +246,13 @@ async fn load_list(shim: &Shim, user: UserId, headers: &HeaderMap) -> Result<Lis
     };
     let mut items: Vec<Item> = cart.lines.into_iter().map(item).collect();
     items.sort_by_key(|item| item.sku);
-    Ok(List { items, total_price: cart.total.amount.0 })
+    Ok(List {
+        items,
+        total_price: cart.total.amount.0,
+    })
 }
 
-async fn checkout(
-    State(shim): State<Arc<Shim>>,
-    ids: Ids<String>,
-    headers: HeaderMap,
-) -> Response {
+async fn checkout(State(shim): State<Arc<Shim>>, ids: Ids<String>, headers: HeaderMap) -> Response {
     let keys: &[&str] = match shim.options.checkout_key {
         CheckoutKey::OrderId => &["order_id"],
         CheckoutKey::Both => &["order_id", "orderID"],
@@ -269,7 +283,8 @@ async fn checkout_by_body(
 /// Reads `{"user": n}`. Source: docs/contracts.md §9.
 fn user_in_body(body: &[u8]) -> Result<UserId, Problem> {
     let user = Fields::read(body)?.plain_number("user")?.unwrap_or(0);
-    UserId::try_from(user).map_err(|_| Problem::invalid("user must be a whole number greater than 0"))
+    UserId::try_from(user)
+        .map_err(|_| Problem::invalid("user must be a whole number greater than 0"))
 }
 
 async fn checked_out(
@@ -284,7 +299,9 @@ async fn checked_out(
     };
     match ordered.await {
         Ok(order) => {
-            let members = keys.iter().map(|key| ((*key).to_owned(), Value::from(order)));
+            let members = keys
+                .iter()
+                .map(|key| ((*key).to_owned(), Value::from(order)));
             Json(members.collect::<Map<_, _>>()).into_response()
         }
         Err(problem) => problem.cart(),
@@ -311,5 +328,8 @@ async fn order_cart(shim: &Shim, call: Call) -> Result<i64, Problem> {
     let reply = shim.graph.run::<Data>(call).await?;
     let payload = reply.require(|data| data.checkout, ErrorCode::Internal)?;
     accepted(payload.user_errors)?;
-    payload.order.map(|order| order.id.0).ok_or_else(|| Problem::masked(ErrorCode::Internal))
+    payload
+        .order
+        .map(|order| order.id.0)
+        .ok_or_else(|| Problem::masked(ErrorCode::Internal))
 }

@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use chassis::{
     clock::Clock,
     config::Secret,
-    principal::{Principal, Signer},
+    principal::{Principal, Scopes, Signer},
 };
 use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
@@ -17,6 +17,8 @@ use schema::id::UserId;
 
 /// How long a signed token is good; subgraphs refuse it afterwards.
 const TOKEN_TTL: Duration = Duration::from_mins(5);
+/// What the shim is called where it acts for nobody.
+const SERVICE: &str = "rest";
 /// A token this close to its end is signed anew, so that it outlives the longest call.
 const RENEW_BEFORE: Duration = Duration::from_mins(1);
 /// Users whose token is kept; at the bound the ended ones go, then all.
@@ -48,7 +50,11 @@ pub(super) struct Credentials {
 
 impl Credentials {
     pub(super) fn new(signer: Arc<Signer>, clock: Clock) -> Self {
-        Self { signer, clock, kept: RwLock::default() }
+        Self {
+            signer,
+            clock,
+            kept: RwLock::default(),
+        }
     }
 
     /// A credential that is good for at least [`RENEW_BEFORE`] from now.
@@ -68,5 +74,95 @@ impl Credentials {
         }
         kept.insert(actor, fresh.clone());
         fresh
+    }
+
+    /// Signs a token and describes it as a subgraph that checks it would.
+    fn sign(&self, actor: Actor, now: DateTime<Utc>) -> Credential {
+        let (token, user, scopes, service) = match actor {
+            Actor::User(user) => {
+                let token = self.signer.user_token(user, Scopes::CUSTOMER, TOKEN_TTL);
+                (token, Some(user), Scopes::CUSTOMER, None)
+            }
+            Actor::Shim => {
+                let token = self.signer.service_token(SERVICE, TOKEN_TTL);
+                let scopes = Scopes {
+                    customer: false,
+                    ops: true,
+                };
+                (token, None, scopes, Some(SERVICE.to_owned()))
+            }
+        };
+        let expires_at = now + TOKEN_TTL;
+        let principal = Arc::new(Principal {
+            user,
+            scopes,
+            expires_at,
+            service,
+        });
+        Credential {
+            principal,
+            token,
+            expires_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::principal::Verifier;
+
+    use super::*;
+
+    fn issuer() -> (Credentials, Verifier, Clock) {
+        let clock = Clock::manual(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
+        let signer = Signer::generate(clock.clone());
+        let set = serde_json::from_value(serde_json::json!({"keys": [signer.jwk()]})).unwrap();
+        let verifier = Verifier::new(&set, clock.clone()).unwrap();
+        (
+            Credentials::new(Arc::new(signer), clock.clone()),
+            verifier,
+            clock,
+        )
+    }
+
+    #[test]
+    fn the_principal_in_process_is_what_the_token_says_elsewhere() {
+        let (credentials, verifier, _) = issuer();
+        for actor in [
+            Actor::User(UserId::try_from(i64::MAX).unwrap()),
+            Actor::Shim,
+        ] {
+            let credential = credentials.of(actor);
+            let verified = verifier.verify(credential.token.expose()).unwrap();
+            assert_eq!(verified, *credential.principal);
+        }
+    }
+
+    /// Seen red with the kept token served to its end.
+    #[test]
+    fn a_token_is_kept_until_shortly_before_its_end() {
+        let (credentials, verifier, clock) = issuer();
+        let first = credentials.of(Actor::Shim);
+        clock.advance(Duration::from_secs(239));
+        assert_eq!(credentials.of(Actor::Shim).expires_at, first.expires_at);
+        clock.advance(Duration::from_secs(2));
+        let next = credentials.of(Actor::Shim);
+        assert!(next.expires_at > first.expires_at);
+        clock.advance(RENEW_BEFORE);
+        assert!(verifier.verify(next.token.expose()).is_ok());
+    }
+
+    #[test]
+    fn kept_tokens_are_bounded() {
+        let (credentials, _, _) = issuer();
+        let keep = |id: i64| credentials.of(Actor::User(UserId::try_from(id).unwrap()));
+        let one = keep(1);
+        let mut kept = credentials.kept.write();
+        for id in 2..=10_000 {
+            kept.insert(Actor::User(UserId::try_from(id).unwrap()), one.clone());
+        }
+        drop(kept);
+        keep(10_001);
+        assert!(credentials.kept.read().len() <= KEPT_MAX);
     }
 }

@@ -26,7 +26,10 @@ pub(super) struct Problem {
 impl Problem {
     /// A refusal that tells the client what to mend.
     pub(super) fn refused(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 
     /// An argument of the client's that breaks its bounds.
@@ -74,7 +77,7 @@ impl Problem {
     fn shown(&self, status: u16) -> &str {
         match (status, row(self.code).own_fault) {
             (_, true) => ErrorCode::Internal.summary(),
-            (500.., false) => self.code.summary(),
+            (500 | 503 | 504, false) => self.code.summary(),
             (_, false) => &self.message,
         }
     }
@@ -90,7 +93,9 @@ fn finish(status: u16, mut response: Response) -> Response {
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status == 503 || status == 429 {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }
@@ -104,7 +109,12 @@ struct Row {
 }
 
 const fn shown(cart: u16, grpc: u8, gateway: u16) -> Row {
-    Row { cart, grpc, gateway, own_fault: false }
+    Row {
+        cart,
+        grpc,
+        gateway,
+        own_fault: false,
+    }
 }
 
 /// Statuses of a code: cart's, the gateways' gRPC code, the gateways' own.
@@ -112,24 +122,24 @@ fn row(code: ErrorCode) -> Row {
     use ErrorCode as Code;
     match code {
         Code::InvalidArgument | Code::BadRequest => shown(400, 3, 400), // §1 "400 bad ...", §3 and §6 code 3
-        Code::NotFound => shown(404, 5, 404),             // §1 "no cart", §3 code 5, §6 unknown id
-        Code::CartEmpty => shown(404, 5, 404),            // §1 checkout and list of an empty cart
-        Code::ProductNotFound => shown(412, 9, 400),      // §1 unknown SKU
-        Code::OutOfStock => shown(412, 9, 400),           // §1 "412 requested count > free stock", §3 code 9 is 400
-        Code::OrderNotPayable => shown(412, 9, 400),      // §3 pay: status not awaiting payment
-        Code::OrderNotCancellable => shown(412, 9, 400),  // §3 cancel: status paid or failed
-        Code::EditWindowOver => shown(412, 9, 400),       // §6 "9/400 edit window over"
-        Code::NotTheAuthor => shown(403, 7, 403),         // §6 "7/403 not the author"
-        Code::StaleStock => shown(409, 10, 409),          // no old call sets stock; §3, gateway's statuses
+        Code::NotFound => shown(404, 5, 404), // §1 "no cart", §3 code 5, §6 unknown id
+        Code::CartEmpty => shown(404, 5, 404), // §1 checkout and list of an empty cart
+        Code::ProductNotFound => shown(412, 9, 400), // §1 unknown SKU
+        Code::OutOfStock => shown(412, 9, 400), // §1 "412 requested count > free stock", §3 code 9 is 400
+        Code::OrderNotPayable => shown(412, 9, 400), // §3 pay: status not awaiting payment
+        Code::OrderNotCancellable => shown(412, 9, 400), // §3 cancel: status paid or failed
+        Code::EditWindowOver => shown(412, 9, 400), // §6 "9/400 edit window over"
+        Code::NotTheAuthor => shown(403, 7, 403), // §6 "7/403 not the author"
+        Code::StaleStock => shown(409, 10, 409), // no old call sets stock; §3, gateway's statuses
         Code::IdempotencyKeyReused => shown(422, 6, 409), // §9, header Idempotency-Key
         Code::IdempotencyKeyInFlight => shown(409, 10, 409), // §9, header Idempotency-Key
-        Code::Unavailable => shown(503, 14, 503),         // §2 after exhaustion, §3 gateway's statuses
-        Code::DeadlineExceeded => shown(503, 4, 504),     // §2 after exhaustion, §3 gateway's statuses
-        Code::Overloaded => shown(503, 8, 429),           // §2 cart must not say 429; §3 gateway's statuses
-        Code::PayloadTooLarge => shown(413, 8, 413),      // §9, bound of a body
-        Code::MethodNotAllowed => shown(405, 12, 501),    // §1 "405", §3 "501 code 12"
-        Code::CsrfRefused => shown(403, 7, 403),          // §9, calls that a foreign page makes
-        Code::Internal => shown(500, 13, 500),            // §1 "500 other", §3 code 13
+        Code::Unavailable => shown(503, 14, 503), // §2 after exhaustion, §3 gateway's statuses
+        Code::DeadlineExceeded => shown(503, 4, 504), // §2 after exhaustion, §3 gateway's statuses
+        Code::Overloaded => shown(503, 8, 429), // §2 cart must not say 429; §3 gateway's statuses
+        Code::PayloadTooLarge => shown(413, 8, 413), // §9, bound of a body
+        Code::MethodNotAllowed => shown(405, 12, 501), // §1 "405", §3 "501 code 12"
+        Code::CsrfRefused => shown(403, 7, 403), // §9, calls that a foreign page makes
+        Code::Internal => shown(500, 13, 500),  // §1 "500 other", §3 code 13
         // The shim signs its own tokens and writes its own operations: none of these is the client's doing.
         Code::Unauthenticated
         | Code::Forbidden
@@ -144,7 +154,12 @@ fn row(code: ErrorCode) -> Row {
         | Code::NotAcceptable
         | Code::ServerDraining
         | Code::TokenExpired
-        | Code::SlowConsumer => Row { cart: 500, grpc: 13, gateway: 500, own_fault: true }, // §1, §3 "500 other"
+        | Code::SlowConsumer => Row {
+            cart: 500,
+            grpc: 13,
+            gateway: 500,
+            own_fault: true,
+        }, // §1, §3 "500 other"
     }
 }
 
@@ -175,13 +190,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_fault_gives_nothing_away() {
-        for code in [ErrorCode::Internal, ErrorCode::Forbidden, ErrorCode::Unavailable] {
+        for code in [
+            ErrorCode::Internal,
+            ErrorCode::Forbidden,
+            ErrorCode::Unavailable,
+        ] {
             for response in [
                 Problem::refused(code, "select * from secrets").cart(),
                 Problem::refused(code, "select * from secrets").gateway(),
             ] {
                 assert!(response.status().is_server_error());
-                let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+                let body = axum::body::to_bytes(response.into_body(), 1024)
+                    .await
+                    .unwrap();
                 assert!(!String::from_utf8_lossy(&body).contains("secrets"));
             }
         }

@@ -88,10 +88,12 @@ pub(super) fn serve(
 ) -> Router {
     let document = openapi::document(title, routes);
     let copy = document.clone();
-    let mut router = Router::from(
-        SwaggerUi::new("/docs").external_url_unchecked("/swagger.json", document),
-    )
-    .route("/openapi.json", on(MethodFilter::GET, async move || Json(copy)));
+    let mut router =
+        Router::from(SwaggerUi::new("/docs").external_url_unchecked("/swagger.json", document))
+            .route(
+                "/openapi.json",
+                on(MethodFilter::GET, async move || Json(copy)),
+            );
     for route in routes {
         let handler = handler(route);
         let filter = match route.method {
@@ -116,7 +118,9 @@ async fn answer(method: Method, request: Request, handler: Handler) -> Response 
         Err(problem) => problem.gateway(),
     };
     let form = HeaderValue::from_static("application/grpc");
-    response.headers_mut().insert("grpc-metadata-content-type", form);
+    response
+        .headers_mut()
+        .insert("grpc-metadata-content-type", form);
     response
 }
 
@@ -126,7 +130,10 @@ async fn read(method: Method, request: Request) -> Result<Incoming, Problem> {
         Method::Get => Fields::from_query(head.uri.query().unwrap_or_default())?,
         Method::Post => Fields::read(&surface::body(body).await?)?,
     };
-    Ok(Incoming { fields, headers: head.headers })
+    Ok(Incoming {
+        fields,
+        headers: head.headers,
+    })
 }
 
 /// An unknown path: 404, code 5. Source: docs/contracts.md §3.
@@ -155,7 +162,8 @@ pub(super) fn id<T: TryFrom<i64>>(
     what: &str,
 ) -> Result<T, Problem> {
     let value = fields.int64(names)?;
-    T::try_from(value).map_err(|_| Problem::invalid(format!("invalid {what}: value must be greater than 0")))
+    T::try_from(value)
+        .map_err(|_| Problem::invalid(format!("invalid {what}: value must be greater than 0")))
 }
 
 /// A reply's JSON.

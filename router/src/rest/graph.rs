@@ -47,7 +47,13 @@ impl Call {
             Value::Object(members) => members,
             _ => Map::new(),
         };
-        Self { operation, actor, variables, idempotency_key: None, traceparent: None }
+        Self {
+            operation,
+            actor,
+            variables,
+            idempotency_key: None,
+            traceparent: None,
+        }
     }
 
     /// Takes over the headers that mean something to the graph: `Idempotency-Key` and `traceparent`.
@@ -66,7 +72,10 @@ pub(super) struct Graph {
 }
 
 enum Backend {
-    Engine { engine: Arc<Engine>, credentials: Credentials },
+    Engine {
+        engine: Arc<Engine>,
+        credentials: Credentials,
+    },
     /// Canned answers: the translation is tested without a graph behind it.
     #[cfg(test)]
     Canned(Box<dyn Fn(&Call) -> Value + Send + Sync>),
@@ -106,7 +115,9 @@ pub(super) struct UserError {
 /// # Errors
 /// The refusal.
 pub(super) fn accepted(errors: Vec<UserError>) -> Result<(), Problem> {
-    let Some(first) = errors.into_iter().next() else { return Ok(()) };
+    let Some(first) = errors.into_iter().next() else {
+        return Ok(());
+    };
     Err(match ErrorCode::find(&first.code) {
         Some(code) => Problem::refused(code, first.message),
         None => Problem::masked(ErrorCode::Internal),
@@ -116,13 +127,22 @@ pub(super) fn accepted(errors: Vec<UserError>) -> Result<(), Problem> {
 impl Graph {
     /// A graph in this process; `timeout` bounds every call.
     pub(super) fn new(engine: Arc<Engine>, credentials: Credentials, timeout: Duration) -> Self {
-        Self { backend: Backend::Engine { engine, credentials }, timeout }
+        Self {
+            backend: Backend::Engine {
+                engine,
+                credentials,
+            },
+            timeout,
+        }
     }
 
     /// A graph that answers whatever `answer` says.
     #[cfg(test)]
     pub(super) fn canned(answer: impl Fn(&Call) -> Value + Send + Sync + 'static) -> Self {
-        Self { backend: Backend::Canned(Box::new(answer)), timeout: Duration::from_secs(1) }
+        Self {
+            backend: Backend::Canned(Box::new(answer)),
+            timeout: Duration::from_secs(1),
+        }
     }
 
     /// Runs one operation.
@@ -142,7 +162,10 @@ impl Graph {
 
     async fn answer(&self, call: Call, deadline: Instant) -> Result<Bytes, Problem> {
         match &self.backend {
-            Backend::Engine { engine, credentials } => {
+            Backend::Engine {
+                engine,
+                credentials,
+            } => {
                 let credential = credentials.of(call.actor);
                 let context = RequestContext {
                     principal: Some(credential.principal),
@@ -193,7 +216,11 @@ fn read<T: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<Reply<T>, P
         Problem::masked(ErrorCode::Internal)
     })?;
     let code = |error: &GraphqlError| {
-        error.extensions.get("code").and_then(Value::as_str).and_then(ErrorCode::find)
+        error
+            .extensions
+            .get("code")
+            .and_then(Value::as_str)
+            .and_then(ErrorCode::find)
     };
     let first = answer.errors.first();
     let fault = first.map(|error| Problem::masked(code(error).unwrap_or(ErrorCode::Internal)));
@@ -227,20 +254,37 @@ mod tests {
     fn null_beside_a_fault_is_the_fault_and_null_alone_is_absence() {
         let fault = json!({"message": "m", "extensions": {"code": "UNAVAILABLE"}});
         assert_eq!(outcome(&json!({"data": {"order": "1"}})), Ok("1".into()));
-        assert_eq!(outcome(&json!({"data": {"order": null}})), Err(ErrorCode::NotFound));
-        assert_eq!(outcome(&json!({"data": {"order": null}, "errors": [fault]})), Err(ErrorCode::Unavailable));
-        assert_eq!(outcome(&json!({"data": null, "errors": [fault]})), Err(ErrorCode::Unavailable));
+        assert_eq!(
+            outcome(&json!({"data": {"order": null}})),
+            Err(ErrorCode::NotFound)
+        );
+        assert_eq!(
+            outcome(&json!({"data": {"order": null}, "errors": [fault]})),
+            Err(ErrorCode::Unavailable)
+        );
+        assert_eq!(
+            outcome(&json!({"data": null, "errors": [fault]})),
+            Err(ErrorCode::Unavailable)
+        );
     }
 
     #[test]
     fn data_that_came_whole_outweighs_a_warning_beside_it() {
         let warning = json!({"message": "m", "extensions": {"code": "UNAVAILABLE"}});
-        assert_eq!(outcome(&json!({"data": {"order": "1"}, "errors": [warning]})), Ok("1".into()));
+        assert_eq!(
+            outcome(&json!({"data": {"order": "1"}, "errors": [warning]})),
+            Ok("1".into())
+        );
     }
 
     #[test]
     fn an_answer_of_another_shape_is_a_fault_of_ours() {
-        for body in [json!([]), json!({"data": {"order": 1}}), json!({"data": null}), json!({})] {
+        for body in [
+            json!([]),
+            json!({"data": {"order": 1}}),
+            json!({"data": null}),
+            json!({}),
+        ] {
             assert_eq!(outcome(&body), Err(ErrorCode::Internal), "{body}");
         }
     }

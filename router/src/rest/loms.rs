@@ -47,11 +47,31 @@ const STOCK: Operation = Operation {
     text: "query RestStock($sku: ID!) { stock(sku: $sku) { available } }",
 };
 
-const ORDER_ID: Field = Field { name: "orderId", kind: Kind::Int64, about: "The order, greater than 0." };
-const SKU: Field = Field { name: "sku", kind: Kind::Int64, about: "Stock keeping unit, greater than 0." };
-const USER: Field = Field { name: "userId", kind: Kind::Int64, about: "Who orders, greater than 0." };
-const COUNT: Field = Field { name: "count", kind: Kind::Uint32, about: "Units, at least 1." };
-const ITEMS: Field = Field { name: "items", kind: Kind::List(&[SKU, COUNT]), about: "At least one line." };
+const ORDER_ID: Field = Field {
+    name: "orderId",
+    kind: Kind::Int64,
+    about: "The order, greater than 0.",
+};
+const SKU: Field = Field {
+    name: "sku",
+    kind: Kind::Int64,
+    about: "Stock keeping unit, greater than 0.",
+};
+const USER: Field = Field {
+    name: "userId",
+    kind: Kind::Int64,
+    about: "Who orders, greater than 0.",
+};
+const COUNT: Field = Field {
+    name: "count",
+    kind: Kind::Uint32,
+    about: "Units, at least 1.",
+};
+const ITEMS: Field = Field {
+    name: "items",
+    kind: Kind::List(&[SKU, COUNT]),
+    about: "At least one line.",
+};
 const STATUS: Field = Field {
     name: "status",
     kind: Kind::Text,
@@ -68,7 +88,10 @@ pub(super) const ROUTES: &[Route] = &[
         summary: "Creates an order and reserves every line, or stores it as failed.",
         request: &[USER, ITEMS],
         reply: &[ORDER_ID],
-        refusals: &[(400, "Code 3: an argument is out of its bounds. Code 9: a line is short of stock.")],
+        refusals: &[(
+            400,
+            "Code 3: an argument is out of its bounds. Code 9: a line is short of stock.",
+        )],
     },
     Route {
         method: Method::Get,
@@ -84,7 +107,13 @@ pub(super) const ROUTES: &[Route] = &[
         summary: "Pays an order that awaits payment; a repeat is fine.",
         request: &[ORDER_ID],
         reply: &[],
-        refusals: &[(400, "Code 3: bad id. Code 9: the order does not await payment."), UNKNOWN],
+        refusals: &[
+            (
+                400,
+                "Code 3: bad id. Code 9: the order does not await payment.",
+            ),
+            UNKNOWN,
+        ],
     },
     Route {
         method: Method::Post,
@@ -92,21 +121,30 @@ pub(super) const ROUTES: &[Route] = &[
         summary: "Cancels an order that awaits payment; a repeat is fine.",
         request: &[ORDER_ID],
         reply: &[],
-        refusals: &[(400, "Code 3: bad id. Code 9: the order is paid or failed."), UNKNOWN],
+        refusals: &[
+            (400, "Code 3: bad id. Code 9: the order is paid or failed."),
+            UNKNOWN,
+        ],
     },
     Route {
         method: Method::Get,
         path: "/stock/info",
         summary: "Free units of a SKU: total less reserved.",
         request: &[SKU],
-        reply: &[Field { name: "count", kind: Kind::Uint32, about: "Free units." }],
+        reply: &[Field {
+            name: "count",
+            kind: Kind::Uint32,
+            about: "Free units.",
+        }],
         refusals: &[INVALID, (404, "Code 5: no stock is kept for this SKU.")],
     },
 ];
 
 /// The gateway's routes, its document and Swagger UI.
 pub(super) fn routes(shim: &Arc<Shim>) -> Router {
-    gateway::serve("loms", "LOMS", ROUTES, shim.options.wrong_method, |route| handler(shim, route))
+    gateway::serve("loms", "LOMS", ROUTES, shim.options.wrong_method, |route| {
+        handler(shim, route)
+    })
 }
 
 fn handler(shim: &Arc<Shim>, route: &'static Route) -> Handler {
@@ -118,7 +156,9 @@ fn handler(shim: &Arc<Shim>, route: &'static Route) -> Handler {
                 "/order/create" => create(&shim, incoming).await,
                 "/order/info" => info(&shim, incoming).await,
                 "/order/pay" => change(&shim, incoming, &PAY, "OrderPayRequest.OrderId").await,
-                "/order/cancel" => change(&shim, incoming, &CANCEL, "OrderCancelRequest.OrderId").await,
+                "/order/cancel" => {
+                    change(&shim, incoming, &CANCEL, "OrderCancelRequest.OrderId").await
+                }
                 "/stock/info" => stock(&shim, incoming).await,
                 _ => Err(Problem::masked(ErrorCode::NotFound)),
             }
@@ -127,8 +167,8 @@ fn handler(shim: &Arc<Shim>, route: &'static Route) -> Handler {
 }
 
 #[derive(Debug, Deserialize)]
-struct Id<T> {
-    id: Decimal<T>,
+struct Id {
+    id: Decimal<i64>,
 }
 
 async fn create(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
@@ -140,18 +180,24 @@ async fn create(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Payload {
-        order: Option<Id<i64>>,
+        order: Option<Id>,
         user_errors: Vec<UserError>,
     }
 
     let user: UserId = gateway::id(&incoming.fields, USER_KEYS, "OrderCreateRequest.UserId")?;
     let lines = lines(&incoming.fields)?;
-    let call = Call::new(&CREATE, Actor::User(user), json!({"input": {"lines": lines}}))
-        .with_headers(&incoming.headers);
+    let call = Call::new(
+        &CREATE,
+        Actor::User(user),
+        json!({"input": {"lines": lines}}),
+    )
+    .with_headers(&incoming.headers);
     let reply = shim.graph.run::<Data>(call).await?;
     let payload = reply.require(|data| data.create_order, ErrorCode::Internal)?;
     accepted(payload.user_errors)?;
-    let order = payload.order.ok_or_else(|| Problem::masked(ErrorCode::Internal))?;
+    let order = payload
+        .order
+        .ok_or_else(|| Problem::masked(ErrorCode::Internal))?;
     gateway::reply(&json!({"orderId": Int64(order.id.0)}))
 }
 
@@ -171,8 +217,12 @@ fn line(item: &Fields) -> Result<Value, Problem> {
     // GraphQL's Int ends at 2^31 - 1, and so does every stock: more can never be free.
     match i32::try_from(count) {
         Ok(count) if count > 0 => Ok(json!({"sku": sku.to_string(), "count": count})),
-        Ok(_) => Err(Problem::invalid("invalid Item.Count: value must be greater than 0")),
-        Err(_) => Err(Problem::invalid("invalid Item.Count: value must be at most 2147483647")),
+        Ok(_) => Err(Problem::invalid(
+            "invalid Item.Count: value must be greater than 0",
+        )),
+        Err(_) => Err(Problem::invalid(
+            "invalid Item.Count: value must be at most 2147483647",
+        )),
     }
 }
 
@@ -184,7 +234,7 @@ async fn info(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
     #[derive(Deserialize)]
     struct Order {
         status: String,
-        user: Id<i64>,
+        user: Id,
         lines: Vec<Line>,
     }
     #[derive(Deserialize)]
@@ -199,11 +249,16 @@ async fn info(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
 
     let id: OrderId = gateway::id(&incoming.fields, ORDER_KEYS, "OrderInfoRequest.OrderId")?;
     let call = Call::new(&INFO, Actor::Shim, json!({"id": id.to_string()}));
-    let reply = shim.graph.run::<Data>(call.with_headers(&incoming.headers)).await?;
+    let reply = shim
+        .graph
+        .run::<Data>(call.with_headers(&incoming.headers))
+        .await?;
     let order = reply.require(|data| data.order, ErrorCode::NotFound)?;
     let mut lines = order.lines;
     lines.sort_by_key(|line| line.product.sku.0);
-    let items = lines.iter().map(|line| json!({"sku": Int64(line.product.sku.0), "count": line.count}));
+    let items = lines
+        .iter()
+        .map(|line| json!({"sku": Int64(line.product.sku.0), "count": line.count}));
     let user = Int64(order.user.id.0);
     let items: Vec<_> = items.collect();
     let status = status(shim, &order.status)?;
@@ -216,7 +271,9 @@ async fn info(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
 
 /// The contract's word for a status of the graph, in the spelling that is configured.
 fn status(shim: &Shim, name: &str) -> Result<&'static str, Problem> {
-    let found = OrderStatus::ALL.into_iter().find(|status| status.graphql_name() == name);
+    let found = OrderStatus::ALL
+        .into_iter()
+        .find(|status| status.graphql_name() == name);
     match found.ok_or_else(|| Problem::masked(ErrorCode::Internal))? {
         OrderStatus::Paid => Ok(shim.options.paid_status.as_str()),
         status @ (OrderStatus::New
@@ -264,7 +321,10 @@ async fn stock(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
 
     let sku: Sku = gateway::id(&incoming.fields, &["sku", "SKU"], "StocksInfoRequest.Sku")?;
     let call = Call::new(&STOCK, Actor::Shim, json!({"sku": sku.to_string()}));
-    let reply = shim.graph.run::<Data>(call.with_headers(&incoming.headers)).await?;
+    let reply = shim
+        .graph
+        .run::<Data>(call.with_headers(&incoming.headers))
+        .await?;
     let stock = reply.require(|data| data.stock, ErrorCode::NotFound)?;
     Ok(json!({"count": stock.available}))
 }

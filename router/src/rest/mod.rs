@@ -220,7 +220,10 @@ pub async fn start(
     }
     let credentials = Credentials::new(signer, clock);
     let graph = Graph::new(engine, credentials, config.request_timeout);
-    let shim = Arc::new(Shim { graph, options: config });
+    let shim = Arc::new(Shim {
+        graph,
+        options: config,
+    });
     let [cart, loms, loms_old, comments] = listeners;
     Ok(Some(Listening {
         cart: serve("rest-cart", cart, cart::routes(&shim), tasks).await?,
@@ -256,4 +259,23 @@ async fn serve(
     let bound = listener.local_addr()?;
     listen::serve(name, listener, routes, tasks);
     Ok(bound)
+}
+
+#[cfg(test)]
+mod reach_tests {
+    use super::*;
+
+    /// docs/contracts.md, "REST calls carry no token". Seen red with the check left out.
+    #[test]
+    fn a_listener_off_loopback_needs_its_setting() {
+        let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        assert!(check_reach("router.rest.cart_listen", here, false).is_ok());
+        assert!(check_reach("router.rest.cart_listen", everywhere, true).is_ok());
+        let error = check_reach("router.rest.cart_listen", everywhere, false).unwrap_err();
+        assert!(
+            error.to_string().contains("off_loopback_enabled"),
+            "{error}"
+        );
+    }
 }

@@ -29,7 +29,10 @@ pub(super) fn document(title: &str, routes: &[Route]) -> Value {
 fn operation(route: &Route) -> Value {
     let mut operation = Map::new();
     operation.insert("summary".to_owned(), route.summary.into());
-    operation.insert("operationId".to_owned(), route.path.trim_matches('/').replace('/', "-").into());
+    operation.insert(
+        "operationId".to_owned(),
+        route.path.trim_matches('/').replace('/', "-").into(),
+    );
     match route.method {
         Method::Get => {
             let parameters = route.request.iter().map(|field| {
@@ -39,7 +42,10 @@ fn operation(route: &Route) -> Value {
         }
         Method::Post => {
             let content = json!({"application/json": {"schema": message(route.request)}});
-            operation.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
+            operation.insert(
+                "requestBody".to_owned(),
+                json!({"required": true, "content": content}),
+            );
         }
     }
     operation.insert("responses".to_owned(), responses(route));
@@ -49,11 +55,17 @@ fn operation(route: &Route) -> Value {
 fn responses(route: &Route) -> Value {
     let mut responses = Map::new();
     let content = json!({"application/json": {"schema": message(route.reply)}});
-    responses.insert("200".to_owned(), json!({"description": "Done.", "content": content}));
+    responses.insert(
+        "200".to_owned(),
+        json!({"description": "Done.", "content": content}),
+    );
     for (status, reason) in route.refusals {
         responses.insert(status.to_string(), problem(reason));
     }
-    responses.insert("default".to_owned(), problem("A fault; the message gives nothing away."));
+    responses.insert(
+        "default".to_owned(),
+        problem("A fault; the message gives nothing away."),
+    );
     Value::Object(responses)
 }
 
@@ -76,7 +88,9 @@ fn message(fields: &[Field]) -> Value {
 fn schema(field: &Field) -> Value {
     match field.kind {
         Kind::Int64 => json!({"type": "string", "format": "int64"}),
-        Kind::Uint32 => json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX}),
+        Kind::Uint32 => {
+            json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX})
+        }
         Kind::Text => json!({"type": "string"}),
         Kind::Timestamp => json!({"type": "string", "format": "date-time"}),
         Kind::List(fields) => json!({"type": "array", "items": message(fields)}),

@@ -42,7 +42,11 @@ pub(super) fn routes() -> Router {
 
 async fn metrics() -> Response {
     let form = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, form)], chassis::telemetry::metrics_text()).into_response()
+    (
+        [(header::CONTENT_TYPE, form)],
+        chassis::telemetry::metrics_text(),
+    )
+        .into_response()
 }
 
 async fn profile(RawQuery(query): RawQuery) -> Response {
@@ -51,14 +55,20 @@ async fn profile(RawQuery(query): RawQuery) -> Response {
         Err(problem) => return problem.cart(),
     };
     let Ok(_permit) = RUNNING.try_acquire() else {
-        return (StatusCode::CONFLICT, "a profile is running; there is one at a time")
+        return (
+            StatusCode::CONFLICT,
+            "a profile is running; there is one at a time",
+        )
             .into_response();
     };
     match sample(seconds).await {
         Ok(bytes) => {
             let name = "attachment; filename=\"profile.pb\"";
             let form = "application/octet-stream";
-            let headers = [(header::CONTENT_TYPE, form), (header::CONTENT_DISPOSITION, name)];
+            let headers = [
+                (header::CONTENT_TYPE, form),
+                (header::CONTENT_DISPOSITION, name),
+            ];
             (headers, bytes).into_response()
         }
         Err(error) => {
@@ -100,7 +110,12 @@ mod tests {
     fn a_profile_is_bounded_in_time() {
         assert_eq!(seconds("").unwrap(), Duration::from_secs(30));
         assert_eq!(seconds("seconds=1").unwrap(), Duration::from_secs(1));
-        for bad in ["seconds=61", "seconds=-1", "seconds=x", "seconds=9223372036854775807"] {
+        for bad in [
+            "seconds=61",
+            "seconds=-1",
+            "seconds=x",
+            "seconds=9223372036854775807",
+        ] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
     }

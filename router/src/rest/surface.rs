@@ -34,7 +34,9 @@ static REQUESTS: LazyLock<HistogramVec> = LazyLock::new(|| {
         "marketplace_rest_request_duration_seconds",
         "Requests of the REST shim, by surface, route and status.",
         &["surface", "route", "status"],
-        vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
+        vec![
+            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
+        ]
     )
     .expect("the name is registered here alone")
 });
@@ -90,10 +92,17 @@ pub(super) async fn body(body: Body) -> Result<Bytes, Problem> {
     let read = Limited::new(body, BODY_LIMIT_BYTES).collect();
     match tokio::time::timeout(BODY_TIMEOUT, read).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Problem::refused(ErrorCode::PayloadTooLarge, "the body is longer than 1 MiB"))
-        }
-        Ok(Err(_)) => Err(Problem::refused(ErrorCode::BadRequest, "the body broke off")),
-        Err(_) => Err(Problem::refused(ErrorCode::BadRequest, "the body took too long to arrive")),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::refused(
+            ErrorCode::PayloadTooLarge,
+            "the body is longer than 1 MiB",
+        )),
+        Ok(Err(_)) => Err(Problem::refused(
+            ErrorCode::BadRequest,
+            "the body broke off",
+        )),
+        Err(_) => Err(Problem::refused(
+            ErrorCode::BadRequest,
+            "the body took too long to arrive",
+        )),
     }
 }

@@ -17,7 +17,10 @@ async fn an_add_asks_the_graph_once_for_the_user_in_the_path() {
     let answer = send(&shop.cart, Method::POST, path, r#"{"count":6,"x":1}"#).await;
     assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, ""));
     let input = json!({"input": {"sku": "9223372036854775807", "count": 6}});
-    assert_eq!(shop.only_call(), Some(("RestAddToCart", user(31337), input)));
+    assert_eq!(
+        shop.only_call(),
+        Some(("RestAddToCart", user(31337), input))
+    );
 }
 
 /// Seen red with the count read through `int64`, which takes `"1"` and `1.0`.
@@ -25,13 +28,31 @@ async fn an_add_asks_the_graph_once_for_the_user_in_the_path() {
 async fn a_body_that_is_no_count_is_refused_before_the_graph() {
     let shop = Surfaces::new(healthy);
     let bodies = [
-        "", " ", "{}", "null", "[]", "{", r#"{"count":0}"#, r#"{"count":-1}"#, r#"{"count":"1"}"#,
-        r#"{"count":1.0}"#, r#"{"count":1e0}"#, r#"{"count":null}"#, r#"{"count":true}"#,
-        r#"{"count":2147483648}"#, r#"{"count":99999999999999999999}"#, r#"{"count":1}{}"#,
+        "",
+        " ",
+        "{}",
+        "null",
+        "[]",
+        "{",
+        r#"{"count":0}"#,
+        r#"{"count":-1}"#,
+        r#"{"count":"1"}"#,
+        r#"{"count":1.0}"#,
+        r#"{"count":1e0}"#,
+        r#"{"count":null}"#,
+        r#"{"count":true}"#,
+        r#"{"count":2147483648}"#,
+        r#"{"count":99999999999999999999}"#,
+        r#"{"count":1}{}"#,
     ];
     for body in bodies {
         let answer = send(&shop.cart, Method::POST, "/user/1/cart/1", body).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body:?}: {}", answer.text);
+        assert_eq!(
+            answer.status,
+            StatusCode::BAD_REQUEST,
+            "{body:?}: {}",
+            answer.text
+        );
     }
     assert_eq!(shop.only_call(), None);
 }
@@ -39,7 +60,17 @@ async fn a_body_that_is_no_count_is_refused_before_the_graph() {
 #[tokio::test]
 async fn a_path_id_that_is_no_positive_int64_is_refused_before_the_graph() {
     let shop = Surfaces::new(healthy);
-    let bad = ["0", "-1", "abc", "1.5", "%20", "%FF", "-9223372036854775808", "9223372036854775808", "1e3"];
+    let bad = [
+        "0",
+        "-1",
+        "abc",
+        "1.5",
+        "%20",
+        "%FF",
+        "-9223372036854775808",
+        "9223372036854775808",
+        "1e3",
+    ];
     for id in bad {
         let calls = [
             (Method::POST, format!("/user/{id}/cart/1")),
@@ -61,7 +92,10 @@ async fn a_path_id_that_is_no_positive_int64_is_refused_before_the_graph() {
 #[tokio::test]
 async fn a_list_has_the_contracts_keys_numbers_and_order() {
     let shop = Surfaces::new(|_| {
-        let lines = json!([line("10", 1, "4294967295"), line("7", 4_294_967_295, "4294967295")]);
+        let lines = json!([
+            line("10", 1, "4294967295"),
+            line("7", 4_294_967_295, "4294967295")
+        ]);
         json!({"data": {"me": {"cart": {"lines": lines, "total": {"amount": "18446744069414584320"}}}}})
     });
     let answer = send(&shop.cart, Method::GET, "/user/3/cart", "").await;
@@ -73,7 +107,8 @@ async fn a_list_has_the_contracts_keys_numbers_and_order() {
 
 #[tokio::test]
 async fn an_empty_cart_is_not_found() {
-    let empty = |_: &Call| json!({"data": {"me": {"cart": {"lines": [], "total": {"amount": "0"}}}}});
+    let empty =
+        |_: &Call| json!({"data": {"me": {"cart": {"lines": [], "total": {"amount": "0"}}}}});
     let answer = send(&Surfaces::new(empty).cart, Method::GET, "/user/3/cart", "").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
 }
@@ -104,18 +139,32 @@ async fn a_refusal_has_the_status_of_the_table() {
         let shop = Surfaces::new(refusing(code));
         for path in ["/user/1/cart/1", "/checkout/1"] {
             let answer = send(&shop.cart, Method::POST, path, r#"{"count":1}"#).await;
-            assert_eq!(answer.status.as_u16(), status, "{code} {path}: {}", answer.text);
+            assert_eq!(
+                answer.status.as_u16(),
+                status,
+                "{code} {path}: {}",
+                answer.text
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn a_fault_is_masked_and_a_list_behind_a_dead_service_is_a_bad_gateway() {
-    for (code, add, list) in [("UNAVAILABLE", 503, 502), ("DEADLINE_EXCEEDED", 503, 502), ("INTERNAL", 500, 500), ("FORBIDDEN", 500, 500)] {
+    for (code, add, list) in [
+        ("UNAVAILABLE", 503, 502),
+        ("DEADLINE_EXCEEDED", 503, 502),
+        ("INTERNAL", 500, 500),
+        ("FORBIDDEN", 500, 500),
+    ] {
         let shop = Surfaces::new(failing(code));
         let added = send(&shop.cart, Method::POST, "/user/1/cart/1", r#"{"count":1}"#).await;
         let listed = send(&shop.cart, Method::GET, "/user/1/cart", "").await;
-        assert_eq!((added.status.as_u16(), listed.status.as_u16()), (add, list), "{code}");
+        assert_eq!(
+            (added.status.as_u16(), listed.status.as_u16()),
+            (add, list),
+            "{code}"
+        );
         assert!(!added.text.contains("secret") && !listed.text.contains("secret"));
     }
 }
@@ -125,7 +174,10 @@ async fn emptying_what_is_empty_is_fine() {
     for answer in [Surfaces::new(healthy), Surfaces::new(refusing("NOT_FOUND"))] {
         for path in ["/user/1/cart/1", "/user/1/cart"] {
             let answer = send(&answer.cart, Method::DELETE, path, "").await;
-            assert_eq!((answer.status, answer.text.as_str()), (StatusCode::NO_CONTENT, ""));
+            assert_eq!(
+                (answer.status, answer.text.as_str()),
+                (StatusCode::NO_CONTENT, "")
+            );
         }
     }
 }
@@ -140,15 +192,34 @@ async fn each_spelling_of_checkout_gets_its_own_key() {
     ];
     for (path, body, expected) in cases {
         let answer = send(&shop.cart, Method::POST, path, body).await;
-        assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, expected), "{path}");
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (StatusCode::OK, expected),
+            "{path}"
+        );
         assert_eq!(shop.only_call().unwrap().1, user(5));
     }
-    for body in ["", "{}", r#"{"user":0}"#, r#"{"user":"5"}"#, r#"{"user":-1}"#] {
+    for body in [
+        "",
+        "{}",
+        r#"{"user":0}"#,
+        r#"{"user":"5"}"#,
+        r#"{"user":-1}"#,
+    ] {
         let answer = send(&shop.cart, Method::POST, "/cart/checkout", body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
     }
-    let options = Config { checkout_key: CheckoutKey::Both, ..Config::default() };
-    let answer = send(&Surfaces::with(options, healthy).cart, Method::POST, "/checkout/5", "").await;
+    let options = Config {
+        checkout_key: CheckoutKey::Both,
+        ..Config::default()
+    };
+    let answer = send(
+        &Surfaces::with(options, healthy).cart,
+        Method::POST,
+        "/checkout/5",
+        "",
+    )
+    .await;
     assert_eq!(answer.text, r#"{"order_id":9,"orderID":9}"#);
 }
 
@@ -158,14 +229,28 @@ async fn wrong_methods_and_paths_are_405_and_404() {
     let put = send(&shop.cart, Method::PUT, "/user/1/cart/1", "").await;
     assert_eq!(put.status, StatusCode::METHOD_NOT_ALLOWED);
     assert!(put.headers.contains_key("allow"));
-    assert_eq!(send(&shop.cart, Method::GET, "/checkout/1", "").await.status, 405);
-    assert_eq!(send(&shop.cart, Method::GET, "/nowhere", "").await.status, 404);
+    assert_eq!(
+        send(&shop.cart, Method::GET, "/checkout/1", "")
+            .await
+            .status,
+        405
+    );
+    assert_eq!(
+        send(&shop.cart, Method::GET, "/nowhere", "").await.status,
+        404
+    );
 }
 
 #[tokio::test]
 async fn a_body_over_its_bound_is_413() {
     let shop = Surfaces::new(healthy);
-    let answer = send(&shop.cart, Method::POST, "/user/1/cart/1", vec![b' '; 1024 * 1024 + 1]).await;
+    let answer = send(
+        &shop.cart,
+        Method::POST,
+        "/user/1/cart/1",
+        vec![b' '; 1024 * 1024 + 1],
+    )
+    .await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
@@ -175,12 +260,30 @@ async fn a_page_of_another_site_cannot_write() {
     let shop = Surfaces::new(healthy);
     let call = |method: Method, path: &str| {
         let request = Request::builder().method(method).uri(path);
-        request.header("sec-fetch-site", "cross-site").body(Body::from(r#"{"count":1}"#)).unwrap()
+        request
+            .header("sec-fetch-site", "cross-site")
+            .body(Body::from(r#"{"count":1}"#))
+            .unwrap()
     };
-    assert_eq!(ask(&shop.cart, call(Method::POST, "/user/1/cart/1")).await.status, 403);
-    assert_eq!(ask(&shop.loms, call(Method::POST, "/order/pay")).await.status, 403);
+    assert_eq!(
+        ask(&shop.cart, call(Method::POST, "/user/1/cart/1"))
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        ask(&shop.loms, call(Method::POST, "/order/pay"))
+            .await
+            .status,
+        403
+    );
     assert_eq!(shop.only_call(), None);
-    assert_eq!(ask(&shop.cart, call(Method::GET, "/user/1/cart")).await.status, 200);
+    assert_eq!(
+        ask(&shop.cart, call(Method::GET, "/user/1/cart"))
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -196,7 +299,16 @@ async fn operators_find_an_index_of_profiles() {
     let shop = Surfaces::new(healthy);
     let index = send(&shop.cart, Method::GET, "/debug/pprof/", "").await;
     assert!(index.status.is_success() && index.text.contains("profile"));
-    let bad = send(&shop.cart, Method::GET, "/debug/pprof/profile?seconds=3600", "").await;
+    let bad = send(
+        &shop.cart,
+        Method::GET,
+        "/debug/pprof/profile?seconds=3600",
+        "",
+    )
+    .await;
     assert_eq!(bad.status, StatusCode::BAD_REQUEST);
-    assert_eq!(send(&shop.cart, Method::GET, "/metrics", "").await.status, StatusCode::OK);
+    assert_eq!(
+        send(&shop.cart, Method::GET, "/metrics", "").await.status,
+        StatusCode::OK
+    );
 }

@@ -7,19 +7,36 @@ use serde_json::json;
 use super::*;
 
 const POSTS: &[&str] = &[
-    "/order/create", "/order/pay", "/order/cancel", "/comment/add", "/comment/get-by-id",
-    "/comment/edit", "/comment/list-by-sku", "/comment/list-by-user",
+    "/order/create",
+    "/order/pay",
+    "/order/cancel",
+    "/comment/add",
+    "/comment/get-by-id",
+    "/comment/edit",
+    "/comment/list-by-sku",
+    "/comment/list-by-user",
 ];
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 /// A JSON value that is often nearly right.
 fn value() -> impl Strategy<Value = Value> {
     let number = prop_oneof![
-        Just(json!(0)), Just(json!(1)), Just(json!(-1)), Just(json!(i64::MAX)), Just(json!(i64::MIN)),
-        Just(json!(u64::MAX)), Just(json!(1.5)), Just(json!(1e300)), any::<i64>().prop_map(Value::from),
+        Just(json!(0)),
+        Just(json!(1)),
+        Just(json!(-1)),
+        Just(json!(i64::MAX)),
+        Just(json!(i64::MIN)),
+        Just(json!(u64::MAX)),
+        Just(json!(1.5)),
+        Just(json!(1e300)),
+        any::<i64>().prop_map(Value::from),
     ];
     let leaf = prop_oneof![
         number.clone(),
@@ -30,13 +47,27 @@ fn value() -> impl Strategy<Value = Value> {
     ];
     leaf.prop_recursive(3, 20, 5, |inner| {
         let name = prop::sample::select(vec![
-            "userId", "user_id", "user", "orderId", "orderID", "items", "sku", "count", "id",
-            "comment", "comment_id", "new_comment", "commentId", "x",
+            "userId",
+            "user_id",
+            "user",
+            "orderId",
+            "orderID",
+            "items",
+            "sku",
+            "count",
+            "id",
+            "comment",
+            "comment_id",
+            "new_comment",
+            "commentId",
+            "x",
         ]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((name, inner), 0..8)
-                .prop_map(|members| members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+            prop::collection::vec((name, inner), 0..8).prop_map(|members| members
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v))
+                .collect()),
         ]
     })
 }
@@ -44,13 +75,27 @@ fn value() -> impl Strategy<Value = Value> {
 fn gateway_answers(body: &[u8]) -> Result<(), TestCaseError> {
     let shop = Surfaces::new(healthy);
     for path in POSTS {
-        let router = if path.starts_with("/order") { &shop.loms } else { &shop.comments };
+        let router = if path.starts_with("/order") {
+            &shop.loms
+        } else {
+            &shop.comments
+        };
         let answer = run(send(router, Method::POST, path, body.to_vec()));
-        prop_assert!(answer.status.as_u16() < 500, "{path}: {} {}", answer.status, answer.text);
+        prop_assert!(
+            answer.status.as_u16() < 500,
+            "{path}: {} {}",
+            answer.status,
+            answer.text
+        );
     }
     for path in ["/user/1/cart/1", "/cart/checkout"] {
         let answer = run(send(&shop.cart, Method::POST, path, body.to_vec()));
-        prop_assert!(answer.status.as_u16() < 500, "{path}: {} {}", answer.status, answer.text);
+        prop_assert!(
+            answer.status.as_u16() < 500,
+            "{path}: {} {}",
+            answer.status,
+            answer.text
+        );
     }
     Ok(())
 }

@@ -56,7 +56,9 @@ impl Surfaces {
         let log = Arc::clone(&seen);
         let graph = Graph::canned(move |call| {
             let variables = Value::Object(call.variables.clone());
-            log.lock().unwrap().push((call.operation.name, call.actor, variables));
+            log.lock()
+                .unwrap()
+                .push((call.operation.name, call.actor, variables));
             answer(call)
         });
         let shim = Arc::new(Shim { graph, options });
@@ -77,7 +79,11 @@ impl Surfaces {
 }
 
 async fn send(router: &Router, method: Method, path: &str, body: impl Into<Body>) -> Answer {
-    let request = Request::builder().method(method).uri(path).body(body.into()).unwrap();
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(body.into())
+        .unwrap();
     ask(router, request).await
 }
 
@@ -86,7 +92,11 @@ async fn ask(router: &Router, request: Request<Body>) -> Answer {
     let (head, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let text = String::from_utf8(bytes.to_vec()).unwrap();
-    Answer { status: head.status, headers: head.headers, text }
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        text,
+    }
 }
 
 /// What a healthy graph answers.
@@ -98,7 +108,9 @@ fn healthy(call: &Call) -> Value {
         "RestRemoveFromCart" => json!({"removeFromCart": {"userErrors": []}}),
         "RestClearCart" => json!({"clearCart": {"userErrors": []}}),
         "RestCheckout" => json!({"checkout": {"order": {"id": "9"}, "userErrors": []}}),
-        "RestCart" => json!({"me": {"cart": {"lines": [line("7", 2, "5")], "total": {"amount": "10"}}}}),
+        "RestCart" => {
+            json!({"me": {"cart": {"lines": [line("7", 2, "5")], "total": {"amount": "10"}}}})
+        }
         "RestCreateOrder" => json!({"createOrder": {"order": {"id": "9"}, "userErrors": []}}),
         "RestOrderInfo" => order("AWAITING_PAYMENT"),
         "RestPayOrder" => json!({"payOrder": {"userErrors": []}}),

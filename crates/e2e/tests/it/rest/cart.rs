@@ -21,23 +21,109 @@ const PLENTY_PRICE: u64 = 634;
 const SCARCE: i64 = 135_717_466;
 
 pub(super) async fn run(shop: &Shop, table: &mut Table) {
-    table.case("§8.1", "two adds of one SKU sum up, with the pinned name and price", sum(shop)).await;
-    table.case("§1", "the list ascends by SKU and its total is the sum", ascending(shop)).await;
-    table.case("§1", "numbers of a list are JSON numbers", numbers(shop)).await;
-    table.case("§8.2", "an unknown SKU leaves the cart as it was", unknown_keeps_cart(shop)).await;
-    table.case("§8.16", "one unit more than is free is 412", one_too_many(shop)).await;
-    table.case("§1", "the stock check looks at this request alone", not_cumulative(shop)).await;
-    table.case("§8.6", "a SKU is taken out, and taken out again", take_out(shop)).await;
-    table.case("§8.6", "a cart is cleared, and cleared again", clear_twice(shop)).await;
-    table.case("§8.14", "an add leaves the stock as it was", add_leaves_stock(shop)).await;
-    table.case("§8.8", "a checkout makes one sorted order and empties the cart", checkout(shop)).await;
-    table.case("§1", "a checkout that cannot reserve is 412 and keeps the cart", short_checkout(shop)).await;
-    table.case("§9", "the older checkout answers orderID", old_checkout(shop)).await;
-    table.case("§1", "ten adds at once lose nothing", concurrent_adds(shop)).await;
-    table.case("§1", "two checkouts at once order the cart once", concurrent_checkouts(shop)).await;
-    table.case("§1", "carts of two users are two carts", two_users(shop)).await;
-    table.case("§1", "the greatest int64 is a user like any other", greatest_user(shop)).await;
-    table.case("§1", "a cpu profile is made on demand", profile(shop)).await;
+    table
+        .case(
+            "§8.1",
+            "two adds of one SKU sum up, with the pinned name and price",
+            sum(shop),
+        )
+        .await;
+    table
+        .case(
+            "§1",
+            "the list ascends by SKU and its total is the sum",
+            ascending(shop),
+        )
+        .await;
+    table
+        .case("§1", "numbers of a list are JSON numbers", numbers(shop))
+        .await;
+    table
+        .case(
+            "§8.2",
+            "an unknown SKU leaves the cart as it was",
+            unknown_keeps_cart(shop),
+        )
+        .await;
+    table
+        .case(
+            "§8.16",
+            "one unit more than is free is 412",
+            one_too_many(shop),
+        )
+        .await;
+    table
+        .case(
+            "§1",
+            "the stock check looks at this request alone",
+            not_cumulative(shop),
+        )
+        .await;
+    table
+        .case(
+            "§8.6",
+            "a SKU is taken out, and taken out again",
+            take_out(shop),
+        )
+        .await;
+    table
+        .case(
+            "§8.6",
+            "a cart is cleared, and cleared again",
+            clear_twice(shop),
+        )
+        .await;
+    table
+        .case(
+            "§8.14",
+            "an add leaves the stock as it was",
+            add_leaves_stock(shop),
+        )
+        .await;
+    table
+        .case(
+            "§8.8",
+            "a checkout makes one sorted order and empties the cart",
+            checkout(shop),
+        )
+        .await;
+    table
+        .case(
+            "§1",
+            "a checkout that cannot reserve is 412 and keeps the cart",
+            short_checkout(shop),
+        )
+        .await;
+    table
+        .case(
+            "§9",
+            "the older checkout answers orderID",
+            old_checkout(shop),
+        )
+        .await;
+    table
+        .case("§1", "ten adds at once lose nothing", concurrent_adds(shop))
+        .await;
+    table
+        .case(
+            "§1",
+            "two checkouts at once order the cart once",
+            concurrent_checkouts(shop),
+        )
+        .await;
+    table
+        .case("§1", "carts of two users are two carts", two_users(shop))
+        .await;
+    table
+        .case(
+            "§1",
+            "the greatest int64 is a user like any other",
+            greatest_user(shop),
+        )
+        .await;
+    table
+        .case("§1", "a cpu profile is made on demand", profile(shop))
+        .await;
 }
 
 async fn sum(shop: &Shop) -> anyhow::Result<()> {
@@ -56,10 +142,19 @@ async fn ascending(shop: &Shop) -> anyhow::Result<()> {
     shop.add(user, PLENTY, 3).await?.is(200)?;
     shop.add(user, PINNED, 2).await?.is(200)?;
     let list = shop.list(user).await?.is(200)?.json()?;
-    let skus: Vec<_> = list["items"].as_array().context("items")?.iter().map(|item| &item["sku"]).collect();
+    let skus: Vec<_> = list["items"]
+        .as_array()
+        .context("items")?
+        .iter()
+        .map(|item| &item["sku"])
+        .collect();
     ensure!(skus == [&json!(PINNED), &json!(PLENTY)], "{skus:?}");
     let total = 2 * PINNED_PRICE + 3 * PLENTY_PRICE;
-    ensure!(list["total_price"] == json!(total), "total {}", list["total_price"]);
+    ensure!(
+        list["total_price"] == json!(total),
+        "total {}",
+        list["total_price"]
+    );
     Ok(())
 }
 
@@ -68,7 +163,12 @@ async fn numbers(shop: &Shop) -> anyhow::Result<()> {
     shop.add(user, PINNED, 1).await?.is(200)?;
     let list = shop.list(user).await?.is(200)?.json()?;
     let item = &list["items"][0];
-    for value in [&item["sku"], &item["count"], &item["price"], &list["total_price"]] {
+    for value in [
+        &item["sku"],
+        &item["count"],
+        &item["price"],
+        &list["total_price"],
+    ] {
         ensure!(value.is_u64(), "{value} is no number");
     }
     Ok(())
@@ -79,7 +179,10 @@ async fn unknown_keeps_cart(shop: &Shop) -> anyhow::Result<()> {
     shop.add(user, PINNED, 1).await?.is(200)?;
     let before = shop.list(user).await?.is(200)?.json()?;
     shop.add(user, 1_076_963_000, 1).await?.is(412)?;
-    ensure!(shop.list(user).await?.is(200)?.json()? == before, "the cart changed");
+    ensure!(
+        shop.list(user).await?.is(200)?.json()? == before,
+        "the cart changed"
+    );
     Ok(())
 }
 
@@ -98,7 +201,10 @@ async fn not_cumulative(shop: &Shop) -> anyhow::Result<()> {
     shop.add(user, PLENTY, free).await?.is(200)?;
     shop.add(user, PLENTY, free).await?.is(200)?;
     let list = shop.list(user).await?.is(200)?.json()?;
-    ensure!(list["items"][0]["count"] == json!(2 * u64::from(free)), "{list}");
+    ensure!(
+        list["items"][0]["count"] == json!(2 * u64::from(free)),
+        "{list}"
+    );
     Ok(())
 }
 
@@ -109,7 +215,12 @@ async fn take_out(shop: &Shop) -> anyhow::Result<()> {
     shop.remove(user, PINNED).await?.is(204)?;
     shop.remove(user, PINNED).await?.is(204)?;
     let list = shop.list(user).await?.is(200)?.json()?;
-    ensure!(list["items"].as_array().is_some_and(|items| items.len() == 1), "{list}");
+    ensure!(
+        list["items"]
+            .as_array()
+            .is_some_and(|items| items.len() == 1),
+        "{list}"
+    );
     shop.remove(user, PLENTY).await?.is(204)?;
     shop.list(user).await?.is(404)?;
     Ok(())
@@ -137,14 +248,24 @@ async fn checkout(shop: &Shop) -> anyhow::Result<()> {
     shop.add(user, PLENTY, 2).await?.is(200)?;
     shop.add(user, PINNED, 1).await?.is(200)?;
     let body = shop.checkout(user).await?.is(200)?.json()?;
-    let order = body["order_id"].as_i64().context("order_id is no number")?.to_string();
+    let order = body["order_id"]
+        .as_i64()
+        .context("order_id is no number")?
+        .to_string();
     let info = shop.info(&order).await?.is(200)?.json()?;
-    let items = json!([{"sku": PINNED.to_string(), "count": 1}, {"sku": PLENTY.to_string(), "count": 2}]);
-    ensure!(info["status"] == "awaiting payment" && info["items"] == items, "{info}");
+    let items =
+        json!([{"sku": PINNED.to_string(), "count": 1}, {"sku": PLENTY.to_string(), "count": 2}]);
+    ensure!(
+        info["status"] == "awaiting payment" && info["items"] == items,
+        "{info}"
+    );
     ensure!(info["userId"] == json!(user.to_string()), "{info}");
     shop.list(user).await?.is(404)?;
     shop.checkout(user).await?.is(404)?;
-    ensure!(shop.free(PLENTY).await? == before - 2, "the stock is not reserved");
+    ensure!(
+        shop.free(PLENTY).await? == before - 2,
+        "the stock is not reserved"
+    );
     shop.cancel(&order).await?.is(200)?;
     Ok(())
 }
@@ -158,16 +279,24 @@ async fn short_checkout(shop: &Shop) -> anyhow::Result<()> {
     let kept = shop.list(late).await?;
     shop.cancel(&order).await?.is(200)?;
     answer.is(412)?;
-    ensure!(kept.is(200)?.json()?["items"][0]["count"] == json!(free), "the cart is gone");
+    ensure!(
+        kept.is(200)?.json()?["items"][0]["count"] == json!(free),
+        "the cart is gone"
+    );
     Ok(())
 }
 
 async fn old_checkout(shop: &Shop) -> anyhow::Result<()> {
     let user = shop.user();
     shop.add(user, PINNED, 1).await?.is(200)?;
-    let answer = shop.post(Surface::Cart, "/cart/checkout", json!({"user": user})).await?;
+    let answer = shop
+        .post(Surface::Cart, "/cart/checkout", json!({"user": user}))
+        .await?;
     let body = answer.is(200)?.json()?;
-    let order = body["orderID"].as_i64().context("orderID is no number")?.to_string();
+    let order = body["orderID"]
+        .as_i64()
+        .context("orderID is no number")?
+        .to_string();
     shop.cancel(&order).await?.is(200)?;
     Ok(())
 }
@@ -189,15 +318,26 @@ async fn concurrent_checkouts(shop: &Shop) -> anyhow::Result<()> {
     let answers = try_join_all((0..4).map(|_| shop.checkout(user))).await?;
     let mut orders = Vec::new();
     for answer in answers {
-        ensure!(answer.status == 200 || answer.status == 404 || answer.status == 409, "{answer:?}");
+        ensure!(
+            answer.status == 200 || answer.status == 404 || answer.status == 409,
+            "{answer:?}"
+        );
         if answer.status == 200 {
-            orders.push(answer.json()?["order_id"].as_i64().context("order_id")?.to_string());
+            orders.push(
+                answer.json()?["order_id"]
+                    .as_i64()
+                    .context("order_id")?
+                    .to_string(),
+            );
         }
     }
     orders.sort();
     orders.dedup();
     ensure!(orders.len() == 1, "orders {orders:?}");
-    ensure!(shop.free(PLENTY).await? == before - 3, "reserved more than once");
+    ensure!(
+        shop.free(PLENTY).await? == before - 3,
+        "reserved more than once"
+    );
     shop.cancel(&orders[0]).await?.is(200)?;
     Ok(())
 }

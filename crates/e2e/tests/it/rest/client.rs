@@ -58,15 +58,27 @@ pub(super) struct Answer {
 impl Answer {
     /// Demands a status.
     pub(super) fn is(&self, status: u16) -> anyhow::Result<&Self> {
-        ensure!(self.status == status, "status {} instead of {status}: {}", self.status, self.text);
+        ensure!(
+            self.status == status,
+            "status {} instead of {status}: {}",
+            self.status,
+            self.text
+        );
         Ok(self)
     }
 
     /// Demands a gateway's error: status and gRPC code, and the three members of its body.
     pub(super) fn is_code(&self, status: u16, code: u8) -> anyhow::Result<()> {
         let body = self.is(status)?.json()?;
-        ensure!(body["code"] == json!(code), "code {} instead of {code}", body["code"]);
-        ensure!(body["message"].is_string() && body["details"].is_array(), "error body {body}");
+        ensure!(
+            body["code"] == json!(code),
+            "code {} instead of {code}",
+            body["code"]
+        );
+        ensure!(
+            body["message"].is_string() && body["details"].is_array(),
+            "error body {body}"
+        );
         Ok(())
     }
 
@@ -114,34 +126,70 @@ impl Shop {
         };
         let mut request = self.http.request(method, format!("{base}{path}"));
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            request = request
+                .header("content-type", "application/json")
+                .body(body);
         }
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, text: response.text().await? })
+        Ok(Answer {
+            status,
+            headers,
+            text: response.text().await?,
+        })
     }
 
     // Cart.
 
     pub(super) async fn add(&self, user: i64, sku: i64, count: u32) -> anyhow::Result<Answer> {
         let body = json!({"count": count}).to_string();
-        self.send(Surface::Cart, Method::POST, &format!("/user/{user}/cart/{sku}"), Some(body)).await
+        self.send(
+            Surface::Cart,
+            Method::POST,
+            &format!("/user/{user}/cart/{sku}"),
+            Some(body),
+        )
+        .await
     }
 
     pub(super) async fn list(&self, user: i64) -> anyhow::Result<Answer> {
-        self.send(Surface::Cart, Method::GET, &format!("/user/{user}/cart"), None).await
+        self.send(
+            Surface::Cart,
+            Method::GET,
+            &format!("/user/{user}/cart"),
+            None,
+        )
+        .await
     }
 
     pub(super) async fn clear(&self, user: i64) -> anyhow::Result<Answer> {
-        self.send(Surface::Cart, Method::DELETE, &format!("/user/{user}/cart"), None).await
+        self.send(
+            Surface::Cart,
+            Method::DELETE,
+            &format!("/user/{user}/cart"),
+            None,
+        )
+        .await
     }
 
     pub(super) async fn remove(&self, user: i64, sku: i64) -> anyhow::Result<Answer> {
-        self.send(Surface::Cart, Method::DELETE, &format!("/user/{user}/cart/{sku}"), None).await
+        self.send(
+            Surface::Cart,
+            Method::DELETE,
+            &format!("/user/{user}/cart/{sku}"),
+            None,
+        )
+        .await
     }
 
     pub(super) async fn checkout(&self, user: i64) -> anyhow::Result<Answer> {
-        self.send(Surface::Cart, Method::POST, &format!("/checkout/{user}"), None).await
+        self.send(
+            Surface::Cart,
+            Method::POST,
+            &format!("/checkout/{user}"),
+            None,
+        )
+        .await
     }
 
     // LOMS.
@@ -152,12 +200,15 @@ impl Shop {
         path: &str,
         body: Value,
     ) -> anyhow::Result<Answer> {
-        self.send(surface, Method::POST, path, Some(body.to_string())).await
+        self.send(surface, Method::POST, path, Some(body.to_string()))
+            .await
     }
 
     /// Orders lines of (SKU, count).
     pub(super) async fn create(&self, user: i64, lines: &[(i64, u32)]) -> anyhow::Result<Answer> {
-        let items = lines.iter().map(|(sku, count)| json!({"sku": sku.to_string(), "count": count}));
+        let items = lines
+            .iter()
+            .map(|(sku, count)| json!({"sku": sku.to_string(), "count": count}));
         let items: Vec<_> = items.collect();
         let body = json!({"userId": user.to_string(), "items": items});
         self.post(Surface::Loms, "/order/create", body).await
@@ -166,32 +217,51 @@ impl Shop {
     /// Orders lines and demands that it works; the answer is the order's id.
     pub(super) async fn created(&self, user: i64, lines: &[(i64, u32)]) -> anyhow::Result<String> {
         let body = self.create(user, lines).await?.is(200)?.json()?;
-        body["orderId"].as_str().map(str::to_owned).context("orderId is no string")
+        body["orderId"]
+            .as_str()
+            .map(str::to_owned)
+            .context("orderId is no string")
     }
 
     pub(super) async fn info(&self, order: &str) -> anyhow::Result<Answer> {
-        self.send(Surface::Loms, Method::GET, &format!("/order/info?orderId={order}"), None).await
+        self.send(
+            Surface::Loms,
+            Method::GET,
+            &format!("/order/info?orderId={order}"),
+            None,
+        )
+        .await
     }
 
     /// Demands an order's status.
     pub(super) async fn has_status(&self, order: &str, status: &str) -> anyhow::Result<()> {
         let body = self.info(order).await?.is(200)?.json()?;
-        ensure!(body["status"] == status, "order {order} is {} and not {status}", body["status"]);
+        ensure!(
+            body["status"] == status,
+            "order {order} is {} and not {status}",
+            body["status"]
+        );
         Ok(())
     }
 
     pub(super) async fn pay(&self, order: &str) -> anyhow::Result<Answer> {
-        self.post(Surface::Loms, "/order/pay", json!({"orderId": order})).await
+        self.post(Surface::Loms, "/order/pay", json!({"orderId": order}))
+            .await
     }
 
     pub(super) async fn cancel(&self, order: &str) -> anyhow::Result<Answer> {
-        self.post(Surface::Loms, "/order/cancel", json!({"orderId": order})).await
+        self.post(Surface::Loms, "/order/cancel", json!({"orderId": order}))
+            .await
     }
 
     /// Free units of a SKU.
     pub(super) async fn free(&self, sku: i64) -> anyhow::Result<u32> {
         let path = format!("/stock/info?sku={sku}");
-        let body = self.send(Surface::Loms, Method::GET, &path, None).await?.is(200)?.json()?;
+        let body = self
+            .send(Surface::Loms, Method::GET, &path, None)
+            .await?
+            .is(200)?
+            .json()?;
         let count = body["count"].as_u64().context("count is no number")?;
         Ok(u32::try_from(count)?)
     }
@@ -199,10 +269,22 @@ impl Shop {
     // Comments.
 
     /// Adds a comment and demands that it works; the answer is the comment's id.
-    pub(super) async fn commented(&self, user: i64, sku: i64, text: &str) -> anyhow::Result<String> {
+    pub(super) async fn commented(
+        &self,
+        user: i64,
+        sku: i64,
+        text: &str,
+    ) -> anyhow::Result<String> {
         let body = json!({"user_id": user.to_string(), "sku": sku.to_string(), "comment": text});
-        let body = self.post(Surface::Comments, "/comment/add", body).await?.is(200)?.json()?;
-        body["id"].as_str().map(str::to_owned).context("id is no string")
+        let body = self
+            .post(Surface::Comments, "/comment/add", body)
+            .await?
+            .is(200)?
+            .json()?;
+        body["id"]
+            .as_str()
+            .map(str::to_owned)
+            .context("id is no string")
     }
 
     pub(super) async fn edit(&self, user: i64, id: &str, text: &str) -> anyhow::Result<Answer> {

@@ -12,16 +12,68 @@ use super::{
 };
 
 pub(super) async fn run(shop: &Shop, table: &mut Table) {
-    table.case("§6", "a comment reads back in the contract's form", forms(shop)).await;
-    table.case("§6", "requests are read in both key cases", both_cases(shop)).await;
-    table.case("§6", "255 characters of two bytes are allowed, 256 are not", length(shop)).await;
-    table.case("§6", "a SKU over int32 is allowed", wide_sku(shop)).await;
-    table.case("§6", "an author edits within the window", edit_own(shop)).await;
-    table.case("§8.18", "somebody else's comment is 403, code 7", edit_foreign(shop)).await;
-    table.case("§8.18", "after the window an edit is 400, code 9", edit_late(shop)).await;
-    table.case("§6", "a SKU's list is newest first and names the users", list_by_sku(shop)).await;
-    table.case("§6", "a user's list spans the shards and names the SKUs", list_by_user(shop)).await;
-    table.case("§8.18", "ten comments at once are ten comments", concurrent_adds(shop)).await;
+    table
+        .case(
+            "§6",
+            "a comment reads back in the contract's form",
+            forms(shop),
+        )
+        .await;
+    table
+        .case(
+            "§6",
+            "requests are read in both key cases",
+            both_cases(shop),
+        )
+        .await;
+    table
+        .case(
+            "§6",
+            "255 characters of two bytes are allowed, 256 are not",
+            length(shop),
+        )
+        .await;
+    table
+        .case("§6", "a SKU over int32 is allowed", wide_sku(shop))
+        .await;
+    table
+        .case("§6", "an author edits within the window", edit_own(shop))
+        .await;
+    table
+        .case(
+            "§8.18",
+            "somebody else's comment is 403, code 7",
+            edit_foreign(shop),
+        )
+        .await;
+    table
+        .case(
+            "§8.18",
+            "after the window an edit is 400, code 9",
+            edit_late(shop),
+        )
+        .await;
+    table
+        .case(
+            "§6",
+            "a SKU's list is newest first and names the users",
+            list_by_sku(shop),
+        )
+        .await;
+    table
+        .case(
+            "§6",
+            "a user's list spans the shards and names the SKUs",
+            list_by_user(shop),
+        )
+        .await;
+    table
+        .case(
+            "§8.18",
+            "ten comments at once are ten comments",
+            concurrent_adds(shop),
+        )
+        .await;
 }
 
 /// A SKU that nobody commented on: as unlikely to be met again as a new user.
@@ -30,12 +82,22 @@ fn new_sku(shop: &Shop) -> i64 {
 }
 
 async fn get(shop: &Shop, id: &str) -> anyhow::Result<Value> {
-    shop.post(Surface::Comments, "/comment/get-by-id", json!({"id": id})).await?.is(200)?.json()
+    shop.post(Surface::Comments, "/comment/get-by-id", json!({"id": id}))
+        .await?
+        .is(200)?
+        .json()
 }
 
 async fn list(shop: &Shop, path: &str, body: Value) -> anyhow::Result<Vec<Value>> {
-    let list = shop.post(Surface::Comments, path, body).await?.is(200)?.json()?;
-    list["comments"].as_array().cloned().with_context(|| format!("no comments: {list}"))
+    let list = shop
+        .post(Surface::Comments, path, body)
+        .await?
+        .is(200)?
+        .json()?;
+    list["comments"]
+        .as_array()
+        .cloned()
+        .with_context(|| format!("no comments: {list}"))
 }
 
 async fn forms(shop: &Shop) -> anyhow::Result<()> {
@@ -45,7 +107,10 @@ async fn forms(shop: &Shop) -> anyhow::Result<()> {
     ensure!(id.parse::<i64>()? > 0, "id {id}");
     let comment = get(shop, &id).await?;
     let created_at = comment["createdAt"].as_str().context("createdAt")?;
-    ensure!(created_at.ends_with('Z') && created_at.contains('T'), "createdAt {created_at}");
+    ensure!(
+        created_at.ends_with('Z') && created_at.contains('T'),
+        "createdAt {created_at}"
+    );
     let expected = json!({
         "id": id, "userId": user.to_string(), "sku": sku.to_string(), "comment": text, "createdAt": created_at,
     });
@@ -56,9 +121,15 @@ async fn forms(shop: &Shop) -> anyhow::Result<()> {
 async fn both_cases(shop: &Shop) -> anyhow::Result<()> {
     let (user, sku) = (shop.user(), new_sku(shop));
     let body = json!({"userId": user, "sku": sku, "comment": "a"});
-    let added = shop.post(Surface::Comments, "/comment/add", body).await?.is(200)?.json()?;
+    let added = shop
+        .post(Surface::Comments, "/comment/add", body)
+        .await?
+        .is(200)?
+        .json()?;
     let edit = json!({"userId": user, "commentId": added["id"], "newComment": "b"});
-    shop.post(Surface::Comments, "/comment/edit", edit).await?.is(200)?;
+    shop.post(Surface::Comments, "/comment/edit", edit)
+        .await?
+        .is(200)?;
     let comment = get(shop, added["id"].as_str().context("id")?).await?;
     ensure!(comment["comment"] == "b", "{comment}");
     Ok(())
@@ -68,17 +139,25 @@ async fn length(shop: &Shop) -> anyhow::Result<()> {
     let (user, sku) = (shop.user(), new_sku(shop));
     let longest = "я".repeat(255);
     let id = shop.commented(user, sku, &longest).await?;
-    ensure!(get(shop, &id).await?["comment"] == longest.as_str(), "the text changed");
+    ensure!(
+        get(shop, &id).await?["comment"] == longest.as_str(),
+        "the text changed"
+    );
     for length in [256, 260] {
         let body = json!({"user_id": user, "sku": sku, "comment": "a".repeat(length)});
-        shop.post(Surface::Comments, "/comment/add", body).await?.is_code(400, 3)?;
+        shop.post(Surface::Comments, "/comment/add", body)
+            .await?
+            .is_code(400, 3)?;
     }
     Ok(())
 }
 
 async fn wide_sku(shop: &Shop) -> anyhow::Result<()> {
     let id = shop.commented(shop.user(), 4_000_000_000, "a").await?;
-    ensure!(get(shop, &id).await?["sku"] == "4000000000", "the SKU changed");
+    ensure!(
+        get(shop, &id).await?["sku"] == "4000000000",
+        "the SKU changed"
+    );
     Ok(())
 }
 
@@ -87,14 +166,22 @@ async fn edit_own(shop: &Shop) -> anyhow::Result<()> {
     let id = shop.commented(user, new_sku(shop), "before").await?;
     let edited = shop.edit(user, &id, "after").await?.is(200)?.json()?;
     ensure!(edited == json!({}), "{edited}");
-    ensure!(get(shop, &id).await?["comment"] == "after", "the text did not change");
+    ensure!(
+        get(shop, &id).await?["comment"] == "after",
+        "the text did not change"
+    );
     Ok(())
 }
 
 async fn edit_foreign(shop: &Shop) -> anyhow::Result<()> {
     let id = shop.commented(shop.user(), new_sku(shop), "mine").await?;
-    shop.edit(shop.user(), &id, "yours").await?.is_code(403, 7)?;
-    ensure!(get(shop, &id).await?["comment"] == "mine", "the text changed");
+    shop.edit(shop.user(), &id, "yours")
+        .await?
+        .is_code(403, 7)?;
+    ensure!(
+        get(shop, &id).await?["comment"] == "mine",
+        "the text changed"
+    );
     Ok(())
 }
 
@@ -110,7 +197,10 @@ async fn edit_late(shop: &Shop) -> anyhow::Result<()> {
         if answer.status != 200 {
             return answer.is_code(400, 9);
         }
-        ensure!(Instant::now() < deadline, "still editable: is the edit window 1 s?");
+        ensure!(
+            Instant::now() < deadline,
+            "still editable: is the edit window 1 s?"
+        );
     }
 }
 
@@ -121,10 +211,22 @@ async fn list_by_sku(shop: &Shop) -> anyhow::Result<()> {
         ids.push(shop.commented(shop.user(), sku, text).await?);
     }
     ids.reverse();
-    let comments = list(shop, "/comment/list-by-sku", json!({"sku": sku.to_string()})).await?;
-    let found: Vec<_> = comments.iter().filter_map(|comment| comment["id"].as_str()).collect();
+    let comments = list(
+        shop,
+        "/comment/list-by-sku",
+        json!({"sku": sku.to_string()}),
+    )
+    .await?;
+    let found: Vec<_> = comments
+        .iter()
+        .filter_map(|comment| comment["id"].as_str())
+        .collect();
     ensure!(found == ids, "{found:?} instead of {ids:?}");
-    let mut keys: Vec<_> = comments[0].as_object().context("an object")?.keys().collect();
+    let mut keys: Vec<_> = comments[0]
+        .as_object()
+        .context("an object")?
+        .keys()
+        .collect();
     keys.sort();
     ensure!(keys == ["comment", "createdAt", "id", "userId"], "{keys:?}");
     Ok(())
@@ -138,11 +240,23 @@ async fn list_by_user(shop: &Shop) -> anyhow::Result<()> {
         shop.commented(user, *sku, "a").await?;
     }
     skus.reverse();
-    let comments = list(shop, "/comment/list-by-user", json!({"user_id": user.to_string()})).await?;
-    let found: Vec<_> = comments.iter().filter_map(|comment| comment["sku"].as_str()).collect();
+    let comments = list(
+        shop,
+        "/comment/list-by-user",
+        json!({"user_id": user.to_string()}),
+    )
+    .await?;
+    let found: Vec<_> = comments
+        .iter()
+        .filter_map(|comment| comment["sku"].as_str())
+        .collect();
     let skus: Vec<_> = skus.iter().map(ToString::to_string).collect();
     ensure!(found == skus, "{found:?} instead of {skus:?}");
-    ensure!(comments[0]["userId"].is_null() && comments[0]["createdAt"].is_string(), "{:?}", comments[0]);
+    ensure!(
+        comments[0]["userId"].is_null() && comments[0]["createdAt"].is_string(),
+        "{:?}",
+        comments[0]
+    );
     Ok(())
 }
 
@@ -150,7 +264,10 @@ async fn concurrent_adds(shop: &Shop) -> anyhow::Result<()> {
     let sku = new_sku(shop);
     let mut ids = try_join_all((0..10).map(|_| shop.commented(shop.user(), sku, "a"))).await?;
     let comments = list(shop, "/comment/list-by-sku", json!({"sku": sku})).await?;
-    let mut found: Vec<_> = comments.iter().filter_map(|comment| comment["id"].as_str()).collect();
+    let mut found: Vec<_> = comments
+        .iter()
+        .filter_map(|comment| comment["id"].as_str())
+        .collect();
     found.sort_unstable();
     ids.sort();
     ensure!(found == ids, "{found:?} instead of {ids:?}");

@@ -27,8 +27,15 @@ enum Expect {
 use Expect::{Code, Empty, Json, Status};
 use Surface::{Cart, Comments, Loms};
 
-type Exchange =
-    (&'static str, &'static str, Surface, &'static str, &'static str, Option<&'static str>, Expect);
+type Exchange = (
+    &'static str,
+    &'static str,
+    Surface,
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    Expect,
+);
 
 const ONE: Option<&str> = Some(r#"{"count":1}"#);
 
@@ -164,7 +171,9 @@ const EXCHANGES: &[Exchange] = &[
 
 pub(super) async fn run(shop: &Shop, table: &mut Table) {
     for exchange in EXCHANGES {
-        table.case(exchange.0, exchange.1, check(shop, exchange)).await;
+        table
+            .case(exchange.0, exchange.1, check(shop, exchange))
+            .await;
     }
 }
 
@@ -173,11 +182,17 @@ async fn check(shop: &Shop, exchange: &Exchange) -> anyhow::Result<()> {
     let user = shop.user().to_string();
     let path = path.replace("{user}", &user);
     let body = body.map(|body| body.replace("{user}", &user));
-    let answer = shop.send(surface, Method::from_bytes(method.as_bytes())?, &path, body).await?;
+    let answer = shop
+        .send(surface, Method::from_bytes(method.as_bytes())?, &path, body)
+        .await?;
     match expect {
         Status(status) => answer.is(status).map(drop),
         Empty(status) => {
-            ensure!(answer.is(status)?.text.is_empty(), "a body: {}", answer.text);
+            ensure!(
+                answer.is(status)?.text.is_empty(),
+                "a body: {}",
+                answer.text
+            );
             Ok(())
         }
         Code(status, code) => answer.is_code(status, code),

@@ -33,7 +33,12 @@ impl Table {
             Ok(Err(error)) => Some(format!("{error:#}")),
             Err(_) => Some(format!("no end after {limit:?}")),
         };
-        self.0.push(Line { section, name, failure, took: started_at.elapsed() });
+        self.0.push(Line {
+            section,
+            name,
+            failure,
+            took: started_at.elapsed(),
+        });
     }
 
     /// How many cases ran.
@@ -43,7 +48,11 @@ impl Table {
 
     /// The names of the cases that failed.
     pub(crate) fn failed(&self) -> Vec<&'static str> {
-        self.0.iter().filter(|line| line.failure.is_some()).map(|line| line.name).collect()
+        self.0
+            .iter()
+            .filter(|line| line.failure.is_some())
+            .map(|line| line.name)
+            .collect()
     }
 }
 
@@ -51,10 +60,23 @@ impl Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| Section | Case | Result | ms |\n|---|---|---|---|")?;
         for line in &self.0 {
-            let result = line.failure.as_deref().unwrap_or("ok").replace(['\n', '|'], " ");
+            let result = line
+                .failure
+                .as_deref()
+                .unwrap_or("ok")
+                .replace(['\n', '|'], " ");
             let took = line.took.as_millis();
-            writeln!(f, "| {} | {} | {result} | {took} |", line.section, line.name)?;
+            writeln!(
+                f,
+                "| {} | {} | {result} | {took} |",
+                line.section, line.name
+            )?;
         }
-        writeln!(f, "\n{} of {} cases hold", self.len() - self.failed().len(), self.len())
+        writeln!(
+            f,
+            "\n{} of {} cases hold",
+            self.len() - self.failed().len(),
+            self.len()
+        )
     }
 }

@@ -14,14 +14,19 @@ use schema::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use self::calls::{ADD, BY_SKU, BY_USER, CREATED_AT, EDIT, GET, ID, SKU, TEXT, USER};
 use super::{
     KeyCase, Shim,
     credential::Actor,
     error::Problem,
-    gateway::{self, Field, Handler, Incoming, Kind, Method, Route},
-    graph::{Call, Operation, UserError, accepted},
+    gateway::{self, Field, Handler, Incoming, Route},
+    graph::{Call, UserError, accepted},
     json::{Decimal, Fields, timestamp},
 };
+
+pub(super) use self::calls::ROUTES;
+
+mod calls;
 
 /// Comments of one page of the graph, its own upper bound.
 const PAGE: u32 = 100;
@@ -33,93 +38,15 @@ const LENGTH_MAX: usize = 255;
 const USER_KEYS: &[&str] = &["user_id", "userId", "userID"];
 const COMMENT_ID_KEYS: &[&str] = &["comment_id", "commentId", "commentID"];
 
-const ADD: Operation = Operation {
-    name: "RestAddComment",
-    text: "mutation RestAddComment($input: AddCommentInput!) { addComment(input: $input) { comment { id } userErrors { code message } } }",
-};
-const GET: Operation = Operation {
-    name: "RestComment",
-    text: "query RestComment($id: ID!) { comment(id: $id) { id author { id } product { sku } text createdAt } }",
-};
-const EDIT: Operation = Operation {
-    name: "RestEditComment",
-    text: "mutation RestEditComment($input: EditCommentInput!) { editComment(input: $input) { userErrors { code message } } }",
-};
-const BY_SKU: Operation = Operation {
-    name: "RestCommentsBySku",
-    text: "query RestCommentsBySku($sku: ID!, $first: Int!, $after: String) { comments(sku: $sku, first: $first, after: $after) { nodes { id author { id } product { sku } text createdAt } pageInfo { hasNextPage endCursor } } }",
-};
-const BY_USER: Operation = Operation {
-    name: "RestCommentsByUser",
-    text: "query RestCommentsByUser($first: Int!, $after: String) { me { comments(first: $first, after: $after) { nodes { id author { id } product { sku } text createdAt } pageInfo { hasNextPage endCursor } } } }",
-};
-
-const ID: Field = Field { name: "id", kind: Kind::Int64, about: "The comment." };
-const USER: Field = Field { name: "userId", kind: Kind::Int64, about: "Who wrote it." };
-const SKU: Field = Field { name: "sku", kind: Kind::Int64, about: "What it is about." };
-const TEXT: Field = Field { name: "comment", kind: Kind::Text, about: "1 to 255 characters." };
-const CREATED_AT: Field = Field { name: "createdAt", kind: Kind::Timestamp, about: "When it was written." };
-const IN_USER: Field = Field { name: "user_id", kind: Kind::Int64, about: "The caller, greater than 0." };
-const INVALID: (u16, &str) = (400, "Code 3: an argument is out of its bounds.");
-const UNKNOWN: (u16, &str) = (404, "Code 5: there is no such comment.");
-
-/// The calls, in the order of docs/contracts.md §6.
-pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Post,
-        path: "/comment/add",
-        summary: "Adds a comment on a SKU.",
-        request: &[IN_USER, SKU, TEXT],
-        reply: &[ID],
-        refusals: &[INVALID],
-    },
-    Route {
-        method: Method::Post,
-        path: "/comment/get-by-id",
-        summary: "Reads one comment.",
-        request: &[ID],
-        reply: &[ID, USER, SKU, TEXT, CREATED_AT],
-        refusals: &[INVALID, UNKNOWN],
-    },
-    Route {
-        method: Method::Post,
-        path: "/comment/edit",
-        summary: "Replaces the text; only its author may, and only within the edit window.",
-        request: &[
-            IN_USER,
-            Field { name: "comment_id", kind: Kind::Int64, about: "The comment, greater than 0." },
-            Field { name: "new_comment", kind: Kind::Text, about: "1 to 255 characters." },
-        ],
-        reply: &[],
-        refusals: &[
-            (400, "Code 3: an argument is out of its bounds. Code 9: the edit window is over."),
-            (403, "Code 7: somebody else wrote it."),
-            UNKNOWN,
-        ],
-    },
-    Route {
-        method: Method::Post,
-        path: "/comment/list-by-sku",
-        summary: "Comments on a SKU, newest first.",
-        request: &[SKU],
-        reply: &[Field { name: "comments", kind: Kind::List(&[ID, USER, TEXT, CREATED_AT]), about: "At most 1,000." }],
-        refusals: &[INVALID],
-    },
-    Route {
-        method: Method::Post,
-        path: "/comment/list-by-user",
-        summary: "Comments of a user, newest first.",
-        request: &[IN_USER],
-        reply: &[Field { name: "comments", kind: Kind::List(&[ID, SKU, TEXT, CREATED_AT]), about: "At most 1,000." }],
-        refusals: &[INVALID],
-    },
-];
-
 /// The gateway's routes, its document and Swagger UI.
 pub(super) fn routes(shim: &Arc<Shim>) -> Router {
-    gateway::serve("comments", "Comments", ROUTES, shim.options.wrong_method, |route| {
-        handler(shim, route)
-    })
+    gateway::serve(
+        "comments",
+        "Comments",
+        ROUTES,
+        shim.options.wrong_method,
+        |route| handler(shim, route),
+    )
 }
 
 fn handler(shim: &Arc<Shim>, route: &'static Route) -> Handler {
@@ -195,7 +122,9 @@ async fn add(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
     let reply = shim.graph.run::<Data>(call).await?;
     let payload = reply.require(|data| data.payload, ErrorCode::Internal)?;
     accepted(payload.user_errors)?;
-    let comment = payload.comment.ok_or_else(|| Problem::masked(ErrorCode::Internal))?;
+    let comment = payload
+        .comment
+        .ok_or_else(|| Problem::masked(ErrorCode::Internal))?;
     Ok(json!({"id": comment.id.0.to_string()}))
 }
 
@@ -207,9 +136,16 @@ async fn get(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
 
     let id: CommentId = gateway::id(&incoming.fields, &["id"], "CommentGetByIDRequest.Id")?;
     let call = Call::new(&GET, Actor::Shim, json!({"id": id.to_string()}));
-    let reply = shim.graph.run::<Data>(call.with_headers(&incoming.headers)).await?;
+    let reply = shim
+        .graph
+        .run::<Data>(call.with_headers(&incoming.headers))
+        .await?;
     let comment = reply.require(|data| data.comment, ErrorCode::NotFound)?;
-    Ok(written(shim.options.comments_key_case, &comment, &[ID, USER, SKU, TEXT, CREATED_AT]))
+    Ok(written(
+        shim.options.comments_key_case,
+        &comment,
+        &[ID, USER, SKU, TEXT, CREATED_AT],
+    ))
 }
 
 async fn edit(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
@@ -225,14 +161,21 @@ async fn edit(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
     }
 
     let user: UserId = gateway::id(&incoming.fields, USER_KEYS, "CommentEditRequest.UserId")?;
-    let id: CommentId =
-        gateway::id(&incoming.fields, COMMENT_ID_KEYS, "CommentEditRequest.CommentId")?;
+    let id: CommentId = gateway::id(
+        &incoming.fields,
+        COMMENT_ID_KEYS,
+        "CommentEditRequest.CommentId",
+    )?;
     let names = &["new_comment", "newComment"];
     let text = text(&incoming.fields, names, "CommentEditRequest.NewComment")?;
     let input = json!({"input": {"id": id.to_string(), "text": text}});
     let call = Call::new(&EDIT, Actor::User(user), input).with_headers(&incoming.headers);
     let reply = shim.graph.run::<Data>(call).await?;
-    accepted(reply.require(|data| data.payload, ErrorCode::Internal)?.user_errors)?;
+    accepted(
+        reply
+            .require(|data| data.payload, ErrorCode::Internal)?
+            .user_errors,
+    )?;
     Ok(json!({}))
 }
 
@@ -250,7 +193,10 @@ async fn list_by_sku(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> 
         let reply = shim.graph.run::<Data>(call).await?;
         list.append(reply.require(|data| data.comments, ErrorCode::Internal)?);
     }
-    Ok(list.written(shim.options.comments_key_case, &[ID, USER, TEXT, CREATED_AT]))
+    Ok(list.written(
+        shim.options.comments_key_case,
+        &[ID, USER, TEXT, CREATED_AT],
+    ))
 }
 
 async fn list_by_user(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
@@ -263,7 +209,11 @@ async fn list_by_user(shim: &Shim, incoming: Incoming) -> Result<Value, Problem>
         comments: Connection,
     }
 
-    let user: UserId = gateway::id(&incoming.fields, USER_KEYS, "CommentListByUserRequest.UserId")?;
+    let user: UserId = gateway::id(
+        &incoming.fields,
+        USER_KEYS,
+        "CommentListByUserRequest.UserId",
+    )?;
     let mut list = List::default();
     while let Some(after) = list.next() {
         let page = json!({"first": PAGE, "after": after});
@@ -298,8 +248,12 @@ impl List {
 
     /// Newest first, ties by user ascending. Source: docs/contracts.md §6, "order".
     fn written(mut self, case: KeyCase, fields: &[Field]) -> Value {
-        self.comments.sort_by_key(|comment| (Reverse(comment.created_at), comment.author.id.0));
-        let comments = self.comments.iter().map(|comment| written(case, comment, fields));
+        self.comments
+            .sort_by_key(|comment| (Reverse(comment.created_at), comment.author.id.0));
+        let comments = self
+            .comments
+            .iter()
+            .map(|comment| written(case, comment, fields));
         json!({"comments": comments.collect::<Vec<_>>()})
     }
 }

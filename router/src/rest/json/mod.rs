@@ -13,6 +13,9 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+#[cfg(test)]
+mod tests;
+
 /// A body or query that cannot be read as its message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -41,7 +44,8 @@ impl Fields {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
-        serde_json::from_slice(body).map_err(|error| Malformed::new(format!("syntax error: {error}")))
+        serde_json::from_slice(body)
+            .map_err(|error| Malformed::new(format!("syntax error: {error}")))
     }
 
     /// Reads a query string: every value is text, as if it were a JSON string.
@@ -52,19 +56,30 @@ impl Fields {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
         let read = pairs.map(|(name, value)| {
             let text = serde_json::value::to_raw_value(value.as_ref());
-            Ok((name.into_owned(), text.map_err(|error| Malformed::new(error.to_string()))?))
+            Ok((
+                name.into_owned(),
+                text.map_err(|error| Malformed::new(error.to_string()))?,
+            ))
         });
         read.collect::<Result<_, _>>().map(Self)
     }
 
     /// Finds a field by any of its names; null and absent are the same.
     fn find(&self, names: &[&str]) -> Result<Option<&str>, Malformed> {
-        let mut found = self.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        let mut found = self
+            .0
+            .iter()
+            .filter(|(name, _)| names.contains(&name.as_str()));
         let first = found.next();
         if found.next().is_some() {
-            return Err(Malformed::field(names.first().unwrap_or(&""), "came more than once"));
+            return Err(Malformed::field(
+                names.first().unwrap_or(&""),
+                "came more than once",
+            ));
         }
-        Ok(first.map(|(_, value)| value.get().trim()).filter(|text| *text != "null"))
+        Ok(first
+            .map(|(_, value)| value.get().trim())
+            .filter(|text| *text != "null"))
     }
 
     /// A 64-bit integer, as a number or as a string; 0 when absent.
@@ -72,7 +87,8 @@ impl Fields {
     /// # Errors
     /// [`Malformed`] when it is no whole number of 64 bits.
     pub(super) fn int64(&self, names: &[&str]) -> Result<i64, Malformed> {
-        self.whole(names, "int64").map(|found: Option<i64>| found.unwrap_or(0))
+        self.whole(names, "int64")
+            .map(|found: Option<i64>| found.unwrap_or(0))
     }
 
     /// An unsigned 32-bit integer, as a number or as a string; 0 when absent.
@@ -80,14 +96,20 @@ impl Fields {
     /// # Errors
     /// [`Malformed`] when it is no whole number of 32 bits, or negative.
     pub(super) fn uint32(&self, names: &[&str]) -> Result<u32, Malformed> {
-        self.whole(names, "uint32").map(|found: Option<u32>| found.unwrap_or(0))
+        self.whole(names, "uint32")
+            .map(|found: Option<u32>| found.unwrap_or(0))
     }
 
     fn whole<T: TryFrom<i128>>(&self, names: &[&str], kind: &str) -> Result<Option<T>, Malformed> {
-        let Some(text) = self.find(names)? else { return Ok(None) };
+        let Some(text) = self.find(names)? else {
+            return Ok(None);
+        };
         let name = names.first().unwrap_or(&"");
-        let quoted: Option<String> =
-            if text.starts_with('"') { serde_json::from_str(text).ok() } else { None };
+        let quoted: Option<String> = if text.starts_with('"') {
+            serde_json::from_str(text).ok()
+        } else {
+            None
+        };
         whole_number(quoted.as_deref().unwrap_or(text))
             .and_then(|number| T::try_from(number).ok())
             .map(Some)
@@ -99,10 +121,11 @@ impl Fields {
     /// # Errors
     /// [`Malformed`] when it is no string.
     pub(super) fn string(&self, names: &[&str]) -> Result<String, Malformed> {
-        let Some(text) = self.find(names)? else { return Ok(String::new()) };
-        serde_json::from_str(text).map_err(|_| {
-            Malformed::field(names.first().unwrap_or(&""), "invalid value for string")
-        })
+        let Some(text) = self.find(names)? else {
+            return Ok(String::new());
+        };
+        serde_json::from_str(text)
+            .map_err(|_| Malformed::field(names.first().unwrap_or(&""), "invalid value for string"))
     }
 
     /// A list of messages; empty when absent.
@@ -110,9 +133,14 @@ impl Fields {
     /// # Errors
     /// [`Malformed`] when it is no list of objects.
     pub(super) fn messages(&self, names: &[&str]) -> Result<Vec<Self>, Malformed> {
-        let Some(text) = self.find(names)? else { return Ok(Vec::new()) };
+        let Some(text) = self.find(names)? else {
+            return Ok(Vec::new());
+        };
         serde_json::from_str(text).map_err(|_| {
-            Malformed::field(names.first().unwrap_or(&""), "invalid value for a list of messages")
+            Malformed::field(
+                names.first().unwrap_or(&""),
+                "invalid value for a list of messages",
+            )
         })
     }
 
@@ -121,11 +149,15 @@ impl Fields {
     /// # Errors
     /// [`Malformed`] for any other form. Source: docs/contracts.md §1, row "count".
     pub(super) fn plain_number(&self, name: &str) -> Result<Option<i64>, Malformed> {
-        let Some(text) = self.find(&[name])? else { return Ok(None) };
+        let Some(text) = self.find(&[name])? else {
+            return Ok(None);
+        };
         let digits = text.strip_prefix('-').unwrap_or(text);
         let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         let number = if plain { text.parse().ok() } else { None };
-        number.map(Some).ok_or_else(|| Malformed::field(name, "must be a whole number"))
+        number
+            .map(Some)
+            .ok_or_else(|| Malformed::field(name, "must be a whole number"))
     }
 }
 
@@ -153,7 +185,9 @@ impl<'de> Deserialize<'de> for Fields {
 
 /// Reads the text of a JSON number that is whole, also when written as `1.0` or `1e2`, as protobuf's JSON allows.
 fn whole_number(text: &str) -> Option<i128> {
-    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (negative, rest) = text
+        .strip_prefix('-')
+        .map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = match rest.find(['e', 'E']) {
         Some(at) => (&rest[..at], exponent(&rest[at + 1..])?),
         None => (rest, 0),
@@ -178,7 +212,9 @@ fn exponent(text: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    text.parse().ok().filter(|exponent: &i64| exponent.abs() <= 100)
+    text.parse()
+        .ok()
+        .filter(|exponent: &i64| exponent.abs() <= 100)
 }
 
 /// `whole.fraction` times ten to the `exponent`, when that is a whole number of at most 30 digits.
@@ -218,101 +254,14 @@ impl<'de, T: std::str::FromStr> Deserialize<'de> for Decimal<T> {
             Some((whole, fraction)) if fraction.bytes().all(|byte| byte == b'0') => whole,
             Some(_) | None => &text,
         };
-        whole.parse().map(Self).map_err(|_| serde::de::Error::custom("no decimal integer"))
+        whole
+            .parse()
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("no decimal integer"))
     }
 }
 
 /// An instant in protobuf's JSON form: RFC 3339 in UTC with 0, 3, 6 or 9 fractional digits.
 pub(super) fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn int64(body: &str) -> Result<i64, Malformed> {
-        Fields::read(body.as_bytes())?.int64(&["id", "ID"])
-    }
-
-    /// docs/contracts.md §3, "both input forms".
-    #[test]
-    fn an_int64_is_read_from_a_number_and_from_a_string() {
-        for body in [r#"{"id":7}"#, r#"{"id":"7"}"#, r#"{"ID":7}"#, r#"{"id":7.0}"#, r#"{"id":"7e0"}"#, r#"{"id":0.7e1}"#] {
-            assert_eq!(int64(body), Ok(7), "{body}");
-        }
-        assert_eq!(int64(r#"{"id":9223372036854775807}"#), Ok(i64::MAX));
-        assert_eq!(int64(r#"{"id":"-9223372036854775808"}"#), Ok(i64::MIN));
-    }
-
-    #[test]
-    fn an_int64_that_is_none_is_refused() {
-        for value in ["1.5", "\"\"", "\" 1\"", "\"+1\"", "\"01\"", "true", "[]", "{}", "9223372036854775808", "1e30", "1e400", "\"1.\""] {
-            assert!(int64(&format!(r#"{{"id":{value}}}"#)).is_err(), "{value}");
-        }
-    }
-
-    #[test]
-    fn absent_and_null_are_the_default_and_a_repeated_field_is_refused() {
-        assert_eq!(int64(""), Ok(0));
-        assert_eq!(int64("{}"), Ok(0));
-        assert_eq!(int64(r#"{"id":null,"other":[1,{}]}"#), Ok(0));
-        assert!(int64(r#"{"id":1,"ID":1}"#).is_err());
-        for body in ["null", "[]", "1", "{", "{}x", "\u{0}"] {
-            assert!(int64(body).is_err(), "{body:?}");
-        }
-    }
-
-    /// docs/contracts.md §1, row "count". Seen red with `plain_number` reading through `whole_number`.
-    #[test]
-    fn carts_numbers_are_digits_alone() {
-        let count = |body: &str| Fields::read(body.as_bytes()).and_then(|f| f.plain_number("count"));
-        assert_eq!(count(r#"{"count": 5 }"#), Ok(Some(5)));
-        assert_eq!(count(r#"{"count":-5}"#), Ok(Some(-5)));
-        assert_eq!(count("{}"), Ok(None));
-        for value in ["\"1\"", "1.0", "1e0", "true", "99999999999999999999"] {
-            assert!(count(&format!(r#"{{"count":{value}}}"#)).is_err(), "{value}");
-        }
-    }
-
-    #[test]
-    fn a_query_gives_its_values_as_text() {
-        let query = Fields::from_query("orderId=%31%32&x=%FF").unwrap();
-        assert_eq!(query.int64(&["orderId"]), Ok(12));
-        assert!(Fields::from_query("orderId=").unwrap().int64(&["orderId"]).is_err());
-    }
-
-    #[test]
-    fn a_timestamp_has_as_many_digits_as_it_needs() {
-        let at = |nanos| timestamp(DateTime::from_timestamp(1_700_000_000, nanos).unwrap());
-        assert_eq!(at(0), "2023-11-14T22:13:20Z");
-        assert_eq!(at(5_000), "2023-11-14T22:13:20.000005Z");
-    }
-
-    proptest! {
-        #[test]
-        fn every_int64_survives_the_way_out_and_in(number: i64) {
-            let body = format!(r#"{{"id":{}}}"#, serde_json::to_string(&Int64(number)).unwrap());
-            prop_assert_eq!(int64(&body), Ok(number));
-            let bare = format!(r#"{{"id":{number}}}"#);
-            prop_assert_eq!(int64(&bare), Ok(number));
-        }
-
-        #[test]
-        fn any_bytes_are_read_or_refused(body in prop::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(fields) = Fields::read(&body) {
-                prop_assert!(fields.0.len() <= body.len());
-            }
-        }
-
-        #[test]
-        fn any_text_is_a_number_or_is_not(text in "[-+0-9.eE]{0,40}") {
-            if let Some(number) = whole_number(&text) {
-                let float: f64 = text.parse().unwrap();
-                prop_assert!((number.to_string().parse::<f64>().unwrap() - float).abs() <= float.abs() * 1e-9);
-            }
-        }
-    }
 }
