@@ -66,7 +66,7 @@ impl From<DbErr> for Error {
     }
 }
 
-/// Runs the future `work` unless `call` was answered before; without a call it always runs.
+/// Runs `work` unless `call` was answered before; without a call it always runs.
 ///
 /// The key's row is the first lock of the transaction, so calls with the same key never deadlock over what they
 /// change. `tx` must be at READ COMMITTED: after waiting, the first call's answer has to be visible.
@@ -86,16 +86,16 @@ pub async fn once<A, E, W>(
 where
     A: Serialize + DeserializeOwned,
     E: From<Error>,
-    W: Future<Output = Result<A, E>>,
+    W: AsyncFnOnce() -> Result<A, E>,
 {
     let Some(call) = call else {
-        return Ok(Answered { answer: work.await?, replayed: false });
+        return Ok(Answered { answer: work().await?, replayed: false });
     };
     if !store::claim(tx, call, now).await? {
         let answer = replay(tx, call).await?;
         return Ok(Answered { answer, replayed: true });
     }
-    let answer = work.await?;
+    let answer = work().await?;
     let json = serde_json::to_value(&answer).map_err(Error::from)?;
     store::keep(tx, call, json).await?;
     Ok(Answered { answer, replayed: false })
@@ -115,5 +115,6 @@ mod tests {
     fn every_database_has_this_crates_table() {
         let ours = include_str!("../sql/idempotency.up.sql");
         assert_eq!(include_str!("../../../migrations/loms/0003_idempotency.up.sql"), ours);
+        assert_eq!(include_str!("../../../migrations/comments/0002_idempotency_keys.up.sql"), ours);
     }
 }
