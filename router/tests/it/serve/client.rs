@@ -1,0 +1,191 @@
+//! Small clients: one SSE stream as frames, one WebSocket.
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+
+use super::shop::Shop;
+
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// One block of an event stream.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Frame {
+    pub(crate) id: Option<String>,
+    pub(crate) event: String,
+    pub(crate) data: Value,
+}
+
+impl Frame {
+    /// The version of a subscription frame of any of the three fields.
+    pub(crate) fn version(&self) -> i64 {
+        self.event_object()["version"].as_i64().unwrap_or(-1)
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        self.event_object()["kind"].as_str().unwrap_or_default()
+    }
+
+    fn event_object(&self) -> &Value {
+        let data = &self.data["data"];
+        data.as_object()
+            .and_then(|data| data.values().next())
+            .unwrap_or(&Value::Null)
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        self.data["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_default()
+    }
+}
+
+/// An open event stream.
+pub(crate) struct Sse {
+    response: Response,
+    text: String,
+}
+
+impl Sse {
+    pub(crate) async fn open(shop: &Shop, token: &str, query: &str, last: Option<&str>) -> Self {
+        let mut request = reqwest::Client::new()
+            .post(shop.url())
+            .bearer_auth(token)
+            .header("accept", "text/event-stream")
+            .json(&json!({ "query": query }));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.send().await.expect("answers");
+        assert_eq!(response.status(), StatusCode::OK);
+        Self {
+            response,
+            text: String::new(),
+        }
+    }
+
+    /// The next frame; heartbeats are passed. `None` when the body ended.
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
+        loop {
+            while let Some((block, rest)) = self.text.split_once("\n\n") {
+                let frame = parse(block);
+                self.text = rest.to_owned();
+                if frame.is_some() {
+                    return frame;
+                }
+            }
+            let chunk = tokio::time::timeout(LIMIT, self.response.chunk()).await;
+            let chunk = chunk
+                .expect("a frame in time")
+                .expect("the stream is not cut")?;
+            self.text.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    }
+
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        while frames.len() < count {
+            frames.push(self.next().await.expect("a frame"));
+        }
+        frames
+    }
+}
+
+pub(crate) fn parse(block: &str) -> Option<Frame> {
+    let mut frame = Frame {
+        id: None,
+        event: String::new(),
+        data: Value::Null,
+    };
+    for line in block.lines() {
+        match line
+            .split_once(": ")
+            .unwrap_or((line.trim_end_matches(':'), ""))
+        {
+            ("id", id) => frame.id = Some(id.to_owned()),
+            ("event", event) => event.clone_into(&mut frame.event),
+            ("data", data) => frame.data = serde_json::from_str(data).unwrap_or(Value::Null),
+            _ => {}
+        }
+    }
+    (!frame.event.is_empty()).then_some(frame)
+}
+
+/// A WebSocket, before or after its handshake.
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub(crate) async fn connect(shop: &Shop, protocol: Option<&'static str>) -> Self {
+        let url = format!("ws://{}/graphql", shop.service.address);
+        let mut request = url.into_client_request().expect("a request");
+        if let Some(protocol) = protocol {
+            request
+                .headers_mut()
+                .insert("sec-websocket-protocol", protocol.parse().expect("plain"));
+        }
+        Self(
+            tokio_tungstenite::connect_async(request)
+                .await
+                .expect("connects")
+                .0,
+        )
+    }
+
+    /// Connected, and acknowledged for the caller.
+    pub(crate) async fn greeted(shop: &Shop, token: &str) -> Self {
+        let mut socket = Self::connect(shop, Some("graphql-transport-ws")).await;
+        let bearer = format!("Bearer {token}");
+        socket
+            .say(json!({"type": "connection_init", "payload": {"authorization": bearer}}))
+            .await;
+        assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));
+        socket
+    }
+
+    pub(crate) async fn say(&mut self, message: Value) {
+        self.send(Message::text(message.to_string())).await;
+    }
+
+    pub(crate) async fn send(&mut self, message: Message) {
+        self.0.send(message).await.expect("sent");
+    }
+
+    pub(crate) async fn subscribe(&mut self, id: &str, query: &str, extensions: Value) {
+        let payload = json!({"query": query, "extensions": extensions});
+        self.say(json!({"id": id, "type": "subscribe", "payload": payload}))
+            .await;
+    }
+
+    /// The next message of the protocol.
+    pub(crate) async fn hear(&mut self) -> Value {
+        loop {
+            let message = tokio::time::timeout(LIMIT, self.0.next()).await;
+            match message.expect("a message in time") {
+                Some(Ok(Message::Text(text))) => {
+                    return serde_json::from_str(text.as_str()).expect("JSON");
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("expected a message, got {other:?}"),
+            }
+        }
+    }
+
+    /// The code with which the server closes; messages before it are passed.
+    pub(crate) async fn close_code(&mut self) -> u16 {
+        loop {
+            let message = tokio::time::timeout(LIMIT, self.0.next()).await;
+            match message.expect("closed in time") {
+                Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
+                Some(Ok(_)) => {}
+                other => panic!("expected a close frame, got {other:?}"),
+            }
+        }
+    }
+}

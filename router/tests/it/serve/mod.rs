@@ -1,0 +1,12 @@
+//! What clients of the router see, over real sockets: the real engine and the project's supergraph, small subgraphs in
+//! memory, and a real broker for the streams.
+
+mod client;
+mod drain;
+mod http;
+mod mutation;
+mod resume;
+mod shop;
+mod slow;
+mod sse;
+mod websocket;

@@ -1,0 +1,436 @@
+//! A router over subgraphs in memory, with a topic of its own.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_graphql::{
+    Context, EmptyMutation, EmptySubscription, ID, InputObject, Object, Schema, SimpleObject,
+};
+use chassis::{
+    clock::Clock,
+    graphql::LocalSubgraph,
+    health::Health,
+    kafka,
+    principal::{Scopes, Signer, Verifier},
+    tasks::Tasks,
+};
+use parking_lot::Mutex;
+use rdkafka::{
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use router::{Config, Dependencies, Service, subgraph::Transport};
+use schema::{
+    event::{OrderEvent, OrderStatus, header},
+    id::{OrderId, UserId},
+};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+/// A running router and what stands behind it.
+pub(crate) struct Shop {
+    pub(crate) service: Service,
+    pub(crate) tasks: Tasks,
+    pub(crate) health: Health,
+    pub(crate) orders: Orders,
+    signer: Arc<Signer>,
+    producer: FutureProducer,
+    topic: String,
+    epoch: Uuid,
+}
+
+/// The orders that the fake loms knows.
+#[derive(Clone, Default)]
+pub(crate) struct Orders(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    rows: Mutex<BTreeMap<i64, Row>>,
+    /// Reads of one order wait for a permit when set.
+    gate: Mutex<Option<Arc<Semaphore>>>,
+    /// Reads of one order that have begun.
+    reads: std::sync::atomic::AtomicUsize,
+    paid: std::sync::atomic::AtomicUsize,
+    padding: std::sync::atomic::AtomicUsize,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    owner: i64,
+    version: u32,
+    status: OrderStatus,
+}
+
+pub(crate) const START: &str = "2026-01-02T03:04:05Z";
+
+impl Shop {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let clock = Clock::system();
+        let signer = Arc::new(Signer::generate(clock.clone()));
+        let keys = json!({ "keys": [signer.jwk()] });
+        let keys = serde_json::from_value(keys).expect("a key set");
+        let verifier = Arc::new(Verifier::new(&keys, clock.clone()).expect("a verifier"));
+        let orders = Orders::default();
+        let topic = testkit::topic(2).await;
+        let kafka = kafka::Config {
+            brokers: testkit::kafka().await.to_owned(),
+            topic: topic.clone(),
+            ..kafka::Config::default()
+        };
+        let mut config = Config {
+            playground_enabled: false,
+            ..Config::default()
+        };
+        config.listen = "127.0.0.1:0".parse().expect("an address");
+        config.admin_listen = config.listen;
+        config.rest.enabled = false;
+        change(&mut config);
+        let (tasks, health) = (Tasks::new(), Health::new());
+        let dependencies = Dependencies {
+            subgraphs: subgraphs(&orders),
+            kafka: kafka.clone(),
+            verifier,
+            signer: Arc::clone(&signer),
+            demo_issuer: Some(Arc::clone(&signer)),
+            clock,
+        };
+        let service = Service::start(config, dependencies, &tasks, &health)
+            .await
+            .expect("starts");
+        let producer = kafka::producer(&kafka).expect("a producer");
+        let shop = Self {
+            service,
+            tasks,
+            health,
+            orders,
+            signer,
+            producer,
+            topic,
+            epoch: Uuid::now_v7(),
+        };
+        shop.ready().await;
+        shop
+    }
+
+    /// Stops everything; every task must end in time.
+    pub(crate) async fn stop(self) {
+        let late = self.tasks.shutdown(Duration::from_secs(10)).await;
+        assert!(late.is_empty(), "tasks that did not stop: {late:?}");
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/graphql", self.service.address)
+    }
+
+    pub(crate) fn token(&self, user: i64) -> String {
+        self.token_for(user, Scopes::CUSTOMER, Duration::from_secs(600))
+    }
+
+    pub(crate) fn ops(&self) -> String {
+        self.token_for(1, Scopes::OPS, Duration::from_secs(600))
+    }
+
+    pub(crate) fn token_for(&self, user: i64, scopes: Scopes, ttl: Duration) -> String {
+        let user = UserId::try_from(user).expect("a user id");
+        self.signer
+            .user_token(user, scopes, ttl)
+            .expose()
+            .to_owned()
+    }
+
+    /// Changes an order and sends its event, as loms and its relay do.
+    pub(crate) async fn change(&self, id: i64, owner: i64, status: OrderStatus) -> u32 {
+        let version = self.orders.set(id, owner, status);
+        self.announce(id, owner, version, status).await;
+        version
+    }
+
+    /// Sends an event without a change.
+    pub(crate) async fn announce(&self, id: i64, owner: i64, version: u32, status: OrderStatus) {
+        let event = OrderEvent {
+            event_id: Uuid::now_v7(),
+            order_id: OrderId::try_from(id).expect("an order id"),
+            user_id: UserId::try_from(owner).expect("a user id"),
+            version,
+            status,
+            moment: Clock::system().now(),
+            traceparent: None,
+        };
+        let epoch = self.epoch.to_string();
+        let mut headers = OwnedHeaders::new();
+        for (key, value) in &event.headers() {
+            headers = headers.insert(Header {
+                key,
+                value: Some(value),
+            });
+        }
+        headers = headers.insert(Header {
+            key: header::STREAM_EPOCH,
+            value: Some(&epoch),
+        });
+        let (key, value) = (event.key(), event.value());
+        let record = FutureRecord::to(&self.topic)
+            .key(&key)
+            .payload(&value)
+            .headers(headers);
+        let sent = self.producer.send(record, Duration::from_secs(10)).await;
+        sent.expect("the broker takes the event");
+    }
+
+    async fn ready(&self) {
+        testkit::eventually("the router is ready", Duration::from_secs(30), async || {
+            self.health.is_ready().then_some(())
+        })
+        .await;
+    }
+}
+
+impl Orders {
+    /// The next version of an order.
+    pub(crate) fn set(&self, id: i64, owner: i64, status: OrderStatus) -> u32 {
+        let mut rows = self.0.rows.lock();
+        let version = rows.get(&id).map_or(1, |row| row.version + 1);
+        rows.insert(
+            id,
+            Row {
+                owner,
+                version,
+                status,
+            },
+        );
+        version
+    }
+
+    /// Makes reads of an order wait for permits.
+    pub(crate) fn gate(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.0.gate.lock() = Some(Arc::clone(&gate));
+        gate
+    }
+
+    pub(crate) fn open_gate(&self) {
+        if let Some(gate) = self.0.gate.lock().take() {
+            gate.close();
+        }
+    }
+
+    pub(crate) fn reads(&self) -> usize {
+        self.0.reads.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    pub(crate) fn paid(&self) -> usize {
+        self.0.paid.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Gives product names this many bytes.
+    pub(crate) fn pad_names(&self, bytes: usize) {
+        self.0
+            .padding
+            .store(bytes, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    async fn pass(&self) {
+        self.0
+            .reads
+            .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let gate = self.0.gate.lock().clone();
+        if let Some(gate) = gate
+            && let Ok(permit) = gate.acquire().await
+        {
+            permit.forget();
+        }
+    }
+}
+
+fn subgraphs(orders: &Orders) -> BTreeMap<String, Transport> {
+    let loms = Schema::build(
+        LomsQuery(orders.clone()),
+        LomsMutation(orders.clone()),
+        EmptySubscription,
+    )
+    .enable_federation()
+    .finish();
+    let cart = Schema::build(CartQuery(orders.clone()), EmptyMutation, EmptySubscription)
+        .enable_federation()
+        .finish();
+    let comments = Schema::build(CommentsQuery, EmptyMutation, EmptySubscription)
+        .enable_federation()
+        .finish();
+    [
+        (
+            "loms".to_owned(),
+            Transport::Local(LocalSubgraph::new("loms", loms)),
+        ),
+        (
+            "cart".to_owned(),
+            Transport::Local(LocalSubgraph::new("cart", cart)),
+        ),
+        (
+            "comments".to_owned(),
+            Transport::Local(LocalSubgraph::new("comments", comments)),
+        ),
+    ]
+    .into()
+}
+
+struct LomsQuery(Orders);
+struct LomsMutation(Orders);
+struct CartQuery(Orders);
+struct CommentsQuery;
+
+#[derive(SimpleObject)]
+#[graphql(name = "Order")]
+struct FakeOrder {
+    id: ID,
+    version: u32,
+    status: String,
+    created_at: String,
+    history: Vec<FakeChange>,
+    lines: Vec<FakeLine>,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "OrderStatusChange")]
+struct FakeChange {
+    version: u32,
+    status: String,
+    at: String,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "OrderLine")]
+struct FakeLine {
+    product: FakeProductRef,
+    count: u32,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "Product")]
+struct FakeProductRef {
+    sku: ID,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "Product")]
+struct FakeProduct {
+    sku: ID,
+    name: String,
+}
+
+#[derive(InputObject)]
+struct PayOrderInput {
+    order_id: ID,
+    idempotency_key: Option<String>,
+}
+
+#[derive(SimpleObject)]
+struct OrderPayload {
+    order: Option<FakeOrder>,
+    user_errors: Vec<FakeUserError>,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "UserError")]
+struct FakeUserError {
+    message: String,
+}
+
+impl FakeOrder {
+    fn of(id: i64, row: Row) -> Self {
+        let status = row.status.graphql_name().to_owned();
+        let at = START.to_owned();
+        let change = FakeChange {
+            version: row.version,
+            status: status.clone(),
+            at: at.clone(),
+        };
+        let line = FakeLine {
+            product: FakeProductRef {
+                sku: ID::from(10 * id),
+            },
+            count: 2,
+        };
+        Self {
+            id: ID::from(id),
+            version: row.version,
+            status,
+            created_at: at,
+            history: vec![change],
+            lines: vec![line],
+        }
+    }
+}
+
+fn find(orders: &Orders, ctx: &Context<'_>, id: &ID) -> Option<FakeOrder> {
+    let id = id.parse().ok()?;
+    let row = orders.0.rows.lock().get(&id).copied()?;
+    let principal = chassis::graphql::principal(ctx).ok()?;
+    let owner = UserId::try_from(row.owner).ok()?;
+    principal.may_read(owner).then(|| FakeOrder::of(id, row))
+}
+
+#[Object(name = "Query")]
+impl LomsQuery {
+    async fn order(&self, ctx: &Context<'_>, id: ID) -> Option<FakeOrder> {
+        self.0.pass().await;
+        find(&self.0, ctx, &id)
+    }
+
+    #[graphql(entity)]
+    async fn find_order(&self, ctx: &Context<'_>, id: ID) -> Option<FakeOrder> {
+        find(&self.0, ctx, &id)
+    }
+}
+
+#[Object(name = "Mutation")]
+impl LomsMutation {
+    async fn pay_order(&self, ctx: &Context<'_>, input: PayOrderInput) -> OrderPayload {
+        self.0.pass().await;
+        self.0
+            .0
+            .paid
+            .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        OrderPayload {
+            order: find(&self.0, ctx, &input.order_id),
+            user_errors: Vec::new(),
+        }
+    }
+}
+
+#[Object(name = "Query")]
+impl CartQuery {
+    async fn product(&self, sku: ID) -> Option<FakeProduct> {
+        self.find_product_by(sku)
+    }
+
+    #[graphql(entity)]
+    async fn find_product(&self, sku: ID) -> Option<FakeProduct> {
+        self.find_product_by(sku)
+    }
+}
+
+impl CartQuery {
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of an entity resolver")]
+    fn find_product_by(&self, sku: ID) -> Option<FakeProduct> {
+        let bytes = self.0.0.padding.load(std::sync::atomic::Ordering::SeqCst);
+        let name = format!("product {}{}", sku.as_str(), "x".repeat(bytes));
+        Some(FakeProduct { sku, name })
+    }
+}
+
+#[Object(name = "Query")]
+impl CommentsQuery {
+    async fn comment(&self, id: ID) -> Option<FakeComment> {
+        Some(FakeComment { id })
+    }
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "Comment")]
+struct FakeComment {
+    id: ID,
+}
