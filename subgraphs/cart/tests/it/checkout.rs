@@ -13,10 +13,13 @@ use cart::{
     loms::Loms,
 };
 use chassis::fault::Coded;
+use migrations::Database;
+use testkit::TestDatabase;
 
-use crate::{fake_loms::FakeLoms, postgres_carts, products::FakeCatalogue, sku, units, user};
+use crate::{fake_loms::FakeLoms, products::FakeCatalogue, sku, units, user};
 
 struct Shop {
+    _database: TestDatabase,
     catalogue: Arc<FakeCatalogue>,
     carts: Carts,
     checkouts: Checkouts,
@@ -25,12 +28,14 @@ struct Shop {
 impl Shop {
     async fn new(loms: Loms) -> Self {
         let catalogue = Arc::new(FakeCatalogue::default());
-        let store: Arc<PostgresCarts> = Arc::new(postgres_carts().await);
+        let database = testkit::database(Database::Cart).await;
+        let store = Arc::new(PostgresCarts::new(database.db.clone()));
         let products = catalogue.products();
         Self {
             carts: Carts::new(store.clone(), products.clone(), loms.clone()),
             checkouts: Checkouts::new(store, products, loms),
             catalogue,
+            _database: database,
         }
     }
 
@@ -38,7 +43,7 @@ impl Shop {
         self.carts
             .add_item(user(1), sku(id), units(count), None)
             .await
-            .unwrap();
+            .expect("there is enough");
     }
 
     async fn checkout(&self, key: Option<&str>) -> Result<i64, Error> {
@@ -49,7 +54,7 @@ impl Shop {
     }
 
     async fn lines(&self) -> Vec<(i64, u32)> {
-        let cart = self.carts.find(user(1)).await.unwrap();
+        let cart = self.carts.find(user(1)).await.expect("postgres answers");
         cart.lines()
             .map(|(sku, count)| (sku.get(), count.get()))
             .collect()

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -49,10 +49,12 @@ impl FakeLoms {
         address: SocketAddr,
         stock: impl IntoIterator<Item = (i64, u32)>,
     ) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind(address)
+            .await
+            .expect("the address is free");
+        let address = listener.local_addr().expect("a bound address");
         let state = Arc::new(Fake::default());
-        state.books.lock().unwrap().stock.extend(stock);
+        state.books().stock.extend(stock);
         let tasks = Tasks::default();
         let (service, stop) = (LomsServer::from_arc(state.clone()), tasks.token());
         tasks.spawn("fake order service", async move {
@@ -61,7 +63,7 @@ impl FakeLoms {
             server
                 .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
                 .await
-                .unwrap();
+                .expect("the fake serves");
         });
         Self {
             address,
@@ -75,28 +77,28 @@ impl FakeLoms {
     }
 
     pub(crate) fn client(&self) -> cart::loms::Loms {
-        cart::loms::Loms::new(&self.url(), Duration::from_secs(5)).unwrap()
+        cart::loms::Loms::new(&self.url(), Duration::from_secs(5)).expect("an address")
     }
 
     /// From now on an order is made and its caller never hears of it.
     pub(crate) fn lose_answers(&self, lose: bool) {
-        self.state.books.lock().unwrap().lose_answers = lose;
+        self.state.books().lose_answers = lose;
     }
 
     /// Waits until an order was made whose answer is lost.
     pub(crate) async fn ordered(&self) {
         tokio::time::timeout(Duration::from_secs(10), self.state.ordered.notified())
             .await
-            .unwrap();
+            .expect("an order is made");
     }
 
     pub(crate) fn restock(&self, sku: i64, free: u32) {
-        self.state.books.lock().unwrap().stock.insert(sku, free);
+        self.state.books().stock.insert(sku, free);
     }
 
     /// The orders that were made, each as (sku, count, unit price) lines.
     pub(crate) fn orders(&self) -> Vec<Vec<(i64, u32, Option<i64>)>> {
-        let books = self.state.books.lock().unwrap();
+        let books = self.state.books();
         let lines = |order: &OrderCreateRequest| {
             order
                 .items
@@ -110,6 +112,14 @@ impl FakeLoms {
     pub(crate) async fn stop(self) -> SocketAddr {
         self.tasks.shutdown(Duration::from_secs(5)).await;
         self.address
+    }
+}
+
+impl Fake {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books
+            .lock()
+            .expect("nothing panics while it holds the lock")
     }
 }
 
@@ -134,10 +144,10 @@ impl Books {
             return Err(Status::failed_precondition("short"));
         }
         for item in &order.items {
-            *self.stock.get_mut(&item.sku).unwrap() -= item.count;
+            *self.stock.get_mut(&item.sku).expect("checked above") -= item.count;
         }
         self.made.push(order.clone());
-        let id = i64::try_from(self.made.len()).unwrap();
+        let id = i64::try_from(self.made.len()).expect("a few orders");
         self.by_key.insert(key, (order, Some(id)));
         Ok(id)
     }
@@ -153,9 +163,9 @@ impl Loms for Fake {
             .metadata()
             .get(cart::loms::KEY_METADATA)
             .expect("cart sends a key");
-        let key = key.to_str().unwrap().to_owned();
+        let key = key.to_str().expect("a UUID").to_owned();
         let (order_id, lost) = {
-            let mut books = self.books.lock().unwrap();
+            let mut books = self.books();
             (books.create(key, request.into_inner())?, books.lose_answers)
         };
         if lost {
@@ -169,13 +179,7 @@ impl Loms for Fake {
         &self,
         request: Request<StocksInfoRequest>,
     ) -> Result<Response<StocksInfoResponse>, Status> {
-        let free = self
-            .books
-            .lock()
-            .unwrap()
-            .stock
-            .get(&request.into_inner().sku)
-            .copied();
+        let free = self.books().stock.get(&request.into_inner().sku).copied();
         let count = free.ok_or_else(|| Status::not_found("no stock row"))?;
         Ok(Response::new(StocksInfoResponse { count }))
     }

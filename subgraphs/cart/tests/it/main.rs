@@ -10,18 +10,13 @@ mod repository;
 use ::schema::id::{Quantity, Sku, UserId};
 
 fn user(id: i64) -> UserId {
-    UserId::try_from(id).unwrap()
+    UserId::try_from(id).expect("within its bounds")
 }
 
 fn sku(id: i64) -> Sku {
-    Sku::try_from(id).unwrap()
+    Sku::try_from(id).expect("within its bounds")
 }
 
 fn units(count: u32) -> Quantity {
-    Quantity::try_from(count).unwrap()
-}
-
-/// A fresh, migrated database of this test's own.
-async fn postgres_carts() -> cart::cart::store::PostgresCarts {
-    cart::cart::store::PostgresCarts::new(testkit::database(migrations::Database::Cart).await)
+    Quantity::try_from(count).expect("within its bounds")
 }

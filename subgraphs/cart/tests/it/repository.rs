@@ -2,11 +2,17 @@
 
 use ::schema::id::OrderId;
 use cart::{
-    cart::{Cart, Change, Error, Refusal, Repository, domain::Prices, store::MemoryCarts},
+    cart::{
+        Cart, Change, Error, Refusal, Repository,
+        domain::Prices,
+        store::{MemoryCarts, PostgresCarts},
+    },
     checkout::{self, Answer, Checkout, Opened},
 };
 
-use crate::{postgres_carts, sku, units, user};
+use migrations::Database;
+
+use crate::{sku, units, user};
 
 async fn check<F>(promise: impl Fn(Stores) -> F)
 where
@@ -18,7 +24,8 @@ where
         checkouts: Box::new(memory),
     })
     .await;
-    let postgres = postgres_carts().await;
+    let database = testkit::database(Database::Cart).await;
+    let postgres = PostgresCarts::new(database.db.clone());
     promise(Stores {
         carts: Box::new(postgres.clone()),
         checkouts: Box::new(postgres),
@@ -64,7 +71,11 @@ impl Stores {
     }
 
     async fn lines(&self, owner: i64) -> Vec<(i64, u32)> {
-        let cart = self.carts.find(user(owner)).await.unwrap();
+        let cart = self
+            .carts
+            .find(user(owner))
+            .await
+            .expect("the store answers");
         cart.lines()
             .map(|(sku, count)| (sku.get(), count.get()))
             .collect()
@@ -75,7 +86,7 @@ impl Stores {
         self.checkouts
             .open(user(owner), key, &prices)
             .await
-            .unwrap()
+            .expect("the store answers")
     }
 
     async fn ready(&self, owner: i64, key: Option<&str>) -> Checkout {
@@ -89,12 +100,12 @@ impl Stores {
         self.checkouts
             .settle(user(owner), checkout.id, answer)
             .await
-            .unwrap()
+            .expect("the store answers")
     }
 }
 
 fn ordered(id: i64) -> Answer {
-    Answer::Ordered(OrderId::try_from(id).unwrap())
+    Answer::Ordered(OrderId::try_from(id).expect("above 0"))
 }
 
 /// Contracts §1: repeated adds sum up, lines ascend, carts of two users are two carts.
