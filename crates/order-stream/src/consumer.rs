@@ -1,6 +1,6 @@
 //! Consumers of the order-event topic that belong to no group: they are told where to read.
 
-use std::time::Duration;
+use std::{fmt, ops::Deref, time::Duration};
 
 use chassis::kafka;
 use rdkafka::{
@@ -31,17 +31,21 @@ fn settings(config: &kafka::Config) -> ClientConfig {
 }
 
 /// The one long-lived consumer of a process.
-pub(crate) fn tail(config: &kafka::Config) -> KafkaResult<StreamConsumer> {
-    settings(config).set("fetch.wait.max.ms", "250").create()
+pub(crate) fn tail(config: &kafka::Config) -> KafkaResult<OffReactor> {
+    settings(config)
+        .set("fetch.wait.max.ms", "250")
+        .create()
+        .map(|made| OffReactor(Some(made)))
 }
 
 /// A consumer for one reader that is behind the log; small, because there may be several.
-pub(crate) fn replay(config: &kafka::Config) -> KafkaResult<StreamConsumer> {
+pub(crate) fn replay(config: &kafka::Config) -> KafkaResult<OffReactor> {
     settings(config)
         .set("fetch.wait.max.ms", "50")
         .set("queued.max.messages.kbytes", REPLAY_QUEUE_KIB)
         .set("max.partition.fetch.bytes", "262144")
         .create()
+        .map(|made| OffReactor(Some(made)))
 }
 
 /// A consumer that only asks for the topic's bounds.
@@ -125,4 +129,30 @@ fn find_header(headers: Option<&BorrowedHeaders>, name: &str) -> Option<Vec<u8>>
         .find(|header| header.key == name)?
         .value
         .map(<[u8]>::to_vec)
+}
+
+/// A consumer that is closed off the reactor: closing waits for librdkafka's threads.
+pub(crate) struct OffReactor(Option<StreamConsumer>);
+
+impl Deref for OffReactor {
+    type Target = StreamConsumer;
+
+    fn deref(&self) -> &StreamConsumer {
+        self.0.as_ref().expect("the consumer is there until drop")
+    }
+}
+
+impl Drop for OffReactor {
+    fn drop(&mut self) {
+        let consumer = self.0.take();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            drop(runtime.spawn_blocking(move || drop(consumer)));
+        }
+    }
+}
+
+impl fmt::Debug for OffReactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamConsumer")
+    }
 }

@@ -6,16 +6,13 @@
 
 use std::sync::Arc;
 
-use rdkafka::{
-    consumer::StreamConsumer,
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
-};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use schema::event::OrderEvent;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     bounds::Bounds,
-    consumer::{self, PREAMBLE},
+    consumer::{self, OffReactor, PREAMBLE},
     cursor::Cursor,
     log::Record,
     scope::Scope,
@@ -36,7 +33,7 @@ pub(crate) enum Replayed {
 /// A reader's way from its cursor to the log.
 #[derive(Debug)]
 pub(crate) struct Replay {
-    consumer: Closing,
+    consumer: OffReactor,
     frontier: Cursor,
     /// Where it began: messages below only teach `versions`.
     begin: Cursor,
@@ -56,11 +53,11 @@ impl Replay {
         bounds: &Bounds,
         turn: OwnedSemaphorePermit,
     ) -> KafkaResult<Self> {
-        let consumer = Closing(Some(consumer::replay(config)?));
+        let consumer = consumer::replay(config)?;
         let low = |partition: usize| bounds.low.get(partition).copied().unwrap_or(0);
         let unread = (0..aim.offsets().len()).filter(|p| begin.next(*p) < aim.next(*p));
         let from = unread.map(|p| (p, (begin.next(p) - PREAMBLE).max(low(p))));
-        consumer::assign(consumer.get(), &config.topic, from)?;
+        consumer::assign(&consumer, &config.topic, from)?;
         // The frontier speaks for the stream as it is now, whatever the first cursor knew of it.
         let frontier = Cursor::new(aim.epoch(), begin.offsets());
         let versions = Versions::default();
@@ -82,7 +79,6 @@ impl Replay {
         while !self.frontier.covers(&self.aim) {
             let received = self
                 .consumer
-                .get()
                 .recv()
                 .await
                 .map(|message| consumer::record(&message));
@@ -133,29 +129,5 @@ impl Replay {
         }
         offsets[partition] = offsets[partition].max(next);
         self.frontier = Cursor::new(self.frontier.epoch(), &offsets);
-    }
-}
-
-/// A consumer that is closed off the reactor: closing waits for librdkafka's threads.
-struct Closing(Option<StreamConsumer>);
-
-impl Closing {
-    fn get(&self) -> &StreamConsumer {
-        self.0.as_ref().expect("the consumer is there until drop")
-    }
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        let consumer = self.0.take();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn_blocking(move || drop(consumer));
-        }
-    }
-}
-
-impl std::fmt::Debug for Closing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StreamConsumer")
     }
 }

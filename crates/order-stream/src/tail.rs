@@ -6,15 +6,12 @@
 use std::sync::Arc;
 
 use chassis::health::Component;
-use rdkafka::{
-    consumer::StreamConsumer,
-    error::{KafkaError, RDKafkaErrorCode},
-};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use uuid::Uuid;
 
 use crate::{
     bounds::{Bounds, Unavailable},
-    consumer::{self, PREAMBLE},
+    consumer::{self, OffReactor, PREAMBLE},
     cursor::Cursor,
     log::{Appended, Record},
     metrics,
@@ -62,25 +59,26 @@ async fn follow(
     epoch: Uuid,
 ) -> Result<std::convert::Infallible, Broken> {
     let bounds = shared.bounds.ask().await?;
-    let consumer = Arc::new(start(shared, &bounds, epoch)?);
+    let consumer = start(shared, &bounds, epoch)?;
     let aim = Cursor::new(epoch, &bounds.high);
     become_live(shared, health, &aim);
-    let mut check = tokio::time::interval(shared.config.check_interval);
-    check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Beside the reading, so that a broker that is slow to answer holds up no event.
+    let inspecting = watch(shared, health, bounds.high.len());
+    tokio::pin!(inspecting);
     loop {
         tokio::select! {
+            broken = &mut inspecting => return Err(broken),
             received = consumer.recv() => match received {
                 Ok(message) => append(shared, consumer::record(&message))?,
                 Err(error) => judge(error, health)?,
             },
-            _ = check.tick() => inspect(shared, health, bounds.high.len()).await?,
         }
         become_live(shared, health, &aim);
     }
 }
 
 /// Starts the log over at the earliest place that fits, and a consumer somewhat before it.
-fn start(shared: &Shared, bounds: &Bounds, epoch: Uuid) -> Result<StreamConsumer, Broken> {
+fn start(shared: &Shared, bounds: &Bounds, epoch: Uuid) -> Result<OffReactor, Broken> {
     let partitions = bounds.high.len().max(1);
     let fitting = shared.config.log_bytes / EVENT_BYTES / partitions;
     let fitting = i64::try_from(fitting).unwrap_or(i64::MAX);
@@ -102,10 +100,12 @@ fn start(shared: &Shared, bounds: &Bounds, epoch: Uuid) -> Result<StreamConsumer
 }
 
 fn become_live(shared: &Shared, health: &Component, aim: &Cursor) {
-    let mut log = shared.log.write();
-    if !log.is_live() && log.end().covers(aim) {
-        log.set_live();
-        drop(log);
+    let due = {
+        let log = shared.log.read();
+        !log.is_live() && log.end().covers(aim)
+    };
+    if due {
+        shared.log.write().set_live();
         shared.live.send_replace(true);
         health.up();
     }
@@ -139,6 +139,16 @@ fn judge(error: KafkaError, health: &Component) -> Result<(), Broken> {
         other => {
             health.down(other.to_string());
             Ok(())
+        }
+    }
+}
+
+/// Looks at the topic's bounds again and again, until they do not fit what was read.
+async fn watch(shared: &Shared, health: &Component, partitions: usize) -> Broken {
+    loop {
+        tokio::time::sleep(shared.config.check_interval).await;
+        if let Err(broken) = inspect(shared, health, partitions).await {
+            return broken;
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use schema::event::OrderStatus;
+use schema::{event::OrderStatus, id::OrderId};
 
 use super::*;
 

@@ -1,0 +1,73 @@
+//! Crashes and outages between commit, acknowledgement and mark.
+
+use crate::shop::{Shop, assert_in_order, change, changes, read};
+
+/// Lets no row be marked, as a crash between the acknowledgement and the mark does.
+const NO_MARKS: &str = "
+    create function refuse_mark() returns trigger language plpgsql as
+        $$ begin raise exception 'no mark'; end $$;
+    create trigger refuse_mark before update on outbox for each row execute function refuse_mark()";
+
+/// Seen red with the mark before the send: the events of the failed pass never arrived.
+#[tokio::test]
+async fn a_crash_between_acknowledgement_and_mark_repeats_and_loses_nothing() {
+    let shop = Shop::open().await;
+    shop.execute(NO_MARKS).await;
+    let events = changes(1..50, 3);
+    shop.commit(&events).await;
+    let _process = shop.process();
+    let mut seen = shop.until_seen(&events).await;
+    shop.execute("drop trigger refuse_mark on outbox").await;
+    let after = change(60, 1);
+    shop.commit(std::slice::from_ref(&after)).await;
+    seen.extend(shop.until_seen(&[after]).await);
+    assert!(seen.len() > events.len() + 1, "the rows were sent again");
+    assert_in_order(&seen);
+    shop.until_all_sent().await;
+}
+
+#[tokio::test]
+async fn orders_go_on_without_a_broker_and_the_backlog_drains_in_order() {
+    let mut broker = testkit::OwnKafka::start().await;
+    broker.create_topic("events", 2).await;
+    let shop = Shop::with_topic(broker.brokers(), "events".to_owned()).await;
+    let process = shop.process();
+    let first = changes(1..20, 1);
+    shop.commit(&first).await;
+    process.relay.wake();
+    let mut seen = shop.until_seen(&first).await;
+
+    broker.kill().await;
+    let mut events = Vec::new();
+    for order in 1..200 {
+        let change = change(order, if order < 20 { 2 } else { 1 });
+        shop.commit(std::slice::from_ref(&change)).await;
+        process.relay.wake();
+        events.push(change);
+    }
+    broker.restart().await;
+    seen.extend(shop.until_seen(&events).await);
+    assert_in_order(&seen);
+    shop.until_all_sent().await;
+}
+
+/// Offsets that clients hold are worthless in a topic that was replaced. Seen red with the check left out.
+#[tokio::test]
+async fn a_replaced_topic_begins_another_epoch_and_the_same_topic_does_not() {
+    let mut shop = Shop::open().await;
+    let epoch = async |shop: &Shop, event| {
+        let process = shop.process();
+        shop.commit(std::slice::from_ref(&event)).await;
+        let seen = shop.until_seen(&[event]).await;
+        shop.until_all_sent().await;
+        process.tasks.shutdown(crate::shop::LIMIT).await;
+        seen.last().unwrap().epoch.clone()
+    };
+    let first = epoch(&shop, change(1, 1)).await;
+    assert_eq!(epoch(&shop, change(1, 2)).await, first);
+    shop.kafka.topic = testkit::topic(2).await;
+    shop.topic = read(&shop.kafka);
+    let second = epoch(&shop, change(1, 3)).await;
+    assert!(second > first, "{second} sorts after {first}");
+    assert_eq!(epoch(&shop, change(1, 4)).await, second);
+}

@@ -1,0 +1,8 @@
+//! The outbox against a real database and a real broker.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod failure;
+mod leader;
+mod send;
+mod shop;
