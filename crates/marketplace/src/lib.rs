@@ -1,1 +1,80 @@
-//! marketplace.
+//! The launcher: one binary with a subcommand for each process, and `up` for a developer's machine.
+//!
+//! Invariants: the same code and settings run in one process and in many; `up` stops everything that it started, in
+//! reverse order, and nothing that it did not start. Start reading at [`cli`], then [`up`].
+
+pub mod cli;
+mod command;
+mod http;
+mod keys;
+mod output;
+pub mod services;
+pub mod settings;
+mod signals;
+pub mod up;
+
+use std::process::ExitCode;
+
+use chassis::telemetry;
+
+use crate::cli::{Cli, Command, ConfigAction};
+use crate::settings::Settings;
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// What stopped it, with the way to mend it.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Command::Sdl(sdl) = &cli.command {
+        command::sdl::run(sdl.of);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings::load(&cli.common)?;
+    match &cli.command {
+        Command::Config(config) => match config.action {
+            ConfigAction::Print => command::config::print(&settings)?,
+        },
+        Command::Doctor => {
+            return Ok(if command::doctor::run(&settings).await {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+        Command::CleanData => command::clean::run(&settings)?,
+        Command::Sdl(_) => {}
+        running => {
+            telemetry::init(&settings.telemetry, name(running))?;
+            Box::pin(start(settings, &cli)).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start(settings: Settings, cli: &Cli) -> anyhow::Result<()> {
+    match &cli.command {
+        Command::Up(options) => up::run(settings, &cli.common, options).await,
+        Command::Migrate(migrate) => command::migrate::run(&settings, migrate.direction).await,
+        Command::Seed => up::prepare::seed(&settings).await,
+        service => command::service::run(settings, service).await,
+    }
+}
+
+/// The process's name in logs and traces.
+fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Up(_)
+        | Command::Config(_)
+        | Command::CleanData
+        | Command::Doctor
+        | Command::Sdl(_) => "marketplace",
+        Command::Router => "router",
+        Command::Cart => "cart",
+        Command::Loms => "loms",
+        Command::Comments => "comments",
+        Command::Notifier => "notifier",
+        Command::ProductService => "product-service",
+        Command::Migrate(_) => "migrate",
+        Command::Seed => "seed",
+    }
+}

@@ -1,0 +1,119 @@
+//! The user who runs it: clear refusals, a clean end, a quick second start.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::shop::{Arrangement, Shop, command, free_offset};
+
+/// Seen red with the check of the ports taken out: the message came after Kafka's start.
+#[tokio::test]
+async fn a_taken_port_is_named_with_its_setting_before_anything_is_started() {
+    let folder = TempDir::new().unwrap();
+    let offset = free_offset();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 8084 + offset)).unwrap();
+    let started = Instant::now();
+    let output = command(&folder.path().join("state"), offset)
+        .arg("up")
+        .output()
+        .unwrap();
+    drop(taken);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(told.contains(&format!("port {}", 8084 + offset)), "{told}");
+    assert!(told.contains("router.rest.loms_listen"), "{told}");
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "took {:?}",
+        started.elapsed()
+    );
+    assert!(
+        !folder.path().join("state/kafka").exists(),
+        "Kafka was begun"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_setting_stops_the_start_by_its_name() {
+    let folder = TempDir::new().unwrap();
+    let mut command = command(&folder.path().join("state"), 0);
+    let output = command
+        .args(["--set", "router.lisen=127.0.0.1:1", "config", "print"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("lisen"), "{told}");
+}
+
+#[tokio::test]
+async fn production_refuses_what_the_demo_lives_on() {
+    let folder = TempDir::new().unwrap();
+    let mut command = command(&folder.path().join("state"), 0);
+    let output = command
+        .args(["--set", "profile=production", "up"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && told.contains("production"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_stop_leaves_no_process_and_the_second_start_is_quick() {
+    let folder = TempDir::new().unwrap();
+    let offset = free_offset();
+    let first = Shop::start_in(folder.path(), Arrangement::Together, offset).await;
+    let processes = first.processes();
+    assert!(
+        processes.len() >= 3,
+        "the launcher, Postgres and Kafka: {processes:?}"
+    );
+    let took = first.stop().await;
+    assert!(took < Duration::from_secs(10), "the stop took {took:?}");
+    let left: Vec<_> = processes
+        .iter()
+        .filter(|process| process.is_running())
+        .collect();
+    assert!(left.is_empty(), "left behind: {left:?}");
+
+    let started = Instant::now();
+    let second = Shop::start_in(folder.path(), Arrangement::Together, offset).await;
+    let took = started.elapsed();
+    // The promise is 5 s on a quiet machine; the tests' machine is not quiet.
+    assert!(
+        took < Duration::from_secs(15),
+        "the second start took {took:?}"
+    );
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_launcher_on_the_same_folder_is_told_who_has_it() {
+    let shop = Shop::shared().await;
+    let output = command(shop.state(), shop.offset())
+        .arg("up")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && told.contains("in use by process"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn the_banner_links_to_everything_and_shows_no_password() {
+    let shop = Shop::shared().await;
+    let banner = shop.output();
+    for port in [4000, 8080, 8084, 8086, 8082, 8083, 9092, 5433] {
+        assert!(
+            banner.contains(&format!("127.0.0.1:{}", shop.port(port))),
+            "no {port} in\n{banner}"
+        );
+    }
+    assert!(banner.contains("marketplace:***@"), "{banner}");
+    assert!(banner.contains("not against power loss"), "{banner}");
+}

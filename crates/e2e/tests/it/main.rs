@@ -1,0 +1,13 @@
+//! One binary, one shared marketplace: `shop` starts it, each other module is a kind of user.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
+mod crash;
+mod graphql;
+mod grpc;
+mod launcher;
+mod playground;
+mod rest;
+mod rest_contract;
+mod shop;
+mod subscription;

@@ -1,0 +1,182 @@
+//! The command line. What every command shares is in [`Common`]; the help texts are the product's first manual.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A shop back end: carts, orders, comments and live order events behind one GraphQL graph, REST and gRPC.
+#[derive(Debug, Parser)]
+#[command(name = "marketplace", version, propagate_version = true, after_long_help = EXAMPLES)]
+pub struct Cli {
+    /// What every command shares.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes; they win over the environment and the file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// Settings file; without this flag marketplace.toml is read when it exists
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for data, logs and keys [default: .marketplace]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Moves every port of the marketplace by this much, so that two can run side by side
+    #[arg(long, global = true, value_name = "N")]
+    pub port_offset: Option<u16>,
+    /// Port of the Kafka that `up` starts [default: 9092]
+    #[arg(long, global = true, value_name = "PORT")]
+    pub kafka_port: Option<u16>,
+    /// Port of the Postgres that `up` starts [default: 5433]
+    #[arg(long, global = true, value_name = "PORT")]
+    pub postgres_port: Option<u16>,
+    /// Sets one setting, as in --set router.listen=127.0.0.1:4400; may be repeated
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the whole marketplace on this machine: Postgres, Kafka, and every service
+    #[command(after_long_help = UP)]
+    Up(Up),
+    /// Run the router: GraphQL, playground, streams (4000), admin (4001), REST (8080, 8081, 8084, 8086)
+    Router,
+    /// Run the cart subgraph (4101)
+    Cart,
+    /// Run the order service: gRPC (8083), subgraph (4102), relay to Kafka
+    Loms,
+    /// Run the comments subgraph (4103)
+    Comments,
+    /// Run the notifier, a consumer of the order events
+    Notifier,
+    /// Run the product service that stands in for the real one (8082)
+    ProductService,
+    /// Change the databases' schema: up, down, or show where they stand
+    Migrate(Migrate),
+    /// Load the stocks of the catalogue into the order service's database; what is there stays
+    Seed,
+    /// Check this machine: each missing thing with the line that mends it
+    Doctor,
+    /// Delete data, logs and keys of this folder's `up`; refused while it runs
+    CleanData,
+    /// Look at the settings in force
+    Config(Config),
+    /// Print a subgraph's schema (cart, loms, comments, events) or the supergraph
+    Sdl(Sdl),
+}
+
+/// Flags of `up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Run each service as a process of its own, restarted when it dies
+    #[arg(long)]
+    pub processes: bool,
+}
+
+/// Flags of `migrate`.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Which way
+    #[arg(value_enum, default_value_t = Direction::Up)]
+    pub direction: Direction,
+}
+
+/// Which way a migration goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Direction {
+    /// Create missing databases and apply what is pending
+    Up,
+    /// Take every migration back; the data goes with it
+    Down,
+    /// Show what is applied and what is pending
+    Status,
+}
+
+/// Subcommands of `config`.
+#[derive(Debug, Args)]
+pub struct Config {
+    /// What to do with the settings
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+/// What to do with the settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Print every setting in force as TOML; secrets are masked
+    Print,
+}
+
+/// Arguments of `sdl`.
+#[derive(Debug, Args)]
+pub struct Sdl {
+    /// Whose schema
+    #[arg(value_enum)]
+    pub of: Schema,
+}
+
+/// Whose schema to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Schema {
+    /// The cart subgraph, as its code says now
+    Cart,
+    /// The order subgraph, as its code says now
+    Loms,
+    /// The comments subgraph, as its code says now
+    Comments,
+    /// The subgraph of live events, which the router serves
+    Events,
+    /// The composed supergraph, as committed
+    Supergraph,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  marketplace up                         everything in one process; Ctrl-C stops it
+  marketplace up --processes             a process for each service
+  marketplace up --port-offset 10000     a second marketplace: the graph on 14000
+  marketplace doctor                     what this machine lacks
+  marketplace config print               every setting, with secrets masked
+
+Settings: defaults, then marketplace.toml, then MARKETPLACE_* variables, then flags. The variable of
+comments.edit_window is MARKETPLACE_COMMENTS_EDIT_WINDOW.
+
+Ports: 4000 GraphQL and playground, 4001 admin, 8080 cart REST, 8081 and 8084 order gateway,
+8082 product service, 8083 order gRPC, 8086 comments gateway, 4101-4103 separate subgraphs,
+9092 Kafka, 5433 Postgres. All on 127.0.0.1.";
+
+const UP: &str = "\
+`up` uses what is there and starts what is not:
+  DATABASE_URL set        that Postgres server; else a private cluster of the machine's binaries
+  KAFKA_BROKERS set       those brokers; else one Apache Kafka node on the machine's Java (17 or newer)
+
+The jars of Kafka are fetched once, by Maven. On Debian and Ubuntu, as root or with a sudo that asks for no
+password, `up` installs a missing Java, Maven or Postgres after saying so; elsewhere it prints the line.
+
+Data, logs and keys are in .marketplace (--state-dir). With --processes each service has its pid in
+.marketplace/run/NAME.pid, so one can be killed: kill -9 $(cut -d' ' -f1 .marketplace/run/loms.pid)";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shared_flags_may_follow_the_command() {
+        let cli = Cli::parse_from(["marketplace", "up", "--port-offset", "10000", "--processes"]);
+        assert_eq!(cli.common.port_offset, Some(10_000));
+        assert!(matches!(cli.command, Command::Up(Up { processes: true })));
+    }
+}

@@ -1,0 +1,8 @@
+//! The commands beside `up`.
+
+pub(crate) mod clean;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod migrate;
+pub(crate) mod sdl;
+pub(crate) mod service;

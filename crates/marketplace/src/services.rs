@@ -1,0 +1,198 @@
+//! Starts the services: one in a process of its own, or all of them in this one with in-process subgraph calls.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use chassis::clock::Clock;
+use chassis::graphql::{LocalSubgraph, subgraph_routes};
+use chassis::health::Health;
+use chassis::listen;
+use chassis::tasks::Tasks;
+use router::subgraph::Transport;
+
+use crate::keys::Keys;
+use crate::settings::Settings;
+
+/// What every service of this process is started with.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The keys of tokens.
+    pub keys: Keys,
+    /// The wall clock.
+    pub clock: Clock,
+    /// The tasks that a drain waits for.
+    pub tasks: Tasks,
+    /// What this process answers on its health paths.
+    pub health: Health,
+}
+
+impl Host {
+    /// Prepares a process.
+    ///
+    /// # Errors
+    /// When its keys cannot be loaded.
+    pub fn new(settings: Settings) -> anyhow::Result<Self> {
+        chassis::tls::install();
+        let (clock, tasks, health) = (Clock::system(), Tasks::new(), Health::new());
+        let keys = Keys::open(&settings, &clock)?;
+        Ok(Self {
+            settings,
+            keys,
+            clock,
+            tasks,
+            health,
+        })
+    }
+
+    /// Starts every service here; the router calls the subgraphs without HTTP.
+    ///
+    /// # Errors
+    /// The first service that does not start.
+    pub async fn start_all(&self) -> anyhow::Result<()> {
+        self.start_product().await?;
+        let loms = self.start_loms().await?;
+        let cart = self.start_cart().await?;
+        let comments = self.start_comments().await?;
+        self.start_notifier().await?;
+        let local = [("cart", cart), ("loms", loms), ("comments", comments)];
+        self.start_router(
+            local
+                .map(|(name, subgraph)| (name.to_owned(), Transport::Local(subgraph)))
+                .into(),
+        )
+        .await
+    }
+
+    /// Starts the product service.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_product(&self) -> anyhow::Result<()> {
+        let config = self.settings.product.clone();
+        product_service::Service::start(config, &self.tasks, &self.health)
+            .await
+            .context("the product service")?;
+        Ok(())
+    }
+
+    /// Starts the order service with its gRPC listener and relay.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_loms(&self) -> anyhow::Result<LocalSubgraph> {
+        let dependencies = loms::Dependencies {
+            postgres: self.settings.postgres.clone(),
+            kafka: self.settings.kafka.clone(),
+            verifier: self.keys.verifier.clone(),
+            clock: self.clock.clone(),
+        };
+        let config = self.settings.loms.clone();
+        let service = loms::Service::start(config, dependencies, &self.tasks, &self.health).await;
+        Ok(service.context("the order service")?.subgraph())
+    }
+
+    /// Starts the cart service.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_cart(&self) -> anyhow::Result<LocalSubgraph> {
+        let dependencies = cart::Dependencies {
+            postgres: self.settings.postgres.clone(),
+            verifier: self.keys.verifier.clone(),
+            clock: self.clock.clone(),
+        };
+        let config = self.settings.cart.clone();
+        let service = cart::Service::start(config, dependencies, &self.tasks, &self.health).await;
+        Ok(service.context("the cart service")?.subgraph())
+    }
+
+    /// Starts the comments service.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_comments(&self) -> anyhow::Result<LocalSubgraph> {
+        let dependencies = comments::Dependencies {
+            postgres: self.settings.postgres.clone(),
+            verifier: self.keys.verifier.clone(),
+            clock: self.clock.clone(),
+        };
+        let config = self.settings.comments.clone();
+        let service =
+            comments::Service::start(config, dependencies, &self.tasks, &self.health).await;
+        Ok(service.context("the comments service")?.subgraph())
+    }
+
+    /// Starts the notifier.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_notifier(&self) -> anyhow::Result<()> {
+        let dependencies = notifier::Dependencies {
+            postgres: self.settings.postgres.clone(),
+            kafka: self.settings.kafka.clone(),
+            clock: self.clock.clone(),
+        };
+        let config = self.settings.notifier.clone();
+        notifier::Service::start(config, dependencies, &self.tasks, &self.health)
+            .await
+            .context("the notifier")?;
+        Ok(())
+    }
+
+    /// Starts the router over these subgraphs.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_router(&self, subgraphs: BTreeMap<String, Transport>) -> anyhow::Result<()> {
+        let dependencies = router::Dependencies {
+            subgraphs,
+            kafka: self.settings.kafka.clone(),
+            verifier: self.keys.verifier.clone(),
+            signer: self.keys.signer.clone(),
+            demo_issuer: self.keys.demo_issuer.clone(),
+            clock: self.clock.clone(),
+        };
+        let config = self.settings.router.clone();
+        router::Service::start(config, dependencies, &self.tasks, &self.health)
+            .await
+            .context("the router")?;
+        Ok(())
+    }
+
+    /// The transports of a router whose subgraphs are processes of their own.
+    ///
+    /// # Errors
+    /// When an address is no URL.
+    pub fn separate_subgraphs(&self) -> anyhow::Result<BTreeMap<String, Transport>> {
+        let urls = &self.settings.router.subgraph_urls;
+        urls.iter()
+            .map(|(name, text)| {
+                let url = text
+                    .parse()
+                    .with_context(|| format!("router.subgraph_urls.{name} = {text}"))?;
+                Ok((name.clone(), Transport::Http(url)))
+            })
+            .collect()
+    }
+
+    /// Serves a subgraph over HTTP, with the health paths of its process.
+    ///
+    /// # Errors
+    /// When the port is taken; the message names the setting that moves it.
+    pub async fn serve_subgraph(
+        &self,
+        name: &'static str,
+        subgraph: LocalSubgraph,
+        address: SocketAddr,
+        setting: &'static str,
+    ) -> anyhow::Result<()> {
+        let listener = listen::bind(address, setting).await?;
+        let routes =
+            subgraph_routes(subgraph, self.keys.verifier.clone()).merge(self.health.routes());
+        listen::serve(name, listener, routes, &self.tasks);
+        Ok(())
+    }
+}

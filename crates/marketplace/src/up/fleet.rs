@@ -1,0 +1,141 @@
+//! `up --processes`: each service is a child process of this same binary, restarted when it dies.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use dev_services::child::{Output, Supervised};
+use dev_services::process::{Identity, Signal};
+use dev_services::state::StateDir;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::restart::Backoff;
+use super::stores::Stores;
+use crate::cli::Common;
+use crate::services::Host;
+
+/// How long a child may take to drain before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(4);
+
+/// The services, in the order in which they are started.
+const SERVICES: [&str; 6] = [
+    "product-service",
+    "loms",
+    "cart",
+    "comments",
+    "notifier",
+    "router",
+];
+
+/// The processes of one `up --processes`.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    run: PathBuf,
+}
+
+impl Fleet {
+    /// Starts every service; the host's tasks keep them running and stop them.
+    ///
+    /// # Errors
+    /// When this binary's own path is unknown, or a child cannot be started at all.
+    pub(crate) fn start(
+        host: &Host,
+        state: &StateDir,
+        stores: &Stores,
+        common: &Common,
+    ) -> anyhow::Result<Self> {
+        let run = state.root().join("run");
+        std::fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
+        let program = std::env::current_exe().context("finding this program's own path")?;
+        for name in SERVICES {
+            let member = Member {
+                name,
+                program: program.clone(),
+                arguments: arguments(common, state),
+                environment: [
+                    ("MARKETPLACE_POSTGRES_URL", stores.postgres.address.clone()),
+                    ("MARKETPLACE_KAFKA_BROKERS", stores.kafka.address.clone()),
+                ],
+                pid_file: run.join(format!("{name}.pid")),
+            };
+            let child = member.start()?;
+            host.tasks
+                .spawn(name, keep_running(member, child, host.tasks.token()));
+        }
+        Ok(Self { run })
+    }
+
+    /// Name and pid of each process that runs now.
+    pub(crate) fn pids(&self) -> Vec<(&'static str, u32)> {
+        let find =
+            |name: &'static str| Identity::find_running(&self.run.join(format!("{name}.pid")));
+        SERVICES
+            .iter()
+            .filter_map(|name| Some((*name, find(name)?.pid)))
+            .collect()
+    }
+}
+
+#[derive(Debug)]
+struct Member {
+    name: &'static str,
+    program: PathBuf,
+    arguments: Vec<String>,
+    environment: [(&'static str, String); 2],
+    pid_file: PathBuf,
+}
+
+impl Member {
+    fn start(&self) -> anyhow::Result<Supervised> {
+        let mut command = Command::new(&self.program);
+        command.arg(self.name).args(&self.arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let child = Supervised::start(self.name, command, Output::Inherit, Signal::Term, None)?;
+        child.record(&self.pid_file)?;
+        Ok(child)
+    }
+}
+
+async fn keep_running(member: Member, mut child: Supervised, stopping: CancellationToken) {
+    let mut backoff = Backoff::default();
+    loop {
+        let status = tokio::select! {
+            status = child.wait() => status,
+            () = stopping.cancelled() => break,
+        };
+        tracing::error!(process.name = member.name, %status, "ended by itself, starting it again");
+        loop {
+            tokio::select! {
+                () = sleep(backoff.next(Instant::now())) => {}
+                () = stopping.cancelled() => return,
+            }
+            match member.start() {
+                Ok(started) => {
+                    child = started;
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(process.name = member.name, %error, "cannot be started")
+                }
+            }
+        }
+    }
+    child.stop(STOP_LIMIT).await;
+}
+
+/// The flags that a child shares with its parent. The stores' addresses go by environment: one holds a password.
+fn arguments(common: &Common, state: &StateDir) -> Vec<String> {
+    let mut arguments = vec!["--state-dir".to_owned(), state.root().display().to_string()];
+    if let Some(config) = &common.config {
+        arguments.extend(["--config".to_owned(), config.display().to_string()]);
+    }
+    if let Some(offset) = common.port_offset {
+        arguments.extend(["--port-offset".to_owned(), offset.to_string()]);
+    }
+    for set in &common.set {
+        arguments.extend(["--set".to_owned(), set.clone()]);
+    }
+    arguments
+}

@@ -1,0 +1,143 @@
+//! `marketplace up`: from nothing to a ready marketplace, and back to nothing.
+//!
+//! In order: the ports are checked, then Postgres and Kafka are found or started together, databases are migrated and
+//! seeded, then the services start, in this process or in one each. What was started first is stopped last, and a
+//! private Postgres or Kafka that dies is brought back.
+
+mod banner;
+mod fleet;
+pub(crate) mod ports;
+pub(crate) mod prepare;
+mod restart;
+pub(crate) mod stores;
+
+use std::time::Duration;
+
+use anyhow::bail;
+use dev_services::Progress;
+use dev_services::state::StateDir;
+use tokio::time::{Instant, sleep};
+
+use crate::cli::{Common, Up};
+use crate::services::Host;
+use crate::settings::Settings;
+use crate::signals::StopSignals;
+use crate::{http, output};
+
+use fleet::Fleet;
+use stores::Stores;
+
+/// How long services may take to finish what is in hand.
+const DRAIN_LIMIT: Duration = Duration::from_millis(4_500);
+
+/// Runs until a signal asks for the end.
+///
+/// # Errors
+/// When something that is needed cannot be found, started or reached; the message says how to mend it.
+pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut signals = StopSignals::listen()?;
+    let state = StateDir::open(&settings.state_dir)?;
+    ports::check(&settings, options.processes)?;
+    let progress = Progress::new(output::progress);
+    let stores = tokio::select! {
+        stores = Stores::start(&settings, &state, &progress) => stores?,
+        () = signals.next() => return Ok(()),
+    };
+    let settings = stores.point_to(settings);
+    let outcome = serve(
+        settings,
+        &state,
+        &stores,
+        common,
+        options,
+        started,
+        &mut signals,
+    )
+    .await;
+    output::progress("marketplace", "stopping Postgres and Kafka");
+    stores.stop(&mut signals).await;
+    outcome
+}
+
+/// The part between the start of the stores and their stop.
+async fn serve(
+    settings: Settings,
+    state: &StateDir,
+    stores: &Stores,
+    common: &Common,
+    options: &Up,
+    started: Instant,
+    signals: &mut StopSignals,
+) -> anyhow::Result<()> {
+    let host = Host::new(settings)?;
+    let running = async {
+        prepare::databases_and_topic(&host.settings).await?;
+        output::progress("services", "starting");
+        let fleet = if options.processes {
+            Some(Fleet::start(&host, state, stores, common)?)
+        } else {
+            host.start_all().await?;
+            None
+        };
+        wait_ready(&host.settings, options.processes).await?;
+        anyhow::Ok(fleet)
+    };
+    let fleet = tokio::select! {
+        fleet = running => fleet,
+        () = signals.next() => { stop(&host).await; return Ok(()) }
+    };
+    let fleet = match fleet {
+        Ok(fleet) => fleet,
+        Err(error) => {
+            stop(&host).await;
+            return Err(error);
+        }
+    };
+    banner::print(&host, state, stores, fleet.as_ref(), started.elapsed())?;
+    signals.next().await;
+    output::progress("marketplace", "stopping (again Ctrl-C: at once)");
+    stop(&host).await;
+    Ok(())
+}
+
+async fn stop(host: &Host) {
+    host.health.drain();
+    for name in host.tasks.shutdown(DRAIN_LIMIT).await {
+        tracing::warn!(task = name, "a task did not stop in time");
+    }
+}
+
+/// Waits until the router, and every process beside it, says that it is ready.
+async fn wait_ready(settings: &Settings, separate: bool) -> anyhow::Result<()> {
+    let mut waiting = vec![("the router", settings.router.listen)];
+    if separate {
+        waiting.extend([
+            ("the cart service", settings.subgraphs.cart_listen),
+            ("the order service", settings.subgraphs.loms_listen),
+            ("the comments service", settings.subgraphs.comments_listen),
+            ("the product service", settings.product.listen),
+        ]);
+    }
+    let deadline = Instant::now() + settings.up.ready_timeout;
+    for (what, address) in waiting {
+        loop {
+            let answer = http::get(address, "/readyz").await;
+            if matches!(answer, Some((200, _))) {
+                break;
+            }
+            if Instant::now() >= deadline {
+                let limit = settings.up.ready_timeout;
+                let said = answer.map_or_else(
+                    || "nothing".to_owned(),
+                    |(status, body)| format!("{status}: {body}"),
+                );
+                bail!(
+                    "{what} is not ready after {limit:?}; http://{address}/readyz answers {said}"
+                );
+            }
+            sleep(Duration::from_millis(30)).await;
+        }
+    }
+    Ok(())
+}

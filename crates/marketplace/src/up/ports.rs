@@ -1,0 +1,58 @@
+//! A taken port is named before anything slow is started.
+
+use std::net::TcpListener;
+
+use anyhow::bail;
+
+use super::stores;
+use crate::settings::{Listener, Settings};
+
+/// Checks every port that `up` is about to listen on.
+///
+/// # Errors
+/// Names the port, what would be there and the setting that moves it.
+pub(crate) fn check(settings: &Settings, separate: bool) -> anyhow::Result<()> {
+    for listener in all(settings, separate) {
+        if listener.address.port() != 0 && TcpListener::bind(listener.address).is_err() {
+            let Listener {
+                what,
+                setting,
+                address,
+            } = listener;
+            let example = if setting.starts_with("up.") {
+                "PORT"
+            } else {
+                "127.0.0.1:PORT"
+            };
+            bail!(
+                "port {} ({what}) is taken by another process; stop it, or move {setting} \
+                 (--set {setting}={example}), or move all ports (--port-offset N)",
+                address.port(),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The listeners of the services and of the private stores.
+pub(crate) fn all(settings: &Settings, separate: bool) -> Vec<Listener> {
+    let mut all = settings.listeners(separate);
+    let local = |port| std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port));
+    if stores::external_postgres(settings).is_none() {
+        let address = local(settings.up.postgres_port);
+        all.push(Listener {
+            what: "Postgres",
+            setting: "up.postgres_port",
+            address,
+        });
+    }
+    if stores::external_kafka(settings).is_none() {
+        let address = local(settings.up.kafka_port);
+        all.push(Listener {
+            what: "Kafka",
+            setting: "up.kafka_port",
+            address,
+        });
+    }
+    all
+}

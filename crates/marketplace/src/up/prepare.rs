@@ -1,0 +1,56 @@
+//! Databases, their schema, the stocks of the catalogue, the topic: everything that must be there before a service.
+
+use anyhow::Context as _;
+use chassis::{kafka, postgres};
+use migrations::DATABASES;
+
+use crate::output;
+use crate::settings::Settings;
+
+/// Creates what is missing; what is there stays as it is.
+///
+/// # Errors
+/// When a store refuses; the message names the database or the topic.
+pub(crate) async fn databases_and_topic(settings: &Settings) -> anyhow::Result<()> {
+    let topic = async {
+        kafka::ensure_topic(&settings.kafka)
+            .await
+            .with_context(|| format!("the topic {}", settings.kafka.topic))
+    };
+    let databases = async {
+        output::progress("postgres", "migrating");
+        migrate_up(settings).await?;
+        seed(settings).await
+    };
+    tokio::try_join!(topic, databases)?;
+    Ok(())
+}
+
+/// Creates missing databases and applies what is pending.
+///
+/// # Errors
+/// When the server refuses.
+pub(crate) async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
+    migrations::create_databases(settings.postgres.url.expose())
+        .await
+        .context("creating databases")?;
+    let each = DATABASES.map(|(name, database)| async move {
+        let db = postgres::connect(&settings.postgres, name).await?;
+        migrations::up(&db, database)
+            .await
+            .with_context(|| format!("migrating {name}"))?;
+        db.close().await.context("closing a connection")
+    });
+    futures::future::try_join_all(each).await?;
+    Ok(())
+}
+
+/// Loads the stocks of the catalogue; rows that are there stay.
+///
+/// # Errors
+/// When the server refuses.
+pub(crate) async fn seed(settings: &Settings) -> anyhow::Result<()> {
+    let db = postgres::connect(&settings.postgres, "loms").await?;
+    loms::seed(&db).await.context("seeding the stocks")?;
+    db.close().await.context("closing a connection")
+}

@@ -1,0 +1,206 @@
+//! Postgres and Kafka: somebody else's when an address is given, private ones otherwise.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::bail;
+use chassis::config::Secret;
+use chassis::tasks::Tasks;
+use chassis::{kafka as topic, postgres as database};
+use dev_services::account::Account;
+use dev_services::kafka::{self, Kafka};
+use dev_services::postgres::{self, Cluster, Durability};
+use dev_services::state::StateDir;
+use dev_services::{Progress, environment};
+
+use super::restart::keep_running;
+use crate::settings::{Settings, is_default};
+use crate::signals::StopSignals;
+
+/// How long each store may take to stop; both stop at the same time, after the services.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// One store, ready to use.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// Its address; for Postgres a URL with the password.
+    pub(crate) address: String,
+    /// What it is and how it is stored, for the banner.
+    pub(crate) note: String,
+    /// The process to measure, when it is ours.
+    pub(crate) pid: Option<u32>,
+}
+
+/// The stores of one `up`. A private one that dies is started again.
+#[derive(Debug)]
+pub(crate) struct Stores {
+    /// The Postgres server.
+    pub(crate) postgres: Store,
+    /// The Kafka brokers.
+    pub(crate) kafka: Store,
+    tasks: Tasks,
+}
+
+impl Stores {
+    /// Finds or starts both, at the same time.
+    ///
+    /// # Errors
+    /// When one is missing, cannot start, or does not answer.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves no process behind.
+    pub(crate) async fn start(
+        settings: &Settings,
+        state: &StateDir,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
+        let tasks = Tasks::new();
+        let postgres = start_postgres(settings, state, progress);
+        let kafka = start_kafka(settings, state, progress);
+        let ((postgres, cluster), (kafka, broker)) = tokio::try_join!(postgres, kafka)?;
+        if let Some(cluster) = cluster {
+            tasks.spawn("postgres", keep_running(cluster, tasks.token(), STOP_LIMIT));
+        }
+        if let Some(broker) = broker {
+            tasks.spawn("kafka", keep_running(broker, tasks.token(), STOP_LIMIT));
+        }
+        Ok(Self {
+            postgres,
+            kafka,
+            tasks,
+        })
+    }
+
+    /// The same settings with the addresses of these stores.
+    pub(crate) fn point_to(&self, mut settings: Settings) -> Settings {
+        settings.postgres.url = Secret::from(self.postgres.address.clone());
+        settings.kafka.brokers.clone_from(&self.kafka.address);
+        settings
+    }
+
+    /// Stops the private ones. A signal ends the wait; the watchdogs then finish the work.
+    pub(crate) async fn stop(&self, signals: &mut StopSignals) {
+        tokio::select! {
+            late = self.tasks.shutdown(STOP_LIMIT + Duration::from_secs(1)) => {
+                for name in late {
+                    tracing::warn!(store = name, "did not stop in time");
+                }
+            }
+            () = signals.next() => {}
+        }
+    }
+}
+
+/// The Postgres that somebody else runs: `DATABASE_URL`, or a `postgres.url` of one's own.
+pub(crate) fn external_postgres(settings: &Settings) -> Option<String> {
+    let plain = database::Config::default().url;
+    let set = !is_default(&settings.postgres.url, &plain);
+    environment::database_url().or_else(|| set.then(|| settings.postgres.url.expose().to_owned()))
+}
+
+/// The Kafka that somebody else runs: `KAFKA_BROKERS`, or a `kafka.brokers` of one's own.
+pub(crate) fn external_kafka(settings: &Settings) -> Option<String> {
+    let set = settings.kafka.brokers != topic::Config::default().brokers;
+    environment::kafka_brokers().or_else(|| set.then(|| settings.kafka.brokers.clone()))
+}
+
+/// Where fetched jars and binaries are kept: in the user's cache, so that a second clone needs no download.
+pub(crate) fn cache(settings: &Settings) -> PathBuf {
+    environment::cache_dir().unwrap_or_else(|| settings.state_dir.join("cache"))
+}
+
+async fn start_postgres(
+    settings: &Settings,
+    state: &StateDir,
+    progress: &Progress,
+) -> anyhow::Result<(Store, Option<Cluster>)> {
+    if let Some(address) = external_postgres(settings) {
+        progress.say(
+            "postgres",
+            "using the server in DATABASE_URL or postgres.url",
+        );
+        if !postgres::answers(&address).await {
+            bail!("the Postgres in DATABASE_URL or postgres.url does not answer within 2 s");
+        }
+        let note = "yours: nothing was started".to_owned();
+        return Ok((
+            Store {
+                address,
+                note,
+                pid: None,
+            },
+            None,
+        ));
+    }
+    let account = Account::for_postgres()?;
+    let cluster_settings = postgres::Settings {
+        dir: state.for_account("postgres", account)?,
+        log: state.log("postgres"),
+        port: settings.up.postgres_port,
+        pg_bin: environment::pg_bin(),
+        cache: cache(settings),
+        account,
+        durability: Durability::Fsync,
+        cleanup: None,
+    };
+    let cluster = Cluster::start(cluster_settings, progress).await?;
+    let binaries = cluster.binaries();
+    let note = format!(
+        "private cluster, version {} from {}; fsync on; data in {}",
+        binaries.major,
+        binaries.source,
+        cluster.data().display()
+    );
+    let store = Store {
+        address: cluster.url().to_owned(),
+        note,
+        pid: Some(cluster.pid()),
+    };
+    Ok((store, Some(cluster)))
+}
+
+async fn start_kafka(
+    settings: &Settings,
+    state: &StateDir,
+    progress: &Progress,
+) -> anyhow::Result<(Store, Option<Kafka>)> {
+    if let Some(address) = external_kafka(settings) {
+        progress.say(
+            "kafka",
+            "using the brokers in KAFKA_BROKERS or kafka.brokers",
+        );
+        let first = address.split(',').next().unwrap_or(&address);
+        if !kafka::answers_metadata(first).await {
+            bail!("the Kafka at {address} (KAFKA_BROKERS or kafka.brokers) does not answer");
+        }
+        let note = "yours: nothing was started".to_owned();
+        return Ok((
+            Store {
+                address,
+                note,
+                pid: None,
+            },
+            None,
+        ));
+    }
+    let broker_settings = kafka::Settings {
+        dir: state.root().join("kafka"),
+        log: state.log("kafka"),
+        port: settings.up.kafka_port,
+        cache: cache(settings),
+        cleanup: None,
+    };
+    let broker = Kafka::start(broker_settings, progress).await?;
+    let note = format!(
+        "a real Apache Kafka {}, one node, replication 1: safe against kill -9 of any process, \
+         not against power loss; data in {}",
+        kafka::VERSION,
+        state.root().join("kafka/data").display()
+    );
+    let store = Store {
+        address: broker.brokers().to_owned(),
+        note,
+        pid: Some(broker.pid()),
+    };
+    Ok((store, Some(broker)))
+}
