@@ -2,6 +2,7 @@
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
 use chassis::graphql::limits;
+use idempotency::graphql::Replays;
 
 use crate::{
     cart::{Carts, graphql::CartMutation},
@@ -27,6 +28,7 @@ pub(crate) fn build(carts: Carts, checkouts: Checkouts, products: Products) -> C
         Mutation::default(),
         EmptySubscription,
     ))
+    .extension(Replays)
     .data(carts)
     .data(checkouts)
     .data(products)

@@ -1,6 +1,7 @@
 //! Adding units of a product to a cart.
 
 use ::schema::id::{Quantity, Sku, UserId};
+use idempotency::Answered;
 
 use super::{Cart, Carts, Change, Error, Refusal};
 
@@ -17,7 +18,7 @@ impl Carts {
         sku: Sku,
         count: Quantity,
         key: Option<&str>,
-    ) -> Result<Cart, Error> {
+    ) -> Result<Answered<Cart>, Error> {
         self.change(owner, Change::Add(sku, count), key).await
     }
 

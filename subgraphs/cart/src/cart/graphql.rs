@@ -7,6 +7,7 @@ use chassis::{
     fault,
     graphql::{Money, UserError, idempotency_key, principal},
 };
+use idempotency::{Answered, graphql::mark};
 
 use super::{Cart, Carts, Error, Refusal, domain::Prices};
 use crate::product::{
@@ -142,7 +143,7 @@ impl CartMutation {
             let count = Quantity::try_from(i64::from(input.count))?;
             carts(ctx).add_item(owner, sku, count, key.as_deref()).await
         };
-        CartPayload::of(add.await)
+        CartPayload::of(ctx, add.await)
     }
 
     /// Takes a product out of your cart; one that is not in it is no error.
@@ -157,7 +158,7 @@ impl CartMutation {
             let sku: Sku = input.sku.parse()?;
             carts(ctx).remove_item(owner, sku, key.as_deref()).await
         };
-        CartPayload::of(remove.await)
+        CartPayload::of(ctx, remove.await)
     }
 
     /// Empties your cart.
@@ -168,15 +169,15 @@ impl CartMutation {
     ) -> Result<CartPayload> {
         let owner = caller(ctx)?;
         let key = idempotency_key(ctx, input.and_then(|input| input.idempotency_key))?;
-        CartPayload::of(carts(ctx).clear(owner, key.as_deref()).await)
+        CartPayload::of(ctx, carts(ctx).clear(owner, key.as_deref()).await)
     }
 }
 
 impl CartPayload {
-    fn of(changed: Result<Cart, Error>) -> Result<Self> {
+    fn of(ctx: &Context<'_>, changed: Result<Answered<Cart>, Error>) -> Result<Self> {
         match changed {
-            Ok(cart) => Ok(Self {
-                cart: Some(CartObject(cart)),
+            Ok(changed) => Ok(Self {
+                cart: Some(CartObject(mark(ctx, changed))),
                 user_errors: Vec::new(),
             }),
             Err(error) if fault::is_refusal(&error) => Ok(Self {

@@ -20,6 +20,7 @@ use ::schema::{
     id::{OutOfRange, UserId},
 };
 use chassis::{fault::Coded, postgres::StoreError};
+use idempotency::Answered;
 
 pub use self::{
     change::Change,
@@ -56,11 +57,14 @@ impl Carts {
         owner: UserId,
         change: Change,
         key: Option<&str>,
-    ) -> Result<Cart, Error> {
+    ) -> Result<Answered<Cart>, Error> {
         if let Some(key) = key
             && self.repository.recall(owner, change, key).await?
         {
-            return self.find(owner).await;
+            return Ok(Answered {
+                answer: self.find(owner).await?,
+                replayed: true,
+            });
         }
         let made = async {
             self.check(change).await?;
@@ -72,7 +76,10 @@ impl Carts {
                 .note_refusal(owner, change, key, *refusal)
                 .await?;
         }
-        made
+        Ok(Answered {
+            answer: made?,
+            replayed: false,
+        })
     }
 
     /// Asks the other services what they have to say before a change is made.

@@ -1,6 +1,7 @@
 //! Taking a product out of a cart.
 
 use ::schema::id::{Sku, UserId};
+use idempotency::Answered;
 
 use super::{Cart, Carts, Change, Error};
 
@@ -15,7 +16,7 @@ impl Carts {
         owner: UserId,
         sku: Sku,
         key: Option<&str>,
-    ) -> Result<Cart, Error> {
+    ) -> Result<Answered<Cart>, Error> {
         self.change(owner, Change::Remove(sku), key).await
     }
 }

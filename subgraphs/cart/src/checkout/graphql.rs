@@ -6,6 +6,7 @@ use chassis::{
     fault,
     graphql::{UserError, idempotency_key, principal},
 };
+use idempotency::{Answered, graphql::mark};
 
 use super::{Checkouts, Error};
 
@@ -52,19 +53,19 @@ impl CheckoutMutation {
     ) -> Result<CheckoutPayload> {
         let owner = principal(ctx)?.user().map_err(fault::graphql)?;
         let key = idempotency_key(ctx, input.and_then(|input| input.idempotency_key))?;
-        CheckoutPayload::of(
-            ctx.data::<Checkouts>()?
-                .checkout(owner, key.as_deref())
-                .await,
-        )
+        let ordered = ctx
+            .data::<Checkouts>()?
+            .checkout(owner, key.as_deref())
+            .await;
+        CheckoutPayload::of(ctx, ordered)
     }
 }
 
 impl CheckoutPayload {
-    fn of(ordered: Result<OrderId, Error>) -> Result<Self> {
+    fn of(ctx: &Context<'_>, ordered: Result<Answered<OrderId>, Error>) -> Result<Self> {
         match ordered {
-            Ok(id) => Ok(Self {
-                order: Some(Order(id)),
+            Ok(ordered) => Ok(Self {
+                order: Some(Order(mark(ctx, ordered))),
                 user_errors: Vec::new(),
             }),
             Err(error) if fault::is_refusal(&error) => Ok(Self {

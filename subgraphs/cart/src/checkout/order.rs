@@ -1,6 +1,7 @@
 //! The walk of a checkout: freeze, ask, settle.
 
 use ::schema::id::{OrderId, UserId};
+use idempotency::Answered;
 
 use super::{Answer, Checkout, Checkouts, Error, Opened};
 use crate::cart::domain::Prices;
@@ -20,10 +21,14 @@ impl Checkouts {
     ///
     /// # Cancel safety
     /// Dropped anywhere it leaves an open attempt, as a crash does.
-    pub async fn checkout(&self, owner: UserId, key: Option<&str>) -> Result<OrderId, Error> {
-        let answer = match self.open(owner, key).await? {
-            Opened::Answered(answer) => answer,
-            Opened::Ready(checkout) => self.order(owner, &checkout).await?,
+    pub async fn checkout(
+        &self,
+        owner: UserId,
+        key: Option<&str>,
+    ) -> Result<Answered<OrderId>, Error> {
+        let (answer, replayed) = match self.open(owner, key).await? {
+            Opened::Answered(answer) => (answer, true),
+            Opened::Ready(checkout) => (self.order(owner, &checkout).await?, false),
             Opened::Unpriced(_) => {
                 return Err(Error::CartKeepsChanging {
                     rounds: ROUNDS_MOST,
@@ -31,7 +36,7 @@ impl Checkouts {
             }
         };
         match answer {
-            Answer::Ordered(order) => Ok(order),
+            Answer::Ordered(answer) => Ok(Answered { answer, replayed }),
             Answer::OutOfStock => Err(Error::OutOfStock),
             Answer::CartEmpty => Err(Error::CartEmpty),
         }

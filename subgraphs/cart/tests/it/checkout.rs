@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::schema::{code::ErrorCode, id::OrderId};
+use ::schema::code::ErrorCode;
 use cart::{
     cart::{Carts, store::PostgresCarts},
     checkout::{Checkouts, Error},
@@ -47,10 +47,8 @@ impl Shop {
     }
 
     async fn checkout(&self, key: Option<&str>) -> Result<i64, Error> {
-        self.checkouts
-            .checkout(user(1), key)
-            .await
-            .map(OrderId::get)
+        let ordered = self.checkouts.checkout(user(1), key).await;
+        ordered.map(|ordered| ordered.answer.get())
     }
 
     async fn lines(&self) -> Vec<(i64, u32)> {
