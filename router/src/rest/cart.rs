@@ -50,6 +50,9 @@ const CHECKOUT: Operation = Operation {
     text: "mutation RestCheckout { checkout { order { id } userErrors { code message } } }",
 };
 
+#[cfg(test)]
+pub(super) const OPERATIONS: &[Operation] = &[ADD, REMOVE, CLEAR, LIST, CHECKOUT];
+
 /// The routes of docs/contracts.md §1, the older spellings of §9, and what operators find beside them.
 pub(super) fn routes(shim: &Arc<Shim>) -> Router {
     let routes = Router::new()

@@ -47,6 +47,9 @@ const STOCK: Operation = Operation {
     text: "query RestStock($sku: ID!) { stock(sku: $sku) { available } }",
 };
 
+#[cfg(test)]
+pub(super) const OPERATIONS: &[Operation] = &[CREATE, INFO, PAY, CANCEL, STOCK];
+
 const ORDER_ID: Field = Field {
     name: "orderId",
     kind: Kind::Int64,

@@ -26,6 +26,9 @@ pub(super) const BY_USER: Operation = Operation {
     text: "query RestCommentsByUser($first: Int!, $after: String) { me { comments(first: $first, after: $after) { nodes { id author { id } product { sku } text createdAt } pageInfo { hasNextPage endCursor } } } }",
 };
 
+#[cfg(test)]
+pub(in crate::rest) const OPERATIONS: &[Operation] = &[ADD, GET, EDIT, BY_SKU, BY_USER];
+
 pub(super) const ID: Field = Field {
     name: "id",
     kind: Kind::Int64,

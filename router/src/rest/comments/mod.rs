@@ -24,6 +24,8 @@ use super::{
     json::{Decimal, Fields, timestamp},
 };
 
+#[cfg(test)]
+pub(super) use self::calls::OPERATIONS;
 pub(super) use self::calls::ROUTES;
 
 mod calls;

@@ -20,6 +20,7 @@ use super::{
 mod cart_cases;
 mod fuzz;
 mod gateway_cases;
+mod operations;
 
 /// An answer of a surface, read whole.
 #[derive(Debug)]
