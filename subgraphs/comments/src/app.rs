@@ -2,7 +2,7 @@
 //!
 //! Nothing is contacted at the start: a shard is dialled when first needed, and comes back by itself.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chassis::{
     clock::Clock,
@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     schema,
     shard::{BadShardCount, Shards},
+    watch,
 };
 
 /// What the comments service is given.
@@ -47,6 +48,7 @@ pub enum StartError {
 /// A running comments service.
 #[derive(Debug)]
 pub struct Service {
+    comments: Comments,
     subgraph: LocalSubgraph,
 }
 
@@ -63,10 +65,23 @@ impl Service {
     ) -> Result<Self, StartError> {
         let connect = config.databases.iter().map(|database| postgres::connect(&dependencies.postgres, database));
         let connections: Vec<DatabaseConnection> = try_join_all(connect).await?;
-        let shards = Shards::new(connections)?;
-        let comments = Comments::new(shards, dependencies.clock, config.edit_window);
-        let subgraph = LocalSubgraph::new("comments", schema::build(comments, tasks));
-        Ok(Self { subgraph })
+        let shards = Arc::new(Shards::new(connections)?);
+        watch::start(Arc::clone(&shards), health.component("comments"), tasks);
+        Ok(Self::over(shards, config.edit_window, dependencies.clock, tasks))
+    }
+
+    /// Builds the service over shards that are connected already.
+    #[must_use]
+    pub fn over(shards: Arc<Shards>, edit_window: Duration, clock: Clock, tasks: &Tasks) -> Self {
+        let comments = Comments::new(shards, clock, edit_window);
+        let subgraph = LocalSubgraph::new("comments", schema::build(comments.clone(), tasks));
+        Self { comments, subgraph }
+    }
+
+    /// The use cases, for a transport other than GraphQL.
+    #[must_use]
+    pub fn comments(&self) -> Comments {
+        self.comments.clone()
     }
 
     /// The subgraph, for the router in this process or for a server of its own.

@@ -10,6 +10,7 @@ mod config;
 mod entity;
 mod schema;
 pub mod shard;
+mod watch;
 
 pub use crate::{
     app::{Dependencies, Service, StartError},

@@ -1,7 +1,10 @@
 //! The comments service's part of the graph.
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema, dataloader::DataLoader};
-use chassis::{graphql::limits, tasks::Tasks};
+use async_graphql::{EmptySubscription, MergedObject, Schema, dataloader::DataLoader};
+use chassis::{
+    graphql::{self, limits},
+    tasks::Tasks,
+};
 
 use crate::comment::{
     Comments,
@@ -24,7 +27,7 @@ pub(crate) fn build(comments: Comments, tasks: &Tasks) -> CommentsSchema {
     let tasks = tasks.clone();
     let batches = DataLoader::new(Batches(comments.clone()), move |batch| tasks.spawn("comments batch", batch));
     limits(Schema::build(Query::default(), Mutation::default(), EmptySubscription))
-        .enable_federation()
+        .extension(idempotency::graphql::Replays)
         .data(comments)
         .data(batches)
         .finish()
@@ -34,6 +37,5 @@ pub(crate) fn build(comments: Comments, tasks: &Tasks) -> CommentsSchema {
 #[must_use]
 pub fn sdl() -> String {
     let schema = limits(Schema::build(Query::default(), Mutation::default(), EmptySubscription));
-    let options = SDLExportOptions::new().federation().compose_directive();
-    schema.enable_federation().finish().sdl_with_options(options)
+    graphql::sdl(&schema.finish())
 }

@@ -66,9 +66,6 @@ pub enum CommentError {
     /// The SKU is not a whole number above 0.
     #[error(transparent)]
     BadSku(OutOfRange),
-    /// The cursor is none that a list of comments gave.
-    #[error("`after` is not a cursor of this list")]
-    BadCursor,
     /// Nothing has this id; also any id that names no shard.
     #[error("there is no comment with this id")]
     NotFound,
@@ -86,7 +83,7 @@ pub enum CommentError {
 impl Coded for CommentError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::TextLength | Self::TextWithNul | Self::BadSku(_) | Self::BadCursor => ErrorCode::InvalidArgument,
+            Self::TextLength | Self::TextWithNul | Self::BadSku(_) => ErrorCode::InvalidArgument,
             Self::NotFound => ErrorCode::NotFound,
             Self::NotTheAuthor => ErrorCode::NotTheAuthor,
             Self::EditWindowOver { .. } => ErrorCode::EditWindowOver,
@@ -98,7 +95,7 @@ impl Coded for CommentError {
             Self::TextLength | Self::TextWithNul => "text",
             Self::BadSku(_) => "sku",
             Self::NotFound => "id",
-            Self::BadCursor | Self::NotTheAuthor | Self::EditWindowOver { .. } => return None,
+            Self::NotTheAuthor | Self::EditWindowOver { .. } => return None,
         };
         Some(vec!["input".to_owned(), field.to_owned()])
     }

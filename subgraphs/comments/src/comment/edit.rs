@@ -1,9 +1,14 @@
 //! Editing a comment.
 
+use idempotency::{Answered, Call, Key};
 use schema::id::{CommentId, UserId};
-use sea_orm::TransactionTrait as _;
+use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 
-use super::{Comment, CommentError, Comments, Error, Text, store};
+use super::{
+    Comment, CommentError, Comments, Error, Text,
+    answer::{KeptComment, KeptOutcome, KeptRefusal},
+    store,
+};
 
 impl Comments {
     /// Replaces the text of `me`'s own comment within the edit window; when it was written stays as it is.
@@ -11,15 +16,46 @@ impl Comments {
     /// # Errors
     /// In this order: [`CommentError::NotFound`], [`CommentError::NotTheAuthor`], [`CommentError::EditWindowOver`].
     /// Source: docs/contracts.md §6.
-    pub async fn edit(&self, me: UserId, id: CommentId, text: Text) -> Result<Comment, Error> {
+    ///
+    /// # Cancel safety
+    /// Dropping the future before the commit changes nothing.
+    pub async fn edit(
+        &self,
+        me: UserId,
+        id: CommentId,
+        text: Text,
+        key: Option<Key>,
+    ) -> Result<Answered<Comment>, Error> {
         let shard = self.shards.of_comment(id).ok_or(CommentError::NotFound)?;
+        let input = (id.get(), text.as_str());
+        let call = key.map(|key| Call::new(Some(me), "editComment", key, &input)).transpose();
+        let call = call.map_err(idempotency::Error::from)?;
+
         let tx = shard.db.begin().await?;
-        let comment = store::lock(&tx, id).await?.ok_or(CommentError::NotFound)?;
+        let answered = idempotency::once(&tx, call.as_ref(), self.clock.now(), async || {
+            self.edit_locked(&tx, me, id, &text).await
+        });
+        let Answered { answer, replayed } = answered.await?;
+        tx.commit().await?;
+        let edited = answer.map_err(CommentError::from)?;
+        Ok(Answered { answer: edited.try_into()?, replayed })
+    }
+
+    /// Locks, decides, writes. A refusal is an answer to keep, not a failure of the transaction.
+    async fn edit_locked(
+        &self,
+        tx: &DatabaseTransaction,
+        me: UserId,
+        id: CommentId,
+        text: &Text,
+    ) -> Result<KeptOutcome, Error> {
+        let Some(comment) = store::lock(tx, id).await? else { return Ok(Err(KeptRefusal::NotFound)) };
         // Read after the lock: a wait behind another edit counts.
         let now = self.clock.now();
-        comment.check_edit(me, now, self.edit_window)?;
-        let edited = store::set_text(&tx, comment, text, now).await?;
-        tx.commit().await?;
-        Ok(edited)
+        if let Err(refusal) = comment.check_edit(me, now, self.edit_window) {
+            return Ok(Err(KeptRefusal::of(refusal)?));
+        }
+        let edited = store::set_text(tx, comment, text, now).await?;
+        Ok(Ok(KeptComment::from(&edited)))
     }
 }

@@ -7,9 +7,9 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, data
 use chassis::{
     fault,
     graphql::{self, PageInfo, UserError, page},
-    principal::Principal,
 };
 use chrono::{DateTime, Utc};
+use idempotency::{Answered, Key, graphql::mark};
 use schema::id::{CommentId, Sku, UserId};
 
 use super::{
@@ -87,8 +87,12 @@ impl CommentMutation {
         #[graphql(desc = "What to say of which product.")] input: AddCommentInput,
     ) -> Result<CommentPayload> {
         let me = caller(ctx)?;
-        let comments = comments(ctx);
-        payload(async { comments.add(me, sku(&input.sku)?, Text::try_from(input.text)?).await }.await)
+        let key = graphql::idempotency_key(ctx, input.idempotency_key)?;
+        let add = async {
+            let (sku, text) = (sku(&input.sku)?, Text::try_from(input.text)?);
+            comments(ctx).add(me, sku, text, key.map(Key::try_from).transpose()?).await
+        };
+        payload(ctx, add.await)
     }
 
     /// Replaces the text of the caller's own comment while it is editable.
@@ -98,14 +102,17 @@ impl CommentMutation {
         #[graphql(desc = "Which comment, and its new text.")] input: EditCommentInput,
     ) -> Result<CommentPayload> {
         let me = caller(ctx)?;
-        let comments = comments(ctx);
-        payload(async { comments.edit(me, comment_id(&input.id)?, Text::try_from(input.text)?).await }.await)
+        let key = graphql::idempotency_key(ctx, input.idempotency_key)?;
+        let edit = async {
+            let (id, text) = (comment_id(&input.id)?, Text::try_from(input.text)?);
+            comments(ctx).edit(me, id, text, key.map(Key::try_from).transpose()?).await
+        };
+        payload(ctx, edit.await)
     }
 }
 
 fn caller(ctx: &Context<'_>) -> Result<UserId> {
-    let me: &Principal = graphql::principal(ctx)?;
-    me.user().map_err(fault::graphql)
+    graphql::principal(ctx)?.user().map_err(fault::graphql)
 }
 
 fn sku(id: &ID) -> std::result::Result<Sku, CommentError> {
@@ -118,13 +125,19 @@ fn comment_id(id: &ID) -> std::result::Result<CommentId, CommentError> {
 }
 
 /// A refusal is an answer; anything else is a fault.
-fn payload(outcome: std::result::Result<Comment, Error>) -> Result<CommentPayload> {
+fn payload(
+    ctx: &Context<'_>,
+    outcome: std::result::Result<Answered<Comment>, Error>,
+) -> Result<CommentPayload> {
     match outcome {
-        Ok(comment) => Ok(CommentPayload { comment: Some(CommentObject(comment)), user_errors: Vec::new() }),
-        Err(error) if fault::is_refusal(&error) => {
-            Ok(CommentPayload { comment: None, user_errors: vec![UserError::of(&error)] })
+        Ok(answered) => {
+            let comment = Some(CommentObject(mark(ctx, answered)));
+            Ok(CommentPayload { comment, user_errors: Vec::new() })
         }
-        Err(error) => Err(fault::graphql(error)),
+        Err(error) => match UserError::try_of(&error) {
+            Some(refusal) => Ok(CommentPayload { comment: None, user_errors: vec![refusal] }),
+            None => Err(fault::graphql(error)),
+        },
     }
 }
 
@@ -250,17 +263,12 @@ pub(crate) struct CommentConnection {
 impl CommentConnection {
     async fn load(ctx: &Context<'_>, list: ListOf, first: Option<i32>, after: Option<String>) -> Result<Self> {
         let first = page::first_or_default(first).map_err(fault::graphql)?;
-        let after = after.map(|cursor| place(&cursor)).transpose()?;
+        let after = after.as_deref().map(page::decode_cursor::<Place>).transpose().map_err(fault::graphql)?;
         let key = PageOf { list, page: PageRequest { first, after } };
         let loaded = batches(ctx).load_one(key).await.unwrap_or_else(|never| match never {});
         let page = loaded.transpose().map_err(fault::graphql)?.unwrap_or_default();
         Ok(Self { list, page, continued: after.is_some() })
     }
-}
-
-fn place(cursor: &str) -> Result<Place> {
-    let text: String = page::decode_cursor(cursor).map_err(fault::graphql)?;
-    text.parse().map_err(|_| fault::graphql(CommentError::BadCursor))
 }
 
 fn cursor(comment: &Comment) -> String {

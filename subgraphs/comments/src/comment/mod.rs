@@ -4,6 +4,7 @@
 //! Invariant: a refusal is a [`CommentError`]; anything else is a fault and tells a client nothing of the database.
 
 mod add;
+mod answer;
 pub mod domain;
 mod edit;
 mod find;
@@ -35,8 +36,8 @@ pub struct Comments {
 impl Comments {
     /// Puts the use cases over the shards.
     #[must_use]
-    pub fn new(shards: Shards, clock: Clock, edit_window: Duration) -> Self {
-        Self { shards: Arc::new(shards), clock, edit_window }
+    pub fn new(shards: Arc<Shards>, clock: Clock, edit_window: Duration) -> Self {
+        Self { shards, clock, edit_window }
     }
 
     /// How long an author may edit a comment.
@@ -52,6 +53,12 @@ pub enum Error {
     /// The rules refuse it: nothing happened.
     #[error(transparent)]
     Refused(#[from] CommentError),
+    /// The idempotency key has a wrong length.
+    #[error(transparent)]
+    Key(#[from] idempotency::BadKey),
+    /// The idempotency key is taken.
+    #[error(transparent)]
+    Idempotency(#[from] idempotency::Error),
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -67,6 +74,8 @@ impl Coded for Error {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Refused(refusal) => refusal.code(),
+            Self::Key(_) => ErrorCode::InvalidArgument,
+            Self::Idempotency(error) => error.code(),
             Self::Store(fault) => fault.code(),
         }
     }
@@ -74,6 +83,8 @@ impl Coded for Error {
     fn field(&self) -> Option<Vec<String>> {
         match self {
             Self::Refused(refusal) => refusal.field(),
+            Self::Key(_) => Some(vec!["input".to_owned(), "idempotencyKey".to_owned()]),
+            Self::Idempotency(error) => error.field(),
             Self::Store(fault) => fault.field(),
         }
     }

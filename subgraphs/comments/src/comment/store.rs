@@ -2,6 +2,7 @@
 
 use chassis::postgres::StoreError;
 use chrono::{DateTime, Utc};
+use idempotency::Key;
 use schema::id::{CommentId, Sku, UserId};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
@@ -44,7 +45,7 @@ pub(super) async fn lock(tx: &DatabaseTransaction, id: CommentId) -> Result<Opti
 pub(super) async fn set_text(
     tx: &DatabaseTransaction,
     locked: Comment,
-    text: Text,
+    text: &Text,
     edited_at: DateTime<Utc>,
 ) -> Result<Comment, StoreError> {
     let row = Model {
@@ -99,6 +100,19 @@ pub(super) async fn count_by_authors(
 ) -> Result<Vec<(UserId, u64)>, StoreError> {
     let sql = "SELECT author_id AS owner, count(*) AS total FROM comments WHERE author_id = ANY($1) GROUP BY author_id";
     count(db, sql, authors.iter().map(|author| author.get()).collect()).await
+}
+
+/// Whether the user named an earlier change on this shard with the key.
+pub(super) async fn is_key_taken(
+    db: &DatabaseConnection,
+    user: UserId,
+    operation: &'static str,
+    key: &Key,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 AS taken FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3";
+    let values = [user.get().into(), operation.into(), key.as_str().into()];
+    let found = db.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    Ok(found.is_some())
 }
 
 async fn list(

@@ -3,7 +3,7 @@
 use async_graphql::{Request, Variables};
 use serde_json::{Value, json};
 
-use crate::shop::{EDIT_WINDOW, Shop, sku, text, user};
+use crate::shop::{EDIT_WINDOW, Shop};
 
 async fn ask(shop: &Shop, request: impl Into<Request>) -> Value {
     serde_json::to_value(shop.subgraph.execute(request.into()).await).unwrap()
@@ -40,7 +40,7 @@ async fn a_comment_that_was_added_is_found() {
 #[tokio::test]
 async fn what_the_caller_can_mend_is_an_answer() {
     let shop = Shop::open().await;
-    let id = shop.comments.add(user(1), sku(2), text("mine")).await.unwrap().id.to_string();
+    let id = shop.add(1, 2, "mine").await.id.to_string();
     let too_long = "x".repeat(256);
     for (query, me, input, code, field) in [
         (ADD, 1, json!({ "sku": "3", "text": "" }), "INVALID_ARGUMENT", json!(["input", "text"])),
@@ -72,7 +72,7 @@ async fn a_mutation_needs_a_caller() {
 async fn entities_carry_their_lists_in_pages() {
     let shop = Shop::open().await;
     for said in ["a", "b", "c"] {
-        shop.comments.add(user(1), sku(2), text(said)).await.unwrap();
+        shop.add(1, 2, said).await;
     }
     let list = "comments(first: 2) { totalCount nodes { text } edges { cursor } pageInfo { hasNextPage endCursor } }";
     let selection = format!("... on Product {{ {list} }} ... on User {{ {list} }}");
@@ -128,4 +128,15 @@ async fn a_shard_that_is_down_nulls_its_own_entities_alone() {
     for error in answer["errors"].as_array().unwrap() {
         assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_replay_says_so_in_the_extensions() {
+    let shop = Shop::open().await;
+    let input = json!({ "sku": "3", "text": "fine", "idempotencyKey": "k" });
+    let add = async || ask(&shop, mutation(ADD, &input).data(shop.principal(1))).await;
+    let (first, second) = (add().await, add().await);
+    assert_eq!(first["data"], second["data"]);
+    assert_eq!(first["extensions"], Value::Null, "{first}");
+    assert_eq!(second["extensions"]["idempotency"]["replayed"], true, "{second}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use comments::comment::{Comment, Page, PageRequest, Place};
 use schema::id::{Sku, UserId};
 
-use crate::shop::{PAGE, Shop, sku, text, user};
+use crate::shop::{PAGE, Shop, sku, user};
 
 async fn by_sku(shop: &Shop, sku: Sku, page: &PageRequest) -> Page {
     shop.comments.list_by_skus(&[sku], page).await.remove(&sku).unwrap().unwrap()
@@ -23,10 +23,10 @@ fn texts(page: &Page) -> Vec<&str> {
 #[tokio::test]
 async fn a_products_comments_are_newest_first_and_ties_by_user() {
     let shop = Shop::open().await;
-    shop.comments.add(user(1), sku(2), text("oldest")).await.unwrap();
+    shop.add(1, 2, "oldest").await;
     shop.clock.advance(Duration::from_secs(1));
     for (author, said) in [(3, "tie of 3"), (2, "tie of 2"), (2, "tie of 2 again")] {
-        shop.comments.add(user(author), sku(2), text(said)).await.unwrap();
+        shop.add(author, 2, said).await;
     }
     let page = by_sku(&shop, sku(2), &PAGE).await;
     assert_eq!(texts(&page), ["tie of 2", "tie of 2 again", "tie of 3", "oldest"]);
@@ -38,8 +38,8 @@ async fn a_products_comments_are_newest_first_and_ties_by_user() {
 async fn an_authors_comments_are_merged_over_the_shards() {
     let shop = Shop::open().await;
     for (product, said) in [(2, "first"), (3, "second"), (5, "third"), (4, "fourth")] {
-        shop.comments.add(user(1), sku(product), text(said)).await.unwrap();
-        shop.comments.add(user(2), sku(product), text("of another")).await.unwrap();
+        shop.add(1, product, said).await;
+        shop.add(2, product, "of another").await;
         shop.clock.advance(Duration::from_secs(1));
     }
     let page = by_author(&shop, user(1), &PAGE).await;
@@ -68,7 +68,7 @@ async fn pages_of_a_merged_list_neither_repeat_nor_skip() {
     let shop = Shop::open().await;
     for round in 0..3 {
         for product in 2..6 {
-            shop.comments.add(user(1), sku(product), text(&format!("{round} {product}"))).await.unwrap();
+            shop.add(1, product, &format!("{round} {product}")).await;
         }
         shop.clock.advance(Duration::from_secs(1));
     }

@@ -2,6 +2,7 @@
 
 mod edit;
 mod graph;
+mod keys;
 mod lists;
 mod sdl;
 mod shards;
