@@ -12,14 +12,13 @@ use bytes::Bytes;
 use chassis::config::Secret;
 use chassis::principal::Principal;
 use futures::future::BoxFuture;
-use schema::code::ErrorCode;
 use graphql_tools::validation::rules::default_rules_validation_plan;
 use graphql_tools::validation::validate::ValidationPlan;
+use schema::code::ErrorCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crate::error::RequestError;
-pub use crate::operation::{OperationKind, OperationKinds};
 use crate::graph::{Supergraph, TypeTable};
 use crate::operation::cache::{Operations, TextKey};
 use crate::operation::canonical::{self, Canonical};
@@ -27,6 +26,7 @@ use crate::operation::document::Document;
 use crate::operation::limits::{self, Limits};
 use crate::operation::persisted::PersistedOperations;
 use crate::operation::variables;
+pub use crate::operation::{OperationKind, OperationKinds};
 use crate::plan::compile::{Compiler, ExecPlan};
 use crate::plan::explain::explain;
 use crate::plan::planner::PlanError;
@@ -150,7 +150,9 @@ pub struct Prepared {
 
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prepared").field("kind", &self.kind()).finish_non_exhaustive()
+        f.debug_struct("Prepared")
+            .field("kind", &self.kind())
+            .finish_non_exhaustive()
     }
 }
 
@@ -256,7 +258,9 @@ impl Engine {
     ) -> Result<Prepared, RequestError> {
         let text = self.persisted.text(request)?;
         let graph = self.graph.load_full();
-        let document = self.document(&graph, text, request.operation_name.as_deref()).await?;
+        let document = self
+            .document(&graph, text, request.operation_name.as_deref())
+            .await?;
         if !allowed.allow(document.kind) {
             let text = format!("a {} is not taken here", document.kind.as_str());
             return Err(RequestError::new(ErrorCode::MethodNotAllowed, text));
@@ -270,7 +274,13 @@ impl Engine {
             OperationKind::Subscription => Some(Arc::new(call(types, &planned, &variables)?)),
             OperationKind::Query | OperationKind::Mutation => None,
         };
-        Ok(Prepared { graph, planned, variables: Arc::new(variables), call, cost })
+        Ok(Prepared {
+            graph,
+            planned,
+            variables: Arc::new(variables),
+            call,
+            cost,
+        })
     }
 
     async fn document(
@@ -279,12 +289,18 @@ impl Engine {
         text: Arc<str>,
         name: Option<&str>,
     ) -> Result<Arc<Document>, RequestError> {
-        let key = TextKey { text: text.clone(), name: name.map(Arc::from) };
-        let wanted = key.name.clone();
-        let (rules, limits, owner) = (self.rules.clone(), self.config.limits.clone(), graph.clone());
-        let parse = move || {
-            Document::parse(&owner.supergraph, &rules, &limits, &text, wanted.as_deref())
+        let key = TextKey {
+            text: text.clone(),
+            name: name.map(Arc::from),
         };
+        let wanted = key.name.clone();
+        let (rules, limits, owner) = (
+            self.rules.clone(),
+            self.config.limits.clone(),
+            graph.clone(),
+        );
+        let parse =
+            move || Document::parse(&owner.supergraph, &rules, &limits, &text, wanted.as_deref());
         graph.operations.document(key, parse).await
     }
 
@@ -295,7 +311,9 @@ impl Engine {
         variables: &Map<String, Value>,
     ) -> Result<Arc<Planned>, RequestError> {
         let names = document.conditions.iter();
-        let values = names.clone().map(|name| variables.get(name).and_then(Value::as_bool));
+        let values = names
+            .clone()
+            .map(|name| variables.get(name).and_then(Value::as_bool));
         let values: Vec<_> = values.collect();
         let given = names.filter_map(|name| Some((name.clone(), variables.get(name)?.clone())));
         let given: Map<String, Value> = given.collect();
@@ -321,7 +339,9 @@ impl Engine {
     #[must_use]
     pub fn explain(&self, prepared: &Prepared) -> String {
         let plans = prepared.planned.plans.iter();
-        plans.map(|(_, plan)| explain(plan, &prepared.planned.keys)).collect()
+        plans
+            .map(|(_, plan)| explain(plan, &prepared.planned.keys))
+            .collect()
     }
 }
 
@@ -330,15 +350,32 @@ fn call(
     planned: &Planned,
     variables: &Map<String, Value>,
 ) -> Result<SubscriptionCall, RequestError> {
-    let field = planned.root().and_then(|case| case.fields.first());
-    let field = field.ok_or_else(|| RequestError::masked(ErrorCode::Internal))?;
+    let fields = planned
+        .root()
+        .map_or(&[][..], |case| case.fields.as_slice());
+    // The validation rules let several names of one field pass, and `__typename` alone.
+    let [field] = fields else {
+        return Err(not_one_field());
+    };
+    if field.name.starts_with("__") {
+        return Err(not_one_field());
+    }
     let root = types.root(OperationKind::Subscription);
     let info = root.and_then(|root| types.field(root, &field.name));
     let definitions = info.map_or(&[][..], |info| info.arguments.as_slice());
     let arguments = variables::arguments(types, definitions, &field.arguments, variables)
         .map_err(|sentence| RequestError::new(ErrorCode::BadVariables, sentence))?;
     let (field, response_key) = (field.name.to_string(), field.response.to_string());
-    Ok(SubscriptionCall { field, arguments, response_key })
+    Ok(SubscriptionCall {
+        field,
+        arguments,
+        response_key,
+    })
+}
+
+fn not_one_field() -> RequestError {
+    let text = "a subscription selects exactly one field of the schema";
+    RequestError::new(ErrorCode::GraphqlValidationFailed, text)
 }
 
 fn load(
@@ -347,12 +384,17 @@ fn load(
     subgraphs: &HashMap<String, Arc<dyn Subgraph>>,
 ) -> Result<Graph, LoadError> {
     let supergraph = Supergraph::load(sdl)?;
-    if let Some(missing) =
-        supergraph.planner.subgraphs().find(|name| !subgraphs.contains_key(*name))
+    if let Some(missing) = supergraph
+        .planner
+        .subgraphs()
+        .find(|name| !subgraphs.contains_key(*name))
     {
         return Err(LoadError::MissingSubgraph(missing.to_owned()));
     }
-    Ok(Graph { supergraph, operations: Operations::new(config.cached_operations) })
+    Ok(Graph {
+        supergraph,
+        operations: Operations::new(config.cached_operations),
+    })
 }
 
 fn plan(
@@ -362,26 +404,38 @@ fn plan(
     limits: &Limits,
     limit: Duration,
 ) -> Result<Planned, RequestError> {
-    let Canonical { shape, keys, documents } =
-        canonical::rewrite(&supergraph.types, &document, conditions, limits.fields)?;
+    let Canonical {
+        shape,
+        keys,
+        documents,
+    } = canonical::rewrite(&supergraph.types, &document, conditions, limits.fields)?;
     let mut compiler = Compiler::new(keys);
     let mut plans = Vec::with_capacity(documents.len());
     for to_plan in documents {
-        let step = supergraph.planner.plan(&to_plan.document, limit).map_err(not_planned)?;
+        let step = supergraph
+            .planner
+            .plan(&to_plan.document, limit)
+            .map_err(not_planned)?;
         let plan = step.map(|step| compiler.compile(step)).unwrap_or_default();
         plans.push((to_plan.root_field, plan));
     }
-    Ok(Planned { document, shape, keys: compiler.keys, plans })
+    Ok(Planned {
+        document,
+        shape,
+        keys: compiler.keys,
+        plans,
+    })
 }
 
 fn not_planned(error: PlanError) -> RequestError {
     tracing::error!(%error, "an operation cannot be planned");
     match error {
-        PlanError::TimedOut => {
-            RequestError::new(ErrorCode::LimitExceeded, "planning this operation takes too long")
-                .with("limit", "plan_timeout")
-                .with("setting", "router.engine.plan_timeout")
-        }
+        PlanError::TimedOut => RequestError::new(
+            ErrorCode::LimitExceeded,
+            "planning this operation takes too long",
+        )
+        .with("limit", "plan_timeout")
+        .with("setting", "router.engine.plan_timeout"),
         PlanError::Refused(_) | PlanError::Panicked(_) | PlanError::Unsupported(_) => {
             RequestError::new(ErrorCode::Internal, "this operation cannot be planned")
         }

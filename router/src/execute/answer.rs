@@ -20,7 +20,9 @@ impl Engine {
     /// A dropped query has no effect. A dropped mutation may have happened: retry it with its idempotency key.
     pub async fn execute(&self, prepared: &Prepared, ctx: &RequestContext) -> GraphResponse {
         let planned = &*prepared.planned;
-        let Some(root) = planned.root() else { return empty() };
+        let Some(root) = planned.root() else {
+            return empty();
+        };
         let scope = self.scope(prepared, ctx);
         let mut progress = Progress::default();
         let consumer = &prepared.graph.supergraph.consumer;
@@ -52,7 +54,9 @@ impl Engine {
         ctx: &RequestContext,
     ) -> GraphResponse {
         let planned = &*prepared.planned;
-        let Some(root) = planned.root() else { return empty() };
+        let Some(root) = planned.root() else {
+            return empty();
+        };
         let scope = self.scope(prepared, ctx);
         let mut progress = Progress::default();
         if let Some((_, plan)) = planned.plans.first()
@@ -116,11 +120,15 @@ fn can_be_written(scope: Scope<'_>, root: &Case, field: &ShapeField, progress: &
         return true;
     }
     let mut writer = Writer::new(&progress.store, scope.types, Vec::new());
-    writer.root_field(root, field, &progress.errors.explained).is_ok()
+    writer
+        .root_field(root, field, &progress.errors.explained)
+        .is_ok()
 }
 
 fn answer(scope: Scope<'_>, root: &Case, progress: Progress) -> GraphResponse {
-    let Progress { store, mut errors, .. } = progress;
+    let Progress {
+        store, mut errors, ..
+    } = progress;
     let mut writer = Writer::new(&store, scope.types, Vec::with_capacity(1024));
     writer.out.extend(br#"{"data":"#);
     let start = writer.out.len();
@@ -157,7 +165,11 @@ fn finish(mut out: Vec<u8>, had_data: bool, errors: Errors) -> GraphResponse {
         serde_json::to_writer(&mut out, &errors.into_json()).expect("a value is JSON");
     }
     out.push(b'}');
-    GraphResponse { body: out.into(), had_data, errors: count }
+    GraphResponse {
+        body: out.into(),
+        had_data,
+        errors: count,
+    }
 }
 
 /// A root type without fields cannot be asked anything.

@@ -56,7 +56,10 @@ impl Report {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let mut extensions = Map::new();
         extensions.insert("code".to_owned(), code.as_str().into());
-        Self { message: message.into(), extensions }
+        Self {
+            message: message.into(),
+            extensions,
+        }
     }
 
     /// A subgraph's error: passed on when its code is one of ours, masked otherwise.
@@ -172,7 +175,9 @@ fn client_path(shape: &Shape, path: &[PathItem]) -> Vec<Value> {
         match item {
             PathItem::Index(position) => written.push(json!(position)),
             PathItem::Key(key) => {
-                let Some(field) = shape.and_then(|shape| shape.field(*key)) else { break };
+                let Some(field) = shape.and_then(|shape| shape.field(*key)) else {
+                    break;
+                };
                 written.push(Value::from(&*field.response));
                 shape = field.child.as_deref();
             }

@@ -21,6 +21,9 @@ impl Memo {
 
     /// Remembers an entity.
     pub(crate) fn insert(&mut self, batch: u32, representation: Box<[u8]>, entity: Value) {
-        self.known.entry(batch).or_default().insert(representation, entity);
+        self.known
+            .entry(batch)
+            .or_default()
+            .insert(representation, entity);
     }
 }

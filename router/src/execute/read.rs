@@ -36,12 +36,23 @@ pub(crate) fn answer<'a>(
     shape: &ReadShape,
 ) -> Result<Answer<'a>, ReadError> {
     if u32::try_from(bytes.len()).is_err() {
-        return Err(ReadError { what: "an answer of 4 GiB or more", at: 0 });
+        return Err(ReadError {
+            what: "an answer of 4 GiB or more",
+            at: 0,
+        });
     }
     if let Err(error) = std::str::from_utf8(bytes) {
-        return Err(ReadError { what: "not UTF-8", at: error.valid_up_to() });
+        return Err(ReadError {
+            what: "not UTF-8",
+            at: error.valid_up_to(),
+        });
     }
-    let mut reader = Reader { bytes, at: 0, buffer, nesting: 0 };
+    let mut reader = Reader {
+        bytes,
+        at: 0,
+        buffer,
+        nesting: 0,
+    };
     let mut found = None;
     let mut errors = None;
     reader.expect(b'{', "an answer is an object")?;
@@ -66,7 +77,10 @@ pub(crate) fn answer<'a>(
     if found.is_none() && errors.is_none() {
         return Err(reader.error("neither data nor errors"));
     }
-    Ok(Answer { data: found.unwrap_or(Value::Null), errors })
+    Ok(Answer {
+        data: found.unwrap_or(Value::Null),
+        errors,
+    })
 }
 
 /// Reads one value, as an answer's `data`.
@@ -74,13 +88,23 @@ pub(crate) fn answer<'a>(
 /// # Errors
 /// [`ReadError`] when the bytes are not JSON.
 pub(crate) fn value(bytes: &[u8], buffer: u32, shape: &ReadShape) -> Result<Value, ReadError> {
-    let mut reader = Reader { bytes, at: 0, buffer, nesting: 0 };
+    let mut reader = Reader {
+        bytes,
+        at: 0,
+        buffer,
+        nesting: 0,
+    };
     reader.value(Some(shape))
 }
 
 /// The items of a list that was kept as it was written.
 pub(crate) fn list_items(bytes: &[u8]) -> Vec<&[u8]> {
-    let mut reader = Reader { bytes, at: 0, buffer: 0, nesting: 0 };
+    let mut reader = Reader {
+        bytes,
+        at: 0,
+        buffer: 0,
+        nesting: 0,
+    };
     let mut items = Vec::new();
     // The bytes were validated when they came in, so an error here cannot lose an item.
     let read = reader.expect(b'[', "a list").and_then(|()| {
@@ -188,7 +212,9 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self, shape: Option<&ReadShape>) -> Result<Value, ReadError> {
-        let Some(first) = self.peek() else { return Err(self.error("a value is missing")) };
+        let Some(first) = self.peek() else {
+            return Err(self.error("a value is missing"));
+        };
         match (first, shape) {
             (b'{', Some(shape)) => {
                 self.at += 1;
@@ -215,7 +241,11 @@ impl<'a> Reader<'a> {
 
     fn span(&self, start: usize, end: usize) -> Span {
         let narrow = |at| u32::try_from(at).expect("answers are shorter than 4 GiB");
-        Span { buffer: self.buffer, start: narrow(start), end: narrow(end) }
+        Span {
+            buffer: self.buffer,
+            start: narrow(start),
+            end: narrow(end),
+        }
     }
 
     fn object(
@@ -244,7 +274,9 @@ impl<'a> Reader<'a> {
 
     /// Validates one value and gives its first byte and the one after its last.
     fn skip(&mut self) -> Result<(usize, usize), ReadError> {
-        let Some(first) = self.peek() else { return Err(self.error("a value is missing")) };
+        let Some(first) = self.peek() else {
+            return Err(self.error("a value is missing"));
+        };
         let start = self.at;
         match first {
             b'"' => return self.string(),
@@ -356,7 +388,9 @@ mod tests {
     }
 
     fn leaf(bytes: &[u8], value: &Value) -> String {
-        let Value::Leaf(span) = value else { panic!("not a leaf: {value:?}") };
+        let Value::Leaf(span) = value else {
+            panic!("not a leaf: {value:?}")
+        };
         String::from_utf8_lossy(&bytes[span.start as usize..span.end as usize]).into_owned()
     }
 
@@ -364,11 +398,17 @@ mod tests {
     fn leaves_are_kept_as_they_are_written() {
         let text = br#" {"data": {"b":[{"c":1.10}, null], "x":[1,{"y":"}"}], "a" : 123456789012345678901234567890 }} "#;
         let read = answer(text, 0, &shape()).unwrap();
-        let Value::Object(fields) = read.data else { panic!() };
+        let Value::Object(fields) = read.data else {
+            panic!()
+        };
         assert_eq!(fields.len(), 2);
         assert_eq!(leaf(text, &fields[1].1), "123456789012345678901234567890");
-        let Value::List(items) = &fields[0].1 else { panic!() };
-        let Value::Object(inner) = &items[0] else { panic!() };
+        let Value::List(items) = &fields[0].1 else {
+            panic!()
+        };
+        let Value::Object(inner) = &items[0] else {
+            panic!()
+        };
         assert_eq!(leaf(text, &inner[0].1), "1.10");
         assert_eq!(items[1], Value::Null);
     }

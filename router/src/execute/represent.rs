@@ -23,7 +23,12 @@ pub(crate) fn collect(
     let mut found = Representations::new();
     for path in &batch.paths {
         each_object(store, types, path, &mut |place, object| {
-            let builder = Builder { store, types, subgraph, batch };
+            let builder = Builder {
+                store,
+                types,
+                subgraph,
+                batch,
+            };
             if let Some(bytes) = builder.build(object) {
                 found.entry(bytes.into()).or_default().push(place.clone());
             }
@@ -93,14 +98,23 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn build(&self, object: &[(Key, Value)]) -> Option<Vec<u8>> {
-        let typename = self.store.typename(object).or_else(|| self.only_condition())?;
+        let typename = self
+            .store
+            .typename(object)
+            .or_else(|| self.only_condition())?;
         let sent = self.sent_typename(typename);
         let mut out = Vec::with_capacity(64);
         out.extend(br#"{"__typename":""#);
         out.extend(sent.as_bytes());
         out.push(b'"');
         let mut written = vec!["__typename"];
-        self.fields(&self.batch.requires, object, typename, &mut written, &mut out);
+        self.fields(
+            &self.batch.requires,
+            object,
+            typename,
+            &mut written,
+            &mut out,
+        );
         out.push(b'}');
         self.has_key(object, typename, sent).then_some(out)
     }
@@ -131,13 +145,23 @@ impl Builder<'_> {
     ) {
         for require in requires {
             match require {
-                Require::On { condition, children } => {
+                Require::On {
+                    condition,
+                    children,
+                } => {
                     if self.types.satisfies(typename, condition) {
                         self.fields(children, object, typename, written, out);
                     }
                 }
-                Require::Field { key, quoted, name, children } => {
-                    let Some(value) = field(object, *key) else { continue };
+                Require::Field {
+                    key,
+                    quoted,
+                    name,
+                    children,
+                } => {
+                    let Some(value) = field(object, *key) else {
+                        continue;
+                    };
                     if written.contains(&&**name) {
                         continue;
                     }
@@ -182,13 +206,19 @@ impl Builder<'_> {
         let keys = self.types.keys(self.subgraph, sent);
         let mut possible = keys
             .iter()
-            .filter(|key| key.iter().all(|name| asked.iter().any(|(asked, _)| *asked == name)))
+            .filter(|key| {
+                key.iter()
+                    .all(|name| asked.iter().any(|(asked, _)| *asked == name))
+            })
             .peekable();
         if possible.peek().is_none() {
             return true;
         }
         let is_there = |name: &String| {
-            let key = asked.iter().find(|(asked, _)| *asked == name).map(|(_, key)| *key);
+            let key = asked
+                .iter()
+                .find(|(asked, _)| *asked == name)
+                .map(|(_, key)| *key);
             let value = key.and_then(|key| field(object, key));
             value.is_some_and(|value| *value != Value::Null)
         };
@@ -205,7 +235,10 @@ fn names<'b>(
     for require in requires {
         match require {
             Require::Field { key, name, .. } => out.push((name, *key)),
-            Require::On { condition, children } => {
+            Require::On {
+                condition,
+                children,
+            } => {
                 if types.satisfies(typename, condition) {
                     names(children, types, typename, out);
                 }

@@ -71,8 +71,10 @@ pub(crate) async fn run(
     progress: &mut Progress,
 ) {
     for wave in plan.waves.iter().skip(from_wave) {
-        let calls: Vec<_> =
-            wave.iter().filter_map(|fetch| prepare(scope, fetch, progress)).collect();
+        let calls: Vec<_> = wave
+            .iter()
+            .filter_map(|fetch| prepare(scope, fetch, progress))
+            .collect();
         let answers = calls.iter().map(|call| send(scope, call));
         let answers = futures::future::join_all(answers).await;
         for (call, answer) in calls.into_iter().zip(answers) {
@@ -106,7 +108,8 @@ fn prepare<'a>(
         }
         TargetPlan::Entities(batches) => {
             for batch in batches {
-                let found = represent::collect(&progress.store, scope.types, &fetch.subgraph, batch);
+                let found =
+                    represent::collect(&progress.store, scope.types, &fetch.subgraph, batch);
                 let unknown = answer_from_memo(scope, batch, found, progress);
                 variables.representations(&batch.variable, &unknown);
                 asked.push(unknown);
@@ -123,7 +126,11 @@ fn prepare<'a>(
         variables: variables.finish(),
         fields: fetch.fields.clone(),
     };
-    Some(Call { fetch, request, asked })
+    Some(Call {
+        fetch,
+        request,
+        asked,
+    })
 }
 
 fn answer_from_memo(
@@ -154,7 +161,10 @@ fn answer_from_memo(
 async fn send(scope: Scope<'_>, call: &Call<'_>) -> Result<Bytes, FetchError> {
     match scope.subgraphs.get(&*call.fetch.subgraph) {
         Some(subgraph) => subgraph.fetch(call.request.clone(), scope.ctx).await,
-        None => Err(FetchError::Connect(format!("no subgraph {}", call.fetch.subgraph))),
+        None => Err(FetchError::Connect(format!(
+            "no subgraph {}",
+            call.fetch.subgraph
+        ))),
     }
 }
 
@@ -163,7 +173,14 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
     let buffer = progress.store.keep(bytes.clone());
     let answer = match read::answer(&bytes, buffer, &call.fetch.shape) {
         Ok(answer) => answer,
-        Err(error) => return fail(scope, call, &FetchError::Answer(error.to_string()), progress),
+        Err(error) => {
+            return fail(
+                scope,
+                call,
+                &FetchError::Answer(error.to_string()),
+                progress,
+            );
+        }
     };
     let failed = answer.errors.is_some();
     if let Some(errors) = answer.errors {
@@ -177,7 +194,9 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
             }
         }
         TargetPlan::Entities(batches) => {
-            let Value::Object(fields) = answer.data else { return };
+            let Value::Object(fields) = answer.data else {
+                return;
+            };
             let mut lists: HashMap<Key, Value> = fields.into_iter().collect();
             for (batch, asked) in batches.iter().zip(&call.asked) {
                 if let Some(Value::List(entities)) = lists.remove(&batch.alias) {
@@ -206,7 +225,9 @@ fn distribute(
             put(&mut progress.store, place, entity.clone());
         }
         if remembered {
-            progress.memo.insert(batch.memo, representation.clone(), entity);
+            progress
+                .memo
+                .insert(batch.memo, representation.clone(), entity);
         }
     }
 }
@@ -219,7 +240,9 @@ fn put(store: &mut Store, place: &Place, value: Value) {
 
 fn places(scope: Scope<'_>, store: &Store, path: &[Walk]) -> Vec<Place> {
     let mut places = Vec::new();
-    represent::each_object(store, scope.types, path, &mut |place, _| places.push(place.clone()));
+    represent::each_object(store, scope.types, path, &mut |place, _| {
+        places.push(place.clone())
+    });
     places
 }
 
@@ -303,7 +326,9 @@ fn is_asked(shape: &Shape, path: &[PathItem]) -> bool {
     let mut shape = Some(shape);
     for item in path {
         if let PathItem::Key(key) = item {
-            let Some(field) = shape.and_then(|shape| shape.field(*key)) else { return false };
+            let Some(field) = shape.and_then(|shape| shape.field(*key)) else {
+                return false;
+            };
             shape = field.child.as_deref();
         }
     }
@@ -339,15 +364,23 @@ fn locate(
     path: &[Segment],
     store: &Store,
 ) -> Vec<Vec<PathItem>> {
-    let Some((first, rest)) = path.split_first() else { return Vec::new() };
+    let Some((first, rest)) = path.split_first() else {
+        return Vec::new();
+    };
     let TargetPlan::Entities(batches) = &call.fetch.target else {
         let items = items(scope.keys, path);
-        let TargetPlan::Places(way) = &call.fetch.target else { return vec![items] };
+        let TargetPlan::Places(way) = &call.fetch.target else {
+            return vec![items];
+        };
         let places = places(scope, store, way).into_iter();
-        return places.map(|place| [store.path(&place), items.clone()].concat()).collect();
+        return places
+            .map(|place| [store.path(&place), items.clone()].concat())
+            .collect();
     };
     let named = |batch: &BatchPlan| *first == Segment::Key(batch.alias_name.clone());
-    let Some(position) = batches.iter().position(named) else { return Vec::new() };
+    let Some(position) = batches.iter().position(named) else {
+        return Vec::new();
+    };
     let asked = &call.asked[position];
     let Some((Segment::Index(index), rest)) = rest.split_first() else {
         // The list itself failed, so every entity of it did.
@@ -356,9 +389,14 @@ fn locate(
         let paths = places.flat_map(|place| brings.iter().map(|key| below(store, place, *key)));
         return paths.filter(|path| is_asked(scope.shape, path)).collect();
     };
-    let places = asked.get_index(*index as usize).map_or(&[][..], |(_, places)| places.as_slice());
+    let places = asked
+        .get_index(*index as usize)
+        .map_or(&[][..], |(_, places)| places.as_slice());
     let rest = items(scope.keys, rest);
-    places.iter().map(|place| [store.path(place), rest.clone()].concat()).collect()
+    places
+        .iter()
+        .map(|place| [store.path(place), rest.clone()].concat())
+        .collect()
 }
 
 fn items(keys: &Keys, path: &[Segment]) -> Vec<PathItem> {

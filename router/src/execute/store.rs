@@ -55,7 +55,10 @@ pub(crate) struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { buffers: Vec::new(), root: Value::Object(Vec::new()) }
+        Self {
+            buffers: Vec::new(),
+            root: Value::Object(Vec::new()),
+        }
     }
 }
 
@@ -78,7 +81,9 @@ impl Store {
 
     /// The type name that an object carries.
     pub(crate) fn typename(&self, object: &[(Key, Value)]) -> Option<&str> {
-        let Some(Value::Leaf(span)) = field(object, Key::TYPENAME) else { return None };
+        let Some(Value::Leaf(span)) = field(object, Key::TYPENAME) else {
+            return None;
+        };
         let text = std::str::from_utf8(self.bytes(*span)).ok()?;
         text.strip_prefix('"')?.strip_suffix('"')
     }
@@ -103,12 +108,16 @@ impl Store {
         for position in place {
             value = match value {
                 Value::Object(fields) => {
-                    let Some((key, next)) = fields.get(*position as usize) else { break };
+                    let Some((key, next)) = fields.get(*position as usize) else {
+                        break;
+                    };
                     path.push(PathItem::Key(*key));
                     next
                 }
                 Value::List(items) => {
-                    let Some(next) = items.get(*position as usize) else { break };
+                    let Some(next) = items.get(*position as usize) else {
+                        break;
+                    };
                     path.push(PathItem::Index(*position));
                     next
                 }
@@ -121,7 +130,10 @@ impl Store {
 
 /// A field of an object.
 pub(crate) fn field(object: &[(Key, Value)], key: Key) -> Option<&Value> {
-    object.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+    object
+        .iter()
+        .find(|(name, _)| *name == key)
+        .map(|(_, value)| value)
 }
 
 /// Merges what a fetch brought into what is there. Null never erases data: it only says that this subgraph has none.
@@ -151,9 +163,18 @@ mod tests {
 
     #[test]
     fn a_merge_keeps_positions_and_never_erases_data() {
-        let leaf = |start| Value::Leaf(Span { buffer: 0, start, end: start + 1 });
+        let leaf = |start| {
+            Value::Leaf(Span {
+                buffer: 0,
+                start,
+                end: start + 1,
+            })
+        };
         let mut there = Value::Object(vec![(Key(1), leaf(0)), (Key(2), Value::Null)]);
-        merge(&mut there, Value::Object(vec![(Key(3), leaf(2)), (Key(1), Value::Null)]));
+        merge(
+            &mut there,
+            Value::Object(vec![(Key(3), leaf(2)), (Key(1), Value::Null)]),
+        );
         merge(&mut there, Value::Object(vec![(Key(2), leaf(4))]));
         let merged = vec![(Key(1), leaf(0)), (Key(2), leaf(4)), (Key(3), leaf(2))];
         assert_eq!(there, Value::Object(merged));

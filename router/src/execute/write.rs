@@ -46,7 +46,10 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn child(self, item: PathItem) -> Self {
         let here = self.here.and_then(|node| node.child(item));
-        Self { above: self.above || here.is_some_and(|node| node.whole), here }
+        Self {
+            above: self.above || here.is_some_and(|node| node.whole),
+            here,
+        }
     }
 
     fn explains(self) -> bool {
@@ -57,7 +60,13 @@ impl<'a> Known<'a> {
 impl<'a> Writer<'a> {
     /// A writer that appends to `out`.
     pub(crate) fn new(store: &'a Store, types: &'a TypeTable, out: Vec<u8>) -> Self {
-        Self { store, types, found: Vec::new(), path: Vec::new(), out }
+        Self {
+            store,
+            types,
+            found: Vec::new(),
+            path: Vec::new(),
+            out,
+        }
     }
 
     /// Writes one root field with its name.
@@ -70,8 +79,13 @@ impl<'a> Writer<'a> {
         field: &ShapeField,
         explained: &Explained,
     ) -> Result<(), Bubble> {
-        let Value::Object(root) = &self.store.root else { return Err(Bubble) };
-        let known = Known { above: explained.whole, here: Some(explained) };
+        let Value::Object(root) = &self.store.root else {
+            return Err(Bubble);
+        };
+        let known = Known {
+            above: explained.whole,
+            here: Some(explained),
+        };
         self.field(root, case, field, known)
     }
 
@@ -173,8 +187,7 @@ impl<'a> Writer<'a> {
                 self.out.push(b',');
             }
             self.path.push(Json::from(position));
-            let written =
-                self.value(inner, item, wanted, known.child(PathItem::Index(position)));
+            let written = self.value(inner, item, wanted, known.child(PathItem::Index(position)));
             self.path.pop();
             if written.is_err() {
                 self.out.truncate(start);
@@ -258,11 +271,16 @@ impl<'a> Writer<'a> {
 
     /// Whether the null here follows from an error that writing found here or below.
     fn just_told(&self) -> bool {
-        self.found.last().is_some_and(|(_, path)| path.starts_with(&self.path))
+        self.found
+            .last()
+            .is_some_and(|(_, path)| path.starts_with(&self.path))
     }
 
     fn error(&mut self, sentence: String) {
-        self.found.push((Report::new(ErrorCode::Internal, sentence), self.path.clone()));
+        self.found.push((
+            Report::new(ErrorCode::Internal, sentence),
+            self.path.clone(),
+        ));
     }
 }
 

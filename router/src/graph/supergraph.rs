@@ -27,7 +27,11 @@ impl Supergraph {
         let (planner, supergraph) = Planner::load(sdl)?;
         let consumer = planner.consumer_schema();
         let types = TypeTable::new(&consumer, &supergraph);
-        Ok(Self { planner, consumer, types })
+        Ok(Self {
+            planner,
+            consumer,
+            types,
+        })
     }
 
     /// The consumer schema as SDL, without the types of introspection.
@@ -53,5 +57,8 @@ fn is_internal(name: &str) -> bool {
 }
 
 fn is_standard_directive(name: &str) -> bool {
-    matches!(name, "skip" | "include" | "deprecated" | "specifiedBy" | "oneOf")
+    matches!(
+        name,
+        "skip" | "include" | "deprecated" | "specifiedBy" | "oneOf"
+    )
 }

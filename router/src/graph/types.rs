@@ -160,7 +160,12 @@ impl TypeTable {
             consumer.subscription_type_name(),
         ];
         let roots = roots.map(|name| name.map(|name| Arc::from(name.as_str())));
-        Self { types, roots, field_names, keys: entity_keys(supergraph) }
+        Self {
+            types,
+            roots,
+            field_names,
+            keys: entity_keys(supergraph),
+        }
     }
 
     /// A type by name.
@@ -187,13 +192,18 @@ impl TypeTable {
     pub(crate) fn satisfies(&self, object: &str, condition: &str) -> bool {
         object == condition
             || self.types.get(condition).is_some_and(|info| {
-                info.possible.binary_search_by(|name| (**name).cmp(object)).is_ok()
+                info.possible
+                    .binary_search_by(|name| (**name).cmp(object))
+                    .is_ok()
             })
     }
 
     /// The keys of an entity in a subgraph, each as the names of its outermost fields.
     pub(crate) fn keys(&self, subgraph: &str, ty: &str) -> &[Vec<String>] {
-        self.keys.get(subgraph).and_then(|types| types.get(ty)).map_or(&[], Vec::as_slice)
+        self.keys
+            .get(subgraph)
+            .and_then(|types| types.get(ty))
+            .map_or(&[], Vec::as_slice)
     }
 }
 
@@ -222,7 +232,11 @@ fn type_info(definition: &TypeDefinition) -> TypeInfo {
         }
         TypeDefinition::Interface(interface) => info.fields = fields(&interface.fields),
         TypeDefinition::Enum(choice) => {
-            info.values = choice.values.iter().map(|value| Arc::from(value.name.as_str())).collect();
+            info.values = choice
+                .values
+                .iter()
+                .map(|value| Arc::from(value.name.as_str()))
+                .collect();
         }
         TypeDefinition::InputObject(input) => {
             info.inputs = input.fields.iter().map(InputField::from).collect();
@@ -249,7 +263,10 @@ fn fill_possible_types(types: &mut HashMap<Arc<str>, TypeInfo>, consumer: &Docum
         match definition {
             Definition::TypeDefinition(TypeDefinition::Object(object)) => {
                 for interface in &object.implements_interfaces {
-                    possible.entry(interface).or_default().push(Arc::from(object.name.as_str()));
+                    possible
+                        .entry(interface)
+                        .or_default()
+                        .push(Arc::from(object.name.as_str()));
                 }
             }
             Definition::TypeDefinition(TypeDefinition::Union(union)) => {
@@ -273,17 +290,27 @@ fn entity_keys(supergraph: &Document) -> HashMap<String, HashMap<String, Vec<Vec
     let names = graph_names(supergraph);
     let mut keys: HashMap<String, HashMap<String, Vec<Vec<String>>>> = HashMap::new();
     for definition in &supergraph.definitions {
-        let Definition::TypeDefinition(definition) = definition else { continue };
+        let Definition::TypeDefinition(definition) = definition else {
+            continue;
+        };
         let (name, directives) = match definition {
             TypeDefinition::Object(object) => (&object.name, &object.directives),
             TypeDefinition::Interface(interface) => (&interface.name, &interface.directives),
             _ => continue,
         };
-        for directive in directives.iter().filter(|directive| directive.name == "join__type") {
+        for directive in directives
+            .iter()
+            .filter(|directive| directive.name == "join__type")
+        {
             let graph = argument(directive, "graph").and_then(|graph| names.get(graph));
-            let (Some(graph), Some(key)) = (graph, argument(directive, "key")) else { continue };
+            let (Some(graph), Some(key)) = (graph, argument(directive, "key")) else {
+                continue;
+            };
             let types = keys.entry(graph.clone()).or_default();
-            types.entry(name.clone()).or_default().push(outermost_names(key));
+            types
+                .entry(name.clone())
+                .or_default()
+                .push(outermost_names(key));
         }
     }
     keys
@@ -292,12 +319,17 @@ fn entity_keys(supergraph: &Document) -> HashMap<String, HashMap<String, Vec<Vec
 fn graph_names(supergraph: &Document) -> HashMap<String, String> {
     let mut names = HashMap::new();
     for definition in &supergraph.definitions {
-        let Definition::TypeDefinition(TypeDefinition::Enum(choice)) = definition else { continue };
+        let Definition::TypeDefinition(TypeDefinition::Enum(choice)) = definition else {
+            continue;
+        };
         if choice.name != "join__Graph" {
             continue;
         }
         for value in &choice.values {
-            let directive = value.directives.iter().find(|found| found.name == "join__graph");
+            let directive = value
+                .directives
+                .iter()
+                .find(|found| found.name == "join__graph");
             let name = directive.and_then(|directive| argument(directive, "name"));
             names.insert(value.name.clone(), name.unwrap_or(&value.name).to_owned());
         }
@@ -336,10 +368,9 @@ mod tests {
 
     #[test]
     fn a_nested_key_counts_by_its_outermost_fields() {
-        assert_eq!(outermost_names("id organization{ id owner { id } } sku"), [
-            "id",
-            "organization",
-            "sku"
-        ]);
+        assert_eq!(
+            outermost_names("id organization{ id owner { id } } sku"),
+            ["id", "organization", "sku"]
+        );
     }
 }

@@ -51,7 +51,10 @@ impl Hash for PlanKey {
 impl<P: Send + Sync + 'static> Operations<P> {
     /// Empty caches of at most so many entries each.
     pub(crate) fn new(entries: u64) -> Self {
-        Self { documents: Cache::new(entries), plans: Cache::new(entries) }
+        Self {
+            documents: Cache::new(entries),
+            plans: Cache::new(entries),
+        }
     }
 
     /// The document of a text, parsed by `work` if it is new. `work` is CPU work and runs off the reactor.
@@ -80,7 +83,10 @@ impl<P: Send + Sync + 'static> Operations<P> {
         conditions: Vec<Option<bool>>,
         work: impl FnOnce() -> Result<P, RequestError> + Send + 'static,
     ) -> Result<Arc<P>, RequestError> {
-        let key = PlanKey { document, conditions };
+        let key = PlanKey {
+            document,
+            conditions,
+        };
         if let Some(known) = self.plans.get(&key).await {
             return Ok(known);
         }

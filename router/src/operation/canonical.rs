@@ -58,10 +58,14 @@ pub(crate) fn rewrite(
     conditions: &Map<String, Json>,
     max_fields: usize,
 ) -> Result<Canonical, RequestError> {
-    let fragments = document.ast.definitions.iter().filter_map(|definition| match definition {
-        Definition::Fragment(fragment) => Some((fragment.name.as_str(), fragment)),
-        Definition::Operation(_) => None,
-    });
+    let fragments = document
+        .ast
+        .definitions
+        .iter()
+        .filter_map(|definition| match definition {
+            Definition::Fragment(fragment) => Some((fragment.name.as_str(), fragment)),
+            Definition::Operation(_) => None,
+        });
     let mut collector = Collector {
         types,
         fragments: fragments.collect(),
@@ -75,9 +79,16 @@ pub(crate) fn rewrite(
     };
     let root = types.root(document.kind).ok_or_else(internal)?.clone();
     let shape = collector.place(&root, &[document.operation().selection_set()], true)?;
-    let emitter = Emitter { types, keys: &collector.keys };
+    let emitter = Emitter {
+        types,
+        keys: &collector.keys,
+    };
     let documents = emitter.documents(document, &shape);
-    Ok(Canonical { shape, keys: collector.keys, documents })
+    Ok(Canonical {
+        shape,
+        keys: collector.keys,
+        documents,
+    })
 }
 
 fn internal() -> RequestError {
@@ -116,7 +127,12 @@ impl<'a> Collector<'a> {
         sets: &[&'a SelectionSet],
         is_root: bool,
     ) -> Result<Arc<Shape>, RequestError> {
-        let possible = self.types.find(parent).ok_or_else(internal)?.possible.clone();
+        let possible = self
+            .types
+            .find(parent)
+            .ok_or_else(internal)?
+            .possible
+            .clone();
         let mut cases: Vec<(Identity, Case)> = Vec::new();
         for object in possible.iter() {
             let mut collected = Collected::new();
@@ -130,10 +146,19 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let fields = self.fields(parent, object, &collected, is_root)?;
-            cases.push((identity, Case { types: vec![object.clone()], fields }));
+            cases.push((
+                identity,
+                Case {
+                    types: vec![object.clone()],
+                    fields,
+                },
+            ));
         }
         let cases = cases.into_iter().map(|(_, case)| case).collect();
-        Ok(Arc::new(Shape { parent: parent.clone(), cases }))
+        Ok(Arc::new(Shape {
+            parent: parent.clone(),
+            cases,
+        }))
     }
 
     fn collect(
@@ -164,7 +189,10 @@ impl<'a> Collector<'a> {
                         continue;
                     }
                     let fragment = *self.fragments.get(name).ok_or_else(internal)?;
-                    if self.types.satisfies(object, name_of(&fragment.type_condition)) {
+                    if self
+                        .types
+                        .satisfies(object, name_of(&fragment.type_condition))
+                    {
                         self.collect(object, &fragment.selection_set, visited, into)?;
                     }
                 }
@@ -200,7 +228,11 @@ impl<'a> Collector<'a> {
     fn identity(&self, object: &str, fields: &Collected<'a>) -> Result<Identity, RequestError> {
         let part = |(name, nodes): (&&str, &Vec<&'a Field>)| {
             let pointers = nodes.iter().map(|node| std::ptr::from_ref(*node)).collect();
-            Ok(((*name).to_owned(), pointers, self.field_type(object, &nodes[0].name)?))
+            Ok((
+                (*name).to_owned(),
+                pointers,
+                self.field_type(object, &nodes[0].name)?,
+            ))
         };
         fields.iter().map(part).collect()
     }
@@ -256,9 +288,10 @@ impl<'a> Collector<'a> {
         ty: &Arc<str>,
         nodes: &[&'a Field],
     ) -> Result<Option<Arc<Shape>>, RequestError> {
-        let composite = self.types.find(ty).is_some_and(|info| {
-            matches!(info.kind, Kind::Object | Kind::Interface | Kind::Union)
-        });
+        let composite = self
+            .types
+            .find(ty)
+            .is_some_and(|info| matches!(info.kind, Kind::Object | Kind::Interface | Kind::Union));
         if !composite {
             return Ok(None);
         }
@@ -283,8 +316,11 @@ impl<'a> Collector<'a> {
         }
         let mut tells = String::new();
         if !node.arguments.is_empty() {
-            let mut arguments: Vec<_> =
-                node.arguments.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+            let mut arguments: Vec<_> = node
+                .arguments
+                .iter()
+                .map(|(name, value)| format!("{name}:{value}"))
+                .collect();
             arguments.sort_unstable();
             tells.push_str(&arguments.join(","));
         }
@@ -314,9 +350,16 @@ impl<'a> Collector<'a> {
 
     /// Whether all object types of a place give a field of this name the same type.
     fn has_one_type(&self, parent: &str, name: &str) -> bool {
-        let Some(info) = self.types.find(parent) else { return true };
-        let mut found = info.possible.iter().filter_map(|object| self.types.field(object, name));
-        let Some(first) = found.next() else { return true };
+        let Some(info) = self.types.find(parent) else {
+            return true;
+        };
+        let mut found = info
+            .possible
+            .iter()
+            .filter_map(|object| self.types.field(object, name));
+        let Some(first) = found.next() else {
+            return true;
+        };
         found.all(|other| other.ty == first.ty)
     }
 }
@@ -334,9 +377,15 @@ struct Emitter<'a> {
 
 impl Emitter<'_> {
     fn documents(&self, document: &Document, shape: &Shape) -> Vec<ToPlan> {
-        let Some(case) = shape.cases.first() else { return Vec::new() };
+        let Some(case) = shape.cases.first() else {
+            return Vec::new();
+        };
         let fetched = |field: &ShapeField| field.key != Key::TYPENAME && !is_introspection(field);
-        let fields = case.fields.iter().enumerate().filter(|(_, field)| fetched(field));
+        let fields = case
+            .fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| fetched(field));
         if document.kind == OperationKind::Mutation {
             let one = |(position, field): (usize, &ShapeField)| ToPlan {
                 root_field: Some(position),
@@ -348,15 +397,20 @@ impl Emitter<'_> {
         if fields.is_empty() {
             return Vec::new();
         }
-        vec![ToPlan { root_field: None, document: self.document(document, &fields) }]
+        vec![ToPlan {
+            root_field: None,
+            document: self.document(document, &fields),
+        }]
     }
 
     fn document(&self, document: &Document, fields: &[&ShapeField]) -> query::Document {
         let mut used = BTreeSet::new();
         let selection_set = self.fields(fields.iter().copied(), &mut used);
         let variables = document.variables().iter();
-        let variable_definitions: Vec<VariableDefinition> =
-            variables.filter(|variable| used.contains(&variable.name)).cloned().collect();
+        let variable_definitions: Vec<VariableDefinition> = variables
+            .filter(|variable| used.contains(&variable.name))
+            .cloned()
+            .collect();
         let position = Pos::default();
         let (name, directives) = (None, Vec::new());
         let operation = match document.kind {
@@ -382,7 +436,9 @@ impl Emitter<'_> {
                 selection_set,
             }),
         };
-        query::Document { definitions: vec![Definition::Operation(operation)] }
+        query::Document {
+            definitions: vec![Definition::Operation(operation)],
+        }
     }
 
     fn fields<'f>(
@@ -421,8 +477,10 @@ impl Emitter<'_> {
     }
 
     fn place(&self, shape: &Shape, used: &mut BTreeSet<String>) -> SelectionSet {
-        let is_object =
-            self.types.find(&shape.parent).is_some_and(|info| info.kind == Kind::Object);
+        let is_object = self
+            .types
+            .find(&shape.parent)
+            .is_some_and(|info| info.kind == Kind::Object);
         if is_object {
             let fields = shape.cases.iter().flat_map(|case| &case.fields);
             let mut set = self.fields(fields, used);
@@ -432,22 +490,32 @@ impl Emitter<'_> {
             return set;
         }
         let shared = |field: &&ShapeField| self.is_shared(shape, field);
-        let first = shape.cases.iter().take(1).flat_map(|case| &case.fields).filter(shared);
+        let first = shape
+            .cases
+            .iter()
+            .take(1)
+            .flat_map(|case| &case.fields)
+            .filter(shared);
         let mut set_of_all = self.fields(first, used);
         set_of_all.items.insert(0, typename());
         for case in &shape.cases {
-            let own: Vec<_> =
-                case.fields.iter().filter(|field| !self.is_shared(shape, field)).collect();
+            let own: Vec<_> = case
+                .fields
+                .iter()
+                .filter(|field| !self.is_shared(shape, field))
+                .collect();
             if own.is_empty() {
                 continue;
             }
             for object in &case.types {
-                set_of_all.items.push(Selection::InlineFragment(query::InlineFragment {
-                    position: Pos::default(),
-                    type_condition: Some(TypeCondition::On(object.to_string())),
-                    directives: Vec::new(),
-                    selection_set: self.fields(own.iter().copied(), used),
-                }));
+                set_of_all
+                    .items
+                    .push(Selection::InlineFragment(query::InlineFragment {
+                        position: Pos::default(),
+                        type_condition: Some(TypeCondition::On(object.to_string())),
+                        directives: Vec::new(),
+                        selection_set: self.fields(own.iter().copied(), used),
+                    }));
             }
         }
         set_of_all
@@ -472,7 +540,10 @@ impl Emitter<'_> {
 }
 
 fn set(items: Vec<Selection>) -> SelectionSet {
-    SelectionSet { span: (Pos::default(), Pos::default()), items }
+    SelectionSet {
+        span: (Pos::default(), Pos::default()),
+        items,
+    }
 }
 
 fn typename() -> Selection {
@@ -492,7 +563,9 @@ fn variables_in(value: &Value, used: &mut BTreeSet<String>) {
             used.insert(name.clone());
         }
         Value::List(items) => items.iter().for_each(|item| variables_in(item, used)),
-        Value::Object(fields) => fields.iter().for_each(|(_, value)| variables_in(value, used)),
+        Value::Object(fields) => fields
+            .iter()
+            .for_each(|(_, value)| variables_in(value, used)),
         Value::Int(_)
         | Value::Float(_)
         | Value::String(_)

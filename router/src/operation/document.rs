@@ -57,11 +57,19 @@ impl Document {
         limits::check(limits, &ast, operation.selection_set())?;
         let found = validate(&graph.consumer, &ast, rules);
         if !found.is_empty() {
-            return Err(RequestError::many(found.iter().map(validation_error).collect()));
+            return Err(RequestError::many(
+                found.iter().map(validation_error).collect(),
+            ));
         }
         let name = operation_name(operation).map(str::to_owned);
         let conditions = conditions(&ast);
-        Ok(Self { ast, position, kind, name, conditions })
+        Ok(Self {
+            ast,
+            position,
+            kind,
+            name,
+            conditions,
+        })
     }
 
     /// The chosen operation.
@@ -93,18 +101,28 @@ fn parse_error(limits: &Limits, sentence: &str, line: usize, column: usize) -> R
 
 fn validation_error(found: &graphql_tools::validation::utils::ValidationError) -> GraphqlError {
     let error = GraphqlError::new(ErrorCode::GraphqlValidationFailed, found.message.clone());
-    found.locations.iter().fold(error, |error, place| at(error, *place))
+    found
+        .locations
+        .iter()
+        .fold(error, |error, place| at(error, *place))
 }
 
 fn at(error: GraphqlError, place: Pos) -> GraphqlError {
-    if place.line == 0 { error } else { error.at(place.line, place.column) }
+    if place.line == 0 {
+        error
+    } else {
+        error.at(place.line, place.column)
+    }
 }
 
 fn pick(ast: &Ast, wanted: Option<&str>) -> Result<(usize, OperationKind), RequestError> {
     let refuse = |text: String| Err(RequestError::new(ErrorCode::OperationNotFound, text));
     let wanted = wanted.filter(|name| !name.is_empty());
-    let mut operations =
-        ast.definitions.iter().enumerate().filter_map(|(position, definition)| match definition {
+    let mut operations = ast
+        .definitions
+        .iter()
+        .enumerate()
+        .filter_map(|(position, definition)| match definition {
             Definition::Operation(operation) => Some((position, operation)),
             Definition::Fragment(_) => None,
         });
@@ -127,7 +145,9 @@ fn pick(ast: &Ast, wanted: Option<&str>) -> Result<(usize, OperationKind), Reque
 
 fn kind(operation: &OperationDefinition) -> OperationKind {
     match operation {
-        OperationDefinition::Query(_) | OperationDefinition::SelectionSet(_) => OperationKind::Query,
+        OperationDefinition::Query(_) | OperationDefinition::SelectionSet(_) => {
+            OperationKind::Query
+        }
         OperationDefinition::Mutation(_) => OperationKind::Mutation,
         OperationDefinition::Subscription(_) => OperationKind::Subscription,
     }
@@ -172,7 +192,10 @@ fn in_set(set: &SelectionSet, names: &mut Vec<String>) {
 }
 
 fn in_directives(directives: &[Directive], names: &mut Vec<String>) {
-    for directive in directives.iter().filter(|found| matches!(&*found.name, "skip" | "include")) {
+    for directive in directives
+        .iter()
+        .filter(|found| matches!(&*found.name, "skip" | "include"))
+    {
         for (_, value) in &directive.arguments {
             if let Value::Variable(name) = value {
                 names.push(name.clone());

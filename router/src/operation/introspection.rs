@@ -26,13 +26,19 @@ pub(crate) fn resolve(
     if wanted.is_empty() {
         return;
     }
-    let mut resolver =
-        Resolver { consumer, variables, buffer: store.next_buffer(), out: Vec::new() };
+    let mut resolver = Resolver {
+        consumer,
+        variables,
+        buffer: store.next_buffer(),
+        out: Vec::new(),
+    };
     let mut answered = Vec::new();
     for field in wanted {
         let node = match &*field.name {
             "__schema" => Some(Node::Schema),
-            _ => resolver.text_argument(field, "name").and_then(|name| resolver.named(&name)),
+            _ => resolver
+                .text_argument(field, "name")
+                .and_then(|name| resolver.named(&name)),
         };
         answered.push((field.key, resolver.node(field, node)));
     }
@@ -64,9 +70,15 @@ struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     fn node(&mut self, field: &ShapeField, node: Option<Node<'a>>) -> Value {
-        let (Some(node), Some(shape)) = (node, &field.child) else { return Value::Null };
+        let (Some(node), Some(shape)) = (node, &field.child) else {
+            return Value::Null;
+        };
         let fields = shape.cases.iter().flat_map(|case| &case.fields);
-        Value::Object(fields.map(|field| (field.key, self.field(field, node))).collect())
+        Value::Object(
+            fields
+                .map(|field| (field.key, self.field(field, node)))
+                .collect(),
+        )
     }
 
     fn field(&mut self, field: &ShapeField, node: Node<'a>) -> Value {
@@ -96,12 +108,14 @@ impl<'a> Resolver<'a> {
             "mutationType" => self.root(field, consumer.mutation_type_name()),
             "subscriptionType" => self.root(field, consumer.subscription_type_name()),
             "directives" => {
-                let directives = consumer.definitions.iter().filter_map(|definition| {
-                    match definition {
-                        Definition::DirectiveDefinition(found) => Some(Node::Directive(found)),
-                        _ => None,
-                    }
-                });
+                let directives =
+                    consumer
+                        .definitions
+                        .iter()
+                        .filter_map(|definition| match definition {
+                            Definition::DirectiveDefinition(found) => Some(Node::Directive(found)),
+                            _ => None,
+                        });
                 let directives = directives.collect();
                 self.list(field, directives)
             }
@@ -143,14 +157,23 @@ impl<'a> Resolver<'a> {
             }
             "possibleTypes" => self.possible_types(field, definition),
             "enumValues" => {
-                let TypeDefinition::Enum(choice) = definition else { return Value::Null };
+                let TypeDefinition::Enum(choice) = definition else {
+                    return Value::Null;
+                };
                 let all = self.wants_deprecated(field);
                 let shown = |value: &&EnumValue| all || !is_deprecated(&value.directives);
-                let values = choice.values.iter().filter(shown).map(Node::EnumValue).collect();
+                let values = choice
+                    .values
+                    .iter()
+                    .filter(shown)
+                    .map(Node::EnumValue)
+                    .collect();
                 self.list(field, values)
             }
             "inputFields" => {
-                let TypeDefinition::InputObject(input) = definition else { return Value::Null };
+                let TypeDefinition::InputObject(input) = definition else {
+                    return Value::Null;
+                };
                 self.inputs(field, &input.fields)
             }
             _ => Value::Null,
@@ -182,7 +205,10 @@ impl<'a> Resolver<'a> {
                     }
                     _ => false,
                 };
-                let nodes = types(self.consumer).filter(implements).map(Node::Named).collect();
+                let nodes = types(self.consumer)
+                    .filter(implements)
+                    .map(Node::Named)
+                    .collect();
                 self.list(field, nodes)
             }
             _ => Value::Null,
@@ -190,7 +216,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn types_by_name(&mut self, field: &ShapeField, names: Option<&'a Vec<String>>) -> Value {
-        let Some(names) = names else { return Value::Null };
+        let Some(names) = names else {
+            return Value::Null;
+        };
         let nodes = names.iter().filter_map(|name| self.named(name)).collect();
         self.list(field, nodes)
     }
@@ -247,7 +275,10 @@ impl<'a> Resolver<'a> {
             "isRepeatable" => self.flag(definition.repeatable),
             "args" => self.inputs(field, &definition.arguments),
             "locations" => {
-                let names = definition.locations.iter().map(|place| self.text(place.as_str()));
+                let names = definition
+                    .locations
+                    .iter()
+                    .map(|place| self.text(place.as_str()));
                 Value::List(names.collect())
             }
             _ => Value::Null,
@@ -262,7 +293,12 @@ impl<'a> Resolver<'a> {
     }
 
     fn list(&mut self, field: &ShapeField, nodes: Vec<Node<'a>>) -> Value {
-        Value::List(nodes.into_iter().map(|node| self.node(field, Some(node))).collect())
+        Value::List(
+            nodes
+                .into_iter()
+                .map(|node| self.node(field, Some(node)))
+                .collect(),
+        )
     }
 
     fn ty(&self, ty: &'a Type) -> Option<Node<'a>> {
@@ -273,7 +309,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn named(&self, name: &str) -> Option<Node<'a>> {
-        types(self.consumer).find(|definition| definition.name() == name).map(Node::Named)
+        types(self.consumer)
+            .find(|definition| definition.name() == name)
+            .map(Node::Named)
     }
 
     fn deprecation(&mut self, name: &str, directives: &[Directive]) -> Value {
@@ -288,12 +326,17 @@ impl<'a> Resolver<'a> {
     }
 
     fn wants_deprecated(&self, field: &ShapeField) -> bool {
-        let argument = field.arguments.iter().find(|(name, _)| name == "includeDeprecated");
+        let argument = field
+            .arguments
+            .iter()
+            .find(|(name, _)| name == "includeDeprecated");
         match argument.map(|(_, value)| value) {
             Some(Literal::Boolean(flag)) => *flag,
-            Some(Literal::Variable(name)) => {
-                self.variables.get(name).and_then(Json::as_bool).unwrap_or(false)
-            }
+            Some(Literal::Variable(name)) => self
+                .variables
+                .get(name)
+                .and_then(Json::as_bool)
+                .unwrap_or(false),
             _ => false,
         }
     }
@@ -301,9 +344,7 @@ impl<'a> Resolver<'a> {
     fn text_argument(&self, field: &ShapeField, name: &str) -> Option<String> {
         match field.arguments.iter().find(|(found, _)| found == name)? {
             (_, Literal::String(text)) => Some(text.clone()),
-            (_, Literal::Variable(name)) => {
-                self.variables.get(name)?.as_str().map(str::to_owned)
-            }
+            (_, Literal::Variable(name)) => self.variables.get(name)?.as_str().map(str::to_owned),
             _ => None,
         }
     }
@@ -325,15 +366,22 @@ impl<'a> Resolver<'a> {
         let narrow = |at| u32::try_from(at).expect("a schema is shorter than 4 GiB");
         let start = narrow(self.out.len());
         self.out.extend(json);
-        Value::Leaf(Span { buffer: self.buffer, start, end: narrow(self.out.len()) })
+        Value::Leaf(Span {
+            buffer: self.buffer,
+            start,
+            end: narrow(self.out.len()),
+        })
     }
 }
 
 fn types(consumer: &Document) -> impl Iterator<Item = &TypeDefinition> {
-    consumer.definitions.iter().filter_map(|definition| match definition {
-        Definition::TypeDefinition(definition) => Some(definition),
-        _ => None,
-    })
+    consumer
+        .definitions
+        .iter()
+        .filter_map(|definition| match definition {
+            Definition::TypeDefinition(definition) => Some(definition),
+            _ => None,
+        })
 }
 
 fn kind(definition: &TypeDefinition) -> &'static str {
@@ -360,12 +408,18 @@ fn description(definition: &TypeDefinition) -> Option<&str> {
 }
 
 fn is_deprecated(directives: &[Directive]) -> bool {
-    directives.iter().any(|directive| directive.name == "deprecated")
+    directives
+        .iter()
+        .any(|directive| directive.name == "deprecated")
 }
 
 fn directive_text<'d>(directives: &'d [Directive], name: &str, argument: &str) -> Option<&'d str> {
     let directive = directives.iter().find(|directive| directive.name == name)?;
-    match directive.arguments.iter().find(|(found, _)| found == argument)? {
+    match directive
+        .arguments
+        .iter()
+        .find(|(found, _)| found == argument)?
+    {
         (_, Default::String(text)) => Some(text),
         _ => None,
     }

@@ -33,16 +33,35 @@ pub struct OperationKinds {
 
 impl OperationKinds {
     /// GET.
-    pub const QUERY: Self = Self { query: true, mutation: false, subscription: false };
+    pub const QUERY: Self = Self {
+        query: true,
+        mutation: false,
+        subscription: false,
+    };
     /// POST with one answer.
-    pub const QUERY_OR_MUTATION: Self = Self { query: true, mutation: true, subscription: false };
+    pub const QUERY_OR_MUTATION: Self = Self {
+        query: true,
+        mutation: true,
+        subscription: false,
+    };
     /// A transport that can stream.
-    pub const ALL: Self = Self { query: true, mutation: true, subscription: true };
+    pub const ALL: Self = Self {
+        query: true,
+        mutation: true,
+        subscription: true,
+    };
     /// A stream and nothing else.
-    pub const SUBSCRIPTION: Self = Self { query: false, mutation: false, subscription: true };
+    pub const SUBSCRIPTION: Self = Self {
+        query: false,
+        mutation: false,
+        subscription: true,
+    };
     /// GET on a transport that can stream.
-    pub const QUERY_OR_SUBSCRIPTION: Self =
-        Self { query: true, mutation: false, subscription: true };
+    pub const QUERY_OR_SUBSCRIPTION: Self = Self {
+        query: true,
+        mutation: false,
+        subscription: true,
+    };
 
     /// Whether the transport takes this kind.
     #[must_use]

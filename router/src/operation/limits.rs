@@ -141,11 +141,18 @@ struct Measurer<'a> {
 
 impl<'a> Measurer<'a> {
     fn new(document: &'a Document) -> Self {
-        let fragments = document.definitions.iter().filter_map(|definition| match definition {
-            Definition::Fragment(fragment) => Some((fragment.name.as_str(), fragment)),
-            Definition::Operation(_) => None,
-        });
-        Self { fragments: fragments.collect(), known: HashMap::new(), open: HashSet::new() }
+        let fragments = document
+            .definitions
+            .iter()
+            .filter_map(|definition| match definition {
+                Definition::Fragment(fragment) => Some((fragment.name.as_str(), fragment)),
+                Definition::Operation(_) => None,
+            });
+        Self {
+            fragments: fragments.collect(),
+            known: HashMap::new(),
+            open: HashSet::new(),
+        }
     }
 
     fn set(&mut self, set: &'a SelectionSet) -> Measure {
@@ -155,10 +162,16 @@ impl<'a> Measurer<'a> {
                 Selection::Field(field) => {
                     let mut found = self.set(&field.selection_set);
                     let introspects = field.name == "__schema" || field.name == "__type";
-                    found.depth = if introspects { 0 } else { found.depth.saturating_add(1) };
+                    found.depth = if introspects {
+                        0
+                    } else {
+                        found.depth.saturating_add(1)
+                    };
                     found.width = 1;
                     found.fields = found.fields.saturating_add(1);
-                    found.aliases = found.aliases.saturating_add(usize::from(field.alias.is_some()));
+                    found.aliases = found
+                        .aliases
+                        .saturating_add(usize::from(field.alias.is_some()));
                     found.directives = found.directives.saturating_add(field.directives.len());
                     found.introspection_lists += usize::from(is_introspection_list(&field.name));
                     found
@@ -184,7 +197,9 @@ impl<'a> Measurer<'a> {
         if let Some(known) = self.known.get(name) {
             return *known;
         }
-        let Some(fragment) = self.fragments.get(name).copied() else { return Measure::default() };
+        let Some(fragment) = self.fragments.get(name).copied() else {
+            return Measure::default();
+        };
         if !self.open.insert(name) {
             return Measure::default();
         }
@@ -196,7 +211,10 @@ impl<'a> Measurer<'a> {
 }
 
 fn is_introspection_list(name: &str) -> bool {
-    matches!(name, "fields" | "interfaces" | "possibleTypes" | "inputFields")
+    matches!(
+        name,
+        "fields" | "interfaces" | "possibleTypes" | "inputFields"
+    )
 }
 
 /// The objects that an answer may hold, by the sizes that the operation asks for.
@@ -214,10 +232,17 @@ fn of_shape(
     outer: Option<u64>,
 ) -> u64 {
     let of_case = |fields: &Vec<ShapeField>| {
-        let costs = fields.iter().map(|field| of_field(limits, field, variables, outer));
+        let costs = fields
+            .iter()
+            .map(|field| of_field(limits, field, variables, outer));
         costs.fold(0, u64::saturating_add)
     };
-    shape.cases.iter().map(|case| of_case(&case.fields)).max().unwrap_or(0)
+    shape
+        .cases
+        .iter()
+        .map(|case| of_case(&case.fields))
+        .max()
+        .unwrap_or(0)
 }
 
 fn of_field(
@@ -233,7 +258,9 @@ fn of_field(
     let size = size_argument(field, variables);
     if field.ty.is_list() {
         let length = size.or(outer).unwrap_or(limits.list_size);
-        return of_shape(limits, child, variables, None).saturating_add(1).saturating_mul(length);
+        return of_shape(limits, child, variables, None)
+            .saturating_add(1)
+            .saturating_mul(length);
     }
     of_shape(limits, child, variables, size).saturating_add(1)
 }

@@ -25,7 +25,12 @@ impl PersistedOperations {
         let weigh = |hash: &String, text: &Arc<str>| {
             u32::try_from(hash.len() + text.len()).unwrap_or(u32::MAX)
         };
-        Self { texts: Cache::builder().max_capacity(max_bytes).weigher(weigh).build() }
+        Self {
+            texts: Cache::builder()
+                .max_capacity(max_bytes)
+                .weigher(weigh)
+                .build(),
+        }
     }
 
     /// The text that a request means.
@@ -37,7 +42,10 @@ impl PersistedOperations {
         let refuse = |text: &str| Err(RequestError::new(ErrorCode::BadRequest, text));
         let text = request.query.as_deref().filter(|text| !text.is_empty());
         let Some(extension) = request.extensions.get("persistedQuery") else {
-            return text.map_or_else(|| refuse("the request has no query"), |text| Ok(text.into()));
+            return text.map_or_else(
+                || refuse("the request has no query"),
+                |text| Ok(text.into()),
+            );
         };
         if extension.get("version").and_then(Value::as_u64) != Some(1) {
             return refuse("the version of persistedQuery is not 1");
@@ -79,7 +87,9 @@ mod tests {
         let extension = json!({ "version": 1, "sha256Hash": hash });
         GraphRequest {
             query: query.map(str::to_owned),
-            extensions: [("persistedQuery".to_owned(), extension)].into_iter().collect(),
+            extensions: [("persistedQuery".to_owned(), extension)]
+                .into_iter()
+                .collect(),
             ..GraphRequest::default()
         }
     }
@@ -92,7 +102,10 @@ mod tests {
         assert_eq!(missing.code(), ErrorCode::PersistedOperationNotFound);
         assert_eq!(missing.errors()[0].message, "PersistedQueryNotFound");
         assert_eq!(&*store.text(&request(Some("{a}"), &hash)).unwrap(), "{a}");
-        assert_eq!(&*store.text(&request(None, &hash.to_uppercase())).unwrap(), "{a}");
+        assert_eq!(
+            &*store.text(&request(None, &hash.to_uppercase())).unwrap(),
+            "{a}"
+        );
     }
 
     /// Seen red with the comparison of the hashes removed.

@@ -35,7 +35,11 @@ pub(crate) fn coerce(
             }
         }
     }
-    if errors.is_empty() { Ok(coerced) } else { Err(RequestError::many(errors)) }
+    if errors.is_empty() {
+        Ok(coerced)
+    } else {
+        Err(RequestError::many(errors))
+    }
 }
 
 fn variable(
@@ -65,16 +69,9 @@ impl Path {
     }
 }
 
-fn input(
-    types: &TypeTable,
-    ty: &TypeRef,
-    value: &Value,
-    path: &mut Path,
-) -> Result<Value, String> {
+fn input(types: &TypeTable, ty: &TypeRef, value: &Value, path: &mut Path) -> Result<Value, String> {
     match (ty, value) {
-        (TypeRef::NonNull(_), Value::Null) => {
-            path.error(&format!("null where {ty} is needed"))
-        }
+        (TypeRef::NonNull(_), Value::Null) => path.error(&format!("null where {ty} is needed")),
         (TypeRef::NonNull(inner), _) => input(types, inner, value, path),
         (_, Value::Null) => Ok(Value::Null),
         (TypeRef::List(inner), Value::Array(items)) => {
@@ -111,7 +108,11 @@ fn named(
         },
         Kind::Input => match value {
             Value::Object(fields) => object(types, info, fields, path),
-            _ => path.error(&format!("{} is no object of type {}", shown(value), info.name)),
+            _ => path.error(&format!(
+                "{} is no object of type {}",
+                shown(value),
+                info.name
+            )),
         },
         Kind::Object | Kind::Interface | Kind::Union => {
             path.error(&format!("{} is no input type", info.name))
@@ -191,9 +192,10 @@ fn default(
 ) -> Result<Option<Value>, String> {
     match &field.default {
         Some(value) => literal(types, &field.ty, value, &Map::new()).map(Some),
-        None if field.ty.is_non_null() => {
-            Err(format!("{}.{} of type {} is needed", info.name, field.name, field.ty))
-        }
+        None if field.ty.is_non_null() => Err(format!(
+            "{}.{} of type {} is needed",
+            info.name, field.name, field.ty
+        )),
         None => Ok(None),
     }
 }
@@ -211,7 +213,9 @@ pub(crate) fn arguments(
     let mut coerced = Map::new();
     for definition in definitions {
         let written = given.iter().find(|(name, _)| *name == *definition.name);
-        let written = written.map(|(_, value)| value).filter(|value| is_given(value, variables));
+        let written = written
+            .map(|(_, value)| value)
+            .filter(|value| is_given(value, variables));
         let value = match (written, &definition.default) {
             (Some(value), _) | (None, Some(value)) => {
                 Some(literal(types, &definition.ty, value, variables)?)
@@ -260,7 +264,9 @@ fn to_json(value: &Literal, variables: &Map<String, Value>) -> Value {
         Literal::Null => Value::Null,
         Literal::List(items) => items.iter().map(|item| to_json(item, variables)).collect(),
         Literal::Object(fields) => {
-            let given = fields.iter().filter(|(_, value)| is_given(value, variables));
+            let given = fields
+                .iter()
+                .filter(|(_, value)| is_given(value, variables));
             let members = given.map(|(name, value)| (name.clone(), to_json(value, variables)));
             Value::Object(members.collect())
         }

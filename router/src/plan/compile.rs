@@ -116,14 +116,19 @@ pub(crate) struct Compiler {
 impl Compiler {
     /// A compiler that goes on with the keys of a canonical operation.
     pub(crate) fn new(keys: Keys) -> Self {
-        Self { keys, memos: HashMap::new() }
+        Self {
+            keys,
+            memos: HashMap::new(),
+        }
     }
 
     /// Compiles one plan.
     pub(crate) fn compile(&mut self, step: Step) -> ExecPlan {
         let waves = step.into_waves().into_iter();
         let waves = waves.map(|wave| wave.into_iter().map(|fetch| self.fetch(fetch)).collect());
-        ExecPlan { waves: waves.collect() }
+        ExecPlan {
+            waves: waves.collect(),
+        }
     }
 
     fn fetch(&mut self, fetch: Fetch) -> FetchPlan {
@@ -164,7 +169,12 @@ impl Compiler {
         write_sorted(children, &mut text);
         let next = u32::try_from(self.memos.len()).expect("an operation has few fetches");
         let memo = *self.memos.entry(text).or_insert(next);
-        let brings = self.read_shape(children).fields.iter().map(|field| field.key).collect();
+        let brings = self
+            .read_shape(children)
+            .fields
+            .iter()
+            .map(|field| field.key)
+            .collect();
         let mut renames = Vec::new();
         for rename in &batch.renames {
             let mut way = self.walks(&rename.path);
@@ -198,7 +208,11 @@ impl Compiler {
         let mut requires = Vec::new();
         for item in selection {
             requires.push(match item {
-                Selection::Field { name, alias, children } => {
+                Selection::Field {
+                    name,
+                    alias,
+                    children,
+                } => {
                     let sent = alias.as_ref().unwrap_or(name);
                     Require::Field {
                         key: self.keys.intern(name),
@@ -207,7 +221,10 @@ impl Compiler {
                         children: self.requires(children),
                     }
                 }
-                Selection::On { condition, children } => Require::On {
+                Selection::On {
+                    condition,
+                    children,
+                } => Require::On {
                     condition: condition.clone(),
                     children: self.requires(children),
                 },
@@ -220,7 +237,11 @@ impl Compiler {
         let mut shape = ReadShape::default();
         for item in selection {
             match item {
-                Selection::Field { name, alias, children } => {
+                Selection::Field {
+                    name,
+                    alias,
+                    children,
+                } => {
                     let response = alias.as_ref().unwrap_or(name);
                     let key = self.keys.intern(response);
                     let child = (!children.is_empty()).then(|| self.read_shape(children));
@@ -243,7 +264,11 @@ pub(crate) fn quoted(name: &str) -> Box<[u8]> {
 
 fn entity_selection<'a>(selection: &'a [Selection], wanted: &str) -> &'a [Selection] {
     for item in selection {
-        if let Selection::Field { name, alias, children } = item
+        if let Selection::Field {
+            name,
+            alias,
+            children,
+        } = item
             && alias.as_ref().unwrap_or(name) == wanted
         {
             return children;
@@ -259,13 +284,20 @@ fn write_sorted(selection: &[Selection], out: &mut String) {
     let part = |item: &Selection| {
         let mut text = String::new();
         let children = match item {
-            Selection::Field { name, alias, children } => {
+            Selection::Field {
+                name,
+                alias,
+                children,
+            } => {
                 text.push_str(alias.as_deref().unwrap_or(""));
                 text.push(':');
                 text.push_str(name);
                 children
             }
-            Selection::On { condition, children } => {
+            Selection::On {
+                condition,
+                children,
+            } => {
                 text.push_str("..");
                 text.push_str(condition);
                 children

@@ -11,7 +11,10 @@ pub(crate) fn explain(plan: &ExecPlan, keys: &Keys) -> String {
     for (position, wave) in plan.waves.iter().enumerate() {
         line(&mut out, format_args!("wave {}", position + 1));
         for fetch in wave {
-            line(&mut out, format_args!("  {}: {}", fetch.subgraph, one_line(&fetch.text)));
+            line(
+                &mut out,
+                format_args!("  {}: {}", fetch.subgraph, one_line(&fetch.text)),
+            );
             for place in places(fetch, keys) {
                 line(&mut out, format_args!("    {place}"));
             }

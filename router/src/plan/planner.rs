@@ -79,7 +79,11 @@ impl Planner {
 
     /// The names of all subgraphs.
     pub(crate) fn subgraphs(&self) -> impl Iterator<Item = &str> {
-        self.inner.supergraph.known_subgraphs.values().map(String::as_str)
+        self.inner
+            .supergraph
+            .known_subgraphs
+            .values()
+            .map(String::as_str)
     }
 
     /// Plans a document that holds one operation, without fragments, conditions or introspection.
@@ -134,14 +138,22 @@ fn refused(error: PlannerError) -> PlanError {
         PlannerError::CancellationError(_) => PlanError::TimedOut,
         other => {
             let text = other.to_string();
-            if text.contains("timed out") { PlanError::TimedOut } else { PlanError::Refused(text) }
+            if text.contains("timed out") {
+                PlanError::TimedOut
+            } else {
+                PlanError::Refused(text)
+            }
         }
     }
 }
 
 fn one_line(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn convert(node: PlanNode) -> Result<Step, PlanError> {
@@ -153,7 +165,9 @@ fn convert(node: PlanNode) -> Result<Step, PlanError> {
         PlanNode::Parallel(node) => all(node.nodes).map(Step::Parallel),
         PlanNode::Flatten(node) => match *node.node {
             PlanNode::Fetch(inner) => Ok(Step::Fetch(Box::new(fetch(inner, Some(&node.path))))),
-            _ => Err(PlanError::Unsupported("Flatten over something that is not a Fetch")),
+            _ => Err(PlanError::Unsupported(
+                "Flatten over something that is not a Fetch",
+            )),
         },
         PlanNode::Subscription(node) => Ok(Step::Fetch(Box::new(fetch(node.primary, None)))),
         // Conditions became literals before the planner saw the operation.
@@ -180,7 +194,11 @@ fn fetch(node: FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
     };
     Fetch {
         subgraph: node.service_name,
-        variables: node.variable_usages.unwrap_or_default().into_iter().collect(),
+        variables: node
+            .variable_usages
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
         selection,
         target,
         text: node.operation.document_str,
@@ -191,7 +209,11 @@ fn batch_fetch(node: BatchFetchNode) -> Fetch {
     let document = &node.operation.document;
     Fetch {
         subgraph: node.service_name,
-        variables: node.variable_usages.unwrap_or_default().into_iter().collect(),
+        variables: node
+            .variable_usages
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
         selection: selections(&document.operation.selection_set, &document.fragments),
         target: Target::Entities(node.entity_batch.aliases.into_iter().map(batch).collect()),
         text: node.operation.document_str,
@@ -231,7 +253,11 @@ fn typenames(
         }
         FetchRewrite::KeyRenamer(_) => None,
     };
-    rewrites.unwrap_or_default().into_iter().filter_map(setter).collect()
+    rewrites
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(setter)
+        .collect()
 }
 
 fn renames(rewrites: Option<Vec<FetchRewrite>>) -> Vec<Rename> {
@@ -246,12 +272,18 @@ fn renames(rewrites: Option<Vec<FetchRewrite>>) -> Vec<Rename> {
         }),
         FetchRewrite::ValueSetter(_) => None,
     };
-    rewrites.unwrap_or_default().into_iter().filter_map(rename).collect()
+    rewrites
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(rename)
+        .collect()
 }
 
 fn selections(set: &SelectionSet, fragments: &[FragmentDefinition]) -> Vec<Selection> {
-    let by_name: HashMap<&str, &FragmentDefinition> =
-        fragments.iter().map(|fragment| (fragment.name.as_str(), fragment)).collect();
+    let by_name: HashMap<&str, &FragmentDefinition> = fragments
+        .iter()
+        .map(|fragment| (fragment.name.as_str(), fragment))
+        .collect();
     inline(set, &by_name)
 }
 

@@ -28,7 +28,10 @@ pub(crate) struct Keys {
 
 impl Default for Keys {
     fn default() -> Self {
-        let mut keys = Self { names: Vec::new(), index: HashMap::new() };
+        let mut keys = Self {
+            names: Vec::new(),
+            index: HashMap::new(),
+        };
         let typename = keys.intern("__typename");
         debug_assert_eq!(typename, Key::TYPENAME);
         keys
@@ -100,17 +103,21 @@ impl Shape {
     /// The case for an object; `typename` may be unknown when all object types answer alike.
     pub(crate) fn case(&self, typename: Option<&str>) -> Option<&Case> {
         if let [only] = self.cases.as_slice() {
-            let known = typename
-                .is_none_or(|name| only.types.iter().any(|ty| &**ty == name));
+            let known = typename.is_none_or(|name| only.types.iter().any(|ty| &**ty == name));
             return known.then_some(only);
         }
         let name = typename?;
-        self.cases.iter().find(|case| case.types.iter().any(|ty| &**ty == name))
+        self.cases
+            .iter()
+            .find(|case| case.types.iter().any(|ty| &**ty == name))
     }
 
     /// The first field that reads this key, in any case.
     pub(crate) fn field(&self, key: Key) -> Option<&ShapeField> {
-        self.cases.iter().flat_map(|case| &case.fields).find(|field| field.key == key)
+        self.cases
+            .iter()
+            .flat_map(|case| &case.fields)
+            .find(|field| field.key == key)
     }
 }
 
@@ -136,7 +143,11 @@ impl ReadShape {
     /// Adds a field, or merges into one of the same key.
     pub(crate) fn add(&mut self, name: &str, key: Key, child: Option<ReadShape>) {
         match self.fields.iter_mut().find(|field| field.key == key) {
-            None => self.fields.push(ReadField { name: name.as_bytes().into(), key, child }),
+            None => self.fields.push(ReadField {
+                name: name.as_bytes().into(),
+                key,
+                child,
+            }),
             Some(field) => {
                 if let Some(child) = child {
                     field.child.get_or_insert_default().merge(child);

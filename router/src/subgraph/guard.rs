@@ -74,7 +74,11 @@ enum Breaker {
 impl Guarded {
     /// Guards a subgraph.
     pub(crate) fn new(inner: Arc<dyn Subgraph>, config: FetchConfig) -> Self {
-        Self { inner, config, breaker: Mutex::new(Breaker::Closed { failures: 0 }) }
+        Self {
+            inner,
+            config,
+            breaker: Mutex::new(Breaker::Closed { failures: 0 }),
+        }
     }
 
     fn admit(&self) -> Result<(), FetchError> {
@@ -97,11 +101,15 @@ impl Guarded {
             return;
         }
         let mut breaker = self.breaker.lock();
-        let open = Breaker::Open { until: Instant::now() + self.config.breaker_open };
+        let open = Breaker::Open {
+            until: Instant::now() + self.config.breaker_open,
+        };
         *breaker = match (*breaker, is_failure) {
             (_, false) => Breaker::Closed { failures: 0 },
             (Breaker::Closed { failures }, true) if failures + 1 < self.config.breaker_failures => {
-                Breaker::Closed { failures: failures + 1 }
+                Breaker::Closed {
+                    failures: failures + 1,
+                }
             }
             (Breaker::Closed { .. } | Breaker::Probing, true) => open,
             (still @ Breaker::Open { .. }, true) => still,
@@ -113,7 +121,13 @@ impl Guarded {
         request: FetchRequest,
         ctx: &RequestContext,
     ) -> Result<Bytes, FetchError> {
-        let limit = self.config.timeout.min(ctx.deadline.duration_since(Instant::now()));
+        let limit = self
+            .config
+            .timeout
+            .min(ctx.deadline.duration_since(Instant::now()));
+        if limit.is_zero() {
+            return Err(FetchError::Timeout(limit));
+        }
         match tokio::time::timeout(limit, self.inner.fetch(request, ctx)).await {
             Ok(answer) => answer,
             Err(_) => Err(FetchError::Timeout(limit)),
@@ -131,7 +145,9 @@ impl Drop for ProbeEnd<'_> {
     fn drop(&mut self) {
         let mut breaker = self.guarded.breaker.lock();
         if !self.ended && *breaker == Breaker::Probing {
-            *breaker = Breaker::Open { until: Instant::now() };
+            *breaker = Breaker::Open {
+                until: Instant::now(),
+            };
         }
     }
 }
@@ -144,7 +160,10 @@ impl Subgraph for Guarded {
     ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
         Box::pin(async move {
             self.admit()?;
-            let mut end = ProbeEnd { guarded: self, ended: false };
+            let mut end = ProbeEnd {
+                guarded: self,
+                ended: false,
+            };
             let mut answer = self.attempt(request.clone(), ctx).await;
             // Nothing happened when nobody was reached; a mutation is left to the client and its idempotency key.
             let retries = request.kind != OperationKind::Mutation;

@@ -1,0 +1,142 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+
+/// Fails as long as it is told to, and counts.
+#[derive(Default)]
+struct Flaky {
+    calls: AtomicU32,
+    failures: AtomicU32,
+}
+
+impl Subgraph for Flaky {
+    fn fetch<'a>(
+        &'a self,
+        _request: FetchRequest,
+        _ctx: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
+        Box::pin(async move {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            if self.failures.load(Ordering::Relaxed) == 0 {
+                return Ok(Bytes::from_static(b"{}"));
+            }
+            self.failures.fetch_sub(1, Ordering::Relaxed);
+            Err(FetchError::Connect("refused".to_owned()))
+        })
+    }
+}
+
+fn request(kind: OperationKind) -> FetchRequest {
+    FetchRequest {
+        text: "{a}".into(),
+        prefix: Bytes::new(),
+        kind,
+        variables: Bytes::from_static(b"{}"),
+        fields: Arc::from([]),
+    }
+}
+
+fn context() -> RequestContext {
+    RequestContext {
+        principal: None,
+        token: None,
+        idempotency_key: None,
+        traceparent: None,
+        deadline: Instant::now() + Duration::from_secs(60),
+    }
+}
+
+fn guarded(failures: u32, breaker_failures: u32, breaker_open: Duration) -> (Arc<Flaky>, Guarded) {
+    let flaky = Arc::new(Flaky {
+        failures: AtomicU32::new(failures),
+        ..Flaky::default()
+    });
+    let config = FetchConfig {
+        breaker_failures,
+        breaker_open,
+        ..FetchConfig::default()
+    };
+    (flaky.clone(), Guarded::new(flaky, config))
+}
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Seen red with the retry left out, and with mutations retried.
+#[tokio::test]
+async fn a_query_that_reached_nobody_is_tried_once_more_and_a_mutation_is_not() {
+    let (flaky, guarded) = guarded(1, 0, LONG);
+    assert!(
+        guarded
+            .fetch(request(OperationKind::Query), &context())
+            .await
+            .is_ok()
+    );
+    assert_eq!(flaky.calls.load(Ordering::Relaxed), 2);
+    flaky.failures.store(1, Ordering::Relaxed);
+    assert!(
+        guarded
+            .fetch(request(OperationKind::Mutation), &context())
+            .await
+            .is_err()
+    );
+    assert_eq!(flaky.calls.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn an_open_breaker_refuses_at_once() {
+    let (flaky, guarded) = guarded(3, 3, LONG);
+    for _ in 0..3 {
+        assert!(
+            guarded
+                .fetch(request(OperationKind::Mutation), &context())
+                .await
+                .is_err()
+        );
+    }
+    let refused = guarded
+        .fetch(request(OperationKind::Mutation), &context())
+        .await;
+    assert_eq!(refused, Err(FetchError::BreakerOpen));
+    assert_eq!(flaky.calls.load(Ordering::Relaxed), 3);
+}
+
+/// The breaker opens for no time at all here, so each fetch behind it is a probe.
+#[tokio::test]
+async fn a_probe_decides_whether_the_breaker_closes() {
+    let (flaky, guarded) = guarded(4, 3, Duration::ZERO);
+    for calls in 1..=4 {
+        assert!(
+            guarded
+                .fetch(request(OperationKind::Mutation), &context())
+                .await
+                .is_err()
+        );
+        assert_eq!(flaky.calls.load(Ordering::Relaxed), calls);
+    }
+    assert!(matches!(*guarded.breaker.lock(), Breaker::Open { .. }));
+    assert!(
+        guarded
+            .fetch(request(OperationKind::Mutation), &context())
+            .await
+            .is_ok()
+    );
+    assert_eq!(*guarded.breaker.lock(), Breaker::Closed { failures: 0 });
+}
+
+#[tokio::test]
+async fn a_probe_that_is_dropped_does_not_keep_the_breaker_waiting() {
+    let (_, guarded) = guarded(1, 1, Duration::ZERO);
+    assert!(
+        guarded
+            .fetch(request(OperationKind::Mutation), &context())
+            .await
+            .is_err()
+    );
+    guarded.admit().unwrap();
+    assert_eq!(*guarded.breaker.lock(), Breaker::Probing);
+    drop(ProbeEnd {
+        guarded: &guarded,
+        ended: false,
+    });
+    assert!(matches!(*guarded.breaker.lock(), Breaker::Open { .. }));
+}

@@ -32,7 +32,11 @@ impl Http {
             .pool_idle_timeout(config.idle_timeout)
             .http2_only(config.http2_prior_knowledge)
             .build(connector);
-        Self { url: url.to_string(), client, max_response_bytes: config.max_response_bytes }
+        Self {
+            url: url.to_string(),
+            client,
+            max_response_bytes: config.max_response_bytes,
+        }
     }
 
     fn request(
@@ -45,7 +49,10 @@ impl Http {
             .method(Method::POST)
             .uri(&self.url)
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/graphql-response+json, application/json;q=0.9");
+            .header(
+                header::ACCEPT,
+                "application/graphql-response+json, application/json;q=0.9",
+            );
         if let Some(token) = &ctx.token {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
             value.set_sensitive(true);

@@ -30,6 +30,9 @@ impl Subgraph for Local {
             if let Some(key) = &ctx.idempotency_key {
                 call = call.data(chassis::graphql::IdempotencyKeyHeader(key.clone()));
             }
+            if let Some(trace) = &ctx.traceparent {
+                call = call.data(chassis::graphql::TraceParent(trace.clone()));
+            }
             let answer = self.0.execute(call).await;
             serde_json::to_vec(&answer).map(Bytes::from).map_err(broken)
         })

@@ -105,6 +105,8 @@ pub(crate) fn connect(
         };
         subgraphs.insert(name, Arc::new(guard::Guarded::new(inner, config.clone())));
     }
-    subgraphs.entry(OWN.to_owned()).or_insert_with(|| Arc::new(own::Own(own)));
+    subgraphs
+        .entry(OWN.to_owned())
+        .or_insert_with(|| Arc::new(own::Own(own)));
     subgraphs
 }

@@ -19,7 +19,10 @@ impl Subgraph for Own {
         ctx: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
         Box::pin(async move {
-            let answers = request.fields.iter().map(|(_, name)| self.0.resolve(name, ctx));
+            let answers = request
+                .fields
+                .iter()
+                .map(|(_, name)| self.0.resolve(name, ctx));
             let answers = join_all(answers).await;
             let mut data = Map::new();
             let mut errors = Vec::new();

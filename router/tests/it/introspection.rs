@@ -1,0 +1,94 @@
+//! Introspection as the playground asks it.
+
+use serde_json::{Value as Json, json};
+
+use crate::toy::{Toy, shop};
+
+/// What GraphiQL 5 sends on opening.
+const GRAPHIQL: &str = include_str!("graphiql.graphql");
+
+#[tokio::test]
+async fn the_playgrounds_query_is_answered_in_full() {
+    let toy = Toy::new(&shop());
+    let answer = toy.run(GRAPHIQL, json!({})).await;
+    assert!(answer.get("errors").is_none(), "{answer}");
+    let schema = &answer["data"]["__schema"];
+    assert_eq!(
+        schema["queryType"],
+        json!({ "name": "Query", "kind": "OBJECT" })
+    );
+    assert_eq!(schema["subscriptionType"]["name"], "Subscription");
+    let ty = |name: &str| -> Json {
+        let types = schema["types"].as_array().unwrap();
+        types
+            .iter()
+            .find(|ty| ty["name"] == name)
+            .cloned()
+            .unwrap_or(Json::Null)
+    };
+    let query = ty("Query");
+    let names: Vec<_> = query["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| &field["name"])
+        .collect();
+    assert!(names.contains(&&json!("old")), "{names:?}");
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.as_str().unwrap().starts_with("__")),
+        "{names:?}"
+    );
+    let media = ty("Media");
+    assert_eq!(media["possibleTypes"].as_array().unwrap().len(), 2);
+    assert_eq!(ty("Range")["inputFields"][0]["defaultValue"], "1");
+    assert_eq!(ty("Filter")["isOneOf"], json!(false));
+    assert!(!answer.to_string().contains("SECRET"));
+    assert!(!answer.to_string().contains("join__"));
+}
+
+#[tokio::test]
+async fn a_deprecated_field_shows_on_request_only() {
+    let toy = Toy::new(&shop());
+    let query = r#"query($all: Boolean) { __type(name: "Query") { fields(includeDeprecated: $all) {
+        name isDeprecated deprecationReason } } none: __type(name: "Nothing") { name } }"#;
+    for (all, shown) in [(true, 1), (false, 0)] {
+        let answer = toy.run(query, json!({ "all": all })).await;
+        let fields = answer["data"]["__type"]["fields"].as_array().unwrap();
+        let old: Vec<_> = fields
+            .iter()
+            .filter(|field| field["name"] == "old")
+            .collect();
+        assert_eq!(old.len(), shown);
+        if let Some(old) = old.first() {
+            assert_eq!(old["deprecationReason"], "Use product.");
+        }
+        assert_eq!(answer["data"]["none"], Json::Null);
+    }
+    assert!(toy.calls().is_empty());
+}
+
+#[tokio::test]
+async fn introspection_stands_beside_data() {
+    let toy = Toy::new(&shop());
+    let answer = toy
+        .run(
+            r#"{ warehouse __schema { t: __typename mutationType { name } } }"#,
+            json!({}),
+        )
+        .await;
+    let schema = json!({ "t": "__Schema", "mutationType": { "name": "Mutation" } });
+    assert_eq!(
+        answer,
+        json!({ "data": { "warehouse": "north", "__schema": schema } })
+    );
+}
+
+#[tokio::test]
+async fn introspection_cannot_walk_in_circles() {
+    let toy = Toy::new(&shop());
+    let query = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }";
+    let answer = toy.run(query, json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "LIMIT_EXCEEDED");
+}

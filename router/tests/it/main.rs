@@ -1,0 +1,14 @@
+//! The engine against subgraphs that a test can look into.
+
+mod answers;
+mod cases;
+mod checks;
+mod events;
+mod executor;
+mod faults;
+mod introspection;
+mod marketplace;
+mod mutations;
+mod random;
+mod serve;
+mod toy;
