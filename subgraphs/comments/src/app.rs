@@ -63,11 +63,19 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let connect = config.databases.iter().map(|database| postgres::connect(&dependencies.postgres, database));
+        let connect = config
+            .databases
+            .iter()
+            .map(|database| postgres::connect(&dependencies.postgres, database));
         let connections: Vec<DatabaseConnection> = try_join_all(connect).await?;
         let shards = Arc::new(Shards::new(connections)?);
         watch::start(Arc::clone(&shards), health.component("comments"), tasks);
-        Ok(Self::over(shards, config.edit_window, dependencies.clock, tasks))
+        Ok(Self::over(
+            shards,
+            config.edit_window,
+            dependencies.clock,
+            tasks,
+        ))
     }
 
     /// Builds the service over shards that are connected already.

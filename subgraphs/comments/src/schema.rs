@@ -25,17 +25,27 @@ pub(crate) type CommentsSchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema over the use cases; batches run as tasks that a drain waits for.
 pub(crate) fn build(comments: Comments, tasks: &Tasks) -> CommentsSchema {
     let tasks = tasks.clone();
-    let batches = DataLoader::new(Batches(comments.clone()), move |batch| tasks.spawn("comments batch", batch));
-    limits(Schema::build(Query::default(), Mutation::default(), EmptySubscription))
-        .extension(idempotency::graphql::Replays)
-        .data(comments)
-        .data(batches)
-        .finish()
+    let batches = DataLoader::new(Batches(comments.clone()), move |batch| {
+        tasks.spawn("comments batch", batch)
+    });
+    limits(Schema::build(
+        Query::default(),
+        Mutation::default(),
+        EmptySubscription,
+    ))
+    .extension(idempotency::graphql::Replays)
+    .data(comments)
+    .data(batches)
+    .finish()
 }
 
 /// The subgraph's SDL, as composition reads it; `schema/graphql/comments.graphql` is its committed copy.
 #[must_use]
 pub fn sdl() -> String {
-    let schema = limits(Schema::build(Query::default(), Mutation::default(), EmptySubscription));
+    let schema = limits(Schema::build(
+        Query::default(),
+        Mutation::default(),
+        EmptySubscription,
+    ));
     graphql::sdl(&schema.finish())
 }

@@ -89,7 +89,11 @@ impl Shards {
     /// [`BadShardCount`] for none and for more than ids can tell apart.
     pub fn new(connections: Vec<DatabaseConnection>) -> Result<Self, BadShardCount> {
         let count = ShardCount::new(connections.len())?;
-        let shards = (0..).map(ShardIndex).zip(connections).map(|(index, db)| Shard { index, db }).collect();
+        let shards = (0..)
+            .map(ShardIndex)
+            .zip(connections)
+            .map(|(index, db)| Shard { index, db })
+            .collect();
         Ok(Self { count, shards })
     }
 
@@ -102,7 +106,9 @@ impl Shards {
     /// The shard that an id names, or none where no comment can have that id.
     #[must_use]
     pub fn of_comment(&self, id: CommentId) -> Option<&Shard> {
-        self.count.of_comment(id).map(|index| &self.shards[usize::from(index.0)])
+        self.count
+            .of_comment(id)
+            .map(|index| &self.shards[usize::from(index.0)])
     }
 
     /// Every shard, by index.
@@ -127,15 +133,26 @@ mod tests {
 
     #[test]
     fn an_id_carries_its_shard() {
-        let index = |id: i64| two().of_comment(CommentId::try_from(id).unwrap()).map(ShardIndex::get);
-        assert_eq!([1000, 1001, 2000, 2001].map(index), [Some(0), Some(1), Some(0), Some(1)]);
+        let index = |id: i64| {
+            two()
+                .of_comment(CommentId::try_from(id).unwrap())
+                .map(ShardIndex::get)
+        };
+        assert_eq!(
+            [1000, 1001, 2000, 2001].map(index),
+            [Some(0), Some(1), Some(0), Some(1)]
+        );
     }
 
     /// One of the family crashed on id 7. Seen red with the filter removed. Source: docs/contracts.md §6.
     #[test]
     fn an_id_of_an_impossible_shard_names_none() {
         for id in [2, 7, 999, 1002, i64::MAX] {
-            assert_eq!(two().of_comment(CommentId::try_from(id).unwrap()), None, "{id}");
+            assert_eq!(
+                two().of_comment(CommentId::try_from(id).unwrap()),
+                None,
+                "{id}"
+            );
         }
     }
 

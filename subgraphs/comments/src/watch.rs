@@ -30,11 +30,20 @@ pub(crate) fn start(shards: Arc<Shards>, component: Component, tasks: &Tasks) {
 
 async fn report(shards: &Shards, component: &Component) {
     let answers = join_all(shards.all().map(ask)).await;
-    if answers.iter().any(|answer| *answer) { component.up() } else { component.down("no shard answers") }
+    if answers.iter().any(|answer| *answer) {
+        component.up()
+    } else {
+        component.down("no shard answers")
+    }
 }
 
 async fn ask(shard: &Shard) -> bool {
-    match shard.db.execute_unprepared("SELECT 1").await.map_err(StoreError::from) {
+    match shard
+        .db
+        .execute_unprepared("SELECT 1")
+        .await
+        .map_err(StoreError::from)
+    {
         Ok(_) => true,
         Err(error) => {
             tracing::warn!(shard = shard.index.get(), error = %chassis::fault::chain(&error), "a shard does not answer");

@@ -20,13 +20,22 @@ impl Comments {
     ///
     /// # Cancel safety
     /// Dropping the future before the commit adds nothing.
-    pub async fn add(&self, me: UserId, sku: Sku, text: Text, key: Option<Key>) -> Result<Answered<Comment>, Error> {
+    pub async fn add(
+        &self,
+        me: UserId,
+        sku: Sku,
+        text: Text,
+        key: Option<Key>,
+    ) -> Result<Answered<Comment>, Error> {
         let input = (sku.get(), text.as_str());
         let shard = self.shards.of_sku(sku);
         if let Some(key) = &key {
-            self.refuse_a_key_of_another_shard(me, key, shard.index).await?;
+            self.refuse_a_key_of_another_shard(me, key, shard.index)
+                .await?;
         }
-        let call = key.map(|key| Call::new(Some(me), OPERATION, key, &input)).transpose();
+        let call = key
+            .map(|key| Call::new(Some(me), OPERATION, key, &input))
+            .transpose();
         let call = call.map_err(idempotency::Error::from)?;
         let now = self.clock.now();
 
@@ -37,14 +46,23 @@ impl Comments {
         });
         let Answered { answer, replayed } = answered.await?;
         tx.commit().await?;
-        Ok(Answered { answer: answer.try_into()?, replayed })
+        Ok(Answered {
+            answer: answer.try_into()?,
+            replayed,
+        })
     }
     /// A key is kept with its comment, so one that came with a SKU of another shard is known there alone. Two calls
     /// at once may both pass, and a shard that does not answer is passed over: a caller that breaks the rule of keys
     /// then gets two comments rather than a refusal.
-    async fn refuse_a_key_of_another_shard(&self, me: UserId, key: &Key, own: ShardIndex) -> Result<(), Error> {
+    async fn refuse_a_key_of_another_shard(
+        &self,
+        me: UserId,
+        key: &Key,
+        own: ShardIndex,
+    ) -> Result<(), Error> {
         let others = self.shards.all().filter(|shard| shard.index != own);
-        let answers = join_all(others.map(|shard| store::is_key_taken(&shard.db, me, OPERATION, key))).await;
+        let answers =
+            join_all(others.map(|shard| store::is_key_taken(&shard.db, me, OPERATION, key))).await;
         if answers.into_iter().any(|answer| matches!(answer, Ok(true))) {
             return Err(idempotency::Error::Reused.into());
         }

@@ -50,7 +50,11 @@ impl TryFrom<KeptComment> for Comment {
     type Error = StoreError;
 
     fn try_from(kept: KeptComment) -> Result<Self, StoreError> {
-        let illegal = |column| StoreError::from(DbErr::Type(format!("a kept answer holds an illegal {column}")));
+        let illegal = |column| {
+            StoreError::from(DbErr::Type(format!(
+                "a kept answer holds an illegal {column}"
+            )))
+        };
         Ok(Self {
             id: kept.id.try_into().map_err(|_| illegal("id"))?,
             author: kept.author.try_into().map_err(|_| illegal("author"))?,
@@ -68,7 +72,9 @@ impl KeptRefusal {
             CommentError::NotFound => Ok(Self::NotFound),
             CommentError::NotTheAuthor => Ok(Self::NotTheAuthor),
             CommentError::EditWindowOver { window } => Ok(Self::EditWindowOver { window }),
-            CommentError::TextLength | CommentError::TextWithNul | CommentError::BadSku(_) => Err(refusal),
+            CommentError::TextLength | CommentError::TextWithNul | CommentError::BadSku(_) => {
+                Err(refusal)
+            }
         }
     }
 }

@@ -44,7 +44,8 @@ impl TryFrom<String> for Text {
 
     fn try_from(text: String) -> Result<Self, CommentError> {
         // Characters, not bytes: 255 letters of any script fit.
-        if !(1..=TEXT_MAX_CHARACTERS).contains(&text.chars().take(TEXT_MAX_CHARACTERS + 1).count()) {
+        if !(1..=TEXT_MAX_CHARACTERS).contains(&text.chars().take(TEXT_MAX_CHARACTERS + 1).count())
+        {
             return Err(CommentError::TextLength);
         }
         if text.contains('\0') {
@@ -106,14 +107,21 @@ impl Comment {
     #[must_use]
     pub fn editable_until(&self, window: Duration) -> DateTime<Utc> {
         let window = TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX);
-        self.created_at.checked_add_signed(window).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        self.created_at
+            .checked_add_signed(window)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     /// Decides whether `me` may edit it at `now`: the author first, then the window.
     ///
     /// # Errors
     /// [`CommentError::NotTheAuthor`], [`CommentError::EditWindowOver`]. Source: docs/contracts.md §6, check order.
-    pub fn check_edit(&self, me: UserId, now: DateTime<Utc>, window: Duration) -> Result<(), CommentError> {
+    pub fn check_edit(
+        &self,
+        me: UserId,
+        now: DateTime<Utc>,
+        window: Duration,
+    ) -> Result<(), CommentError> {
         if me != self.author {
             return Err(CommentError::NotTheAuthor);
         }
@@ -151,7 +159,12 @@ mod tests {
             ("x".repeat(256), false),
             ("a\0b".to_owned(), false),
         ] {
-            assert_eq!(Text::try_from(text.clone()).is_ok(), taken, "{} characters", text.chars().count());
+            assert_eq!(
+                Text::try_from(text.clone()).is_ok(),
+                taken,
+                "{} characters",
+                text.chars().count()
+            );
         }
     }
 
@@ -162,7 +175,10 @@ mod tests {
         let edge = comment.editable_until(WINDOW);
         assert_eq!(comment.check_edit(author, edge, WINDOW), Ok(()));
         let late = edge + TimeDelta::microseconds(1);
-        assert_eq!(comment.check_edit(author, late, WINDOW), Err(CommentError::EditWindowOver { window: WINDOW }));
+        assert_eq!(
+            comment.check_edit(author, late, WINDOW),
+            Err(CommentError::EditWindowOver { window: WINDOW })
+        );
     }
 
     #[test]
@@ -170,11 +186,17 @@ mod tests {
         let comment = comment();
         let late = comment.editable_until(WINDOW) + TimeDelta::days(1);
         let stranger = UserId::try_from(2).unwrap();
-        assert_eq!(comment.check_edit(stranger, late, WINDOW), Err(CommentError::NotTheAuthor));
+        assert_eq!(
+            comment.check_edit(stranger, late, WINDOW),
+            Err(CommentError::NotTheAuthor)
+        );
     }
 
     #[test]
     fn an_endless_window_does_not_overflow() {
-        assert_eq!(comment().editable_until(Duration::MAX), DateTime::<Utc>::MAX_UTC);
+        assert_eq!(
+            comment().editable_until(Duration::MAX),
+            DateTime::<Utc>::MAX_UTC
+        );
     }
 }

@@ -28,7 +28,9 @@ impl Comments {
     ) -> Result<Answered<Comment>, Error> {
         let shard = self.shards.of_comment(id).ok_or(CommentError::NotFound)?;
         let input = (id.get(), text.as_str());
-        let call = key.map(|key| Call::new(Some(me), "editComment", key, &input)).transpose();
+        let call = key
+            .map(|key| Call::new(Some(me), "editComment", key, &input))
+            .transpose();
         let call = call.map_err(idempotency::Error::from)?;
 
         let tx = shard.db.begin().await?;
@@ -38,7 +40,10 @@ impl Comments {
         let Answered { answer, replayed } = answered.await?;
         tx.commit().await?;
         let edited = answer.map_err(CommentError::from)?;
-        Ok(Answered { answer: edited.try_into()?, replayed })
+        Ok(Answered {
+            answer: edited.try_into()?,
+            replayed,
+        })
     }
 
     /// Locks, decides, writes. A refusal is an answer to keep, not a failure of the transaction.
@@ -49,7 +54,9 @@ impl Comments {
         id: CommentId,
         text: &Text,
     ) -> Result<KeptOutcome, Error> {
-        let Some(comment) = store::lock(tx, id).await? else { return Ok(Err(KeptRefusal::NotFound)) };
+        let Some(comment) = store::lock(tx, id).await? else {
+            return Ok(Err(KeptRefusal::NotFound));
+        };
         // Read after the lock: a wait behind another edit counts.
         let now = self.clock.now();
         if let Err(refusal) = comment.check_edit(me, now, self.edit_window) {

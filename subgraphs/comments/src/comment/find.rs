@@ -24,11 +24,21 @@ impl Comments {
         let mut by_shard = BTreeMap::new();
         for &id in ids {
             if let Some(shard) = self.shards.of_comment(id) {
-                by_shard.entry(shard.index).or_insert_with(|| (&shard.db, Vec::new())).1.push(id);
+                by_shard
+                    .entry(shard.index)
+                    .or_insert_with(|| (&shard.db, Vec::new()))
+                    .1
+                    .push(id);
             }
         }
-        let reads = by_shard.into_values().map(|(db, ids)| async move { store::find_many(db, &ids).await });
+        let reads = by_shard
+            .into_values()
+            .map(|(db, ids)| async move { store::find_many(db, &ids).await });
         let found = try_join_all(reads).await?;
-        Ok(found.into_iter().flatten().map(|comment| (comment.id, comment)).collect())
+        Ok(found
+            .into_iter()
+            .flatten()
+            .map(|comment| (comment.id, comment))
+            .collect())
     }
 }

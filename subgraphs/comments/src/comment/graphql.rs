@@ -3,7 +3,9 @@
 //! An entity resolver never fails: users and products are references without a look-up, and what can fail sits in
 //! their fields.
 
-use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, dataloader::DataLoader};
+use async_graphql::{
+    Context, ID, InputObject, Object, Result, SimpleObject, dataloader::DataLoader,
+};
 use chassis::{
     fault,
     graphql::{self, PageInfo, UserError, page},
@@ -32,8 +34,14 @@ pub(crate) struct CommentQuery;
 #[Object]
 impl CommentQuery {
     /// One comment, or null.
-    async fn comment(&self, ctx: &Context<'_>, #[graphql(desc = "The comment's id.")] id: ID) -> Result<Option<CommentObject>> {
-        let Ok(id) = id.parse::<CommentId>() else { return Ok(None) };
+    async fn comment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The comment's id.")] id: ID,
+    ) -> Result<Option<CommentObject>> {
+        let Ok(id) = id.parse::<CommentId>() else {
+            return Ok(None);
+        };
         let found = batches(ctx).load_one(id).await.map_err(fault::graphql)?;
         Ok(found.map(CommentObject))
     }
@@ -46,7 +54,9 @@ impl CommentQuery {
         #[graphql(desc = "How many, 1 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "The cursor to go on behind.")] after: Option<String>,
     ) -> Result<CommentConnection> {
-        let sku = sku.parse::<Sku>().map_err(|error| fault::graphql(CommentError::BadSku(error)))?;
+        let sku = sku
+            .parse::<Sku>()
+            .map_err(|error| fault::graphql(CommentError::BadSku(error)))?;
         CommentConnection::load(ctx, ListOf::Sku(sku), first, after).await
     }
 
@@ -90,7 +100,9 @@ impl CommentMutation {
         let key = graphql::idempotency_key(ctx, input.idempotency_key)?;
         let add = async {
             let (sku, text) = (sku(&input.sku)?, Text::try_from(input.text)?);
-            comments(ctx).add(me, sku, text, key.map(Key::try_from).transpose()?).await
+            comments(ctx)
+                .add(me, sku, text, key.map(Key::try_from).transpose()?)
+                .await
         };
         payload(ctx, add.await)
     }
@@ -105,7 +117,9 @@ impl CommentMutation {
         let key = graphql::idempotency_key(ctx, input.idempotency_key)?;
         let edit = async {
             let (id, text) = (comment_id(&input.id)?, Text::try_from(input.text)?);
-            comments(ctx).edit(me, id, text, key.map(Key::try_from).transpose()?).await
+            comments(ctx)
+                .edit(me, id, text, key.map(Key::try_from).transpose()?)
+                .await
         };
         payload(ctx, edit.await)
     }
@@ -132,10 +146,16 @@ fn payload(
     match outcome {
         Ok(answered) => {
             let comment = Some(CommentObject(mark(ctx, answered)));
-            Ok(CommentPayload { comment, user_errors: Vec::new() })
+            Ok(CommentPayload {
+                comment,
+                user_errors: Vec::new(),
+            })
         }
         Err(error) => match UserError::try_of(&error) {
-            Some(refusal) => Ok(CommentPayload { comment: None, user_errors: vec![refusal] }),
+            Some(refusal) => Ok(CommentPayload {
+                comment: None,
+                user_errors: vec![refusal],
+            }),
             None => Err(fault::graphql(error)),
         },
     }
@@ -261,13 +281,35 @@ pub(crate) struct CommentConnection {
 }
 
 impl CommentConnection {
-    async fn load(ctx: &Context<'_>, list: ListOf, first: Option<i32>, after: Option<String>) -> Result<Self> {
+    async fn load(
+        ctx: &Context<'_>,
+        list: ListOf,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Self> {
         let first = page::first_or_default(first).map_err(fault::graphql)?;
-        let after = after.as_deref().map(page::decode_cursor::<Place>).transpose().map_err(fault::graphql)?;
-        let key = PageOf { list, page: PageRequest { first, after } };
-        let loaded = batches(ctx).load_one(key).await.unwrap_or_else(|never| match never {});
-        let page = loaded.transpose().map_err(fault::graphql)?.unwrap_or_default();
-        Ok(Self { list, page, continued: after.is_some() })
+        let after = after
+            .as_deref()
+            .map(page::decode_cursor::<Place>)
+            .transpose()
+            .map_err(fault::graphql)?;
+        let key = PageOf {
+            list,
+            page: PageRequest { first, after },
+        };
+        let loaded = batches(ctx)
+            .load_one(key)
+            .await
+            .unwrap_or_else(|never| match never {});
+        let page = loaded
+            .transpose()
+            .map_err(fault::graphql)?
+            .unwrap_or_default();
+        Ok(Self {
+            list,
+            page,
+            continued: after.is_some(),
+        })
     }
 }
 
@@ -280,13 +322,21 @@ fn cursor(comment: &Comment) -> String {
 impl CommentConnection {
     /// The entries with their cursors.
     async fn edges(&self) -> Vec<CommentEdge> {
-        let edge = |comment: &Comment| CommentEdge { cursor: cursor(comment), node: CommentObject(comment.clone()) };
+        let edge = |comment: &Comment| CommentEdge {
+            cursor: cursor(comment),
+            node: CommentObject(comment.clone()),
+        };
         self.page.comments.iter().map(edge).collect()
     }
 
     /// The entries alone.
     async fn nodes(&self) -> Vec<CommentObject> {
-        self.page.comments.iter().cloned().map(CommentObject).collect()
+        self.page
+            .comments
+            .iter()
+            .cloned()
+            .map(CommentObject)
+            .collect()
     }
 
     /// Where this page stands.
@@ -301,8 +351,14 @@ impl CommentConnection {
 
     /// How many there are in the whole list; counted only when asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let loaded = batches(ctx).load_one(self.list).await.unwrap_or_else(|never| match never {});
-        let total = loaded.transpose().map_err(fault::graphql)?.unwrap_or_default();
+        let loaded = batches(ctx)
+            .load_one(self.list)
+            .await
+            .unwrap_or_else(|never| match never {});
+        let total = loaded
+            .transpose()
+            .map_err(fault::graphql)?
+            .unwrap_or_default();
         Ok(i32::try_from(total).unwrap_or(i32::MAX))
     }
 }

@@ -43,7 +43,11 @@ impl Place {
     /// The place just behind a comment.
     #[must_use]
     pub const fn behind(comment: &Comment) -> Self {
-        Self { created_at: comment.created_at, author: comment.author, id: comment.id }
+        Self {
+            created_at: comment.created_at,
+            author: comment.author,
+            id: comment.id,
+        }
     }
 
     /// When the comment was written, its author and its id, as the order compares them.
@@ -54,7 +58,13 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.created_at.timestamp_micros(), self.author, self.id)
+        write!(
+            f,
+            "{}.{}.{}",
+            self.created_at.timestamp_micros(),
+            self.author,
+            self.id
+        )
     }
 }
 
@@ -97,18 +107,29 @@ impl Page {
         let first = usize::try_from(request.first).unwrap_or(usize::MAX);
         let has_next = rows.len() > first;
         rows.truncate(first);
-        Self { comments: rows, has_next }
+        Self {
+            comments: rows,
+            has_next,
+        }
     }
 }
 
 impl Comments {
     /// A page for each of many products, with one statement a shard. A shard that does not answer fails its own
     /// products alone.
-    pub async fn list_by_skus(&self, skus: &[Sku], page: &PageRequest) -> HashMap<Sku, Result<Page, Arc<Error>>> {
+    pub async fn list_by_skus(
+        &self,
+        skus: &[Sku],
+        page: &PageRequest,
+    ) -> HashMap<Sku, Result<Page, Arc<Error>>> {
         let mut by_shard = BTreeMap::new();
         for &sku in skus {
             let shard = self.shards.of_sku(sku);
-            by_shard.entry(shard.index).or_insert_with(|| (&shard.db, Vec::new())).1.push(sku);
+            by_shard
+                .entry(shard.index)
+                .or_insert_with(|| (&shard.db, Vec::new()))
+                .1
+                .push(sku);
         }
         let reads = by_shard.into_values().map(|(db, skus)| async move {
             let rows = store::list_by_skus(db, &skus, page).await;
@@ -120,7 +141,10 @@ impl Comments {
                 Ok(rows) => {
                     let mut rows = grouped(rows, |comment| comment.sku);
                     pages.extend(skus.into_iter().map(|sku| {
-                        (sku, Ok(Page::of(rows.remove(&sku).unwrap_or_default(), page)))
+                        (
+                            sku,
+                            Ok(Page::of(rows.remove(&sku).unwrap_or_default(), page)),
+                        )
                     }));
                 }
                 Err(error) => {
@@ -141,12 +165,17 @@ impl Comments {
         authors: &[UserId],
         page: &PageRequest,
     ) -> Result<HashMap<UserId, Page>, Error> {
-        let reads = self.shards.all().map(|shard| store::list_by_authors(&shard.db, authors, page));
+        let reads = self
+            .shards
+            .all()
+            .map(|shard| store::list_by_authors(&shard.db, authors, page));
         let rows = try_join_all(reads).await?.into_iter().flatten().collect();
         let mut rows = grouped(rows, |comment| comment.author);
         let merged = authors.iter().map(|&author| {
             let mut rows = rows.remove(&author).unwrap_or_default();
-            rows.sort_unstable_by_key(|comment| (Reverse(comment.created_at), comment.author, comment.id));
+            rows.sort_unstable_by_key(|comment| {
+                (Reverse(comment.created_at), comment.author, comment.id)
+            });
             (author, Page::of(rows, page))
         });
         Ok(merged.collect())
@@ -160,9 +189,15 @@ impl Comments {
         let mut by_shard = BTreeMap::new();
         for &sku in skus {
             let shard = self.shards.of_sku(sku);
-            by_shard.entry(shard.index).or_insert_with(|| (&shard.db, Vec::new())).1.push(sku);
+            by_shard
+                .entry(shard.index)
+                .or_insert_with(|| (&shard.db, Vec::new()))
+                .1
+                .push(sku);
         }
-        let reads = by_shard.into_values().map(|(db, skus)| async move { store::count_by_skus(db, &skus).await });
+        let reads = by_shard
+            .into_values()
+            .map(|(db, skus)| async move { store::count_by_skus(db, &skus).await });
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
@@ -170,8 +205,14 @@ impl Comments {
     ///
     /// # Errors
     /// [`Error::Store`] when a shard does not answer.
-    pub async fn count_by_authors(&self, authors: &[UserId]) -> Result<HashMap<UserId, u64>, Error> {
-        let reads = self.shards.all().map(|shard| store::count_by_authors(&shard.db, authors));
+    pub async fn count_by_authors(
+        &self,
+        authors: &[UserId],
+    ) -> Result<HashMap<UserId, u64>, Error> {
+        let reads = self
+            .shards
+            .all()
+            .map(|shard| store::count_by_authors(&shard.db, authors));
         let mut totals = HashMap::new();
         for (author, count) in try_join_all(reads).await?.into_iter().flatten() {
             *totals.entry(author).or_default() += count;
@@ -180,7 +221,10 @@ impl Comments {
     }
 }
 
-fn grouped<K: std::hash::Hash + Eq>(rows: Vec<Comment>, key: impl Fn(&Comment) -> K) -> HashMap<K, Vec<Comment>> {
+fn grouped<K: std::hash::Hash + Eq>(
+    rows: Vec<Comment>,
+    key: impl Fn(&Comment) -> K,
+) -> HashMap<K, Vec<Comment>> {
     let mut groups = HashMap::new();
     for row in rows {
         groups.entry(key(&row)).or_insert_with(Vec::new).push(row);
@@ -195,12 +239,24 @@ mod tests {
     #[test]
     fn a_place_survives_its_text() {
         let text = "1700000000123456.7.9223372036854775001";
-        assert_eq!(text.parse::<Place>().map(|place| place.to_string()), Ok(text.to_owned()));
+        assert_eq!(
+            text.parse::<Place>().map(|place| place.to_string()),
+            Ok(text.to_owned())
+        );
     }
 
     #[test]
     fn a_made_up_cursor_is_refused() {
-        for bad in ["", "1", "1.2", "1.2.3.4", "a.2.3", "1.0.3", "1.2.-3", "9223372036854775807.1.1"] {
+        for bad in [
+            "",
+            "1",
+            "1.2",
+            "1.2.3.4",
+            "a.2.3",
+            "1.0.3",
+            "1.2.-3",
+            "9223372036854775807.1.1",
+        ] {
             assert_eq!(bad.parse::<Place>(), Err(BadPlace), "{bad:?}");
         }
     }

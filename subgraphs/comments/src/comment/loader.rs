@@ -54,22 +54,41 @@ impl Loader<PageOf> for Batches {
         let requests: HashSet<PageRequest> = keys.iter().map(|key| key.page).collect();
         let mut pages = HashMap::new();
         for page in requests {
-            let lists = keys.iter().filter(|key| key.page == page).map(|key| key.list);
+            let lists = keys
+                .iter()
+                .filter(|key| key.page == page)
+                .map(|key| key.list);
             let found = self.pages(Owners::of(lists), &page).await;
-            pages.extend(found.into_iter().map(|(list, outcome)| (PageOf { list, page }, outcome)));
+            pages.extend(
+                found
+                    .into_iter()
+                    .map(|(list, outcome)| (PageOf { list, page }, outcome)),
+            );
         }
         Ok(pages)
     }
 }
 
 impl Batches {
-    async fn pages(&self, owners: Owners, page: &PageRequest) -> HashMap<ListOf, Result<Page, Shared>> {
+    async fn pages(
+        &self,
+        owners: Owners,
+        page: &PageRequest,
+    ) -> HashMap<ListOf, Result<Page, Shared>> {
         let by_sku = self.0.list_by_skus(&owners.skus, page).await.into_iter();
-        let mut pages: HashMap<_, _> =
-            by_sku.map(|(sku, page)| (ListOf::Sku(sku), page.map_err(Shared))).collect();
+        let mut pages: HashMap<_, _> = by_sku
+            .map(|(sku, page)| (ListOf::Sku(sku), page.map_err(Shared)))
+            .collect();
         if !owners.authors.is_empty() {
-            let by_author = self.0.list_by_authors(&owners.authors, page).await.map_err(Shared::from);
-            pages.extend(spread(&owners.authors, by_author).map(|(author, page)| (ListOf::Author(author), page)));
+            let by_author = self
+                .0
+                .list_by_authors(&owners.authors, page)
+                .await
+                .map_err(Shared::from);
+            pages.extend(
+                spread(&owners.authors, by_author)
+                    .map(|(author, page)| (ListOf::Author(author), page)),
+            );
         }
         pages
     }
@@ -84,12 +103,24 @@ impl Loader<ListOf> for Batches {
         let owners = Owners::of(keys.iter().copied());
         let mut totals = HashMap::new();
         if !owners.skus.is_empty() {
-            let found = self.0.count_by_skus(&owners.skus).await.map_err(Shared::from);
-            totals.extend(spread(&owners.skus, found).map(|(sku, total)| (ListOf::Sku(sku), total)));
+            let found = self
+                .0
+                .count_by_skus(&owners.skus)
+                .await
+                .map_err(Shared::from);
+            totals
+                .extend(spread(&owners.skus, found).map(|(sku, total)| (ListOf::Sku(sku), total)));
         }
         if !owners.authors.is_empty() {
-            let found = self.0.count_by_authors(&owners.authors).await.map_err(Shared::from);
-            totals.extend(spread(&owners.authors, found).map(|(author, total)| (ListOf::Author(author), total)));
+            let found = self
+                .0
+                .count_by_authors(&owners.authors)
+                .await
+                .map_err(Shared::from);
+            totals.extend(
+                spread(&owners.authors, found)
+                    .map(|(author, total)| (ListOf::Author(author), total)),
+            );
         }
         Ok(totals)
     }

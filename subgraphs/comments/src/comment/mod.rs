@@ -37,7 +37,11 @@ impl Comments {
     /// Puts the use cases over the shards.
     #[must_use]
     pub fn new(shards: Arc<Shards>, clock: Clock, edit_window: Duration) -> Self {
-        Self { shards, clock, edit_window }
+        Self {
+            shards,
+            clock,
+            edit_window,
+        }
     }
 
     /// How long an author may edit a comment.

@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use idempotency::Key;
 use schema::id::{CommentId, Sku, UserId};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
-    FromQueryResult, IntoActiveModel as _, QueryFilter as _, QuerySelect as _, Statement,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait as _, FromQueryResult, IntoActiveModel as _,
+    QueryFilter as _, QuerySelect as _, Statement,
 };
 
 use super::{Comment, PageRequest, Place, Text};
@@ -32,12 +33,20 @@ pub(super) async fn insert(
         created_at.into(),
     ];
     let rows = select(tx, include_str!("insert.sql"), values).await?;
-    rows.into_iter().next().ok_or_else(|| StoreError::from(DbErr::RecordNotInserted))
+    rows.into_iter()
+        .next()
+        .ok_or_else(|| StoreError::from(DbErr::RecordNotInserted))
 }
 
 /// Reads a comment and locks its row until the transaction ends.
-pub(super) async fn lock(tx: &DatabaseTransaction, id: CommentId) -> Result<Option<Comment>, StoreError> {
-    let row = Entity::find_by_id(id.get()).lock_exclusive().one(tx).await?;
+pub(super) async fn lock(
+    tx: &DatabaseTransaction,
+    id: CommentId,
+) -> Result<Option<Comment>, StoreError> {
+    let row = Entity::find_by_id(id.get())
+        .lock_exclusive()
+        .one(tx)
+        .await?;
     row.map(comment).transpose()
 }
 
@@ -63,7 +72,10 @@ pub(super) async fn set_text(
 }
 
 /// Reads those of the comments that exist.
-pub(super) async fn find_many(db: &DatabaseConnection, ids: &[CommentId]) -> Result<Vec<Comment>, StoreError> {
+pub(super) async fn find_many(
+    db: &DatabaseConnection,
+    ids: &[CommentId],
+) -> Result<Vec<Comment>, StoreError> {
     let ids = ids.iter().map(|id| id.get());
     let rows = Entity::find().filter(Column::Id.is_in(ids)).all(db).await?;
     rows.into_iter().map(comment).collect()
@@ -75,7 +87,13 @@ pub(super) async fn list_by_skus(
     skus: &[Sku],
     page: &PageRequest,
 ) -> Result<Vec<Comment>, StoreError> {
-    list(db, include_str!("list_by_sku.sql"), skus.iter().map(|sku| sku.get()).collect(), page).await
+    list(
+        db,
+        include_str!("list_by_sku.sql"),
+        skus.iter().map(|sku| sku.get()).collect(),
+        page,
+    )
+    .await
 }
 
 /// One page and one row more for each of the authors, in the order of lists.
@@ -84,12 +102,22 @@ pub(super) async fn list_by_authors(
     authors: &[UserId],
     page: &PageRequest,
 ) -> Result<Vec<Comment>, StoreError> {
-    list(db, include_str!("list_by_author.sql"), authors.iter().map(|author| author.get()).collect(), page).await
+    list(
+        db,
+        include_str!("list_by_author.sql"),
+        authors.iter().map(|author| author.get()).collect(),
+        page,
+    )
+    .await
 }
 
 /// How many comments each of the products has here; a product without any is left out.
-pub(super) async fn count_by_skus(db: &DatabaseConnection, skus: &[Sku]) -> Result<Vec<(Sku, u64)>, StoreError> {
-    let sql = "SELECT sku AS owner, count(*) AS total FROM comments WHERE sku = ANY($1) GROUP BY sku";
+pub(super) async fn count_by_skus(
+    db: &DatabaseConnection,
+    skus: &[Sku],
+) -> Result<Vec<(Sku, u64)>, StoreError> {
+    let sql =
+        "SELECT sku AS owner, count(*) AS total FROM comments WHERE sku = ANY($1) GROUP BY sku";
     count(db, sql, skus.iter().map(|sku| sku.get()).collect()).await
 }
 
@@ -111,7 +139,13 @@ pub(super) async fn is_key_taken(
 ) -> Result<bool, StoreError> {
     let sql = "SELECT 1 AS taken FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3";
     let values = [user.get().into(), operation.into(), key.as_str().into()];
-    let found = db.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    let found = db
+        .query_one_raw(Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            sql,
+            values,
+        ))
+        .await?;
     Ok(found.is_some())
 }
 
@@ -156,7 +190,9 @@ async fn count<K: TryFrom<i64>>(
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [owners.into()]);
     let rows = Total::find_by_statement(statement).all(db).await?;
     let total = |row: Total| Some((K::try_from(row.owner).ok()?, u64::try_from(row.total).ok()?));
-    rows.into_iter().map(|row| total(row).ok_or_else(|| illegal("owner or total"))).collect()
+    rows.into_iter()
+        .map(|row| total(row).ok_or_else(|| illegal("owner or total")))
+        .collect()
 }
 
 fn comment(row: Model) -> Result<Comment, StoreError> {
@@ -171,5 +207,7 @@ fn comment(row: Model) -> Result<Comment, StoreError> {
 
 /// The table's constraints forbid it, so somebody changed the table.
 fn illegal(column: &str) -> StoreError {
-    StoreError::from(DbErr::Type(format!("table comments holds an illegal {column}")))
+    StoreError::from(DbErr::Type(format!(
+        "table comments holds an illegal {column}"
+    )))
 }

@@ -14,8 +14,14 @@ async fn an_author_edits_within_the_window_and_no_longer() {
 
     shop.clock.advance(EDIT_WINDOW);
     let edited = shop.edit(1, added.id, "second").await.unwrap();
-    assert_eq!((edited.text.as_str(), edited.created_at), ("second", added.created_at));
-    assert_eq!(shop.comments.find(added.id).await.unwrap(), Some(edited.clone()));
+    assert_eq!(
+        (edited.text.as_str(), edited.created_at),
+        ("second", added.created_at)
+    );
+    assert_eq!(
+        shop.comments.find(added.id).await.unwrap(),
+        Some(edited.clone())
+    );
 
     shop.clock.advance(Duration::from_millis(1));
     let late = shop.edit(1, added.id, "third").await.unwrap_err();

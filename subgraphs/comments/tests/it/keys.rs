@@ -15,20 +15,37 @@ fn key(text: &str) -> Option<Key> {
 #[tokio::test]
 async fn a_repeated_add_adds_nothing_and_answers_the_same() {
     let shop = Shop::open().await;
-    let add = async || shop.comments.add(user(1), sku(2), text("once"), key("k")).await.unwrap();
+    let add = async || {
+        shop.comments
+            .add(user(1), sku(2), text("once"), key("k"))
+            .await
+            .unwrap()
+    };
     let (first, second) = (add().await, add().await);
     assert_eq!((first.replayed, second.replayed), (false, true));
     assert_eq!(first.answer, second.answer);
-    assert_eq!(shop.comments.count_by_skus(&[sku(2)]).await.unwrap()[&sku(2)], 1);
+    assert_eq!(
+        shop.comments.count_by_skus(&[sku(2)]).await.unwrap()[&sku(2)],
+        1
+    );
 
-    let another = shop.comments.add(user(2), sku(2), text("once"), key("k")).await.unwrap();
+    let another = shop
+        .comments
+        .add(user(2), sku(2), text("once"), key("k"))
+        .await
+        .unwrap();
     assert!(!another.replayed, "a key is its user's own");
 }
 
 #[tokio::test]
 async fn two_adds_at_once_with_one_key_add_one() {
     let shop = Shop::open().await;
-    let add = async || shop.comments.add(user(1), sku(2), text("once"), key("k")).await.unwrap();
+    let add = async || {
+        shop.comments
+            .add(user(1), sku(2), text("once"), key("k"))
+            .await
+            .unwrap()
+    };
     let (first, second) = tokio::join!(add(), add());
     assert_eq!(first.answer, second.answer);
     assert_ne!(first.replayed, second.replayed);
@@ -39,12 +56,27 @@ async fn two_adds_at_once_with_one_key_add_one() {
 #[tokio::test]
 async fn a_key_with_another_input_is_refused_on_any_shard() {
     let shop = Shop::open().await;
-    shop.comments.add(user(1), sku(2), text("once"), key("k")).await.unwrap();
+    shop.comments
+        .add(user(1), sku(2), text("once"), key("k"))
+        .await
+        .unwrap();
     for (product, said) in [(2, "twice"), (4, "once"), (3, "once")] {
-        let reused = shop.comments.add(user(1), sku(product), text(said), key("k")).await.unwrap_err();
-        assert_eq!(reused.code(), ErrorCode::IdempotencyKeyReused, "sku {product}, {said}");
+        let reused = shop
+            .comments
+            .add(user(1), sku(product), text(said), key("k"))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            reused.code(),
+            ErrorCode::IdempotencyKeyReused,
+            "sku {product}, {said}"
+        );
     }
-    let page = shop.comments.list_by_authors(&[user(1)], &PAGE).await.unwrap();
+    let page = shop
+        .comments
+        .list_by_authors(&[user(1)], &PAGE)
+        .await
+        .unwrap();
     assert_eq!(page[&user(1)].comments.len(), 1);
 }
 
@@ -52,7 +84,11 @@ async fn a_key_with_another_input_is_refused_on_any_shard() {
 async fn a_refused_edit_stays_refused_under_its_key() {
     let shop = Shop::open().await;
     let id = shop.add(1, 2, "mine").await.id;
-    let edit = async |editor| shop.comments.edit(user(editor), id, text("new"), key("k")).await;
+    let edit = async |editor| {
+        shop.comments
+            .edit(user(editor), id, text("new"), key("k"))
+            .await
+    };
     let code = |outcome: Result<Answered<_>, Error>| outcome.unwrap_err().code();
     assert_eq!(code(edit(2).await), ErrorCode::NotTheAuthor);
     assert_eq!(code(edit(2).await), ErrorCode::NotTheAuthor);

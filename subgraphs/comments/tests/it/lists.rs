@@ -5,18 +5,31 @@ use std::time::Duration;
 use comments::comment::{Comment, Page, PageRequest, Place};
 use schema::id::{Sku, UserId};
 
-use crate::shop::{PAGE, Shop, sku, user};
+use crate::shop::{PAGE, Shop, id, sku, user};
 
 async fn by_sku(shop: &Shop, sku: Sku, page: &PageRequest) -> Page {
-    shop.comments.list_by_skus(&[sku], page).await.remove(&sku).unwrap().unwrap()
+    shop.comments
+        .list_by_skus(&[sku], page)
+        .await
+        .remove(&sku)
+        .unwrap()
+        .unwrap()
 }
 
 async fn by_author(shop: &Shop, author: UserId, page: &PageRequest) -> Page {
-    shop.comments.list_by_authors(&[author], page).await.unwrap().remove(&author).unwrap()
+    shop.comments
+        .list_by_authors(&[author], page)
+        .await
+        .unwrap()
+        .remove(&author)
+        .unwrap()
 }
 
 fn texts(page: &Page) -> Vec<&str> {
-    page.comments.iter().map(|comment| comment.text.as_str()).collect()
+    page.comments
+        .iter()
+        .map(|comment| comment.text.as_str())
+        .collect()
 }
 
 /// Source: docs/contracts.md §6, "order".
@@ -29,7 +42,10 @@ async fn a_products_comments_are_newest_first_and_ties_by_user() {
         shop.add(author, 2, said).await;
     }
     let page = by_sku(&shop, sku(2), &PAGE).await;
-    assert_eq!(texts(&page), ["tie of 2", "tie of 2 again", "tie of 3", "oldest"]);
+    assert_eq!(
+        texts(&page),
+        ["tie of 2", "tie of 2 again", "tie of 3", "oldest"]
+    );
     assert!(!page.has_next);
 }
 
@@ -44,8 +60,15 @@ async fn an_authors_comments_are_merged_over_the_shards() {
     }
     let page = by_author(&shop, user(1), &PAGE).await;
     assert_eq!(texts(&page), ["fourth", "third", "second", "first"]);
-    let counted = shop.comments.count_by_authors(&[user(1), user(3)]).await.unwrap();
-    assert_eq!((counted.get(&user(1)), counted.get(&user(3))), (Some(&4), None));
+    let counted = shop
+        .comments
+        .count_by_authors(&[user(1), user(3)])
+        .await
+        .unwrap();
+    assert_eq!(
+        (counted.get(&user(1)), counted.get(&user(3))),
+        (Some(&4), None)
+    );
 }
 
 async fn walk(shop: &Shop, first: u32) -> Vec<Comment> {
@@ -84,4 +107,31 @@ async fn a_list_without_comments_is_an_empty_page() {
     let shop = Shop::open().await;
     assert_eq!(by_sku(&shop, sku(2), &PAGE).await, Page::default());
     assert_eq!(by_author(&shop, user(1), &PAGE).await, Page::default());
+}
+
+/// Seen red with one statement for each product.
+#[tokio::test]
+async fn a_batch_costs_one_statement_a_shard() {
+    let shop = Shop::open().await;
+    let skus: Vec<_> = (1..41).map(sku).collect();
+    let authors: Vec<_> = (1..41).map(user).collect();
+    let ids: Vec<_> = (1000..1040).map(id).collect();
+
+    let before = shop.statements();
+    assert_eq!(shop.comments.list_by_skus(&skus, &PAGE).await.len(), 40);
+    assert_eq!(shop.statements() - before, 2, "pages of 40 products");
+    assert_eq!(
+        shop.comments
+            .list_by_authors(&authors, &PAGE)
+            .await
+            .unwrap()
+            .len(),
+        40
+    );
+    assert_eq!(shop.statements() - before, 4, "pages of 40 authors");
+    shop.comments.count_by_skus(&skus).await.unwrap();
+    shop.comments.count_by_authors(&authors).await.unwrap();
+    assert_eq!(shop.statements() - before, 8, "their totals");
+    shop.comments.find_many(&ids).await.unwrap();
+    assert_eq!(shop.statements() - before, 10, "40 comments by id");
 }

@@ -28,7 +28,10 @@ use sea_orm::DatabaseConnection;
 use testkit::{TestDatabase, TestTokens};
 
 pub(crate) const EDIT_WINDOW: Duration = Duration::from_secs(15 * 60);
-pub(crate) const PAGE: PageRequest = PageRequest { first: 100, after: None };
+pub(crate) const PAGE: PageRequest = PageRequest {
+    first: 100,
+    after: None,
+};
 
 pub(crate) fn user(id: i64) -> UserId {
     id.try_into().unwrap()
@@ -72,7 +75,10 @@ impl Shop {
     pub(crate) async fn with_second_shard_down() -> Self {
         let databases = vec![testkit::database(migrations::Database::Comments).await];
         let nowhere = postgres::Config {
-            url: Secret::new(format!("postgres://nobody@127.0.0.1:{}/", testkit::free_port())),
+            url: Secret::new(format!(
+                "postgres://nobody@127.0.0.1:{}/",
+                testkit::free_port()
+            )),
             acquire_timeout: Duration::from_millis(500),
             ..postgres::Config::default()
         };
@@ -83,7 +89,11 @@ impl Shop {
     async fn over(databases: Vec<TestDatabase>, more: Vec<DatabaseConnection>) -> Self {
         let clock = Clock::manual(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
         let statements = Arc::new(AtomicUsize::new(0));
-        let mut connections: Vec<_> = databases.iter().map(|database| database.db.clone()).chain(more).collect();
+        let mut connections: Vec<_> = databases
+            .iter()
+            .map(|database| database.db.clone())
+            .chain(more)
+            .collect();
         for connection in &mut connections {
             let statements = Arc::clone(&statements);
             connection.set_metric_callback(move |_| {
@@ -94,15 +104,34 @@ impl Shop {
         let shards = Arc::new(Shards::new(connections).unwrap());
         let service = Service::over(shards, EDIT_WINDOW, clock.clone(), &tasks);
         let (comments, subgraph) = (service.comments(), service.subgraph());
-        Self { comments, subgraph, clock, statements, databases, tasks }
+        Self {
+            comments,
+            subgraph,
+            clock,
+            statements,
+            databases,
+            tasks,
+        }
     }
 
     pub(crate) async fn add(&self, author: i64, product: i64, said: &str) -> Comment {
-        self.comments.add(user(author), sku(product), text(said), None).await.unwrap().answer
+        self.comments
+            .add(user(author), sku(product), text(said), None)
+            .await
+            .unwrap()
+            .answer
     }
 
-    pub(crate) async fn edit(&self, editor: i64, id: CommentId, said: &str) -> Result<Comment, Error> {
-        let answered = self.comments.edit(user(editor), id, text(said), None).await?;
+    pub(crate) async fn edit(
+        &self,
+        editor: i64,
+        id: CommentId,
+        said: &str,
+    ) -> Result<Comment, Error> {
+        let answered = self
+            .comments
+            .edit(user(editor), id, text(said), None)
+            .await?;
         Ok(answered.answer)
     }
 
@@ -114,7 +143,12 @@ impl Shop {
     /// What a transport puts into a request of `id`.
     pub(crate) fn principal(&self, id: i64) -> Arc<Principal> {
         let expires_at = self.clock.now() + TimeDelta::hours(1);
-        Arc::new(Principal { user: Some(user(id)), scopes: Scopes::CUSTOMER, expires_at, service: None })
+        Arc::new(Principal {
+            user: Some(user(id)),
+            scopes: Scopes::CUSTOMER,
+            expires_at,
+            service: None,
+        })
     }
 }
 
@@ -130,13 +164,18 @@ impl Drop for Shop {
 async fn a_started_service_is_ready_once_a_shard_answers() {
     let database = testkit::database(migrations::Database::Comments).await;
     let (tasks, health) = (Tasks::new(), Health::new());
-    let config = Config { databases: vec![database.name.clone(), "no_such_database".to_owned()], ..Config::default() };
+    let config = Config {
+        databases: vec![database.name.clone(), "no_such_database".to_owned()],
+        ..Config::default()
+    };
     let dependencies = Dependencies {
         postgres: database.config(),
         verifier: TestTokens::default().verifier,
         clock: Clock::system(),
     };
-    let service = Service::start(config, dependencies, &tasks, &health).await.unwrap();
+    let service = Service::start(config, dependencies, &tasks, &health)
+        .await
+        .unwrap();
     let limit = Duration::from_secs(10);
     testkit::eventually("readiness", limit, async || health.is_ready().then_some(())).await;
     assert_eq!(service.subgraph().name(), "comments");
