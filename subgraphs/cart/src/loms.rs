@@ -24,6 +24,9 @@ use crate::checkout::domain::PricedLine;
 /// Metadata that carries the idempotency key of an order.
 pub const KEY_METADATA: &str = "idempotency-key";
 
+/// Metadata that carries the W3C trace context of the request, which the order's events keep.
+pub const TRACE_METADATA: &str = "traceparent";
+
 /// Pauses before the second and third try.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 /// Time for making a connection.
@@ -123,15 +126,21 @@ impl Loms {
         owner: UserId,
         lines: &[PricedLine],
         checkout: Uuid,
+        traceparent: Option<&str>,
     ) -> Result<Option<OrderId>, Error> {
         let order = OrderCreateRequest {
             user_id: owner.get(),
             items: lines.iter().map(item).collect(),
         };
         let key = MetadataValue::try_from(checkout.to_string()).expect("a UUID is plain ASCII");
+        // One that no header can carry is no trace context.
+        let trace = traceparent.and_then(|trace| MetadataValue::try_from(trace).ok());
         let asked = self.call(|mut client| {
             let mut request = self.request(order.clone());
             request.metadata_mut().insert(KEY_METADATA, key.clone());
+            if let Some(trace) = &trace {
+                request.metadata_mut().insert(TRACE_METADATA, trace.clone());
+            }
             async move { client.order_create(request).await }
         });
         match asked.await? {

@@ -4,7 +4,7 @@ use ::schema::id::OrderId;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chassis::{
     fault,
-    graphql::{UserError, idempotency_key, principal},
+    graphql::{UserError, idempotency_key, principal, traceparent},
 };
 use idempotency::{Answered, graphql::mark};
 
@@ -53,9 +53,10 @@ impl CheckoutMutation {
     ) -> Result<CheckoutPayload> {
         let owner = principal(ctx)?.user().map_err(fault::graphql)?;
         let key = idempotency_key(ctx, input.and_then(|input| input.idempotency_key))?;
-        let ordered = ctx
-            .data::<Checkouts>()?
-            .checkout(owner, key.as_deref())
+        let trace = traceparent(ctx);
+        let checkouts = ctx.data::<Checkouts>()?;
+        let ordered = checkouts
+            .checkout(owner, key.as_deref(), trace.as_deref())
             .await;
         CheckoutPayload::of(ctx, ordered)
     }

@@ -25,10 +25,11 @@ impl Checkouts {
         &self,
         owner: UserId,
         key: Option<&str>,
+        traceparent: Option<&str>,
     ) -> Result<Answered<OrderId>, Error> {
         let (answer, replayed) = match self.open(owner, key).await? {
             Opened::Answered(answer) => (answer, true),
-            Opened::Ready(checkout) => (self.order(owner, &checkout).await?, false),
+            Opened::Ready(checkout) => (self.order(owner, &checkout, traceparent).await?, false),
             Opened::Unpriced(_) => {
                 return Err(Error::CartKeepsChanging {
                     rounds: ROUNDS_MOST,
@@ -61,10 +62,15 @@ impl Checkouts {
         Ok(opened)
     }
 
-    async fn order(&self, owner: UserId, checkout: &Checkout) -> Result<Answer, Error> {
+    async fn order(
+        &self,
+        owner: UserId,
+        checkout: &Checkout,
+        traceparent: Option<&str>,
+    ) -> Result<Answer, Error> {
         let created = self
             .loms
-            .create_order(owner, &checkout.lines, checkout.id)
+            .create_order(owner, &checkout.lines, checkout.id, traceparent)
             .await?;
         // Crash point: the order is made, the cart still has its lines. The attempt is open, so a retry asks with the
         // same id and lines, gets the same order, and settles.

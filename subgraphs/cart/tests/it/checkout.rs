@@ -47,7 +47,7 @@ impl Shop {
     }
 
     async fn checkout(&self, key: Option<&str>) -> Result<i64, Error> {
-        let ordered = self.checkouts.checkout(user(1), key).await;
+        let ordered = self.checkouts.checkout(user(1), key, None).await;
         ordered.map(|ordered| ordered.answer.get())
     }
 

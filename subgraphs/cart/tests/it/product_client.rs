@@ -210,7 +210,6 @@ async fn look_ups_over_the_rate_wait_and_none_is_refused() {
     );
 }
 
-/// Seen red with the turn taken before the place in the queue: the dropped ones used the next two seconds.
 #[tokio::test]
 async fn a_look_up_that_is_dropped_gives_up_its_place() {
     let rate = RateLimit::new(5, 1);
