@@ -109,7 +109,6 @@ async fn a_list_without_comments_is_an_empty_page() {
     assert_eq!(by_author(&shop, user(1), &PAGE).await, Page::default());
 }
 
-/// Seen red with one statement for each product.
 #[tokio::test]
 async fn a_batch_costs_one_statement_a_shard() {
     let shop = Shop::open().await;
