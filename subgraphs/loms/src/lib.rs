@@ -1,1 +1,25 @@
-//! loms.
+//! The order service: orders, the stock ledger, and the events that announce every change.
+//!
+//! Invariants: a change of an order, its stock effect, its event and its idempotency key are one transaction;
+//! `reserved` is what unpaid orders hold, and no unit is sold twice. Start reading at [`order`] (a verb is a use
+//! case), then [`stock`]; the rules themselves are the crate `loms-domain`. Source: docs/contracts.md §3.
+
+mod access;
+mod app;
+mod config;
+mod entity;
+mod grpc;
+mod loader;
+pub mod order;
+mod retry;
+mod schema;
+mod seed;
+pub mod stock;
+
+pub use crate::{
+    access::{Access, Caller},
+    app::{Dependencies, Service, StartError},
+    config::Config,
+    schema::sdl,
+    seed::seed,
+};

@@ -1,0 +1,180 @@
+//! Puts the order service together: pool, use cases, relay, sweeper, gRPC, schema.
+//!
+//! Neither database nor broker is needed at the start: the pool dials when first used, and what is away comes back by
+//! itself. At the tasks' token gRPC finishes its calls, and sweeper and relay end with what they hold.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use chassis::{
+    clock::Clock,
+    graphql::LocalSubgraph,
+    health::{Component, Health},
+    kafka, listen,
+    postgres::{self, StoreError},
+    principal::Verifier,
+    tasks::Tasks,
+};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::{config::Config, grpc, order::Orders, schema, stock::Stocks};
+
+/// The database's name on the server.
+const DATABASE: &str = "loms";
+/// How often the database is asked whether it answers.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// The names under which gRPC's health is asked for; the empty one is the server as a whole.
+const SERVICES: [&str; 3] = ["", "loms.Loms", "Loms"];
+
+/// What the order service is given.
+#[derive(Debug, Clone)]
+pub struct Dependencies {
+    /// The server that has the database `loms`.
+    pub postgres: postgres::Config,
+    /// The broker that the relay sends to.
+    pub kafka: kafka::Config,
+    /// Who checks tokens when the subgraph is served by itself.
+    pub verifier: Arc<Verifier>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why the order service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database's settings are wrong.
+    #[error(transparent)]
+    Postgres(#[from] StoreError),
+    /// gRPC cannot listen.
+    #[error(transparent)]
+    Listen(#[from] listen::Error),
+    /// gRPC takes the user from the call, so it must not be reachable from elsewhere by accident.
+    #[error(
+        "loms.grpc_listen is {0}, and gRPC believes its clients: listen on loopback, or set \
+         `loms.grpc_compat_beyond_loopback` to true"
+    )]
+    BeyondLoopback(SocketAddr),
+    /// The reflection service cannot read the descriptors.
+    #[error("gRPC reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// A running order service.
+#[derive(Debug)]
+pub struct Service {
+    subgraph: LocalSubgraph,
+    grpc_address: SocketAddr,
+}
+
+impl Service {
+    /// Starts the service over the database `loms` of the server.
+    ///
+    /// # Errors
+    /// [`StartError`] names the setting that is wrong; an unreachable database or broker does not stop the start.
+    pub async fn start(
+        config: Config,
+        dependencies: Dependencies,
+        tasks: &Tasks,
+        health: &Health,
+    ) -> Result<Self, StartError> {
+        let db = postgres::connect(&dependencies.postgres, DATABASE).await?;
+        Self::start_on(db, config, dependencies, tasks, health).await
+    }
+
+    /// Starts the service over a pool that the caller made.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub async fn start_on(
+        db: DatabaseConnection,
+        config: Config,
+        dependencies: Dependencies,
+        tasks: &Tasks,
+        health: &Health,
+    ) -> Result<Self, StartError> {
+        check_profile(&config)?;
+        let Dependencies { kafka, clock, .. } = dependencies;
+        let listener = listen::bind(config.grpc_listen, "loms.grpc_listen").await?;
+        let grpc_address = listener.local_addr().unwrap_or(config.grpc_listen);
+        let relay_config = config.relay.clone();
+        let relay = outbox::Relay::start(
+            relay_config,
+            db.clone(),
+            kafka,
+            clock.clone(),
+            tasks,
+            health,
+        );
+        let orders = Orders::new(db.clone(), clock.clone(), Some(relay), config.order_ttl);
+        let stocks = Stocks::new(db.clone(), clock);
+        orders.start_sweeper(config.expiry_interval, config.expiry_batch, tasks);
+        let server = grpc::Server::new(orders.clone(), stocks.clone(), &config);
+        let reporter = grpc::serve(server, listener, &config, tasks)?;
+        start_probe(db, reporter, health.component("loms-postgres"), tasks);
+        let subgraph = LocalSubgraph::new("loms", schema::build(orders, stocks, tasks));
+        Ok(Self {
+            subgraph,
+            grpc_address,
+        })
+    }
+
+    /// The subgraph, for the router in this process or for a server of its own.
+    #[must_use]
+    pub fn subgraph(&self) -> LocalSubgraph {
+        self.subgraph.clone()
+    }
+
+    /// Where gRPC listens.
+    #[must_use]
+    pub const fn grpc_address(&self) -> SocketAddr {
+        self.grpc_address
+    }
+}
+
+fn check_profile(config: &Config) -> Result<(), StartError> {
+    if config.grpc_listen.ip().is_loopback() {
+        return Ok(());
+    }
+    if !config.grpc_compat_beyond_loopback {
+        return Err(StartError::BeyondLoopback(config.grpc_listen));
+    }
+    tracing::warn!(
+        listen = %config.grpc_listen,
+        "gRPC believes whoever reaches it: keep the network closed"
+    );
+    Ok(())
+}
+
+/// Asks the database at intervals and tells readiness and gRPC's health.
+fn start_probe(
+    db: DatabaseConnection,
+    reporter: HealthReporter,
+    component: Component,
+    tasks: &Tasks,
+) {
+    let token = tasks.token();
+    tasks.spawn("loms probe", async move {
+        let mut ticks = tokio::time::interval(PROBE_INTERVAL);
+        while token.run_until_cancelled(ticks.tick()).await.is_some() {
+            let status = match db.execute_unprepared("select 1").await {
+                Ok(_) => {
+                    component.up();
+                    ServingStatus::Serving
+                }
+                Err(error) => {
+                    component.down("the database `loms` does not answer");
+                    tracing::debug!(%error, "probe");
+                    ServingStatus::NotServing
+                }
+            };
+            for service in SERVICES {
+                reporter.set_service_status(service, status).await;
+            }
+        }
+        for service in SERVICES {
+            reporter
+                .set_service_status(service, ServingStatus::NotServing)
+                .await;
+        }
+    });
+}

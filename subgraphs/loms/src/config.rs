@@ -1,0 +1,51 @@
+//! Settings of the order service.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the order service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where gRPC listens.
+    pub grpc_listen: SocketAddr,
+    /// gRPC takes the user from the call, as its older clients need. Beyond loopback that must be allowed here.
+    pub grpc_compat_beyond_loopback: bool,
+    /// The most gRPC calls at work at once; more are refused with `RESOURCE_EXHAUSTED`.
+    pub grpc_calls: usize,
+    /// The most bytes of one gRPC message; an order of 1,000 lines has about 30 KiB.
+    pub grpc_message_bytes: usize,
+    /// The longest that one gRPC call may take; a shorter `grpc-timeout` wins.
+    #[serde(with = "humantime_serde")]
+    pub call_timeout: Duration,
+    /// How long an order may stay unpaid before it is cancelled; 0: for ever.
+    #[serde(with = "humantime_serde")]
+    pub order_ttl: Duration,
+    /// How often unpaid orders are looked for.
+    #[serde(with = "humantime_serde")]
+    pub expiry_interval: Duration,
+    /// The most orders that one transaction of the sweeper cancels.
+    pub expiry_batch: u32,
+    /// The relay of order events.
+    pub relay: outbox::relay::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            grpc_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)),
+            grpc_compat_beyond_loopback: false,
+            grpc_calls: 512,
+            grpc_message_bytes: 256 << 10,
+            call_timeout: Duration::from_secs(10),
+            order_ttl: Duration::from_secs(600),
+            expiry_interval: Duration::from_secs(1),
+            expiry_batch: 100,
+            relay: outbox::relay::Config::default(),
+        }
+    }
+}

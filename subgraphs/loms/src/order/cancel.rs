@@ -1,0 +1,18 @@
+//! An order is called off: its reserved units are free again.
+
+use ::schema::id::OrderId;
+use idempotency::Answered;
+use loms_domain::order;
+
+use super::{Error, Orders, Outcome};
+use crate::access::Caller;
+
+impl Orders {
+    /// Cancels an order that awaits payment; cancelling again changes nothing and emits nothing.
+    ///
+    /// # Errors
+    /// Faults, and a taken idempotency key. Refusals are outcomes. Source: docs/contracts.md §3, row OrderCancel.
+    pub async fn cancel(&self, caller: &Caller, id: OrderId) -> Result<Answered<Outcome>, Error> {
+        self.change(caller, id, "cancelOrder", order::cancel).await
+    }
+}

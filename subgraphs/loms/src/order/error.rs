@@ -1,0 +1,100 @@
+//! Why an order does not change, and why it cannot be told.
+
+use ::schema::code::ErrorCode;
+use chassis::{fault::Coded, postgres::StoreError};
+use loms_domain::{order::OrderError, stock::LedgerBroken};
+use sea_orm::DbErr;
+
+use crate::{retry::Conflict, stock};
+
+/// What a caller can mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Absent, or another buyer's.
+    #[error("there is no such order")]
+    NotFound,
+    /// The rules of orders.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+}
+
+impl Coded for Refusal {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound => ErrorCode::NotFound,
+            Self::Order(OrderError::OutOfStock { .. }) => ErrorCode::OutOfStock,
+            Self::Order(OrderError::NotPayable { .. }) => ErrorCode::OrderNotPayable,
+            Self::Order(OrderError::NotCancellable { .. }) => ErrorCode::OrderNotCancellable,
+        }
+    }
+
+    fn field(&self) -> Option<Vec<String>> {
+        let field = match self {
+            Self::Order(OrderError::OutOfStock { .. }) => "lines",
+            Self::NotFound
+            | Self::Order(OrderError::NotPayable { .. } | OrderError::NotCancellable { .. }) => {
+                "orderId"
+            }
+        };
+        Some(vec!["input".to_owned(), field.to_owned()])
+    }
+}
+
+/// Why a use case gave no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The idempotency key is taken.
+    #[error(transparent)]
+    Idempotency(#[from] idempotency::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stock ledger failed.
+    #[error(transparent)]
+    Stock(#[from] stock::Error),
+    /// The ledger does not add up: a fault that must be looked at.
+    #[error(transparent)]
+    Ledger(#[from] LedgerBroken),
+    /// A stored row breaks the types.
+    #[error("order {id} cannot be read: {what}")]
+    Unreadable {
+        /// The row.
+        id: i64,
+        /// The column.
+        what: &'static str,
+    },
+}
+
+impl Coded for Error {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Idempotency(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Stock(error) => error.code(),
+            Self::Ledger(_) | Self::Unreadable { .. } => ErrorCode::Internal,
+        }
+    }
+
+    fn field(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Idempotency(_) => Some(vec!["input".to_owned(), "idempotencyKey".to_owned()]),
+            Self::Store(_) | Self::Stock(_) | Self::Ledger(_) | Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Store(StoreError(error))
+    }
+}
+
+impl Conflict for Error {
+    fn store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) | Self::Idempotency(idempotency::Error::Store(error)) => Some(error),
+            Self::Stock(error) => error.store(),
+            Self::Idempotency(_) | Self::Ledger(_) | Self::Unreadable { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! An order is paid: its reserved units leave the stock.
+
+use ::schema::id::OrderId;
+use idempotency::Answered;
+use loms_domain::order;
+
+use super::{Error, Orders, Outcome};
+use crate::access::Caller;
+
+impl Orders {
+    /// Pays an order that awaits payment; paying again changes nothing and emits nothing.
+    ///
+    /// # Errors
+    /// Faults, and a taken idempotency key. Refusals are outcomes. Source: docs/contracts.md §3, row OrderPay.
+    pub async fn pay(&self, caller: &Caller, id: OrderId) -> Result<Answered<Outcome>, Error> {
+        self.change(caller, id, "payOrder", order::pay).await
+    }
+}

@@ -1,0 +1,299 @@
+//! The SQL of orders: insert, lock, set, and the reads. A function that takes a transaction writes or locks.
+
+use std::collections::HashMap;
+
+use ::schema::{
+    event::OrderStatus,
+    id::{OrderId, Sku, UserId},
+};
+use chrono::{DateTime, Utc};
+use loms_domain::lines::{Lines, Needs};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
+    DbBackend, EntityTrait as _, FromQueryResult, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Statement, Value,
+};
+
+use super::{
+    Error, Order, OrderLine, StatusChange,
+    find::{Key, Slice},
+};
+use crate::{access::Access, entity::order};
+
+impl TryFrom<order::Model> for Order {
+    type Error = Error;
+
+    fn try_from(row: order::Model) -> Result<Self, Error> {
+        let unreadable = |what| Error::Unreadable { id: row.id, what };
+        Ok(Self {
+            id: OrderId::try_from(row.id).map_err(|_| unreadable("id"))?,
+            user_id: UserId::try_from(row.user_id).map_err(|_| unreadable("user_id"))?,
+            status: row.status.parse().map_err(|_| unreadable("status"))?,
+            version: u32::try_from(row.version).map_err(|_| unreadable("version"))?,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        })
+    }
+}
+
+fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+}
+
+fn array<T>(rows: &[T], read: impl Fn(&T) -> i64) -> Value {
+    rows.iter().map(read).collect::<Vec<i64>>().into()
+}
+
+/// Inserts an order as its first transaction leaves it.
+pub(super) async fn insert(
+    tx: &DatabaseTransaction,
+    user: UserId,
+    status: OrderStatus,
+    version: i32,
+    now: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+) -> Result<Order, Error> {
+    let sql = "insert into orders (user_id, status, version, created_at, expires_at)
+               values ($1, $2, $3, $4, $5)
+               returning id, user_id, status, version, created_at, expires_at";
+    let values: [Value; 5] = [
+        user.get().into(),
+        status.as_str().into(),
+        version.into(),
+        now.into(),
+        expires_at.into(),
+    ];
+    let row = tx.query_one_raw(statement(sql, values)).await?;
+    let row = row.ok_or(Error::Unreadable {
+        id: 0,
+        what: "an insert gave no row",
+    })?;
+    order::Model::from_query_result(&row, "")?.try_into()
+}
+
+/// Inserts the lines as they were sent, with one statement.
+pub(super) async fn insert_lines(
+    tx: &DatabaseTransaction,
+    id: OrderId,
+    lines: &Lines,
+) -> Result<(), Error> {
+    let lines = lines.as_sent();
+    // A missing price travels as -1: the driver's arrays hold no nulls.
+    let sql = "insert into order_lines (order_id, position, sku, count, unit_price)
+               select $1, place - 1, sku, count, nullif(unit_price, -1)
+               from unnest($2::bigint[], $3::bigint[], $4::bigint[])
+                   with ordinality as line (sku, count, unit_price, place)";
+    let values = [
+        id.get().into(),
+        array(lines, |line| line.sku.get()),
+        array(lines, |line| i64::from(line.quantity.get())),
+        array(lines, |line| {
+            line.unit_price.map_or(-1, |price| price.get())
+        }),
+    ];
+    tx.execute_raw(statement(sql, values)).await?;
+    Ok(())
+}
+
+/// Locks one order that the caller may change until the transaction ends; absent and foreign look the same.
+pub(super) async fn lock(
+    tx: &DatabaseTransaction,
+    access: Access,
+    id: OrderId,
+) -> Result<Option<Order>, Error> {
+    let sql = "select id, user_id, status, version, created_at, expires_at from orders
+               where id = $1 and ($2::bigint is null or user_id = $2) for update";
+    let row = tx
+        .query_one_raw(statement(sql, [id.get().into(), access.owner().into()]))
+        .await?;
+    row.map(|row| order::Model::from_query_result(&row, "")?.try_into())
+        .transpose()
+}
+
+/// Locks orders that are due to be cancelled, in id order, passing over those that somebody else has locked.
+pub(super) async fn lock_due(
+    tx: &DatabaseTransaction,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<Order>, Error> {
+    let sql = "select id, user_id, status, version, created_at, expires_at from orders
+               where id in (select id from orders
+                            where status = 'awaiting payment' and expires_at <= $1
+                            order by expires_at limit $2)
+                 and status = 'awaiting payment'
+               order by id for update skip locked";
+    let rows = tx
+        .query_all_raw(statement(sql, [now.into(), i64::from(limit).into()]))
+        .await?;
+    rows.iter()
+        .map(|row| order::Model::from_query_result(row, "")?.try_into())
+        .collect()
+}
+
+/// Writes status and version of locked orders with one statement.
+pub(super) async fn set_status(tx: &DatabaseTransaction, orders: &[Order]) -> Result<(), Error> {
+    let sql = "update orders set status = change.status, version = change.version
+               from unnest($1::bigint[], $2::text[], $3::bigint[]) as change (id, status, version)
+               where orders.id = change.id";
+    let status: Vec<String> = orders
+        .iter()
+        .map(|order| order.status.as_str().to_owned())
+        .collect();
+    let values = [
+        array(orders, |order| order.id.get()),
+        status.into(),
+        array(orders, |order| i64::from(order.version)),
+    ];
+    tx.execute_raw(statement(sql, values)).await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct LineRow {
+    order_id: i64,
+    sku: i64,
+    count: i64,
+    unit_price: Option<i64>,
+}
+
+/// Reads what each order holds reserved, with one statement.
+pub(super) async fn load_needs(
+    tx: &DatabaseTransaction,
+    ids: &[OrderId],
+) -> Result<HashMap<OrderId, Needs>, Error> {
+    let mut needs: HashMap<OrderId, Needs> = HashMap::new();
+    for (id, line) in list_lines(tx, ids).await? {
+        needs
+            .entry(id)
+            .or_default()
+            .extend([(line.sku, i64::from(line.count))]);
+    }
+    Ok(needs)
+}
+
+/// Reads the lines of orders, ascending by SKU and then as they were sent, with one statement.
+pub(super) async fn list_lines(
+    db: &impl ConnectionTrait,
+    ids: &[OrderId],
+) -> Result<Vec<(OrderId, OrderLine)>, Error> {
+    let sql = "select order_id, sku, count, unit_price from order_lines
+               where order_id = any($1) order by order_id, sku, position";
+    let rows = db
+        .query_all_raw(statement(sql, [array(ids, |id| id.get())]))
+        .await?;
+    let read = |row| {
+        let row = LineRow::from_query_result(row, "")?;
+        let unreadable = |what| Error::Unreadable {
+            id: row.order_id,
+            what,
+        };
+        let line = OrderLine {
+            sku: Sku::try_from(row.sku).map_err(|_| unreadable("sku"))?,
+            count: u32::try_from(row.count).map_err(|_| unreadable("count"))?,
+            unit_price: row.unit_price,
+        };
+        Ok((
+            OrderId::try_from(row.order_id).map_err(|_| unreadable("id"))?,
+            line,
+        ))
+    };
+    rows.iter().map(read).collect()
+}
+
+#[derive(FromQueryResult)]
+struct ChangeRow {
+    order_id: i64,
+    version: i32,
+    status: String,
+    moment: DateTime<Utc>,
+}
+
+/// Reads every status that the orders had, oldest first, with one statement. The outbox keeps them for good.
+pub(super) async fn list_history(
+    db: &DatabaseConnection,
+    ids: &[OrderId],
+) -> Result<Vec<(OrderId, StatusChange)>, Error> {
+    let sql = "select order_id, version, status, moment from outbox
+               where order_id = any($1) order by order_id, version";
+    let rows = db
+        .query_all_raw(statement(sql, [array(ids, |id| id.get())]))
+        .await?;
+    let read = |row| {
+        let row = ChangeRow::from_query_result(row, "")?;
+        let unreadable = |what| Error::Unreadable {
+            id: row.order_id,
+            what,
+        };
+        let change = StatusChange {
+            status: row.status.parse().map_err(|_| unreadable("status"))?,
+            at: row.moment,
+            version: u32::try_from(row.version).map_err(|_| unreadable("version"))?,
+        };
+        Ok((
+            OrderId::try_from(row.order_id).map_err(|_| unreadable("id"))?,
+            change,
+        ))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Reads the orders that each caller may see, with one statement; the others are left out.
+pub(super) async fn find(
+    db: &DatabaseConnection,
+    keys: &[Key],
+) -> Result<Vec<(Key, Order)>, Error> {
+    // An owner of 0 stands for a caller who may see all: the driver's arrays hold no nulls.
+    let sql = "select distinct orders.id, user_id, status, version, created_at, expires_at
+               from unnest($1::bigint[], $2::bigint[]) as wanted (id, owner)
+               join orders on orders.id = wanted.id and (wanted.owner = 0 or user_id = wanted.owner)";
+    let values = [
+        array(keys, |key| key.id.get()),
+        array(keys, |key| key.access.owner().unwrap_or(0)),
+    ];
+    let rows = db.query_all_raw(statement(sql, values)).await?;
+    let orders: HashMap<OrderId, Order> = rows
+        .iter()
+        .map(|row| Order::try_from(order::Model::from_query_result(row, "")?))
+        .map(|order| order.map(|order| (order.id, order)))
+        .collect::<Result<_, Error>>()?;
+    let visible = |key: &Key| {
+        let order = orders
+            .get(&key.id)
+            .filter(|order| key.access.covers(order.user_id))?;
+        Some((*key, *order))
+    };
+    Ok(keys.iter().filter_map(visible).collect())
+}
+
+/// Reads one order more than the page holds, newest first.
+pub(super) async fn list(
+    db: &DatabaseConnection,
+    slice: &Slice,
+    after: Option<OrderId>,
+    limit: u64,
+) -> Result<Vec<Order>, Error> {
+    let below = after.map(|id| order::Column::Id.lt(id.get()));
+    let rows = order::Entity::find()
+        .filter(condition(slice).add_option(below))
+        .order_by_desc(order::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await?;
+    rows.into_iter().map(Order::try_from).collect()
+}
+
+/// Counts a whole list.
+pub(super) async fn count(db: &DatabaseConnection, slice: &Slice) -> Result<u64, Error> {
+    Ok(order::Entity::find()
+        .filter(condition(slice))
+        .count(db)
+        .await?)
+}
+
+fn condition(slice: &Slice) -> Condition {
+    let user = slice.user.map(|user| order::Column::UserId.eq(user.get()));
+    let status = slice
+        .status
+        .map(|status| order::Column::Status.eq(status.as_str()));
+    Condition::all().add_option(user).add_option(status)
+}

@@ -1,0 +1,55 @@
+//! The order service's part of the graph.
+
+use async_graphql::{EmptySubscription, MergedObject, Schema};
+use chassis::{
+    graphql::{self, limits},
+    tasks::Tasks,
+};
+
+use crate::{
+    loader,
+    order::{
+        Orders,
+        graphql::{OrderMutation, OrderQuery},
+    },
+    stock::{
+        Stocks,
+        graphql::{StockMutation, StockQuery},
+    },
+};
+
+/// Everything to ask.
+#[derive(MergedObject, Default)]
+pub(crate) struct Query(OrderQuery, StockQuery);
+
+/// Everything to change.
+#[derive(MergedObject, Default)]
+pub(crate) struct Mutation(OrderMutation, StockMutation);
+
+pub(crate) type LomsSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema over the use cases.
+pub(crate) fn build(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LomsSchema {
+    let batches = loader::batches(orders.clone(), stocks.clone(), tasks);
+    limits(Schema::build(
+        Query::default(),
+        Mutation::default(),
+        EmptySubscription,
+    ))
+    .extension(idempotency::graphql::Replays)
+    .data(orders)
+    .data(stocks)
+    .data(batches)
+    .finish()
+}
+
+/// The subgraph's SDL, as composition reads it; `schema/graphql/loms.graphql` is its committed copy.
+#[must_use]
+pub fn sdl() -> String {
+    let schema = limits(Schema::build(
+        Query::default(),
+        Mutation::default(),
+        EmptySubscription,
+    ));
+    graphql::sdl(&schema.finish())
+}

@@ -1,0 +1,23 @@
+//! Reading the ledger.
+
+use ::schema::id::Sku;
+
+use super::{Error, Stock, Stocks, store};
+
+impl Stocks {
+    /// The row of `sku`, if LOMS keeps one.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub async fn find(&self, sku: Sku) -> Result<Option<Stock>, Error> {
+        Ok(self.find_many(&[sku]).await?.pop())
+    }
+
+    /// The rows of `skus` with one statement, in no order; a SKU without a row is left out.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub async fn find_many(&self, skus: &[Sku]) -> Result<Vec<Stock>, Error> {
+        store::find(&self.db, skus).await
+    }
+}

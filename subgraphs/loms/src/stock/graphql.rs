@@ -1,0 +1,183 @@
+//! Stock in the graph.
+
+use ::schema::id::Sku;
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use chassis::{
+    fault,
+    graphql::{UserError, UserErrorCode, principal},
+    principal::Denied,
+};
+use idempotency::graphql::mark;
+use loms_domain::stock::StockRow;
+
+use super::{SetStock, Stocks};
+use crate::{
+    loader::Batches,
+    order::graphql::mutation::{caller, refusal_or_fault},
+};
+
+/// What can be asked of stock.
+#[derive(Debug, Default)]
+pub(crate) struct StockQuery;
+
+#[Object]
+impl StockQuery {
+    /// The stock of a SKU, also of one that the catalogue does not know; null when none is kept.
+    async fn stock(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The SKU.")] sku: ID,
+    ) -> Result<Option<Stock>> {
+        let Ok(sku) = sku.parse::<Sku>() else {
+            return Ok(None);
+        };
+        find(ctx, sku).await
+    }
+
+    /// A product by its key, with its stock.
+    #[graphql(entity)]
+    async fn find_product(&self, sku: ID) -> Option<Product> {
+        sku.parse::<Sku>().ok().map(Product)
+    }
+}
+
+async fn find(ctx: &Context<'_>, sku: Sku) -> Result<Option<Stock>> {
+    let found = ctx
+        .data::<Batches>()?
+        .load_one(sku)
+        .await
+        .map_err(fault::graphql)?;
+    Ok(found.map(Stock))
+}
+
+/// A product of the catalogue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Product(pub(crate) Sku);
+
+/// A product of the catalogue.
+#[Object]
+impl Product {
+    /// Its SKU.
+    async fn sku(&self) -> ID {
+        ID(self.0.to_string())
+    }
+
+    /// Its stock; null when none is kept.
+    async fn stock(&self, ctx: &Context<'_>) -> Result<Option<Stock>> {
+        find(ctx, self.0).await
+    }
+}
+
+/// The stock of a product.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stock(StockRow);
+
+/// The stock of a product.
+#[Object]
+impl Stock {
+    /// Units that can be ordered now: total less reserved, never below 0.
+    async fn available(&self) -> i32 {
+        int(self.0.free())
+    }
+
+    /// Units on hand; needs scope `ops`. Without it the field alone is null, with an error `FORBIDDEN`.
+    async fn total(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        ops(ctx)?;
+        Ok(Some(int(self.0.total)))
+    }
+
+    /// Units promised to orders that await payment; needs scope `ops`. Without it the field alone is null, with an error
+    /// `FORBIDDEN`.
+    async fn reserved(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        ops(ctx)?;
+        Ok(Some(int(self.0.reserved)))
+    }
+}
+
+/// The ledger's bound is GraphQL's.
+fn int(units: i64) -> i32 {
+    i32::try_from(units).unwrap_or(i32::MAX)
+}
+
+fn ops(ctx: &Context<'_>) -> Result<()> {
+    if principal(ctx)?.is_ops() {
+        Ok(())
+    } else {
+        Err(fault::graphql(Denied::Forbidden))
+    }
+}
+
+/// The new stock of a product.
+#[derive(Debug, InputObject)]
+pub(crate) struct SetStockInput {
+    /// The product.
+    sku: ID,
+    /// Units on hand, at least 0 and not below what orders hold reserved.
+    total: i32,
+    /// Refuse with STALE_STOCK unless this is the total now.
+    expected_total: Option<i32>,
+    /// 1 to 255 characters; a repeat with the same key and input gets the first answer. Wins over the header Idempotency-Key.
+    idempotency_key: Option<String>,
+}
+
+/// The product after the change.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct StockPayload {
+    /// The product; null when refused.
+    product: Option<Product>,
+    /// What the caller can mend; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// The changes of stock.
+#[derive(Debug, Default)]
+pub(crate) struct StockMutation;
+
+#[Object]
+impl StockMutation {
+    /// Sets the units on hand of a product; needs scope `ops`.
+    async fn set_stock(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new stock.")] input: SetStockInput,
+    ) -> Result<StockPayload> {
+        ops(ctx)?;
+        let caller = caller(ctx, input.idempotency_key)?;
+        let Ok(sku) = input.sku.parse::<Sku>() else {
+            return Ok(StockPayload::bad_sku());
+        };
+        let total = i64::from(input.total);
+        let set = SetStock {
+            sku,
+            total,
+            expected: input.expected_total.map(i64::from),
+        };
+        match ctx.data::<Stocks>()?.set(&caller, set).await {
+            Ok(answered) => {
+                let stock = mark(ctx, answered);
+                Ok(StockPayload {
+                    product: Some(Product(stock.0.sku)),
+                    user_errors: Vec::new(),
+                })
+            }
+            Err(error) => Ok(StockPayload::refused(refusal_or_fault(error)?)),
+        }
+    }
+}
+
+impl StockPayload {
+    fn refused(error: UserError) -> Self {
+        Self {
+            product: None,
+            user_errors: vec![error],
+        }
+    }
+
+    fn bad_sku() -> Self {
+        Self::refused(UserError {
+            code: UserErrorCode::InvalidArgument,
+            field: Some(vec!["input".to_owned(), "sku".to_owned()]),
+            message: "sku must be a whole number greater than 0".to_owned(),
+        })
+    }
+}

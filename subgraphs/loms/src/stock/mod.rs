@@ -1,0 +1,108 @@
+//! The stock ledger: what is free, and what an operator puts in.
+//!
+//! Invariant: rows are locked in SKU order, in one statement, after the order rows, by whoever changes them.
+
+mod find;
+pub(crate) mod graphql;
+pub(crate) mod grpc;
+mod set;
+pub(crate) mod store;
+
+use ::schema::{code::ErrorCode, id::Sku};
+use chassis::{clock::Clock, fault::Coded, postgres::StoreError};
+use loms_domain::stock::{SetTotalError, StockRow};
+use sea_orm::{DatabaseConnection, DbErr};
+
+pub use self::set::SetStock;
+use crate::retry::Conflict;
+
+/// The use cases of the ledger. Clones share the pool.
+#[derive(Debug, Clone)]
+pub struct Stocks {
+    db: DatabaseConnection,
+    clock: Clock,
+}
+
+impl Stocks {
+    /// The ledger in `db`.
+    #[must_use]
+    pub const fn new(db: DatabaseConnection, clock: Clock) -> Self {
+        Self { db, clock }
+    }
+}
+
+/// Why the ledger does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The total cannot be set.
+    #[error(transparent)]
+    Set(#[from] SetTotalError),
+    /// The idempotency key is taken.
+    #[error(transparent)]
+    Idempotency(#[from] idempotency::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored row breaks the ledger's types.
+    #[error("a stock row with sku {sku} cannot be read")]
+    Unreadable {
+        /// The row.
+        sku: i64,
+    },
+}
+
+impl Coded for Error {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Set(SetTotalError::OutOfRange | SetTotalError::BelowReserved { .. }) => {
+                ErrorCode::InvalidArgument
+            }
+            Self::Set(SetTotalError::Stale { .. }) => ErrorCode::StaleStock,
+            Self::Idempotency(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Unreadable { .. } => ErrorCode::Internal,
+        }
+    }
+
+    fn field(&self) -> Option<Vec<String>> {
+        let field = match self {
+            Self::Set(SetTotalError::OutOfRange | SetTotalError::BelowReserved { .. }) => "total",
+            Self::Set(SetTotalError::Stale { .. }) => "expectedTotal",
+            Self::Idempotency(_) => "idempotencyKey",
+            Self::Store(_) | Self::Unreadable { .. } => return None,
+        };
+        Some(vec!["input".to_owned(), field.to_owned()])
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Store(StoreError(error))
+    }
+}
+
+impl Conflict for Error {
+    fn store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) | Self::Idempotency(idempotency::Error::Store(error)) => Some(error),
+            Self::Set(_) | Self::Idempotency(_) | Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+impl TryFrom<crate::entity::stock::Model> for Stock {
+    type Error = Error;
+
+    fn try_from(row: crate::entity::stock::Model) -> Result<Self, Error> {
+        let sku = Sku::try_from(row.sku).map_err(|_| Error::Unreadable { sku: row.sku })?;
+        Ok(Self(StockRow {
+            sku,
+            total: row.total,
+            reserved: row.reserved,
+        }))
+    }
+}
+
+/// A row as it stands, outside any lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stock(pub StockRow);

@@ -1,0 +1,112 @@
+//! An operator sets the units on hand: compare and swap on the total that was read.
+
+use ::schema::id::Sku;
+use idempotency::{Answered, Call};
+use loms_domain::stock::{MAX_UNITS, SetTotalError, StockRow};
+use sea_orm::{DatabaseTransaction, TransactionTrait as _};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Stock, Stocks, store};
+use crate::{access::Caller, retry};
+
+/// The new units on hand of a SKU.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct SetStock {
+    /// The product, greater than 0.
+    #[serde(serialize_with = "number")]
+    pub sku: Sku,
+    /// Units on hand, 0 to 2^31 - 1 and not below what orders hold.
+    pub total: i64,
+    /// The total that the caller read; `None` overwrites whatever is there.
+    pub expected: Option<i64>,
+}
+
+fn number<S: serde::Serializer>(sku: &Sku, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(sku.get())
+}
+
+/// What a key keeps.
+#[derive(Debug, Serialize, Deserialize)]
+enum Kept {
+    Done { total: i64, reserved: i64 },
+    OutOfRange,
+    Stale { actual: i64 },
+    BelowReserved { reserved: i64 },
+}
+
+impl Kept {
+    fn of(result: Result<StockRow, SetTotalError>) -> Self {
+        match result {
+            Ok(row) => Self::Done {
+                total: row.total,
+                reserved: row.reserved,
+            },
+            Err(SetTotalError::OutOfRange) => Self::OutOfRange,
+            Err(SetTotalError::Stale { actual }) => Self::Stale { actual },
+            Err(SetTotalError::BelowReserved { reserved }) => Self::BelowReserved { reserved },
+        }
+    }
+
+    fn open(self, sku: Sku) -> Result<Stock, SetTotalError> {
+        match self {
+            Self::Done { total, reserved } => Ok(Stock(StockRow {
+                sku,
+                total,
+                reserved,
+            })),
+            Self::OutOfRange => Err(SetTotalError::OutOfRange),
+            Self::Stale { actual } => Err(SetTotalError::Stale { actual }),
+            Self::BelowReserved { reserved } => Err(SetTotalError::BelowReserved { reserved }),
+        }
+    }
+}
+
+impl Stocks {
+    /// Sets the units on hand; a SKU that had none gets a row.
+    ///
+    /// # Errors
+    /// [`SetTotalError`] when the total is out of range, stale, or below what orders hold.
+    pub async fn set(&self, caller: &Caller, set: SetStock) -> Result<Answered<Stock>, Error> {
+        let call = caller
+            .key
+            .clone()
+            .map(|key| Call::new(caller.user, "setStock", key, &set));
+        let call = call.transpose().map_err(idempotency::Error::from)?;
+        let answered = retry::on_conflict(|| self.try_set(set, call.as_ref())).await?;
+        let stock = answered.answer.open(set.sku)?;
+        Ok(Answered {
+            answer: stock,
+            replayed: answered.replayed,
+        })
+    }
+
+    async fn try_set(&self, set: SetStock, call: Option<&Call>) -> Result<Answered<Kept>, Error> {
+        let tx = self.db.begin().await?;
+        let answered = idempotency::once(&tx, call, self.clock.now(), async || {
+            set_locked(&tx, set).await.map(Kept::of)
+        })
+        .await?;
+        tx.commit().await?;
+        Ok(answered)
+    }
+}
+
+/// Locks, decides, writes. The outer error is a fault, the inner one a refusal.
+async fn set_locked(
+    tx: &DatabaseTransaction,
+    set: SetStock,
+) -> Result<Result<StockRow, SetTotalError>, Error> {
+    let mut rows = store::lock(tx, [set.sku]).await?;
+    let legal = (0..=MAX_UNITS).contains(&set.total);
+    if rows.find(set.sku).is_none() && set.expected.is_none() && legal {
+        store::create(tx, set.sku).await?;
+        rows = store::lock(tx, [set.sku]).await?;
+    }
+    let before = rows.find(set.sku).map_or(0, |row| row.total);
+    let decided = rows.set_total(set.sku, set.total, set.expected);
+    if let Ok(row) = decided {
+        store::write(tx, &rows.changed()).await?;
+        store::shift_baseline(tx, set.sku, row.total - before).await?;
+    }
+    Ok(decided)
+}
