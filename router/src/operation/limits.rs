@@ -71,6 +71,14 @@ pub(crate) fn check(
     within("aliases", found.aliases, limits.aliases)?;
     within("directives", found.directives, limits.directives)?;
     within("fields", found.fields, limits.fields)?;
+    for definition in &document.definitions {
+        // Validation looks at all of the text, so what is not run must not be huge either.
+        let set = match definition {
+            Definition::Operation(other) => other.selection_set(),
+            Definition::Fragment(fragment) => &fragment.selection_set,
+        };
+        within("fields", measurer.set(set).fields, limits.fields)?;
+    }
     if found.introspection_lists > MAX_INTROSPECTION_LISTS {
         let text = "introspection asks for lists of fields or types in each other more than 3 deep";
         return Err(RequestError::new(ErrorCode::LimitExceeded, text)

@@ -307,3 +307,49 @@ fn inline(set: &SelectionSet, fragments: &HashMap<&str, &FragmentDefinition>) ->
     };
     set.items.iter().filter_map(item).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUPERGRAPH: &str = include_str!("../../tests/it/toy/supergraph.graphql");
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn planner() -> Planner {
+        Planner::load(SUPERGRAPH)
+            .expect("the toy supergraph loads")
+            .0
+    }
+
+    #[test]
+    fn a_panic_of_the_planner_is_an_error_of_one_operation() {
+        let mut planner = planner();
+        let document = parse_operation("{ warehouse }", 100).unwrap();
+        planner.panics = true;
+        let panicked = planner.plan(&document, LIMIT);
+        assert_eq!(
+            panicked,
+            Err(PlanError::Panicked("a test asked for this".to_owned()))
+        );
+        planner.panics = false;
+        assert!(matches!(
+            planner.plan(&document, LIMIT),
+            Ok(Some(Step::Fetch(_)))
+        ));
+    }
+
+    #[test]
+    fn planning_ends_at_its_limit() {
+        let document =
+            parse_operation("{ users { reviews { product { stock { total } } } } }", 100);
+        let planned = planner().plan(&document.unwrap(), Duration::ZERO);
+        assert_eq!(planned, Err(PlanError::TimedOut));
+    }
+
+    #[test]
+    fn a_supergraph_that_is_none_is_an_error() {
+        for sdl in ["", "type Query {", "scalar A"] {
+            assert!(Planner::load(sdl).is_err(), "{sdl}");
+        }
+    }
+}

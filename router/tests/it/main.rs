@@ -6,6 +6,7 @@ mod checks;
 mod events;
 mod executor;
 mod faults;
+mod http;
 mod introspection;
 mod marketplace;
 mod mutations;

@@ -23,6 +23,7 @@ fn leaves(ty: &str) -> &'static [&'static str] {
             "tags",
             "shipping",
             "price",
+            r#"price(currency: "USD")"#,
             "__typename",
         ],
         "Stock" => &["available", "total"],

@@ -18,7 +18,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::executor::Executor;
 
 pub(crate) const SUPERGRAPH: &str = include_str!("toy/supergraph.graphql");
-const SUBGRAPHS: [(&str, &str); 3] = [
+pub(crate) const SUBGRAPHS: [(&str, &str); 3] = [
     ("catalog", include_str!("toy/catalog.graphql")),
     ("reviews", include_str!("toy/reviews.graphql")),
     ("stock", include_str!("toy/stock.graphql")),
@@ -73,7 +73,7 @@ impl Subgraph for Fake {
     }
 }
 
-struct Own;
+pub(crate) struct Own;
 
 impl RouterFields for Own {
     fn resolve<'a>(
