@@ -72,7 +72,7 @@ impl Service {
         let database = postgres::connect(&dependencies.postgres, &config.database).await?;
         let consumer = kafka::group_consumer(&dependencies.kafka, &config.group)?;
         let member = Member {
-            consumer: Arc::new(consumer),
+            consumer,
             handler: Handler {
                 database,
                 sink,

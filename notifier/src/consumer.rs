@@ -3,14 +3,14 @@
 //! While the database is away the member pauses its partitions and goes on polling, so it keeps its place in
 //! the group and takes nothing it cannot keep.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use chassis::health::Component;
 use futures::FutureExt as _;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{CommitMode, Consumer as _, StreamConsumer},
-    error::{KafkaError, KafkaResult},
+    error::KafkaResult,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ const CLIENT_PAUSE: Duration = Duration::from_millis(200);
 
 /// One member of the group.
 pub(crate) struct Member {
-    pub(crate) consumer: Arc<StreamConsumer>,
+    pub(crate) consumer: StreamConsumer,
     pub(crate) handler: Handler,
     pub(crate) config: Config,
     pub(crate) health: Component,
@@ -143,18 +143,11 @@ impl Member {
             consumer, handler, ..
         } = self;
         let leaving = move || {
-            let assigned = consumer.assignment()?;
-            done.retain(|partition, _| {
-                assigned
-                    .find_partition(&handler.topic, *partition)
-                    .is_some()
-            });
-            if !done.is_empty() {
-                consumer.commit(&offsets(&handler.topic, &done)?, CommitMode::Sync)?;
-            }
-            // Closing waits for the broker, so it happens here, off the reactor.
+            let committed = commit_owned(&consumer, &handler.topic, &mut done);
+            // Closing waits for the broker, so it happens here, off the reactor. No list of partitions may
+            // live on: librdkafka counts it as a user of the client and would wait for it without end.
             drop(consumer);
-            Ok::<_, KafkaError>(())
+            committed
         };
         match tokio::task::spawn_blocking(leaving).await {
             Ok(Ok(())) => tracing::info!("the notifier left its group"),
@@ -170,6 +163,20 @@ impl Member {
             done = work => Some(done),
         }
     }
+}
+
+/// Commits the offsets of the partitions that this member still has.
+fn commit_owned(
+    consumer: &StreamConsumer,
+    topic: &str,
+    done: &mut BTreeMap<i32, i64>,
+) -> KafkaResult<()> {
+    let assigned = consumer.assignment()?;
+    done.retain(|partition, _| assigned.find_partition(topic, *partition).is_some());
+    if done.is_empty() {
+        return Ok(());
+    }
+    consumer.commit(&offsets(topic, done)?, CommitMode::Sync)
 }
 
 fn offsets(topic: &str, ends: &BTreeMap<i32, i64>) -> KafkaResult<TopicPartitionList> {

@@ -59,8 +59,8 @@ proptest! {
         let all = rows(&orders);
         let sent = futures::executor::block_on(send_page(all.clone(), &mut blocked, send));
         for order in 1..8_i64 {
-            let first_failure = (1..).find(|version| failing.contains(&(order, *version)));
-            let limit = first_failure.unwrap_or(u32::MAX);
+            let failures = failing.iter().filter(|(failing, _)| *failing == order);
+            let limit = failures.map(|(_, version)| *version).min().unwrap_or(u32::MAX);
             let expected: Vec<u32> = all.iter().map(|row| &row.event)
                 .filter(|event| event.order_id.get() == order && event.version < limit)
                 .map(|event| event.version).collect();
