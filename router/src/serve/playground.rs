@@ -175,33 +175,36 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_built_page_may_load_nothing_from_elsewhere() {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src");
-        let (status, headers, _) = get_from(&dir, "/").await;
-        assert_eq!(status, StatusCode::OK);
-        assert!(
-            !headers[header::CONTENT_SECURITY_POLICY]
-                .to_str()
-                .unwrap()
-                .contains("http")
-        );
+    /// A folder as the build leaves it, with a file beside it that must not be served.
+    fn built() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let assets = root.path().join("dist/assets");
+        std::fs::create_dir_all(&assets).unwrap();
+        std::fs::write(root.path().join("dist/index.html"), "built").unwrap();
+        std::fs::write(assets.join("page-X.js"), "script").unwrap();
+        std::fs::write(root.path().join("secret.js"), "secret").unwrap();
+        root
     }
 
-    /// Seen red with `is_plain` left out: the manifest beside the folder was served.
+    #[tokio::test]
+    async fn a_built_page_may_load_nothing_from_elsewhere() {
+        let root = built();
+        let dist = root.path().join("dist");
+        let (status, headers, body) = get_from(&dist, "/").await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, "built"));
+        assert!(!headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("http"));
+        let (status, headers, body) = get_from(&dist, "/assets/page-X.js").await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, "script"));
+        assert_eq!(headers[header::CACHE_CONTROL], FOR_EVER);
+    }
+
+    /// Seen red with `is_plain` left out: the file beside the folder was served.
     #[tokio::test]
     async fn an_asset_is_never_read_from_outside_the_folder() {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src");
-        for path in [
-            "/assets/..%2F..%2F..%2Fsrc%2Fexamples.js",
-            "/assets/.hidden.js",
-            "/assets/x.rs",
-        ] {
-            assert_eq!(
-                get_from(&dir, path).await.0,
-                StatusCode::NOT_FOUND,
-                "{path}"
-            );
+        let root = built();
+        for path in ["/assets/..%2F..%2Fsecret.js", "/assets/.hidden.js", "/assets/x.rs", "/assets/%00.js"] {
+            let (status, _, _) = get_from(&root.path().join("dist"), path).await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
         }
     }
 }
