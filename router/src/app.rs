@@ -87,6 +87,7 @@ impl Service {
             demo_issuer,
             clock,
         } = dependencies;
+        chassis::tls::install();
         let listening = listen::bind(config.listen, "router.listen").await?;
         let admin = listen::bind(config.admin_listen, "router.admin_listen").await?;
         let service_addresses = (

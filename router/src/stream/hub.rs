@@ -263,11 +263,9 @@ impl Subscription {
                     metrics::FRAMES.with_label_values(&["CHANGE"]).inc();
                 }
                 Item::Gap(cursor) => {
-                    let cursor = Place {
-                        cursor,
-                        seen: self.seen,
-                    }
-                    .to_string();
+                    // The client reads anew from here, perhaps another stream, whose versions begin at 1.
+                    self.seen = None;
+                    let cursor = cursor.to_string();
                     pending.push(Pending {
                         event: frame::gap(&cursor),
                         cursor,
