@@ -134,6 +134,7 @@ impl<'a> Collector<'a> {
             .possible
             .clone();
         let mut cases: Vec<(Identity, Case)> = Vec::new();
+        let mut twins = Twins::new();
         for object in possible.iter() {
             let mut collected = Collected::new();
             let mut visited = HashSet::new();
@@ -145,7 +146,7 @@ impl<'a> Collector<'a> {
                 case.types.push(object.clone());
                 continue;
             }
-            let fields = self.fields(parent, object, &collected, is_root)?;
+            let fields = self.fields(parent, object, &collected, is_root, &mut twins)?;
             cases.push((
                 identity,
                 Case {
@@ -252,15 +253,21 @@ impl<'a> Collector<'a> {
         object: &str,
         collected: &Collected<'a>,
         is_root: bool,
+        twins: &mut Twins<'a>,
     ) -> Result<Vec<ShapeField>, RequestError> {
         let mut fields = Vec::with_capacity(collected.len());
         for (response, nodes) in collected {
             self.spend()?;
             let node = nodes[0];
             let ty = self.field_type(object, &node.name)?;
-            let apart = (is_root && self.kind == OperationKind::Mutation).then_some(*response);
-            let key = self.key(parent, node, &ty, apart);
             let child = self.child(ty.name(), nodes)?;
+            let happens = is_root && self.kind == OperationKind::Mutation;
+            let twin = if child.is_some() || happens {
+                twin(twins, response, node)
+            } else {
+                0
+            };
+            let key = self.key(parent, node, &ty, twin);
             fields.push(ShapeField {
                 response: Arc::from(*response),
                 quoted: quoted(response),
@@ -308,29 +315,21 @@ impl<'a> Collector<'a> {
 
     /// The internal key of a field: its name if that is enough to know it by.
     ///
-    /// `apart` keeps root fields of a mutation apart that a query would ask once.
-    fn key(&mut self, parent: &str, node: &Field, ty: &TypeRef, apart: Option<&str>) -> Key {
+    /// `twin` counts the fields of one place that differ in nothing but the client's name.
+    fn key(&mut self, parent: &str, node: &Field, ty: &TypeRef, twin: usize) -> Key {
         let name = node.name.as_str();
         if name == "__typename" {
             return Key::TYPENAME;
         }
         let mut tells = String::new();
-        if !node.arguments.is_empty() {
-            let mut arguments: Vec<_> = node
-                .arguments
-                .iter()
-                .map(|(name, value)| format!("{name}:{value}"))
-                .collect();
-            arguments.sort_unstable();
-            tells.push_str(&arguments.join(","));
-        }
+        tells.push_str(&arguments_text(node));
         if !self.has_one_type(parent, name) {
             tells.push_str(" as ");
             tells.push_str(&ty.to_string());
         }
-        if let Some(apart) = apart {
-            tells.push_str(" for ");
-            tells.push_str(apart);
+        if twin > 0 {
+            tells.push_str(" again ");
+            tells.push_str(&twin.to_string());
         }
         if tells.is_empty() {
             return self.keys.intern(name);
@@ -362,6 +361,32 @@ impl<'a> Collector<'a> {
         };
         found.all(|other| other.ty == first.ty)
     }
+}
+
+/// The client's names of each field of a place, by the field's name and arguments.
+///
+/// Leaves under two names are one leaf. An object under two names stays two: a null that goes up in one must not
+/// take the other with it. A mutation's root field happens once for each name.
+type Twins<'a> = HashMap<(String, String), Vec<&'a str>>;
+
+fn twin<'a>(twins: &mut Twins<'a>, response: &'a str, node: &Field) -> usize {
+    let field = (node.name.clone(), arguments_text(node));
+    let names = twins.entry(field).or_default();
+    if let Some(position) = names.iter().position(|name| *name == response) {
+        return position;
+    }
+    names.push(response);
+    names.len() - 1
+}
+
+/// Arguments as text in an order of their own, since theirs has no meaning.
+fn arguments_text(node: &Field) -> String {
+    let arguments = node.arguments.iter();
+    let mut texts: Vec<_> = arguments
+        .map(|(name, value)| format!("{name}:{value}"))
+        .collect();
+    texts.sort_unstable();
+    texts.join(",")
 }
 
 fn name_of(condition: &TypeCondition) -> &str {
@@ -449,7 +474,7 @@ impl Emitter<'_> {
         let mut seen = HashSet::new();
         let mut items = Vec::new();
         for field in fields {
-            // Two names of the client for one field are one field here; their shapes may differ, so all are written.
+            // Two names of the client for one leaf are one leaf here.
             if field.child.is_none() && !seen.insert(field.key) {
                 continue;
             }
