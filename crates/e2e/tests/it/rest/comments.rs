@@ -234,8 +234,7 @@ async fn list_by_sku(shop: &Shop) -> anyhow::Result<()> {
 
 async fn list_by_user(shop: &Shop) -> anyhow::Result<()> {
     let user = shop.user();
-    let first = new_sku(shop);
-    let mut skus: Vec<i64> = (first..first + 4).collect();
+    let mut skus: Vec<i64> = (0..4).map(|_| new_sku(shop)).collect();
     for sku in &skus {
         shop.commented(user, *sku, "a").await?;
     }
