@@ -2,6 +2,8 @@
 //!
 //! Metrics are statics in Prometheus' default registry, so that a test may start a service twice.
 
+use std::io::IsTerminal as _;
+
 use prometheus::TextEncoder;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
@@ -29,7 +31,8 @@ pub enum LogFormat {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            log_filter: "info".into(),
+            // librdkafka reports the end of a partition as an error; our own code tells what matters.
+            log_filter: "info,sqlx=warn,sea_orm_migration=warn,rdkafka::client=off".into(),
             log_format: LogFormat::Text,
         }
     }
@@ -49,7 +52,12 @@ pub fn init(config: &Config, service: &'static str) -> Result<(), Error> {
     let registry = tracing_subscriber::registry().with(filter);
     let started = match config.log_format {
         LogFormat::Text => registry
-            .with(fmt::layer().with_writer(std::io::stderr).with_target(true))
+            .with(
+                fmt::layer()
+                    .with_writer(std::io::stderr)
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_target(true),
+            )
             .try_init(),
         LogFormat::Json => registry
             .with(
