@@ -4,6 +4,7 @@
 //! [`store::Store`] a request; nothing is shared between requests.
 
 mod answer;
+mod blame;
 pub(crate) mod error;
 pub(crate) mod memo;
 pub(crate) mod read;

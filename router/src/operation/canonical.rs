@@ -8,13 +8,12 @@
 //! Fields are collected for each object type a place can have, as the specification's CollectFields does, and what
 //! is planned is written from the collected shape: the planner and the answer can never disagree about a key.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use graphql_tools::parser::Pos;
 use graphql_tools::static_graphql::query::{
-    self, Definition, Directive, Field, FragmentDefinition, OperationDefinition, Selection,
-    SelectionSet, TypeCondition, Value, VariableDefinition,
+    self, Definition, Directive, Field, FragmentDefinition, Selection, SelectionSet, TypeCondition,
+    Value,
 };
 use indexmap::IndexMap;
 use schema::code::ErrorCode;
@@ -22,9 +21,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::RequestError;
 use crate::graph::{Kind, TypeRef, TypeTable};
-use crate::operation::OperationKind;
 use crate::operation::document::Document;
-use crate::operation::limits;
+use crate::operation::{OperationKind, emit, limits};
 use crate::plan::compile::quoted;
 use crate::plan::shape::{Case, Key, Keys, Shape, ShapeField};
 
@@ -79,11 +77,7 @@ pub(crate) fn rewrite(
     };
     let root = types.root(document.kind).ok_or_else(internal)?.clone();
     let shape = collector.place(&root, &[document.operation().selection_set()], true)?;
-    let emitter = Emitter {
-        types,
-        keys: &collector.keys,
-    };
-    let documents = emitter.documents(document, &shape);
+    let documents = emit::documents(types, &collector.keys, document, &shape);
     Ok(Canonical {
         shape,
         keys: collector.keys,
@@ -392,210 +386,4 @@ fn arguments_text(node: &Field) -> String {
 fn name_of(condition: &TypeCondition) -> &str {
     let TypeCondition::On(name) = condition;
     name
-}
-
-/// Writes documents for the planner from a shape.
-struct Emitter<'a> {
-    types: &'a TypeTable,
-    keys: &'a Keys,
-}
-
-impl Emitter<'_> {
-    fn documents(&self, document: &Document, shape: &Shape) -> Vec<ToPlan> {
-        let Some(case) = shape.cases.first() else {
-            return Vec::new();
-        };
-        let fetched = |field: &ShapeField| field.key != Key::TYPENAME && !is_introspection(field);
-        let fields = case
-            .fields
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| fetched(field));
-        if document.kind == OperationKind::Mutation {
-            let one = |(position, field): (usize, &ShapeField)| ToPlan {
-                root_field: Some(position),
-                document: self.document(document, &[field]),
-            };
-            return fields.map(one).collect();
-        }
-        let fields: Vec<_> = fields.map(|(_, field)| field).collect();
-        if fields.is_empty() {
-            return Vec::new();
-        }
-        vec![ToPlan {
-            root_field: None,
-            document: self.document(document, &fields),
-        }]
-    }
-
-    fn document(&self, document: &Document, fields: &[&ShapeField]) -> query::Document {
-        let mut used = BTreeSet::new();
-        let selection_set = self.fields(fields.iter().copied(), &mut used);
-        let variables = document.variables().iter();
-        let variable_definitions: Vec<VariableDefinition> = variables
-            .filter(|variable| used.contains(&variable.name))
-            .cloned()
-            .collect();
-        let position = Pos::default();
-        let (name, directives) = (None, Vec::new());
-        let operation = match document.kind {
-            OperationKind::Query => OperationDefinition::Query(query::Query {
-                position,
-                name,
-                variable_definitions,
-                directives,
-                selection_set,
-            }),
-            OperationKind::Mutation => OperationDefinition::Mutation(query::Mutation {
-                position,
-                name,
-                variable_definitions,
-                directives,
-                selection_set,
-            }),
-            OperationKind::Subscription => OperationDefinition::Subscription(query::Subscription {
-                position,
-                name,
-                variable_definitions,
-                directives,
-                selection_set,
-            }),
-        };
-        query::Document {
-            definitions: vec![Definition::Operation(operation)],
-        }
-    }
-
-    fn fields<'f>(
-        &self,
-        fields: impl Iterator<Item = &'f ShapeField>,
-        used: &mut BTreeSet<String>,
-    ) -> SelectionSet {
-        let mut seen = HashSet::new();
-        let mut items = Vec::new();
-        for field in fields {
-            // Two names of the client for one leaf are one leaf here.
-            if field.child.is_none() && !seen.insert(field.key) {
-                continue;
-            }
-            items.push(Selection::Field(self.field(field, used)));
-        }
-        set(items)
-    }
-
-    fn field(&self, field: &ShapeField, used: &mut BTreeSet<String>) -> Field {
-        let key = self.keys.name(field.key);
-        for (_, value) in &field.arguments {
-            variables_in(value, used);
-        }
-        Field {
-            position: Pos::default(),
-            alias: (*key != *field.name).then(|| key.to_owned()),
-            name: field.name.to_string(),
-            arguments: field.arguments.clone(),
-            directives: Vec::new(),
-            selection_set: match &field.child {
-                Some(shape) => self.place(shape, used),
-                None => set(Vec::new()),
-            },
-        }
-    }
-
-    fn place(&self, shape: &Shape, used: &mut BTreeSet<String>) -> SelectionSet {
-        let is_object = self
-            .types
-            .find(&shape.parent)
-            .is_some_and(|info| info.kind == Kind::Object);
-        if is_object {
-            let fields = shape.cases.iter().flat_map(|case| &case.fields);
-            let mut set = self.fields(fields, used);
-            if set.items.is_empty() {
-                set.items.push(typename());
-            }
-            return set;
-        }
-        let shared = |field: &&ShapeField| self.is_shared(shape, field);
-        let first = shape
-            .cases
-            .iter()
-            .take(1)
-            .flat_map(|case| &case.fields)
-            .filter(shared);
-        let mut set_of_all = self.fields(first, used);
-        set_of_all.items.insert(0, typename());
-        for case in &shape.cases {
-            let own: Vec<_> = case
-                .fields
-                .iter()
-                .filter(|field| !self.is_shared(shape, field))
-                .collect();
-            if own.is_empty() {
-                continue;
-            }
-            for object in &case.types {
-                set_of_all
-                    .items
-                    .push(Selection::InlineFragment(query::InlineFragment {
-                        position: Pos::default(),
-                        type_condition: Some(TypeCondition::On(object.to_string())),
-                        directives: Vec::new(),
-                        selection_set: self.fields(own.iter().copied(), used),
-                    }));
-            }
-        }
-        set_of_all
-    }
-
-    /// Whether every object type of a place is asked this field alike, and the place's own type has it.
-    fn is_shared(&self, shape: &Shape, field: &ShapeField) -> bool {
-        if field.key == Key::TYPENAME {
-            return true;
-        }
-        let alike = |other: &ShapeField| {
-            other.key == field.key
-                && match (&other.child, &field.child) {
-                    (Some(one), Some(two)) => Arc::ptr_eq(one, two),
-                    (None, None) => true,
-                    _ => false,
-                }
-        };
-        self.types.field(&shape.parent, &field.name).is_some()
-            && shape.cases.iter().all(|case| case.fields.iter().any(alike))
-    }
-}
-
-fn set(items: Vec<Selection>) -> SelectionSet {
-    SelectionSet {
-        span: (Pos::default(), Pos::default()),
-        items,
-    }
-}
-
-fn typename() -> Selection {
-    Selection::Field(Field {
-        position: Pos::default(),
-        alias: None,
-        name: "__typename".to_owned(),
-        arguments: Vec::new(),
-        directives: Vec::new(),
-        selection_set: set(Vec::new()),
-    })
-}
-
-fn variables_in(value: &Value, used: &mut BTreeSet<String>) {
-    match value {
-        Value::Variable(name) => {
-            used.insert(name.clone());
-        }
-        Value::List(items) => items.iter().for_each(|item| variables_in(item, used)),
-        Value::Object(fields) => fields
-            .iter()
-            .for_each(|(_, value)| variables_in(value, used)),
-        Value::Int(_)
-        | Value::Float(_)
-        | Value::String(_)
-        | Value::Boolean(_)
-        | Value::Null
-        | Value::Enum(_) => {}
-    }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod cache;
 pub(crate) mod canonical;
 pub(crate) mod document;
+mod emit;
 pub(crate) mod introspection;
 mod kind;
 pub(crate) mod limits;

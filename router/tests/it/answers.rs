@@ -73,7 +73,7 @@ async fn equal_entities_in_many_places_are_asked_once() {
     );
 }
 
-/// Seen red with the memo left out: the second wave of reviews asked user u again.
+/// Seen red with the memo left out (stock was asked twice), and with its key cut down to the representation.
 #[tokio::test]
 async fn an_entity_that_this_request_knows_is_not_asked_again() {
     let toy = Toy::new(&shop());
