@@ -122,6 +122,13 @@ pub(super) async fn run(shop: &Shop, table: &mut Table) {
         )
         .await;
     table
+        .case(
+            "§2",
+            "seventy lists of eleven lines by eleven clients are all 200",
+            many_lists(shop),
+        )
+        .await;
+    table
         .case("§1", "a cpu profile is made on demand", profile(shop))
         .await;
 }
@@ -356,6 +363,29 @@ async fn greatest_user(shop: &Shop) -> anyhow::Result<()> {
     shop.add(i64::MAX, PINNED, 1).await?.is(200)?;
     shop.list(i64::MAX).await?.is(200)?;
     shop.clear(i64::MAX).await?.is(204)?;
+    Ok(())
+}
+
+/// The catalogue may be asked ten times a second: the rest waits or is remembered, and nobody is refused.
+async fn many_lists(shop: &Shop) -> anyhow::Result<()> {
+    const LINES: [i64; 11] = [
+        PINNED, PLENTY, SCARCE, 1_148_162, 2_618_151, 2_956_315, 2_958_025, 3_596_599, 3_618_852,
+        4_288_068, 4_465_995,
+    ];
+    let users: Vec<i64> = LINES.iter().map(|_| shop.user()).collect();
+    let fill = async |user: i64| {
+        for sku in LINES {
+            shop.add(user, sku, 1).await?.is(200)?;
+        }
+        anyhow::Ok(())
+    };
+    try_join_all(users.iter().map(|user| fill(*user))).await?;
+    let lists = (0..70).map(|turn| shop.list(users[turn % users.len()]));
+    for list in try_join_all(lists).await? {
+        let list = list.is(200)?.json()?;
+        let lines = list["items"].as_array().map_or(0, Vec::len);
+        ensure!(lines == LINES.len(), "{lines} lines");
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 mod cart;
 mod client;
 mod comments;
+mod documented;
 mod exchange;
 mod loms;
 mod table;
@@ -22,5 +23,13 @@ pub(crate) async fn run(bases: Bases) -> Table {
     cart::run(&shop, &mut table).await;
     loms::run(&shop, &mut table).await;
     comments::run(&shop, &mut table).await;
+    let documented = documented::check(&table);
+    table
+        .case(
+            "all",
+            "the contract's page names only tests that exist",
+            async { documented },
+        )
+        .await;
     table
 }

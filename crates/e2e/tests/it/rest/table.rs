@@ -46,6 +46,11 @@ impl Table {
         self.0.len()
     }
 
+    /// The names of all cases.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|line| line.name)
+    }
+
     /// The names of the cases that failed.
     pub(crate) fn failed(&self) -> Vec<&'static str> {
         self.0
