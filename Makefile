@@ -36,7 +36,7 @@ playground: ## Build the playground from npm, where npm is found
 	@if command -v npm >/dev/null; then cd router/web && node build.mjs; else echo "no npm: the playground will load from the network"; fi
 
 contract: ## What existing REST and gRPC clients rely on, against the real binary
-	$(WITH_SERVICES) cargo test -p e2e -- rest:: grpc::
+	$(WITH_SERVICES) cargo test -p e2e -- --nocapture rest_contract:: grpc::
 
 doctor: ## What this machine lacks, with the line that mends it
 	cargo run -q --bin marketplace -- doctor
