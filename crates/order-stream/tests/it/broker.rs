@@ -1,6 +1,8 @@
 //! The broker comes late, or is killed: readers wait and go on.
 
-use order_stream::Scope;
+use chassis::kafka;
+use order_stream::{From, Scope};
+use rdkafka::admin::{AdminOptions, NewPartitions};
 
 use crate::topic::{LIMIT, Topic, next_event};
 
@@ -30,4 +32,46 @@ async fn a_reader_outlives_the_broker_and_health_says_so() {
     assert_eq!(next_event(&mut reader).await.0, (1, 2));
     assert_eq!(process.tasks.shutdown(LIMIT).await, Vec::<&str>::new());
     assert!(reader.next().await.is_err());
+}
+
+#[tokio::test]
+async fn a_stream_that_starts_without_a_broker_begins_when_it_comes() {
+    let mut broker = testkit::OwnKafka::start().await;
+    broker.create_topic("events", 2).await;
+    let topic = Topic::at(broker.brokers(), "events".to_owned());
+    broker.kill().await;
+    let process = topic.process(1 << 20);
+    let mut reader = process.stream.reader(Scope::All, From::Now);
+    assert!(process.stream.end_cursor().await.is_err());
+    assert!(!process.health.is_ready());
+    let (first, ()) = tokio::join!(next_event(&mut reader), async {
+        broker.restart().await;
+        process.end().await;
+        // The reader began at the end that was found, so this is news to it.
+        topic.write(1, 1).await;
+    });
+    assert_eq!(first.0, (1, 1));
+}
+
+#[tokio::test]
+async fn events_of_a_partition_that_was_added_reach_readers_that_were_there() {
+    let topic = Topic::new(1).await;
+    topic.write(1, 1).await;
+    let process = topic.process(1 << 20);
+    let mut reader = process.from(Scope::All, &process.end().await);
+    let grow = NewPartitions::new(&topic.kafka.topic, 3);
+    let admin = kafka::admin(&topic.kafka).unwrap();
+    let grown = admin
+        .create_partitions([&grow], &AdminOptions::new())
+        .await
+        .unwrap();
+    assert!(grown.iter().all(Result::is_ok));
+    // A new producer knows the new partitions.
+    let topic = Topic::at(&topic.kafka.brokers, topic.kafka.topic.clone());
+    let mut partitions = Vec::new();
+    for order in 2..12 {
+        partitions.push(topic.write(order, 1).await.0);
+        next_event(&mut reader).await;
+    }
+    assert!(partitions.contains(&1) && partitions.contains(&2));
 }

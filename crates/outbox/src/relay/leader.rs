@@ -6,6 +6,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use chassis::{clock::Clock, kafka};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode::UnknownTopicOrPartition};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -124,7 +125,14 @@ impl Leader {
         if let Some(epoch) = self.epoch {
             return Ok(epoch);
         }
-        let epoch = epoch::verify(&mut self.connection, &self.publisher, &self.clock).await?;
+        let verified = epoch::verify(&mut self.connection, &self.publisher, &self.clock).await;
+        if let Err(Broken::Broker(KafkaError::MetadataFetch(UnknownTopicOrPartition))) = verified {
+            tracing::info!(topic = %self.kafka.topic, "creating the topic");
+            kafka::ensure_topic(&self.kafka)
+                .await
+                .map_err(Broken::Broker)?;
+        }
+        let epoch = verified?;
         self.epoch = Some(epoch);
         Ok(epoch)
     }

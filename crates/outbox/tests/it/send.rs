@@ -59,6 +59,28 @@ async fn a_commit_without_a_wake_is_noticed_by_the_poll() {
     shop.next().await;
 }
 
+/// The bound is for a debug build on a busy machine; with the poll alone the median would be half a second.
+#[tokio::test]
+async fn a_woken_relay_sends_at_once() {
+    let shop = Shop::open().await;
+    let process = shop.process();
+    let mut times = Vec::new();
+    for version in 1..=60 {
+        let event = change(1, version);
+        shop.commit(std::slice::from_ref(&event)).await;
+        let committed = Instant::now();
+        process.relay.wake();
+        shop.next().await;
+        times.push(committed.elapsed());
+    }
+    times.sort_unstable();
+    println!(
+        "commit to reader: median {:?}, longest {:?}",
+        times[30], times[59]
+    );
+    assert!(times[30] < Duration::from_millis(150), "{:?}", times[30]);
+}
+
 #[tokio::test]
 async fn a_repeated_version_is_refused_with_the_whole_transaction() {
     let shop = Shop::open().await;
