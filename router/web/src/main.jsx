@@ -14,7 +14,7 @@ const USERS = [
   { id: "1", label: "user 1" },
   { id: "2", label: "user 2" },
   { id: "3", label: "user 3" },
-  { id: "1", ops: true, label: "operator" },
+  { id: "9", ops: true, label: "operator" },
 ];
 const TRANSPORTS = [
   { id: "sse", label: "SSE" },
