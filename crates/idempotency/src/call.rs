@@ -59,7 +59,12 @@ impl Call {
         input: &impl Serialize,
     ) -> Result<Self, serde_json::Error> {
         let fingerprint = hex::encode(Sha256::digest(serde_json::to_vec(input)?));
-        Ok(Self { user: user.map_or(0, UserId::get), operation, key, fingerprint })
+        Ok(Self {
+            user: user.map_or(0, UserId::get),
+            operation,
+            key,
+            fingerprint,
+        })
     }
 
     pub(crate) const fn user(&self) -> i64 {
@@ -94,7 +99,13 @@ mod tests {
     #[test]
     fn another_input_has_another_fingerprint() {
         let call = |input: (i64, u32)| {
-            Call::new(None, "createOrder", Key::try_from("k".to_owned()).unwrap(), &input).unwrap()
+            Call::new(
+                None,
+                "createOrder",
+                Key::try_from("k".to_owned()).unwrap(),
+                &input,
+            )
+            .unwrap()
         };
         assert_eq!(call((1, 2)), call((1, 2)));
         assert_ne!(call((1, 2)).fingerprint(), call((1, 3)).fingerprint());

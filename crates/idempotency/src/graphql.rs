@@ -7,9 +7,7 @@ use std::sync::{
 
 use async_graphql::{
     Context, Request, Response, ServerResult, Value,
-    extensions::{
-        Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest,
-    },
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest},
     value,
 };
 

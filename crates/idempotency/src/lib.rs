@@ -89,16 +89,25 @@ where
     W: AsyncFnOnce() -> Result<A, E>,
 {
     let Some(call) = call else {
-        return Ok(Answered { answer: work().await?, replayed: false });
+        return Ok(Answered {
+            answer: work().await?,
+            replayed: false,
+        });
     };
     if !store::claim(tx, call, now).await? {
         let answer = replay(tx, call).await?;
-        return Ok(Answered { answer, replayed: true });
+        return Ok(Answered {
+            answer,
+            replayed: true,
+        });
     }
     let answer = work().await?;
     let json = serde_json::to_value(&answer).map_err(Error::from)?;
     store::keep(tx, call, json).await?;
-    Ok(Answered { answer, replayed: false })
+    Ok(Answered {
+        answer,
+        replayed: false,
+    })
 }
 
 async fn replay<A: DeserializeOwned>(tx: &DatabaseTransaction, call: &Call) -> Result<A, Error> {
@@ -114,7 +123,13 @@ mod tests {
     #[test]
     fn every_database_has_this_crates_table() {
         let ours = include_str!("../sql/idempotency.up.sql");
-        assert_eq!(include_str!("../../../migrations/loms/0003_idempotency.up.sql"), ours);
-        assert_eq!(include_str!("../../../migrations/comments/0002_idempotency_keys.up.sql"), ours);
+        assert_eq!(
+            include_str!("../../../migrations/loms/0003_idempotency.up.sql"),
+            ours
+        );
+        assert_eq!(
+            include_str!("../../../migrations/comments/0002_idempotency_keys.up.sql"),
+            ours
+        );
     }
 }

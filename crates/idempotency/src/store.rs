@@ -48,10 +48,19 @@ fn waited_too_long(error: &DbErr) -> bool {
 }
 
 /// Keeps the answer beside the key that this transaction claimed.
-pub(crate) async fn keep(tx: &DatabaseTransaction, call: &Call, answer: Value) -> Result<(), Error> {
+pub(crate) async fn keep(
+    tx: &DatabaseTransaction,
+    call: &Call,
+    answer: Value,
+) -> Result<(), Error> {
     let statement = sql(
         "update idempotency_keys set answer = $4 where user_id = $1 and operation = $2 and key = $3",
-        [call.user().into(), call.operation().into(), call.key().into(), answer.into()],
+        [
+            call.user().into(),
+            call.operation().into(),
+            call.key().into(),
+            answer.into(),
+        ],
     );
     tx.execute_raw(statement).await?;
     Ok(())
@@ -62,7 +71,11 @@ pub(crate) async fn load(tx: &DatabaseTransaction, call: &Call) -> Result<Kept, 
     let statement = sql(
         "select fingerprint, answer from idempotency_keys
          where user_id = $1 and operation = $2 and key = $3",
-        [call.user().into(), call.operation().into(), call.key().into()],
+        [
+            call.user().into(),
+            call.operation().into(),
+            call.key().into(),
+        ],
     );
     let row = tx.query_one_raw(statement).await?.ok_or_else(|| {
         DbErr::RecordNotFound("the key was forgotten between two statements".into())

@@ -111,7 +111,7 @@ impl Service {
         let server = grpc::Server::new(orders.clone(), stocks.clone(), &config);
         let reporter = grpc::serve(server, listener, &config, tasks)?;
         start_probe(db, reporter, health.component("loms-postgres"), tasks);
-        let subgraph = LocalSubgraph::new("loms", schema::build(orders, stocks, tasks));
+        let subgraph = schema::subgraph(orders, stocks, tasks);
         Ok(Self {
             subgraph,
             grpc_address,

@@ -20,6 +20,6 @@ pub use crate::{
     access::{Access, Caller},
     app::{Dependencies, Service, StartError},
     config::Config,
-    schema::sdl,
+    schema::{sdl, subgraph},
     seed::seed,
 };

@@ -2,7 +2,7 @@
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
 use chassis::{
-    graphql::{self, limits},
+    graphql::{self, LocalSubgraph, limits},
     tasks::Tasks,
 };
 
@@ -26,10 +26,15 @@ pub(crate) struct Query(OrderQuery, StockQuery);
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(OrderMutation, StockMutation);
 
-pub(crate) type LomsSchema = Schema<Query, Mutation, EmptySubscription>;
+type LomsSchema = Schema<Query, Mutation, EmptySubscription>;
 
-/// The schema over the use cases.
-pub(crate) fn build(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LomsSchema {
+/// The subgraph over the use cases; its batches run as tasks that a drain waits for.
+#[must_use]
+pub fn subgraph(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LocalSubgraph {
+    LocalSubgraph::new("loms", build(orders, stocks, tasks))
+}
+
+fn build(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LomsSchema {
     let batches = loader::batches(orders.clone(), stocks.clone(), tasks);
     limits(Schema::build(
         Query::default(),

@@ -81,22 +81,31 @@ impl Stock {
     }
 
     /// Units on hand; needs scope `ops`. Without it the field alone is null, with an error `FORBIDDEN`.
-    async fn total(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
-        ops(ctx)?;
-        Ok(Some(int(self.0.total)))
+    async fn total(&self, ctx: &Context<'_>) -> Option<i32> {
+        for_ops(ctx, self.0.total)
     }
 
     /// Units promised to orders that await payment; needs scope `ops`. Without it the field alone is null, with an error
     /// `FORBIDDEN`.
-    async fn reserved(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
-        ops(ctx)?;
-        Ok(Some(int(self.0.reserved)))
+    async fn reserved(&self, ctx: &Context<'_>) -> Option<i32> {
+        for_ops(ctx, self.0.reserved)
     }
 }
 
 /// The ledger's bound is GraphQL's.
 fn int(units: i64) -> i32 {
     i32::try_from(units).unwrap_or(i32::MAX)
+}
+
+/// The units for an operator. For anybody else null with an error: a plain `Err` would leave the field out.
+fn for_ops(ctx: &Context<'_>, units: i64) -> Option<i32> {
+    match ops(ctx) {
+        Ok(()) => Some(int(units)),
+        Err(error) => {
+            ctx.add_error(ctx.set_error_path(error.into_server_error(ctx.item.pos)));
+            None
+        }
+    }
 }
 
 fn ops(ctx: &Context<'_>) -> Result<()> {

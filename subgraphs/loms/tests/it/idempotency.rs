@@ -1,0 +1,170 @@
+//! Changes with a name: made once, answered alike. Source: docs/contracts.md leaves keys open; they are ours.
+
+use futures::future::join_all;
+use loms::order::Error;
+use schema::event::OrderStatus;
+use serde_json::json;
+
+use crate::shop::{SKU, Shop, keyed, lines, user};
+
+/// Seen red with the key's row written after the order.
+#[tokio::test]
+async fn a_repeat_with_the_same_key_makes_no_second_order() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let (caller, wanted) = (keyed(1, "k"), lines(&[(SKU, 3)]));
+    let first = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
+    let second = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
+    assert_eq!((first.replayed, second.replayed), (false, true));
+    assert_eq!(first.answer, second.answer);
+    assert_eq!(shop.stock(SKU).await, (10, 3));
+}
+
+#[tokio::test]
+async fn a_repeat_gets_the_first_answer_even_after_the_order_went_on() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let (caller, wanted) = (keyed(1, "k"), lines(&[(SKU, 3)]));
+    let first = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
+    let id = first.answer.order.unwrap().id;
+    shop.orders.pay(&caller, id).await.unwrap();
+    let second = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
+    assert_eq!(
+        second.answer.order.unwrap().status,
+        OrderStatus::AwaitingPayment
+    );
+}
+
+#[tokio::test]
+async fn a_key_with_another_input_is_refused_and_changes_nothing() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let caller = keyed(1, "k");
+    shop.orders
+        .create(&caller, user(1), &lines(&[(SKU, 3)]))
+        .await
+        .unwrap();
+    let other = shop
+        .orders
+        .create(&caller, user(1), &lines(&[(SKU, 4)]))
+        .await;
+    assert!(
+        matches!(other, Err(Error::Idempotency(idempotency::Error::Reused))),
+        "{other:?}"
+    );
+    assert_eq!(shop.stock(SKU).await, (10, 3));
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_its_user_and_its_operation() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let wanted = lines(&[(SKU, 1)]);
+    let mine = shop
+        .orders
+        .create(&keyed(1, "k"), user(1), &wanted)
+        .await
+        .unwrap();
+    let theirs = shop
+        .orders
+        .create(&keyed(2, "k"), user(2), &wanted)
+        .await
+        .unwrap();
+    let paid = shop
+        .orders
+        .pay(&keyed(1, "k"), mine.answer.order.unwrap().id)
+        .await
+        .unwrap();
+    assert!(!mine.replayed && !theirs.replayed && !paid.replayed);
+    assert_ne!(
+        mine.answer.order.unwrap().id,
+        theirs.answer.order.unwrap().id
+    );
+}
+
+/// Seen red with the insert's `on conflict` replaced by a select before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_with_the_same_key_that_meet_make_one_order_and_share_its_answer() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let (caller, wanted) = (keyed(1, "k"), lines(&[(SKU, 1)]));
+    let calls = join_all((0..6).map(|_| shop.orders.create(&caller, user(1), &wanted))).await;
+    let calls: Vec<_> = calls.into_iter().map(Result::unwrap).collect();
+    assert!(
+        calls.iter().all(|call| call.answer == calls[0].answer),
+        "{calls:?}"
+    );
+    assert_eq!(calls.iter().filter(|call| !call.replayed).count(), 1);
+    assert_eq!(shop.stock(SKU).await, (10, 1));
+}
+
+#[tokio::test]
+async fn a_refusal_is_kept_like_any_answer() {
+    let shop = Shop::with_stock(&[(SKU, 1)]).await;
+    let (caller, wanted) = (keyed(1, "k"), lines(&[(SKU, 2)]));
+    let first = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
+    assert!(first.answer.refusal.is_some());
+    shop.execute("update stocks set total = 100, baseline_total = 100", [])
+        .await;
+    let second = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
+    assert_eq!((second.replayed, second.answer), (true, first.answer));
+}
+
+/// A fault rolls everything back, the key too, so the retry runs afresh. Seen red with the key in its own transaction.
+#[tokio::test]
+async fn a_fault_keeps_nothing() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let (caller, wanted) = (keyed(1, "k"), lines(&[(SKU, 1)]));
+    shop.execute("alter table outbox rename to outbox_away", [])
+        .await;
+    assert!(shop.orders.create(&caller, user(1), &wanted).await.is_err());
+    shop.execute("alter table outbox_away rename to outbox", [])
+        .await;
+    assert_eq!(shop.stock(SKU).await, (10, 0));
+    let retried = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
+    assert!(!retried.replayed);
+}
+
+#[tokio::test]
+async fn the_graph_says_that_an_answer_is_a_repeat() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let create = "mutation($input: CreateOrderInput!) { createOrder(input: $input) {
+        order { id status lines { count } } userErrors { code field } } }";
+    let input = |count| json!({ "input": { "lines": [{ "sku": "1076963", "count": count }], "idempotencyKey": "k" } });
+    let first = shop.ask(1, create, input(1)).await;
+    assert_eq!(first["extensions"]["idempotency"], json!(null), "{first}");
+    let second = shop.ask(1, create, input(1)).await;
+    assert_eq!(
+        second["extensions"]["idempotency"],
+        json!({ "replayed": true }),
+        "{second}"
+    );
+    assert_eq!(first["data"], second["data"]);
+    let other = shop.ask(1, create, input(2)).await;
+    assert_eq!(
+        other["data"]["createOrder"]["userErrors"],
+        json!([{ "code": "IDEMPOTENCY_KEY_REUSED", "field": ["input", "idempotencyKey"] }])
+    );
+}
+
+#[tokio::test]
+async fn keys_are_forgotten_after_their_time_in_batches() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    for key in ["a", "b", "c"] {
+        shop.orders
+            .create(&keyed(1, key), user(1), &lines(&[(SKU, 1)]))
+            .await
+            .unwrap();
+    }
+    let db = &shop.database.db;
+    let now = shop.clock.now();
+    assert_eq!(idempotency::forget_before(db, now, 10).await.unwrap(), 0);
+    shop.clock.advance(idempotency::RETENTION);
+    assert_eq!(
+        idempotency::forget_before(db, shop.clock.now(), 2)
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(
+        idempotency::forget_before(db, shop.clock.now(), 2)
+            .await
+            .unwrap(),
+        1
+    );
+}

@@ -1,0 +1,15 @@
+//! The order service against real Postgres, over its use cases, its graph and its gRPC socket.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod expiry;
+mod graph;
+mod grpc;
+mod idempotency;
+mod ledger;
+mod lists;
+mod order;
+mod race;
+mod sdl;
+mod shop;
+mod stock;
