@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-all test lint cover gen compose-schema playground contract doctor clean-data
+.PHONY: help run run-all test lint cover gen compose-schema playground contract bench doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,8 +11,8 @@ help: ## Show this list
 run: playground ## Build, then start everything in one process; Ctrl-C stops it
 	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace up
 
-run-all: playground ## The same with a process for each service, each of which may be killed
-	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace up --processes
+run-all: ## The full stack in containers (needs a Docker engine with compose)
+	docker compose up --build
 
 test: playground ## Every test, on a real Postgres and a real Kafka that end with the run
 	$(WITH_SERVICES) cargo test --workspace
@@ -37,6 +37,9 @@ playground: ## Build the playground from npm, where npm is found
 
 contract: ## What existing REST and gRPC clients rely on, against the real binary
 	$(WITH_SERVICES) cargo test -p e2e -- --nocapture rest_contract:: grpc::
+
+bench: ## What the router adds to a one-hop query, against the same subgraph in the same run
+	cargo build --release --bin marketplace --bin bench && $(CARGO_TARGET_DIR)/release/bench
 
 doctor: ## What this machine lacks, with the line that mends it
 	cargo run -q --bin marketplace -- doctor
