@@ -31,11 +31,9 @@ impl TryFrom<i64> for Price {
     type Error = BadPrice;
 
     fn try_from(value: i64) -> Result<Self, BadPrice> {
-        i32::try_from(value)
-            .ok()
-            .filter(|price| *price >= 0)
+        u32::try_from(value)
             .map(|_| Self(value))
-            .ok_or(BadPrice)
+            .map_err(|_| BadPrice)
     }
 }
 
