@@ -50,7 +50,11 @@ async fn a_redelivered_event_has_one_effect() {
     );
     assert_eq!(stage.count("inbox").await, 2);
     assert_eq!(stage.count("deliveries").await, 2);
-    assert_eq!(stage.count("dead_letters").await, 0, "a repeat is no poison");
+    assert_eq!(
+        stage.count("dead_letters").await,
+        0,
+        "a repeat is no poison"
+    );
     replica.stop().await;
 }
 

@@ -138,8 +138,7 @@ fn begin() -> Cursor {
 }
 
 proptest! {
-    /// Seen red with the cursor taken from the delivered event's partition alone after a floor, and with the
-    /// floor dropped as soon as the log is past it in one partition.
+    /// Seen red with the floor dropped at the first event, and with a cursor that forgets the floor.
     #[test]
     fn a_reader_that_changes_process_at_any_place_misses_and_repeats_nothing(
         partitions in 1..4_usize,

@@ -40,7 +40,7 @@ fn rows(orders: &[i64]) -> Vec<Unsent> {
 }
 
 proptest! {
-    /// Seen red with the rows of an order sent side by side, and with a failure that did not end its order.
+    /// Seen red with an order's rows sent last one first, and with a failure that did not end its order.
     #[test]
     fn a_failed_send_holds_up_its_order_alone_and_never_lets_a_version_overtake(
         orders in prop::collection::vec(1..8_i64, 0..60),
