@@ -76,7 +76,7 @@ async fn a_restarted_notifier_goes_on_where_it_was() {
 }
 
 /// The effect is written, the sink refuses, the process ends: the offset must not have moved.
-/// Seen red with the offset committed before the sink was called.
+/// Seen red with a sink's refusal taken for done: the offset moved past it.
 #[tokio::test]
 async fn what_no_sink_took_is_offered_again_after_a_restart() {
     let stage = Stage::new().await;
