@@ -5,6 +5,8 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8_000;
+/** Codes with which the router ends a stream that it, or its successor, will go on with from the cursor. */
+const RESUMABLE = new Set(["SERVER_DRAINING", "SLOW_CONSUMER"]);
 
 /** Yields one execution result a frame until the router completes the stream or the caller returns. */
 export async function* subscribe(url, payload, headers) {
@@ -18,7 +20,14 @@ export async function* subscribe(url, payload, headers) {
           wait = FIRST_WAIT_MS;
           if (event.id) lastEventId = event.id;
           if (event.name === "complete") return;
-          if (event.name === "next") yield JSON.parse(event.data);
+          if (event.name !== "next") continue;
+          const result = JSON.parse(event.data);
+          const goodbye = result.errors?.find((error) => RESUMABLE.has(error.extensions?.code));
+          if (goodbye) {
+            lastEventId = goodbye.extensions.cursor ?? lastEventId;
+            break;
+          }
+          yield result;
         }
       } catch (error) {
         if (error instanceof Refused) throw error;
@@ -53,16 +62,20 @@ async function* events(url, payload, headers, lastEventId, signal) {
   let rest = "";
   const decoder = new TextDecoder();
   const reader = response.body.getReader();
-  while (true) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    rest += decoder.decode(value, { stream: true });
-    const blocks = rest.split(/\r?\n\r?\n/);
-    rest = blocks.pop();
-    for (const block of blocks) {
-      const event = parseEvent(block);
-      if (event) yield event;
+  try {
+    while (true) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      rest += decoder.decode(value, { stream: true });
+      const blocks = rest.split(/\r?\n\r?\n/);
+      rest = blocks.pop();
+      for (const block of blocks) {
+        const event = parseEvent(block);
+        if (event) yield event;
+      }
     }
+  } finally {
+    await reader.cancel().catch(() => {}); // it may be broken already, which is why it is left
   }
 }
 
