@@ -192,7 +192,12 @@ mod tests {
         let dist = root.path().join("dist");
         let (status, headers, body) = get_from(&dist, "/").await;
         assert_eq!((status, body.as_str()), (StatusCode::OK, "built"));
-        assert!(!headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("http"));
+        assert!(
+            !headers[header::CONTENT_SECURITY_POLICY]
+                .to_str()
+                .unwrap()
+                .contains("http")
+        );
         let (status, headers, body) = get_from(&dist, "/assets/page-X.js").await;
         assert_eq!((status, body.as_str()), (StatusCode::OK, "script"));
         assert_eq!(headers[header::CACHE_CONTROL], FOR_EVER);
@@ -202,7 +207,12 @@ mod tests {
     #[tokio::test]
     async fn an_asset_is_never_read_from_outside_the_folder() {
         let root = built();
-        for path in ["/assets/..%2F..%2Fsecret.js", "/assets/.hidden.js", "/assets/x.rs", "/assets/%00.js"] {
+        for path in [
+            "/assets/..%2F..%2Fsecret.js",
+            "/assets/.hidden.js",
+            "/assets/x.rs",
+            "/assets/%00.js",
+        ] {
             let (status, _, _) = get_from(&root.path().join("dist"), path).await;
             assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
         }
