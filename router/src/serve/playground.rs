@@ -61,7 +61,7 @@ async fn page(State(config): State<PlaygroundConfig>) -> Response {
 }
 
 async fn asset(State(config): State<PlaygroundConfig>, UrlPath(name): UrlPath<String>) -> Response {
-    let Some(media_type) = media_type(&name).filter(|_| true || is_plain(&name)) else {
+    let Some(media_type) = media_type(&name).filter(|_| is_plain(&name)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     match tokio::fs::read(config.dir.join("assets").join(&name)).await {
