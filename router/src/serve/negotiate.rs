@@ -100,9 +100,10 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Result<Accepted, RequestError> {
 
 /// Refuses a request that a page of another site can make a browser send without asking first.
 ///
-/// JSON bodies, our own headers and `authorization` all force a preflight, which CORS answers. A GET has no body, so it
-/// must say what it accepts (links, images, scripts and forms do not), and must not be marked by the browser as
-/// cross-site; programs other than browsers send no such mark.
+/// JSON bodies, our own headers and `authorization` all force a preflight, which CORS answers. A GET has no body: one
+/// that a browser sent must come from our own page, or say by its `accept` that it is no link, image, script or form,
+/// and must not be marked as cross-site. What bears no mark of a browser was sent by a program, and programs are not
+/// tricked by pages.
 ///
 /// # Errors
 /// `CSRF_REFUSED`.
@@ -117,7 +118,8 @@ pub(crate) fn refuse_foreign_pages(
     let harmless = if method == Method::POST {
         !is_simple(headers)
     } else {
-        names_our_media(headers) && !origins.is_foreign(headers)
+        let plain = !is_from_a_browser(headers) || is_from_our_page(headers);
+        !origins.is_foreign(headers) && (plain || names_our_media(headers))
     };
     if preflighted || harmless {
         Ok(())
@@ -233,6 +235,27 @@ fn is_simple(headers: &HeaderMap) -> bool {
         "multipart/form-data",
     ];
     simple.iter().any(|kind| essence.eq_ignore_ascii_case(kind))
+}
+
+/// Headers that browsers send by themselves, and the way all of them begin their `user-agent`.
+fn is_from_a_browser(headers: &HeaderMap) -> bool {
+    let marks = [
+        "sec-fetch-site",
+        "sec-fetch-dest",
+        "sec-ch-ua",
+        "origin",
+        "referer",
+        "cookie",
+    ];
+    let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    marks.iter().any(|name| headers.contains_key(*name))
+        || agent.is_some_and(|agent| agent.starts_with(b"Mozilla/"))
+}
+
+/// Our own page, or the user's own hand in the address bar.
+fn is_from_our_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    matches!(site, Some(b"same-origin" | b"none"))
 }
 
 fn names_our_media(headers: &HeaderMap) -> bool {

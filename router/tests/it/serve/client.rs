@@ -73,6 +73,12 @@ impl Sse {
 
     /// The next frame; heartbeats are passed. `None` when the body ended.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
+        tokio::time::timeout(LIMIT, self.read())
+            .await
+            .expect("a frame in time")
+    }
+
+    async fn read(&mut self) -> Option<Frame> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let frame = parse(block);
@@ -81,9 +87,10 @@ impl Sse {
                     return frame;
                 }
             }
-            let chunk = tokio::time::timeout(LIMIT, self.response.chunk()).await;
-            let chunk = chunk
-                .expect("a frame in time")
+            let chunk = self
+                .response
+                .chunk()
+                .await
                 .expect("the stream is not cut")?;
             self.text.push_str(&String::from_utf8_lossy(&chunk));
         }

@@ -14,7 +14,7 @@ use super::{
 
 const MINE: &str = "subscription { myOrderEvents { kind version } }";
 
-/// Seen red with the drain not told to streams: the body then ended without a word.
+/// Seen red with ends that do not name the cursor.
 #[tokio::test]
 async fn a_shutdown_turns_readiness_off_and_tells_every_stream_where_to_resume() {
     let shop = Shop::start().await;

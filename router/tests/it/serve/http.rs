@@ -223,8 +223,10 @@ async fn a_get_queries_and_never_mutates() {
 
     let image = Client::new()
         .get(shop.url())
-        .query(&[("query", "{ __typename }")]);
-    let image = Answer::of(image.header("accept", "image/*,*/*")).await;
+        .query(&[("query", "{ __typename }")])
+        .header("accept", "image/*,*/*")
+        .header("referer", "http://evil.example/");
+    let image = Answer::of(image).await;
     assert_eq!(
         (image.status.as_u16(), image.code().as_str()),
         (403, "CSRF_REFUSED")
@@ -283,7 +285,7 @@ async fn the_demo_issuer_hands_out_tokens_that_work() {
     shop.stop().await;
 }
 
-/// Seen red with the charge taken after the operation.
+/// Seen red with the refusal left out.
 #[tokio::test]
 async fn a_spent_budget_is_refused_with_the_time_to_wait() {
     let shop = Shop::with(|config| config.rate_limit.budget = 60).await;

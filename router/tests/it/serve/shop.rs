@@ -1,6 +1,13 @@
 //! A router over subgraphs in memory, with a topic of its own.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use async_graphql::{
     Context, EmptyMutation, EmptySubscription, ID, InputObject, Object, Schema, SimpleObject,
@@ -46,12 +53,19 @@ pub(crate) struct Orders(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     rows: Mutex<BTreeMap<i64, Row>>,
-    /// Reads of one order wait for a permit when set.
-    gate: Mutex<Option<Arc<Semaphore>>>,
-    /// Reads of one order that have begun.
-    reads: std::sync::atomic::AtomicUsize,
-    paid: std::sync::atomic::AtomicUsize,
-    padding: std::sync::atomic::AtomicUsize,
+    /// Where operations on one order wait, when set.
+    gate: Mutex<Option<(Moment, Arc<Semaphore>)>>,
+    /// Operations that have come to the gate.
+    waiting: AtomicUsize,
+    paid: AtomicUsize,
+    padding: AtomicUsize,
+}
+
+/// When an operation meets the gate.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Moment {
+    BeforeTheRow,
+    AfterTheRow,
 }
 
 #[derive(Clone, Copy)]
@@ -205,44 +219,56 @@ impl Orders {
         version
     }
 
-    /// Makes reads of an order wait for permits.
-    pub(crate) fn gate(&self) -> Arc<Semaphore> {
-        let gate = Arc::new(Semaphore::new(0));
-        *self.0.gate.lock() = Some(Arc::clone(&gate));
-        gate
+    /// Makes operations on one order wait until the gate is opened.
+    pub(crate) fn gate(&self, moment: Moment) {
+        *self.0.gate.lock() = Some((moment, Arc::new(Semaphore::new(0))));
     }
 
     pub(crate) fn open_gate(&self) {
-        if let Some(gate) = self.0.gate.lock().take() {
+        if let Some((_, gate)) = self.0.gate.lock().take() {
             gate.close();
         }
     }
 
-    pub(crate) fn reads(&self) -> usize {
-        self.0.reads.load(std::sync::atomic::Ordering::SeqCst)
+    /// Returns when so many operations wait at the gate.
+    pub(crate) async fn wait_at_the_gate(&self, count: usize) {
+        let waiting = &self.0.waiting;
+        testkit::eventually(
+            "operations at the gate",
+            Duration::from_secs(10),
+            async || (waiting.load(SeqCst) == count).then_some(()),
+        )
+        .await;
     }
 
     pub(crate) fn paid(&self) -> usize {
-        self.0.paid.load(std::sync::atomic::Ordering::SeqCst)
+        self.0.paid.load(SeqCst)
     }
 
     /// Gives product names this many bytes.
     pub(crate) fn pad_names(&self, bytes: usize) {
-        self.0
-            .padding
-            .store(bytes, std::sync::atomic::Ordering::SeqCst);
+        self.0.padding.store(bytes, SeqCst);
     }
 
-    async fn pass(&self) {
-        self.0
-            .reads
-            .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    async fn pass(&self, here: Moment) {
         let gate = self.0.gate.lock().clone();
-        if let Some(gate) = gate
-            && let Ok(permit) = gate.acquire().await
+        if let Some((moment, gate)) = gate
+            && moment == here
         {
-            permit.forget();
+            self.0.waiting.fetch_add(1, SeqCst);
+            let _leaves = Leaves(&self.0.waiting);
+            // The gate opens by being closed as a semaphore: nobody ever gets a permit.
+            drop(gate.acquire().await);
         }
+    }
+}
+
+/// An operation leaves the gate, by passing it or by being dropped.
+struct Leaves<'a>(&'a AtomicUsize);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
     }
 }
 
@@ -376,8 +402,10 @@ fn find(orders: &Orders, ctx: &Context<'_>, id: &ID) -> Option<FakeOrder> {
 #[Object(name = "Query")]
 impl LomsQuery {
     async fn order(&self, ctx: &Context<'_>, id: ID) -> Option<FakeOrder> {
-        self.0.pass().await;
-        find(&self.0, ctx, &id)
+        self.0.pass(Moment::BeforeTheRow).await;
+        let found = find(&self.0, ctx, &id);
+        self.0.pass(Moment::AfterTheRow).await;
+        found
     }
 
     #[graphql(entity)]
@@ -389,11 +417,8 @@ impl LomsQuery {
 #[Object(name = "Mutation")]
 impl LomsMutation {
     async fn pay_order(&self, ctx: &Context<'_>, input: PayOrderInput) -> OrderPayload {
-        self.0.pass().await;
-        self.0
-            .0
-            .paid
-            .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.0.pass(Moment::BeforeTheRow).await;
+        self.0.0.paid.fetch_add(1, SeqCst);
         OrderPayload {
             order: find(&self.0, ctx, &input.order_id),
             user_errors: Vec::new(),
@@ -416,7 +441,7 @@ impl CartQuery {
 impl CartQuery {
     #[expect(clippy::unnecessary_wraps, reason = "the shape of an entity resolver")]
     fn find_product_by(&self, sku: ID) -> Option<FakeProduct> {
-        let bytes = self.0.0.padding.load(std::sync::atomic::Ordering::SeqCst);
+        let bytes = self.0.0.padding.load(SeqCst);
         let name = format!("product {}{}", sku.as_str(), "x".repeat(bytes));
         Some(FakeProduct { sku, name })
     }
