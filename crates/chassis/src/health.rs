@@ -1,6 +1,8 @@
 //! Liveness, readiness and start-up, as probes ask for them.
 //!
-//! A process is ready when each of its components is up and it does not drain. It is alive as long as it answers.
+//! A process is ready when each component that it cannot work without is up and it does not drain. It is alive as long
+//! as it answers. A companion holds the start back until it was up once; later its loss is reported, while the process
+//! goes on with what works: a router without its broker still answers queries.
 
 use std::{
     collections::BTreeMap,
@@ -16,15 +18,29 @@ pub struct Health(Arc<RwLock<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    components: BTreeMap<String, Result<(), String>>,
+    components: BTreeMap<String, Observed>,
     draining: bool,
     started: bool,
+}
+
+#[derive(Debug)]
+struct Observed {
+    state: Result<(), String>,
+    companion: bool,
+    was_up: bool,
+}
+
+impl Observed {
+    fn holds_readiness_back(&self) -> bool {
+        self.state.is_err() && !(self.companion && self.was_up)
+    }
 }
 
 /// One thing the process needs, for instance its database.
 #[derive(Debug, Clone)]
 pub struct Component {
     name: String,
+    companion: bool,
     health: Health,
 }
 
@@ -40,8 +56,19 @@ impl Component {
     }
 
     fn set(&self, state: Result<(), String>) {
-        self.health
-            .write(|inner| inner.components.insert(self.name.clone(), state));
+        self.health.write(|inner| {
+            let was_up = inner
+                .components
+                .get(&self.name)
+                .is_some_and(|seen| seen.was_up);
+            let was_up = was_up || state.is_ok();
+            let observed = Observed {
+                state,
+                companion: self.companion,
+                was_up,
+            };
+            inner.components.insert(self.name.clone(), observed)
+        });
     }
 }
 
@@ -52,11 +79,22 @@ impl Health {
         Self::default()
     }
 
-    /// Adds a component, down until it says otherwise.
+    /// Adds a component that the process cannot work without, down until it says otherwise.
     #[must_use]
     pub fn component(&self, name: impl Into<String>) -> Component {
+        self.add(name.into(), false)
+    }
+
+    /// Adds a component whose later loss leaves the process ready.
+    #[must_use]
+    pub fn companion(&self, name: impl Into<String>) -> Component {
+        self.add(name.into(), true)
+    }
+
+    fn add(&self, name: String, companion: bool) -> Component {
         let component = Component {
-            name: name.into(),
+            name,
+            companion,
             health: self.clone(),
         };
         component.down("starting");
@@ -88,7 +126,7 @@ impl Health {
     pub fn missing(&self) -> Vec<(String, String)> {
         let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let down = inner.components.iter();
-        down.filter_map(|(name, state)| Some((name.clone(), state.clone().err()?)))
+        down.filter_map(|(name, seen)| Some((name.clone(), seen.state.clone().err()?)))
             .collect()
     }
 
@@ -104,23 +142,26 @@ impl Health {
     fn write<T>(&self, change: impl FnOnce(&mut Inner) -> T) {
         let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut inner);
-        if inner.components.values().all(Result::is_ok) && !inner.components.is_empty() {
+        if inner.components.values().all(|seen| seen.was_up) && !inner.components.is_empty() {
             inner.started = true;
         }
     }
 
     fn report(&self) -> (bool, Value) {
         let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let ready = !inner.draining && inner.components.values().all(Result::is_ok);
+        let held_back = inner
+            .components
+            .values()
+            .any(Observed::holds_readiness_back);
+        let ready = !inner.draining && !held_back;
         let components: serde_json::Map<String, Value> = inner
             .components
             .iter()
-            .map(|(name, state)| {
+            .map(|(name, seen)| {
+                let state = seen.state.as_ref();
                 (
                     name.clone(),
-                    state
-                        .as_ref()
-                        .map_or_else(|why| json!(why), |()| json!("up")),
+                    state.map_or_else(|why| json!(why), |()| json!("up")),
                 )
             })
             .collect();
@@ -175,5 +216,16 @@ mod tests {
         postgres.up();
         health.drain();
         assert!(!health.is_ready());
+    }
+
+    #[test]
+    fn a_companion_holds_back_the_start_and_nothing_later() {
+        let health = Health::new();
+        let broker = health.companion("order-stream");
+        assert!(!health.is_ready());
+        broker.up();
+        broker.down("the broker is away");
+        assert!(health.is_ready());
+        assert_eq!(health.missing().len(), 1, "it is still reported");
     }
 }

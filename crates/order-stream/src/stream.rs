@@ -47,7 +47,7 @@ impl OrderStream {
             kafka,
         });
         tasks.spawn("order-stream bounds", until(tasks.token(), answering));
-        let following = tail::run(shared.clone(), health.component("order-stream"));
+        let following = tail::run(shared.clone(), health.companion("order-stream"));
         tasks.spawn("order-stream tail", until(tasks.token(), following));
         Self(shared)
     }

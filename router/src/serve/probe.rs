@@ -25,7 +25,7 @@ pub(crate) fn watch(subgraphs: &BTreeMap<String, Transport>, tasks: &Tasks, heal
         let Transport::Http(url) = transport else {
             continue;
         };
-        let component = health.component(format!("subgraph {name}"));
+        let component = health.companion(format!("subgraph {name}"));
         let client = match &client {
             Ok(client) => client.clone(),
             Err(error) => {
