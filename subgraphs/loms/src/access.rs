@@ -33,15 +33,6 @@ impl Access {
             Self::Everybody => None,
         }
     }
-
-    /// Whether `owner`'s orders may be seen.
-    #[must_use]
-    pub fn covers(self, owner: UserId) -> bool {
-        match self {
-            Self::Owner(user) => user == owner,
-            Self::Everybody => true,
-        }
-    }
 }
 
 /// Who makes a change, under which name, in which trace.

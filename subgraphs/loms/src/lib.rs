@@ -10,6 +10,7 @@ mod config;
 mod entity;
 mod grpc;
 mod loader;
+mod metrics;
 pub mod order;
 mod retry;
 mod schema;

@@ -4,6 +4,8 @@ use std::{future::Future, time::Duration};
 
 use chassis::postgres::{self, StoreError};
 
+use crate::metrics;
+
 /// Runs after the first one.
 const RETRIES: u32 = 3;
 
@@ -29,6 +31,7 @@ where
         if !again {
             return result;
         }
+        metrics::retried();
         tracing::debug!(retry, "the transaction met another and runs again");
         tokio::time::sleep(pause(retry)).await;
     }

@@ -16,7 +16,7 @@ use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use uuid::Uuid;
 
 use super::{Error, Orders, Outcome, answer::Kept, store};
-use crate::{access::Caller, retry, stock};
+use crate::{access::Caller, metrics, retry, stock};
 
 /// What the caller sent, in the form that a key's fingerprint covers: user, then SKU, count and price of each line.
 type Input = (i64, Vec<(i64, u32, Option<i64>)>);
@@ -42,11 +42,11 @@ impl Orders {
         let call = call.transpose().map_err(idempotency::Error::from)?;
         let answered =
             retry::on_conflict(|| self.try_create(caller, user, lines, call.as_ref())).await?;
-        self.announce();
-        Ok(Answered {
-            answer: answered.answer.try_into()?,
-            replayed: answered.replayed,
-        })
+        let answered = self.finish(answered)?;
+        if let (false, Some(order)) = (answered.replayed, answered.answer.order) {
+            metrics::created(order.status);
+        }
+        Ok(answered)
     }
 
     async fn try_create(

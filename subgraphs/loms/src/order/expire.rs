@@ -11,7 +11,7 @@ use sea_orm::TransactionTrait as _;
 use tokio::time::MissedTickBehavior;
 
 use super::{Error, Order, Orders, settle, settle::Change, store};
-use crate::retry;
+use crate::{metrics, retry};
 
 /// How often old idempotency keys are removed.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
@@ -26,6 +26,7 @@ impl Orders {
     pub async fn expire(&self, batch: u32) -> Result<usize, Error> {
         let expired = retry::on_conflict(|| self.try_expire(batch)).await?;
         if expired > 0 {
+            metrics::expired(expired);
             self.announce();
         }
         Ok(expired)

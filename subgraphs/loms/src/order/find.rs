@@ -70,7 +70,7 @@ impl Orders {
 
     /// Many orders with one statement, each for its own caller.
     pub(crate) async fn find_many(&self, keys: &[Key]) -> Result<HashMap<Key, Order>, Error> {
-        Ok(store::find(&self.db, keys).await?.into_iter().collect())
+        store::find(&self.db, keys).await
     }
 
     /// A page of at most `first` orders behind the order `after`.

@@ -24,9 +24,11 @@ use ::schema::{
 };
 use chassis::clock::Clock;
 use chrono::{DateTime, Utc};
+use idempotency::Answered;
 use outbox::RelayHandle;
 use sea_orm::DatabaseConnection;
 
+use self::answer::Kept;
 pub use self::{
     error::{Error, Refusal},
     find::{OrderLine, Page, Slice, StatusChange},
@@ -98,6 +100,16 @@ impl Orders {
             relay,
             order_ttl,
         }
+    }
+
+    /// What follows a commit: the relay hears of it, unless the answer is an earlier one.
+    fn finish(&self, answered: Answered<Kept>) -> Result<Answered<Outcome>, Error> {
+        let Answered { answer, replayed } = answered;
+        let answer = Outcome::try_from(answer)?;
+        if !replayed {
+            self.announce();
+        }
+        Ok(Answered { answer, replayed })
     }
 
     /// Says that events were committed.

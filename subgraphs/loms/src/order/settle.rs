@@ -42,11 +42,7 @@ impl Orders {
         let call = call.transpose().map_err(idempotency::Error::from)?;
         let answered =
             retry::on_conflict(|| self.try_change(caller, id, call.as_ref(), rule)).await?;
-        self.announce();
-        Ok(Answered {
-            answer: answered.answer.try_into()?,
-            replayed: answered.replayed,
-        })
+        self.finish(answered)
     }
 
     async fn try_change(

@@ -11,7 +11,7 @@ use loms_domain::lines::{Lines, Needs};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
     DbBackend, EntityTrait as _, FromQueryResult, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, Statement, Value,
+    QueryOrder as _, QueryResult, QuerySelect as _, Statement, Value,
 };
 
 use super::{
@@ -241,28 +241,31 @@ pub(super) async fn list_history(
 pub(super) async fn find(
     db: &DatabaseConnection,
     keys: &[Key],
-) -> Result<Vec<(Key, Order)>, Error> {
+) -> Result<HashMap<Key, Order>, Error> {
     // An owner of 0 stands for a caller who may see all: the driver's arrays hold no nulls.
-    let sql = "select distinct orders.id, user_id, status, version, created_at, expires_at
-               from unnest($1::bigint[], $2::bigint[]) as wanted (id, owner)
-               join orders on orders.id = wanted.id and (wanted.owner = 0 or user_id = wanted.owner)";
-    let values = [
-        array(keys, |key| key.id.get()),
-        array(keys, |key| key.access.owner().unwrap_or(0)),
-    ];
-    let rows = db.query_all_raw(statement(sql, values)).await?;
-    let orders: HashMap<OrderId, Order> = rows
-        .iter()
-        .map(|row| Order::try_from(order::Model::from_query_result(row, "")?))
-        .map(|order| order.map(|order| (order.id, order)))
-        .collect::<Result<_, Error>>()?;
-    let visible = |key: &Key| {
-        let order = orders
-            .get(&key.id)
-            .filter(|order| key.access.covers(order.user_id))?;
-        Some((*key, *order))
+    let sql = "select wanted.place, id, user_id, status, version, created_at, expires_at
+               from unnest($1::bigint[], $2::bigint[]) with ordinality as wanted (order_id, owner, place)
+               join orders on id = order_id and (owner = 0 or user_id = owner)";
+    let owner = |key: &Key| key.access.owner().unwrap_or(0);
+    let rows = db
+        .query_all_raw(statement(
+            sql,
+            [array(keys, |key| key.id.get()), array(keys, owner)],
+        ))
+        .await?;
+    let read = |row: &QueryResult| {
+        let place: i64 = row.try_get("", "place")?;
+        let key = usize::try_from(place - 1)
+            .ok()
+            .and_then(|place| keys.get(place));
+        let order = Order::try_from(order::Model::from_query_result(row, "")?)?;
+        let key = key.ok_or(Error::Unreadable {
+            id: order.id.get(),
+            what: "place",
+        })?;
+        Ok((*key, order))
     };
-    Ok(keys.iter().filter_map(visible).collect())
+    rows.iter().map(read).collect()
 }
 
 /// Reads one order more than the page holds, newest first.

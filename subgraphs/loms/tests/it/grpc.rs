@@ -50,6 +50,7 @@ use wire::{Create, Info, Item, Number};
 
 struct Server {
     address: SocketAddr,
+    subgraph: chassis::graphql::LocalSubgraph,
     tasks: Tasks,
     // Dropped with the server.
     _database: TestDatabase,
@@ -63,9 +64,19 @@ impl Server {
         let service = start(&database, config(), &tasks).await.unwrap();
         Self {
             address: service.grpc_address(),
+            subgraph: service.subgraph(),
             tasks,
             _database: database,
         }
+    }
+
+    fn buyer(&self, id: i64) -> std::sync::Arc<chassis::principal::Principal> {
+        std::sync::Arc::new(chassis::principal::Principal {
+            user: Some(id.try_into().unwrap()),
+            scopes: chassis::principal::Scopes::CUSTOMER,
+            expires_at: chrono::DateTime::<chrono::Utc>::MAX_UTC,
+            service: None,
+        })
     }
 
     async fn channel(&self) -> Channel {
@@ -425,6 +436,56 @@ async fn a_taken_port_is_named_with_its_setting() {
         refused.to_string().contains("loms.grpc_listen"),
         "{refused}"
     );
+}
+
+/// Cart names the prices; older clients do not, and their orders have no total.
+#[tokio::test(flavor = "multi_thread")]
+async fn prices_in_the_items_become_the_orders_total() {
+    use async_graphql::{Request, Variables};
+    use schema::proto::loms as proto;
+    let server = Server::start().await;
+    let item = |sku, count, unit_price| proto::Item {
+        sku,
+        count,
+        unit_price,
+    };
+    for (items, total) in [
+        (
+            vec![item(SKU, 2, Some(3_379)), item(2_956_315, 1, Some(10))],
+            Some("6768"),
+        ),
+        (
+            vec![item(SKU, 2, Some(3_379)), item(2_956_315, 1, None)],
+            None,
+        ),
+    ] {
+        let request = proto::OrderCreateRequest { user_id: 1, items };
+        let made: Number = server.call(BOTH[0][0], request).await.unwrap();
+        let query = "query($id: ID!) { order(id: $id) { total { amount } lines { unitPrice { amount } } } }";
+        let variables = Variables::from_json(serde_json::json!({ "id": made.value.to_string() }));
+        let request = Request::new(query)
+            .variables(variables)
+            .data(server.buyer(1));
+        let answer = serde_json::to_value(server.subgraph.execute(request).await).unwrap();
+        assert_eq!(
+            answer["data"]["order"]["total"]["amount"].as_str(),
+            total,
+            "{answer}"
+        );
+        assert_eq!(
+            answer["data"]["order"]["lines"][0]["unitPrice"]["amount"],
+            "3379"
+        );
+    }
+    let huge = proto::OrderCreateRequest {
+        user_id: 1,
+        items: vec![item(SKU, 1, Some(-1))],
+    };
+    let refused = server
+        .call::<_, Number>(BOTH[0][0], huge)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
 }
 
 /// Everything ends at the signal, the sweeper and the relay too.

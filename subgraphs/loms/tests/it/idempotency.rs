@@ -82,6 +82,7 @@ async fn a_key_belongs_to_its_user_and_its_operation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_with_the_same_key_that_meet_make_one_order_and_share_its_answer() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    shop.open_connections().await;
     let (caller, wanted) = (keyed(1, "k"), lines(&[(SKU, 1)]));
     let calls = join_all((0..6).map(|_| shop.orders.create(&caller, user(1), &wanted))).await;
     let calls: Vec<_> = calls.into_iter().map(Result::unwrap).collect();

@@ -10,6 +10,7 @@ use crate::shop::{SKU, Shop, buyer};
 #[tokio::test(flavor = "multi_thread")]
 async fn buyers_racing_for_the_last_unit_make_one_order() {
     let shop = Shop::with_stock(&[(SKU, 1)]).await;
+    shop.open_connections().await;
     let wanted = [(SKU, 1)];
     let outcomes = join_all((1..=6).map(|id| shop.order(id, &wanted))).await;
     let won = outcomes
@@ -25,6 +26,7 @@ async fn buyers_racing_for_the_last_unit_make_one_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_pays_reduce_the_stock_once() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    shop.open_connections().await;
     let order = shop.ordered(1, &[(SKU, 3)]).await;
     let caller = buyer(1);
     let pays = join_all((0..6).map(|_| shop.orders.pay(&caller, order.id))).await;
@@ -39,6 +41,7 @@ async fn concurrent_pays_reduce_the_stock_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_pay_and_a_cancel_that_meet_one_wins_and_the_other_is_refused() {
     let shop = Shop::with_stock(&[(SKU, 100)]).await;
+    shop.open_connections().await;
     let caller = buyer(1);
     for _ in 0..10 {
         let order = shop.ordered(1, &[(SKU, 1)]).await;
@@ -63,6 +66,7 @@ async fn of_a_pay_and_a_cancel_that_meet_one_wins_and_the_other_is_refused() {
 async fn orders_for_the_same_goods_in_any_order_never_deadlock() {
     let skus: Vec<(i64, i64)> = (1..=20).map(|sku| (sku, 1_000_000)).collect();
     let shop = Shop::with_stock(&skus).await;
+    shop.open_connections().await;
     let up: Vec<(i64, u32)> = (1..=20).map(|sku| (sku, 1)).collect();
     let down: Vec<(i64, u32)> = up.iter().rev().copied().collect();
     let orders = join_all((0..40).map(|turn| {
@@ -76,6 +80,7 @@ async fn orders_for_the_same_goods_in_any_order_never_deadlock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pay_cancel_and_expiry_that_meet_settle_an_order_once() {
     let shop = Shop::with_stock(&[(SKU, 100)]).await;
+    shop.open_connections().await;
     let caller = buyer(1);
     for _ in 0..5 {
         let order = shop.ordered(1, &[(SKU, 2)]).await;

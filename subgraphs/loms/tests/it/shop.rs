@@ -114,6 +114,13 @@ impl Shop {
         }
     }
 
+    /// Opens as many connections as the pool may have: without them, requests that should meet queue up for the first.
+    pub(crate) async fn open_connections(&self) {
+        let hold = || self.database.db.execute_unprepared("select pg_sleep(0.2)");
+        let held = futures::future::join_all((0..8).map(|_| hold())).await;
+        assert!(held.iter().all(Result::is_ok), "{held:?}");
+    }
+
     /// Puts a row into the ledger.
     pub(crate) async fn put(&self, sku: i64, total: i64, reserved: i64) {
         let sql = "insert into stocks (sku, total, reserved, baseline_total, baseline_reserved)
