@@ -124,7 +124,11 @@ fn issue(issuer: &Issuer, headers: &HeaderMap, body: &[u8]) -> Result<Secret, Re
         .demo
         .as_ref()
         .ok_or_else(|| RequestError::masked(ErrorCode::NotFound))?;
-    let scopes = if request.ops { Scopes::OPS } else { Scopes::CUSTOMER };
+    let scopes = if request.ops {
+        Scopes::OPS
+    } else {
+        Scopes::CUSTOMER
+    };
     Ok(signer.user_token(user, scopes, issuer.demo_token_ttl))
 }
 

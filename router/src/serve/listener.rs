@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    /// Seen red with `guard` returning the pending write: the test then hangs until its own deadline.
+    /// Seen red with `guard` returning the pending write.
     #[tokio::test]
     async fn a_client_that_takes_nothing_loses_its_connection() {
         let inner = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -56,7 +56,7 @@ fn passes(method: &Method, pairs: &[(&'static str, &'static str)]) -> bool {
     refuse_foreign_pages(method, &headers(pairs), &origins).is_ok()
 }
 
-/// Seen red with `is_simple` always false: a form of any page could then order in its visitor's name.
+/// Seen red with every POST let through: a form of any page could then order in its visitor's name.
 #[test]
 fn what_a_foreign_page_can_send_without_a_preflight_is_refused() {
     let post = &Method::POST;
