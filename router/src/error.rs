@@ -43,7 +43,12 @@ impl GraphqlError {
     /// An error with a message and nothing more.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), locations: Vec::new(), extensions: Map::new() }
+        Self {
+            code,
+            message: message.into(),
+            locations: Vec::new(),
+            extensions: Map::new(),
+        }
     }
 
     /// Adds a place in the operation's text.
@@ -75,7 +80,9 @@ impl RequestError {
     /// One error with its own sentence.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { errors: vec![GraphqlError::new(code, message)] }
+        Self {
+            errors: vec![GraphqlError::new(code, message)],
+        }
     }
 
     /// One error with the masked sentence of its code.
@@ -87,7 +94,11 @@ impl RequestError {
     /// Several errors; an empty list counts as one internal error.
     #[must_use]
     pub fn many(errors: Vec<GraphqlError>) -> Self {
-        if errors.is_empty() { Self::masked(ErrorCode::Internal) } else { Self { errors } }
+        if errors.is_empty() {
+            Self::masked(ErrorCode::Internal)
+        } else {
+            Self { errors }
+        }
     }
 
     /// Adds a member to the first error's `extensions`.
@@ -108,7 +119,9 @@ impl RequestError {
     /// The code of the first error.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
-        self.errors.first().map_or(ErrorCode::Internal, |first| first.code)
+        self.errors
+            .first()
+            .map_or(ErrorCode::Internal, |first| first.code)
     }
 
     /// The HTTP status of an answer that says only this.

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use crate::engine::{Engine, GraphResponse, Planned, Prepared, RequestContext};
 use crate::execute::error::{Errors, Report};
+use crate::execute::extensions::Extensions;
 use crate::execute::read;
 use crate::execute::run::{Progress, Scope, run};
 use crate::execute::store::merge;
@@ -127,7 +128,10 @@ fn can_be_written(scope: Scope<'_>, root: &Case, field: &ShapeField, progress: &
 
 fn answer(scope: Scope<'_>, root: &Case, progress: Progress) -> GraphResponse {
     let Progress {
-        store, mut errors, ..
+        store,
+        mut errors,
+        extensions,
+        ..
     } = progress;
     let mut writer = Writer::new(&store, scope.types, Vec::with_capacity(1024));
     writer.out.extend(br#"{"data":"#);
@@ -155,14 +159,23 @@ fn answer(scope: Scope<'_>, root: &Case, progress: Progress) -> GraphResponse {
         }
     };
     let out = writer.finish(&mut errors);
-    finish(out, had_data, errors)
+    finish(out, had_data, errors, extensions)
 }
 
-fn finish(mut out: Vec<u8>, had_data: bool, errors: Errors) -> GraphResponse {
+fn finish(
+    mut out: Vec<u8>,
+    had_data: bool,
+    errors: Errors,
+    extensions: Extensions,
+) -> GraphResponse {
     let count = errors.len();
     if count > 0 {
         out.extend(br#","errors":"#);
         serde_json::to_writer(&mut out, &errors.into_json()).expect("a value is JSON");
+    }
+    if let Some(extensions) = extensions.into_json() {
+        out.extend(br#","extensions":"#);
+        serde_json::to_writer(&mut out, &extensions).expect("a value is JSON");
     }
     out.push(b'}');
     GraphResponse {
@@ -176,5 +189,10 @@ fn finish(mut out: Vec<u8>, had_data: bool, errors: Errors) -> GraphResponse {
 fn empty() -> GraphResponse {
     let mut errors = Errors::default();
     errors.add_without_path(&Report::of(ErrorCode::Internal));
-    finish(br#"{"data":null"#.to_vec(), false, errors)
+    finish(
+        br#"{"data":null"#.to_vec(),
+        false,
+        errors,
+        Extensions::default(),
+    )
 }

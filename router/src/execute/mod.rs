@@ -6,6 +6,7 @@
 mod answer;
 mod blame;
 pub(crate) mod error;
+mod extensions;
 pub(crate) mod memo;
 pub(crate) mod read;
 pub(crate) mod represent;

@@ -24,6 +24,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) data: Value,
     /// `errors` as JSON, if there are any.
     pub(crate) errors: Option<&'a [u8]>,
+    /// `extensions` as JSON, if there are any.
+    pub(crate) extensions: Option<&'a [u8]>,
 }
 
 /// Reads a whole answer; spans point into `buffer`, whose bytes these are.
@@ -55,6 +57,7 @@ pub(crate) fn answer<'a>(
     };
     let mut found = None;
     let mut errors = None;
+    let mut extensions = None;
     reader.expect(b'{', "an answer is an object")?;
     reader.members(|reader, name| {
         match name {
@@ -63,6 +66,10 @@ pub(crate) fn answer<'a>(
                 let (start, end) = reader.skip()?;
                 let text = &bytes[start..end];
                 errors = (text != b"null" && text != b"[]").then_some(text);
+            }
+            b"extensions" => {
+                let (start, end) = reader.skip()?;
+                extensions = Some(&bytes[start..end]);
             }
             _ => {
                 reader.skip()?;
@@ -80,6 +87,7 @@ pub(crate) fn answer<'a>(
     Ok(Answer {
         data: found.unwrap_or(Value::Null),
         errors,
+        extensions,
     })
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json};
 use crate::engine::RequestContext;
 use crate::execute::blame::{fail, report};
 use crate::execute::error::Errors;
+use crate::execute::extensions::Extensions;
 use crate::execute::memo::Memo;
 use crate::execute::read;
 use crate::execute::represent::{self, Representations};
@@ -48,6 +49,8 @@ pub(crate) struct Progress {
     pub(crate) store: Store,
     /// What went wrong.
     pub(crate) errors: Errors,
+    /// What subgraphs say beside the data.
+    pub(crate) extensions: Extensions,
     /// Entities already known.
     pub(crate) memo: Memo,
 }
@@ -184,6 +187,9 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
         }
     };
     let failed = answer.errors.is_some();
+    if let Some(extensions) = answer.extensions {
+        progress.extensions.add(extensions);
+    }
     if let Some(errors) = answer.errors {
         report(scope, call, errors, progress);
     }
