@@ -14,7 +14,7 @@ pub enum Outcome {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident, $text:literal, $grpc:literal, $http:literal, $outcome:ident, $retry:literal, $summary:literal;)*) => {
-        /// Every code that a client can meet. Source: docs/errors.
+        /// Every code that a client can meet. Source: docs/errors.md.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum ErrorCode {
             $($(#[$doc])* $name,)*
@@ -143,6 +143,27 @@ codes! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_documented_as_the_table_has_it() {
+        let page = include_str!("../../docs/errors.md");
+        for code in ErrorCode::ALL {
+            let start = format!("| `{}` | ", code.as_str());
+            let row = page.lines().find(|line| line.starts_with(&start));
+            let row = row.unwrap_or_else(|| panic!("docs/errors.md has no row for {code:?}"));
+            let outcome = match code.outcome() {
+                Outcome::Refused => "refused",
+                Outcome::Unknown => "unknown",
+            };
+            let retry = if code.retryable() { "yes" } else { "no" };
+            let facts = format!(
+                "| {} | {} | {outcome} | {retry} |",
+                code.http(),
+                code.grpc()
+            );
+            assert!(row.contains(&facts), "{row} should say {facts}");
+        }
+    }
 
     #[test]
     fn a_name_finds_its_row() {
