@@ -21,7 +21,7 @@ fn needs(lines: &[(i64, i64)]) -> Needs {
         .collect()
 }
 
-/// Seen red with the check made line by line while reserving.
+/// Seen red with the check of free units removed.
 #[test]
 fn one_short_line_reserves_nothing() {
     let mut rows: StockRows = [row(1, 10, 0), row(2, 10, 9)].into_iter().collect();

@@ -119,7 +119,7 @@ impl Shop {
 }
 
 proptest! {
-    /// Seen red with `release` adding to `total`, and with `reserve` stopping at the first short line.
+    /// Seen red with `release` adding to `total`, and with `reserve` looking at the first line alone.
     #[test]
     fn stock_is_always_what_the_orders_say(steps in prop::collection::vec(step(), 1..60)) {
         let mut shop = Shop { stock: start(), orders: Vec::new() };

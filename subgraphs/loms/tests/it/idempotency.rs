@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::shop::{SKU, Shop, keyed, lines, user};
 
-/// Seen red with the key's row written after the order.
+/// Seen red with the claim of the key skipped.
 #[tokio::test]
 async fn a_repeat_with_the_same_key_makes_no_second_order() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
@@ -78,7 +78,7 @@ async fn a_key_belongs_to_its_user_and_its_operation() {
     );
 }
 
-/// Seen red with the insert's `on conflict` replaced by a select before it.
+/// Seen red with a claim that overwrites the row it meets.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_with_the_same_key_that_meet_make_one_order_and_share_its_answer() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
@@ -106,7 +106,7 @@ async fn a_refusal_is_kept_like_any_answer() {
     assert_eq!((second.replayed, second.answer), (true, first.answer));
 }
 
-/// A fault rolls everything back, the key too, so the retry runs afresh. Seen red with the key in its own transaction.
+/// A fault rolls everything back, the key too, so the retry runs afresh.
 #[tokio::test]
 async fn a_fault_keeps_nothing() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;

@@ -24,7 +24,7 @@ async fn an_order_reserves_every_line_and_announces_new_then_awaiting_payment() 
     );
 }
 
-/// Seen red with the short line's check left to the table's constraint.
+/// Seen red with the check of free units removed.
 #[tokio::test]
 async fn one_short_line_reserves_nothing_and_the_failed_order_stays_readable() {
     let shop = Shop::with_stock(&[(SKU, 10), (2, 5)]).await;
@@ -70,7 +70,7 @@ async fn duplicate_lines_stay_two_lines_and_are_reserved_as_their_sum() {
     assert!(shop.order(1, &[(SKU, 2), (SKU, 2)]).await.refusal.is_some());
 }
 
-/// Seen red with the status left unchecked, which took the units out twice.
+/// Seen red with a repeat treated as a change.
 #[tokio::test]
 async fn a_repeated_pay_is_fine_and_emits_nothing() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
@@ -149,7 +149,7 @@ async fn another_buyers_order_looks_absent_and_cannot_be_changed() {
     assert_eq!(shop.events(order.id).await.len(), 2);
 }
 
-/// Style of every write: one statement a table, however many lines. Seen red with lines inserted one by one.
+/// Style of every write: one statement a table, however many lines.
 #[tokio::test]
 async fn the_number_of_statements_does_not_depend_on_the_number_of_lines() {
     let skus: Vec<(i64, i64)> = (1..=50).map(|sku| (sku, 100)).collect();

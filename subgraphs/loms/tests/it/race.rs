@@ -1,8 +1,11 @@
 //! Requests that meet. The outcome is that of some order one after the other.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use loms::order::Refusal;
 use schema::event::OrderStatus;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 
 use crate::shop::{SKU, Shop, buyer};
 
@@ -61,7 +64,7 @@ async fn of_a_pay_and_a_cancel_that_meet_one_wins_and_the_other_is_refused() {
     shop.assert_ledger_adds_up().await;
 }
 
-/// Locks are taken in SKU order whatever the order of the lines. Seen red with the `order by` taken out of the lock.
+/// Locks are taken in SKU order whatever the order of the lines. Seen red with rows locked in an order of each connection's own.
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_for_the_same_goods_in_any_order_never_deadlock() {
     let skus: Vec<(i64, i64)> = (1..=20).map(|sku| (sku, 1_000_000)).collect();
@@ -98,5 +101,41 @@ async fn pay_cancel_and_expiry_that_meet_settle_an_order_once() {
             OrderStatus::Paid | OrderStatus::Cancelled
         ));
     }
+    shop.assert_ledger_adds_up().await;
+}
+
+/// Somebody who breaks the lock order costs a retry and no order. Seen red with no retries.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadlock_is_retried_and_the_order_is_made_once() {
+    let shop = Shop::with_stock(&[(1, 10), (2, 10)]).await;
+    let db = &shop.database.db;
+    let rude = db.begin().await.unwrap();
+    rude.execute_unprepared("select 1 from stocks where sku = 2 for update")
+        .await
+        .unwrap();
+    let breaks_the_order = async {
+        testkit::eventually(
+            "the order waits for SKU 2",
+            Duration::from_secs(10),
+            async || {
+                let waiting = "select 1 from pg_stat_activity
+                           where datname = current_database() and wait_event_type = 'Lock'";
+                let found = db.execute_unprepared(waiting).await.ok()?;
+                (found.rows_affected() > 0).then_some(())
+            },
+        )
+        .await;
+        // The order has waited longer, so the server ends its transaction and not this one.
+        rude.execute_unprepared("select 1 from stocks where sku = 1 for update")
+            .await
+            .unwrap();
+        rude.rollback().await.unwrap();
+    };
+    let (outcome, ()) = tokio::join!(shop.order(1, &[(1, 1), (2, 1)]), breaks_the_order);
+    assert_eq!(outcome.refusal, None);
+    assert_eq!(
+        (shop.stock(1).await, shop.stock(2).await),
+        ((10, 1), (10, 1))
+    );
     shop.assert_ledger_adds_up().await;
 }
