@@ -11,7 +11,7 @@ use crate::shop::{Arrangement, Shop, new_user};
 use crate::subscription::Subscription;
 
 const BUYERS: usize = 10;
-const SKU: i64 = 1_625_903;
+const SKU: i64 = 139_275_865;
 const CHECKOUT: &str = "mutation($key: String!) {
     checkout(input: {idempotencyKey: $key}) { order { id } userErrors { code } }
 }";

@@ -10,7 +10,7 @@ use tonic::Code;
 
 use crate::shop::{Shop, new_user};
 
-const SKU: i64 = 1_625_903;
+const SKU: i64 = 139_275_865;
 
 fn order_of(user: i64, count: u32) -> OrderCreateRequest {
     let item = Item {

@@ -212,6 +212,8 @@ pub(crate) fn command(state: &Path, offset: u16) -> Command {
         .arg("--state-dir")
         .arg(state)
         .args(["--port-offset", &offset.to_string()]);
+    // The playground's bundle is found from the project's root, as `make run` finds it.
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
     command
         .env_remove("DATABASE_URL")
         .env_remove("KAFKA_BROKERS")

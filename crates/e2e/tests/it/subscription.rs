@@ -77,7 +77,7 @@ impl Subscription {
 }
 
 const CREATE: &str =
-    "mutation { createOrder(input: {lines: [{sku: \"1625903\", count: 1}]}) { order { id } } }";
+    "mutation { createOrder(input: {lines: [{sku: \"139275865\", count: 1}]}) { order { id } } }";
 const PAY: &str = "mutation($id: ID!) { payOrder(input: {orderId: $id}) { order { status } userErrors { code } } }";
 const WATCH: &str = "subscription($id: ID!, $after: Cursor) {
     orderEvents(orderId: $id, after: $after) {
