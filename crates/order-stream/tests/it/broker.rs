@@ -21,7 +21,10 @@ async fn a_reader_outlives_the_broker_and_health_says_so() {
         (!process.health.missing().is_empty()).then_some(())
     })
     .await;
-    assert!(process.health.is_ready(), "queries go on without the broker");
+    assert!(
+        process.health.is_ready(),
+        "queries go on without the broker"
+    );
     assert!(process.stream.end_cursor().await.is_err());
 
     broker.restart().await;

@@ -7,17 +7,34 @@ use testkit::{TestTokens, database, topic};
 #[tokio::test]
 async fn two_tests_never_share_a_database() {
     let (first, second) = tokio::join!(database(Database::Notifier), database(Database::Notifier));
-    first.db.execute_unprepared("create table mine (n int)").await.unwrap();
-    assert!(second.db.execute_unprepared("select * from mine").await.is_err());
+    first
+        .db
+        .execute_unprepared("create table mine (n int)")
+        .await
+        .unwrap();
+    assert!(
+        second
+            .db
+            .execute_unprepared("select * from mine")
+            .await
+            .is_err()
+    );
     for made in [&first, &second] {
-        let status = migrations::status(&made.db, Database::Notifier).await.unwrap();
+        let status = migrations::status(&made.db, Database::Notifier)
+            .await
+            .unwrap();
         assert!(status.iter().all(|(_, applied)| *applied), "{status:?}");
     }
 }
 
 #[tokio::test]
 async fn every_migration_goes_down_and_up_again() {
-    for kind in [Database::Loms, Database::Cart, Database::Comments, Database::Notifier] {
+    for kind in [
+        Database::Loms,
+        Database::Cart,
+        Database::Comments,
+        Database::Notifier,
+    ] {
         let made = database(kind).await;
         migrations::down(&made.db, kind).await.unwrap();
         let status = migrations::status(&made.db, kind).await.unwrap();
@@ -35,6 +52,14 @@ async fn a_topic_is_there_when_it_is_given_out() {
 fn a_test_token_is_believed_by_its_verifier_alone() {
     let (ours, others) = (TestTokens::default(), TestTokens::default());
     let token = ours.customer(7);
-    assert_eq!(ours.verifier.verify(token.expose()).unwrap().user.unwrap().get(), 7);
+    assert_eq!(
+        ours.verifier
+            .verify(token.expose())
+            .unwrap()
+            .user
+            .unwrap()
+            .get(),
+        7
+    );
     assert!(others.verifier.verify(token.expose()).is_err());
 }
