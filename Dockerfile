@@ -17,7 +17,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --home-dir /app --create-home marketplace
+    && useradd --system --uid 10001 --home-dir /app --create-home marketplace \
+    && install -d -o marketplace /app/state
 WORKDIR /app
 COPY --from=build /marketplace /usr/local/bin/marketplace
 COPY --from=playground /build/router/web/dist /app/playground

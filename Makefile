@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-all test lint cover gen compose-schema playground contract bench doctor clean-data
+.PHONY: help run run-processes run-all test lint cover gen compose-schema playground contract bench doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,7 +11,10 @@ help: ## Show this list
 run: playground ## Build, then start everything in one process; Ctrl-C stops it
 	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace up
 
-run-all: ## The full stack in containers (needs a Docker engine with compose)
+run-processes: playground ## The same with a process for each service, each of which may be killed
+	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace up --processes
+
+run-all: ## The full stack in containers, from compose.yaml (needs Docker)
 	docker compose up --build
 
 test: playground ## Every test, on a real Postgres and a real Kafka that end with the run

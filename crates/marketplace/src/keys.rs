@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::clock::Clock;
@@ -61,9 +62,20 @@ impl Keys {
     }
 }
 
+/// Loads a key or makes it. Two processes that start together may both want to make it: the later one finds the file
+/// there, perhaps half written, and looks again.
 fn load(path: &Path, clock: &Clock) -> anyhow::Result<Signer> {
-    Signer::load_or_create(path, clock.clone())
-        .with_context(|| format!("the key {}", path.display()))
+    let mut tries = 5;
+    loop {
+        match Signer::load_or_create(path, clock.clone()) {
+            Ok(signer) => return Ok(signer),
+            Err(error) if tries == 0 => {
+                return Err(error).with_context(|| format!("the key {}", path.display()));
+            }
+            Err(_) => tries -= 1,
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn read_jwks(path: &Path) -> anyhow::Result<Vec<serde_json::Value>> {
