@@ -1,0 +1,234 @@
+//! Who calls: JSON Web Tokens signed with Ed25519 (or RS256), checked against a JWK set.
+//!
+//! Algorithms, issuer and audience are pinned; a token without `exp`, with `none` or with an unknown key id is
+//! refused. Source: RFC 7519, RFC 8725.
+
+mod sign;
+mod verify;
+
+use std::io;
+
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, header::AUTHORIZATION};
+use schema::{code::ErrorCode, id::UserId};
+use serde::{Deserialize, Serialize};
+
+pub use self::{sign::Signer, verify::Verifier};
+use crate::fault::Coded;
+
+const ISSUER: &str = "marketplace";
+const AUDIENCE: &str = "marketplace";
+
+/// What a token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Act as oneself.
+    Customer,
+    /// See and change what belongs to others.
+    Ops,
+}
+
+/// A set of scopes, written as in the `scope` claim: names divided by blanks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes {
+    /// Scope `customer`.
+    pub customer: bool,
+    /// Scope `ops`.
+    pub ops: bool,
+}
+
+impl Scopes {
+    /// A buyer.
+    pub const CUSTOMER: Self = Self {
+        customer: true,
+        ops: false,
+    };
+    /// An operator, who is a buyer too.
+    pub const OPS: Self = Self {
+        customer: true,
+        ops: true,
+    };
+
+    /// Whether `scope` is in the set.
+    #[must_use]
+    pub const fn has(self, scope: Scope) -> bool {
+        match scope {
+            Scope::Customer => self.customer,
+            Scope::Ops => self.ops,
+        }
+    }
+
+    fn claim(self) -> String {
+        let names = [(self.customer, "customer"), (self.ops, "ops")];
+        names
+            .into_iter()
+            .filter_map(|(on, name)| on.then_some(name))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn from_claim(claim: &str) -> Self {
+        let has = |name| claim.split(' ').any(|scope| scope == name);
+        Self {
+            customer: has("customer"),
+            ops: has("ops"),
+        }
+    }
+}
+
+/// Why a caller may not do what it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// No valid token.
+    #[error("a valid token is needed")]
+    Unauthenticated,
+    /// The scope is missing.
+    #[error("the token does not allow this")]
+    Forbidden,
+}
+
+impl Coded for Denied {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unauthenticated => ErrorCode::Unauthenticated,
+            Self::Forbidden => ErrorCode::Forbidden,
+        }
+    }
+}
+
+/// The caller, as a checked token describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The user; absent for a service.
+    pub user: Option<UserId>,
+    /// What the token allows.
+    pub scopes: Scopes,
+    /// When the token ends.
+    pub expires_at: DateTime<Utc>,
+    /// The calling service, when it is one.
+    pub service: Option<String>,
+}
+
+impl Principal {
+    /// The user who calls.
+    ///
+    /// # Errors
+    /// [`Denied::Unauthenticated`] for a service that acts for nobody.
+    pub fn user(&self) -> Result<UserId, Denied> {
+        self.user.ok_or(Denied::Unauthenticated)
+    }
+
+    /// Whether the caller is an operator.
+    #[must_use]
+    pub const fn is_ops(&self) -> bool {
+        self.scopes.ops
+    }
+
+    /// Whether the caller may read what belongs to `owner`.
+    #[must_use]
+    pub fn may_read(&self, owner: UserId) -> bool {
+        self.scopes.ops || self.user == Some(owner)
+    }
+}
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    scope: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// Why a token is refused. The text names no part of the token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Malformed, of another issuer or audience, badly signed, ended, or by an unknown key.
+    #[error("the token is not valid: {0}")]
+    Invalid(&'static str),
+    /// The key set cannot be read.
+    #[error("the key set is not valid: {0}")]
+    Keys(String),
+    /// The key file cannot be read or written.
+    #[error("key file: {0}")]
+    File(#[from] io::Error),
+}
+
+impl Coded for TokenError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Invalid(_) => ErrorCode::Unauthenticated,
+            Self::Keys(_) | Self::File(_) => ErrorCode::Internal,
+        }
+    }
+}
+/// The token of an `Authorization: Bearer …` header.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+    use jsonwebtoken::jwk::JwkSet;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    fn clock() -> Clock {
+        Clock::manual(DateTime::from_timestamp(1_700_000_000, 0).unwrap())
+    }
+
+    fn pair() -> (Signer, Verifier, Clock) {
+        let clock = clock();
+        let signer = Signer::generate(clock.clone());
+        let set = JwkSet {
+            keys: vec![signer.jwk()],
+        };
+        let verifier = Verifier::new(&set, clock.clone()).unwrap();
+        (signer, verifier, clock)
+    }
+
+    #[test]
+    fn a_signed_token_gives_its_principal_until_it_ends() {
+        let (signer, verifier, clock) = pair();
+        let user = UserId::try_from(7).unwrap();
+        let token = signer.user_token(user, Scopes::CUSTOMER, Duration::from_secs(60));
+        let principal = verifier.verify(token.expose()).unwrap();
+        assert_eq!((principal.user, principal.is_ops()), (Some(user), false));
+        clock.advance(Duration::from_secs(60));
+        assert!(
+            verifier.verify(token.expose()).is_err(),
+            "a token ends at its second"
+        );
+    }
+
+    #[test]
+    fn a_token_of_another_key_or_without_a_signature_is_refused() {
+        let (_, verifier, clock) = pair();
+        let stranger = Signer::generate(clock);
+        let token = stranger.user_token(
+            UserId::try_from(1).unwrap(),
+            Scopes::OPS,
+            Duration::from_secs(60),
+        );
+        assert!(verifier.verify(token.expose()).is_err());
+        let parts: Vec<&str> = token.expose().split('.').collect();
+        let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        assert!(verifier.verify(&format!("{none}.{}.", parts[1])).is_err());
+    }
+
+    #[test]
+    fn a_service_token_has_no_user() {
+        let (signer, verifier, _) = pair();
+        let token = signer.service_token("router", Duration::from_secs(60));
+        let principal = verifier.verify(token.expose()).unwrap();
+        assert_eq!(principal.service.as_deref(), Some("router"));
+        assert_eq!(principal.user(), Err(Denied::Unauthenticated));
+    }
+}
