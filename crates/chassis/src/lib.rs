@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod fault;
 pub mod graphql;
+pub mod grpc;
 pub mod health;
 pub mod kafka;
 pub mod listen;

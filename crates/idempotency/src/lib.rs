@@ -2,6 +2,7 @@
 
 mod call;
 pub mod graphql;
+pub mod grpc;
 mod store;
 
 use chassis::{fault::Coded, postgres::StoreError};

@@ -51,7 +51,7 @@ pub enum Command {
     Cart,
     /// Run the order service: gRPC (8083), subgraph (4102), relay to Kafka
     Loms,
-    /// Run the comments subgraph (4103)
+    /// Run the comments service: gRPC (8085), subgraph (4103)
     Comments,
     /// Run the notifier, a consumer of the order events
     Notifier,
@@ -148,8 +148,8 @@ Settings: defaults, then marketplace.toml, then MARKETPLACE_* variables, then fl
 comments.edit_window is MARKETPLACE_COMMENTS_EDIT_WINDOW.
 
 Ports: 4000 GraphQL and playground, 4001 admin, 8080 cart REST, 8081 and 8084 order gateway,
-8082 product service, 8083 order gRPC, 8086 comments gateway, 4101-4103 separate subgraphs,
-9092 Kafka, 5433 Postgres. All on 127.0.0.1.";
+8082 product service, 8083 order gRPC, 8085 comments gRPC, 8086 comments gateway,
+4101-4103 separate subgraphs, 9092 Kafka, 5433 Postgres. All on 127.0.0.1.";
 
 const UP: &str = "\
 `up` uses what is there and starts what is not:

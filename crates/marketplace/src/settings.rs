@@ -238,6 +238,11 @@ impl Settings {
             ),
             listener("the product service", "product.listen", self.product.listen),
             listener("order gRPC", "loms.grpc_listen", self.loms.grpc_listen),
+            listener(
+                "comments gRPC",
+                "comments.grpc_listen",
+                self.comments.grpc_listen,
+            ),
         ];
         if separate {
             listeners.extend([
@@ -272,6 +277,7 @@ impl Settings {
             ("router.rest.comments_listen", &mut rest.comments_listen),
             ("product.listen", &mut self.product.listen),
             ("loms.grpc_listen", &mut self.loms.grpc_listen),
+            ("comments.grpc_listen", &mut self.comments.grpc_listen),
             ("subgraphs.cart_listen", &mut self.subgraphs.cart_listen),
             ("subgraphs.loms_listen", &mut self.subgraphs.loms_listen),
             (

@@ -1,13 +1,15 @@
-//! Puts the comments service together: a pool a shard, use cases, schema.
+//! Puts the comments service together: a pool a shard, use cases, gRPC, schema.
 //!
 //! Nothing is contacted at the start: a shard is dialled when first needed, and comes back by itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
+    grpc::{BeyondLoopback, ReflectionError, check_reach},
     health::Health,
+    listen,
     postgres::{self, StoreError},
     principal::Verifier,
     tasks::Tasks,
@@ -16,7 +18,7 @@ use futures::future::try_join_all;
 use sea_orm::DatabaseConnection;
 
 use crate::{
-    comment::Comments,
+    comment::{Comments, grpc},
     config::Config,
     schema,
     shard::{BadShardCount, Shards},
@@ -43,6 +45,15 @@ pub enum StartError {
     /// The database's settings are wrong.
     #[error(transparent)]
     Postgres(#[from] StoreError),
+    /// gRPC cannot listen.
+    #[error(transparent)]
+    Listen(#[from] listen::Error),
+    /// gRPC takes the user from the call, so it must not be reachable from elsewhere by accident.
+    #[error(transparent)]
+    BeyondLoopback(#[from] BeyondLoopback),
+    /// The reflection service cannot read the descriptors.
+    #[error("gRPC reflection: {0}")]
+    Reflection(#[from] ReflectionError),
 }
 
 /// A running comments service.
@@ -50,6 +61,7 @@ pub enum StartError {
 pub struct Service {
     comments: Comments,
     subgraph: LocalSubgraph,
+    grpc_address: Option<SocketAddr>,
 }
 
 impl Service {
@@ -63,27 +75,46 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
+        check_reach(
+            "comments",
+            config.grpc_listen,
+            config.grpc_compat_beyond_loopback,
+        )?;
+        let listener = listen::bind(config.grpc_listen, "comments.grpc_listen").await?;
+        let grpc_address = listener.local_addr().ok();
         let connect = config
             .databases
             .iter()
             .map(|database| postgres::connect(&dependencies.postgres, database));
         let connections: Vec<DatabaseConnection> = try_join_all(connect).await?;
         let shards = Arc::new(Shards::new(connections)?);
-        watch::start(Arc::clone(&shards), health.component("comments"), tasks);
-        Ok(Self::over(
-            shards,
-            config.edit_window,
-            dependencies.clock,
-            tasks,
-        ))
+        let over = Arc::clone(&shards);
+        let service = Self::over(over, config.edit_window, dependencies.clock, tasks);
+        let server = grpc::Server::new(service.comments(), &config);
+        let reporter = grpc::serve(server, listener, &config, tasks)?;
+        watch::start(shards, health.component("comments"), reporter, tasks);
+        Ok(Self {
+            grpc_address,
+            ..service
+        })
     }
 
-    /// Builds the service over shards that are connected already.
+    /// Builds the service over shards that are connected already, without a socket.
     #[must_use]
     pub fn over(shards: Arc<Shards>, edit_window: Duration, clock: Clock, tasks: &Tasks) -> Self {
         let comments = Comments::new(shards, clock, edit_window);
         let subgraph = LocalSubgraph::new("comments", schema::build(comments.clone(), tasks));
-        Self { comments, subgraph }
+        Self {
+            comments,
+            subgraph,
+            grpc_address: None,
+        }
+    }
+
+    /// Where gRPC listens; none for a service without a socket.
+    #[must_use]
+    pub const fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc_address
     }
 
     /// The use cases, for a transport other than GraphQL.

@@ -1,6 +1,9 @@
 //! Settings of the comments service.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,17 @@ pub struct Config {
     /// The shards' databases, by shard index. A SKU's shard depends on how many there are: never change the number
     /// of a system that holds comments.
     pub databases: Vec<String>,
+    /// Where gRPC listens.
+    pub grpc_listen: SocketAddr,
+    /// gRPC takes the user from the call, as its older clients need. Beyond loopback that must be allowed here.
+    pub grpc_compat_beyond_loopback: bool,
+    /// The most gRPC calls at work at once; more are refused with `RESOURCE_EXHAUSTED`.
+    pub grpc_calls: usize,
+    /// The most bytes of one gRPC request; a comment of 255 characters has at most about 1 KiB.
+    pub grpc_message_bytes: usize,
+    /// The longest that one gRPC call may take; a shorter `grpc-timeout` wins.
+    #[serde(with = "humantime_serde")]
+    pub call_timeout: Duration,
 }
 
 impl Default for Config {
@@ -21,6 +35,11 @@ impl Default for Config {
         Self {
             edit_window: Duration::from_secs(15 * 60),
             databases: vec!["comments_0".to_owned(), "comments_1".to_owned()],
+            grpc_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8085)),
+            grpc_compat_beyond_loopback: false,
+            grpc_calls: 512,
+            grpc_message_bytes: 16 << 10,
+            call_timeout: Duration::from_secs(10),
         }
     }
 }

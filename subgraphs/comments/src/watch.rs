@@ -1,11 +1,11 @@
-//! Asks the shards whether they are there, for the readiness probe.
+//! Asks the shards whether they are there, for the readiness probe and for gRPC's health.
 //!
 //! The service is ready while any shard answers: the others' products are refused one by one, and taking the whole
 //! process out would take the shard that works with it.
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::{health::Component, postgres::StoreError, tasks::Tasks};
+use chassis::{grpc::Reporter, health::Component, postgres::StoreError, tasks::Tasks};
 use futures::future::join_all;
 use sea_orm::ConnectionTrait as _;
 
@@ -14,27 +14,32 @@ use crate::shard::{Shard, Shards};
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Starts the watch; it ends with the process.
-pub(crate) fn start(shards: Arc<Shards>, component: Component, tasks: &Tasks) {
+pub(crate) fn start(shards: Arc<Shards>, component: Component, reporter: Reporter, tasks: &Tasks) {
     let token = tasks.token();
+    let drained = reporter.clone();
     let watch = async move {
         loop {
-            report(&shards, &component).await;
+            let is_serving = report(&shards, &component).await;
+            reporter.set(is_serving).await;
             tokio::time::sleep(INTERVAL).await;
         }
     };
     tasks.spawn("comments shard watch", async move {
         // `report` only reads, so it may be dropped anywhere.
         token.run_until_cancelled(watch).await;
+        drained.set(false).await;
     });
 }
 
-async fn report(shards: &Shards, component: &Component) {
+async fn report(shards: &Shards, component: &Component) -> bool {
     let answers = join_all(shards.all().map(ask)).await;
-    if answers.iter().any(|answer| *answer) {
-        component.up()
+    let any = answers.iter().any(|answer| *answer);
+    if any {
+        component.up();
     } else {
-        component.down("no shard answers")
+        component.down("no shard answers");
     }
+    any
 }
 
 async fn ask(shard: &Shard) -> bool {

@@ -8,6 +8,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
+    grpc::{BeyondLoopback, ReflectionError, Reporter, check_reach},
     health::{Component, Health},
     kafka, listen,
     postgres::{self, StoreError},
@@ -15,7 +16,6 @@ use chassis::{
     tasks::Tasks,
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
-use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{config::Config, grpc, order::Orders, schema, stock::Stocks};
 
@@ -23,8 +23,6 @@ use crate::{config::Config, grpc, order::Orders, schema, stock::Stocks};
 const DATABASE: &str = "loms";
 /// How often the database is asked whether it answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
-/// The names under which gRPC's health is asked for; the empty one is the server as a whole.
-const SERVICES: [&str; 3] = ["", "loms.Loms", "Loms"];
 
 /// What the order service is given.
 #[derive(Debug, Clone)]
@@ -49,14 +47,11 @@ pub enum StartError {
     #[error(transparent)]
     Listen(#[from] listen::Error),
     /// gRPC takes the user from the call, so it must not be reachable from elsewhere by accident.
-    #[error(
-        "loms.grpc_listen is {0}, and gRPC believes its clients: listen on loopback, or set \
-         `loms.grpc_compat_beyond_loopback` to true"
-    )]
-    BeyondLoopback(SocketAddr),
+    #[error(transparent)]
+    BeyondLoopback(#[from] BeyondLoopback),
     /// The reflection service cannot read the descriptors.
     #[error("gRPC reflection: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
+    Reflection(#[from] ReflectionError),
 }
 
 /// A running order service.
@@ -92,7 +87,8 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        check_profile(&config)?;
+        let is_allowed = config.grpc_compat_beyond_loopback;
+        check_reach("loms", config.grpc_listen, is_allowed)?;
         let Dependencies { kafka, clock, .. } = dependencies;
         let listener = listen::bind(config.grpc_listen, "loms.grpc_listen").await?;
         let grpc_address = listener.local_addr().unwrap_or(config.grpc_listen);
@@ -131,50 +127,22 @@ impl Service {
     }
 }
 
-fn check_profile(config: &Config) -> Result<(), StartError> {
-    if config.grpc_listen.ip().is_loopback() {
-        return Ok(());
-    }
-    if !config.grpc_compat_beyond_loopback {
-        return Err(StartError::BeyondLoopback(config.grpc_listen));
-    }
-    tracing::warn!(
-        listen = %config.grpc_listen,
-        "gRPC believes whoever reaches it: keep the network closed"
-    );
-    Ok(())
-}
-
 /// Asks the database at intervals and tells readiness and gRPC's health.
-fn start_probe(
-    db: DatabaseConnection,
-    reporter: HealthReporter,
-    component: Component,
-    tasks: &Tasks,
-) {
+fn start_probe(db: DatabaseConnection, reporter: Reporter, component: Component, tasks: &Tasks) {
     let token = tasks.token();
     tasks.spawn("loms probe", async move {
         let mut ticks = tokio::time::interval(PROBE_INTERVAL);
         while token.run_until_cancelled(ticks.tick()).await.is_some() {
-            let status = match db.execute_unprepared("select 1").await {
-                Ok(_) => {
-                    component.up();
-                    ServingStatus::Serving
-                }
+            let answer = db.execute_unprepared("select 1").await;
+            match &answer {
+                Ok(_) => component.up(),
                 Err(error) => {
                     component.down("the database `loms` does not answer");
                     tracing::debug!(%error, "probe");
-                    ServingStatus::NotServing
                 }
-            };
-            for service in SERVICES {
-                reporter.set_service_status(service, status).await;
             }
+            reporter.set(answer.is_ok()).await;
         }
-        for service in SERVICES {
-            reporter
-                .set_service_status(service, ServingStatus::NotServing)
-                .await;
-        }
+        reporter.set(false).await;
     });
 }

@@ -14,8 +14,8 @@ use testkit::eventually;
 use tokio::sync::OnceCell;
 
 /// The ports of a marketplace before they are moved.
-const PORTS: [u16; 13] = [
-    4000, 4001, 4101, 4102, 4103, 5433, 8080, 8081, 8082, 8083, 8084, 8086, 9092,
+const PORTS: [u16; 14] = [
+    4000, 4001, 4101, 4102, 4103, 5433, 8080, 8081, 8082, 8083, 8084, 8085, 8086, 9092,
 ];
 
 /// How the services are arranged.

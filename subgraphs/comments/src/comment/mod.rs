@@ -1,6 +1,7 @@
 //! Comments: rules, use cases, lists, and their part of the graph.
 //!
-//! [`domain`] decides, `store` reads and writes one shard, the use cases put both together, `graphql` translates.
+//! [`domain`] decides, `store` reads and writes one shard, the use cases put both together, `graphql` and `grpc`
+//! translate.
 //! Invariant: a refusal is a [`CommentError`]; anything else is a fault and tells a client nothing of the database.
 
 mod add;
@@ -9,6 +10,7 @@ pub mod domain;
 mod edit;
 mod find;
 pub(crate) mod graphql;
+pub(crate) mod grpc;
 mod list;
 pub(crate) mod loader;
 mod store;

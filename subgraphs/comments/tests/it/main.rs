@@ -4,6 +4,7 @@
 
 mod edit;
 mod graph;
+mod grpc;
 mod keys;
 mod lists;
 mod sdl;

@@ -166,6 +166,7 @@ async fn a_started_service_is_ready_once_a_shard_answers() {
     let (tasks, health) = (Tasks::new(), Health::new());
     let config = Config {
         databases: vec![database.name.clone(), "no_such_database".to_owned()],
+        grpc_listen: ([127, 0, 0, 1], 0).into(),
         ..Config::default()
     };
     let dependencies = Dependencies {

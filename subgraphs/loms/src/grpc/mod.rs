@@ -3,28 +3,17 @@
 //! Clients of this face are trusted to say for whom they call (the compatibility profile), so it listens on loopback
 //! unless told otherwise. Every call has a deadline and a place among a bounded number of calls.
 
-mod call;
 mod serve;
 
 use ::schema::code::ErrorCode;
 use chassis::fault::{self, Coded};
+pub(crate) use chassis::grpc::Invalid;
 
 pub(crate) use self::serve::{Server, serve};
 use crate::{
     order::{self, Refusal},
     stock,
 };
-
-/// A request that breaks the contract's rules, in the words that its clients know.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Invalid(pub(crate) String);
-
-impl Invalid {
-    pub(crate) fn not_positive(field: &str) -> Self {
-        Self(format!("invalid {field}: value must be greater than 0"))
-    }
-}
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,22 +28,16 @@ pub(crate) enum Failure {
     Order(order::Error),
     #[error(transparent)]
     Stock(stock::Error),
-    #[error("the call's time is over")]
-    Late,
-    #[error("too many calls at once")]
-    Busy,
 }
 
 impl Coded for Failure {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Invalid(_) => ErrorCode::InvalidArgument,
+            Self::Invalid(error) => error.code(),
             Self::Refused { refusal, .. } => refusal.code(),
             Self::NoStock => ErrorCode::NotFound,
             Self::Order(error) => error.code(),
             Self::Stock(error) => error.code(),
-            Self::Late => ErrorCode::DeadlineExceeded,
-            Self::Busy => ErrorCode::Overloaded,
         }
     }
 }
@@ -64,7 +47,7 @@ impl From<Failure> for tonic::Status {
         let replayed = matches!(failure, Failure::Refused { replayed: true, .. });
         let mut status = fault::status(failure);
         if replayed {
-            call::mark_replayed(status.metadata_mut());
+            idempotency::grpc::mark_replayed(status.metadata_mut());
         }
         status
     }

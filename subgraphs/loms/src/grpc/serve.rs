@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ::schema::proto::{
-    FILE_DESCRIPTOR_SET,
     alias::loms_server::{Loms as Alias, LomsServer as AliasServer},
     loms::{
         OrderCancelRequest, OrderCancelResponse, OrderCreateRequest, OrderCreateResponse,
@@ -12,24 +11,24 @@ use ::schema::proto::{
         loms_server::{Loms, LomsServer},
     },
 };
-use chassis::tasks::Tasks;
-use idempotency::Answered;
-use tokio::net::TcpListener;
-use tonic::{
-    Request, Response, Status,
-    transport::server::{Router, TcpIncoming},
+use chassis::{
+    grpc::{Bounds, ReflectionError, Reporter},
+    tasks::Tasks,
 };
-use tonic_health::server::HealthReporter;
+use idempotency::{Answered, KEY_HEADER, grpc::answer};
+use tokio::net::TcpListener;
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
-use super::call::{self, Bounds};
+use super::{Failure, Invalid};
 use crate::{
+    access::{Access, Caller},
     config::Config,
     order::{self, Orders},
     stock::{self, Stocks},
 };
 
-/// Streams that one connection may have open; more wait at the client.
-const STREAMS: u32 = 256;
+/// The names of the service.
+const NAMES: [&str; 2] = ["loms.Loms", "Loms"];
 
 /// The handlers. Clones share the bounds.
 #[derive(Debug, Clone)]
@@ -49,14 +48,21 @@ impl Server {
         }
     }
 
+    async fn run<T>(
+        &self,
+        metadata: &MetadataMap,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Status> {
+        self.bounds.run(metadata, call).await
+    }
+
     async fn create(
         &self,
         request: Request<OrderCreateRequest>,
     ) -> Result<Response<OrderCreateResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        let create =
-            async { order::grpc::create(&self.orders, call::caller(&metadata)?, request).await };
-        self.bounds.run(&metadata, create).await.map(call::answer)
+        let create = async { order::grpc::create(&self.orders, caller(&metadata)?, request).await };
+        self.run(&metadata, create).await.map(answer)
     }
 
     async fn info(
@@ -68,7 +74,7 @@ impl Server {
             let id = order::grpc::order_id(request.order_id, "OrderInfoRequest.OrderId")?;
             order::grpc::info(&self.orders, id).await
         };
-        self.bounds.run(&metadata, info).await.map(Response::new)
+        self.run(&metadata, info).await.map(Response::new)
     }
 
     async fn pay(
@@ -78,14 +84,14 @@ impl Server {
         let (metadata, _, request) = request.into_parts();
         let pay = async {
             let id = order::grpc::order_id(request.order_id, "OrderPayRequest.OrderId")?;
-            let paid = self.orders.pay(&call::caller(&metadata)?, id).await?;
+            let paid = self.orders.pay(&caller(&metadata)?, id).await?;
             order::grpc::done(&paid)?;
             Ok(Answered {
                 answer: OrderPayResponse {},
                 replayed: paid.replayed,
             })
         };
-        self.bounds.run(&metadata, pay).await.map(call::answer)
+        self.run(&metadata, pay).await.map(answer)
     }
 
     async fn cancel(
@@ -95,14 +101,14 @@ impl Server {
         let (metadata, _, request) = request.into_parts();
         let cancel = async {
             let id = order::grpc::order_id(request.order_id, "OrderCancelRequest.OrderId")?;
-            let cancelled = self.orders.cancel(&call::caller(&metadata)?, id).await?;
+            let cancelled = self.orders.cancel(&caller(&metadata)?, id).await?;
             order::grpc::done(&cancelled)?;
             Ok(Answered {
                 answer: OrderCancelResponse {},
                 replayed: cancelled.replayed,
             })
         };
-        self.bounds.run(&metadata, cancel).await.map(call::answer)
+        self.run(&metadata, cancel).await.map(answer)
     }
 
     async fn stock(
@@ -111,7 +117,7 @@ impl Server {
     ) -> Result<Response<StocksInfoResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
         let stock = stock::grpc::info(&self.stocks, request.sku);
-        self.bounds.run(&metadata, stock).await.map(Response::new)
+        self.run(&metadata, stock).await.map(Response::new)
     }
 }
 
@@ -161,41 +167,26 @@ macro_rules! handlers {
 handlers!(Loms);
 handlers!(Alias);
 
+/// The caller as its metadata describes it: a client of the compatibility profile, which may change any order.
+fn caller(metadata: &MetadataMap) -> Result<Caller, Failure> {
+    let bad_key = |bad| Invalid(format!("invalid metadata {KEY_HEADER}: {bad}"));
+    Ok(Caller {
+        key: idempotency::grpc::key(metadata).map_err(bad_key)?,
+        traceparent: chassis::grpc::traceparent(metadata).map(str::to_owned),
+        ..Caller::plain(Access::Everybody)
+    })
+}
+
 /// Serves until the tasks' token; calls in flight end first. The reporter lets the prober tell gRPC's health.
 pub(crate) fn serve(
     server: Server,
     listener: TcpListener,
     config: &Config,
     tasks: &Tasks,
-) -> Result<HealthReporter, tonic_reflection::server::Error> {
-    let (reporter, health) = tonic_health::server::health_reporter();
+) -> Result<Reporter, ReflectionError> {
     let bytes = config.grpc_message_bytes;
-    let routes: Router = tonic::transport::Server::builder()
-        .max_concurrent_streams(STREAMS)
-        .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
+    let routes = chassis::grpc::server()
         .add_service(LomsServer::new(server.clone()).max_decoding_message_size(bytes))
-        .add_service(AliasServer::new(server).max_decoding_message_size(bytes))
-        .add_service(health)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?);
-    let token = tasks.token();
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    tasks.spawn("loms grpc", async move {
-        let served = routes
-            .serve_with_incoming_shutdown(incoming, token.cancelled_owned())
-            .await;
-        if let Err(error) = served {
-            tracing::error!(error = %chassis::fault::chain(&error), "gRPC has stopped");
-        }
-    });
-    Ok(reporter)
-}
-
-fn reflection<'a>() -> tonic_reflection::server::Builder<'a> {
-    tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .with_service_name("loms.Loms")
-        .with_service_name("Loms")
-        .with_service_name("grpc.health.v1.Health")
+        .add_service(AliasServer::new(server).max_decoding_message_size(bytes));
+    chassis::grpc::serve("loms grpc", &NAMES, routes, listener, tasks)
 }
