@@ -65,7 +65,7 @@ async fn production_refuses_what_the_demo_lives_on() {
 async fn a_stop_leaves_no_process_and_the_second_start_is_quick() {
     let folder = TempDir::new().unwrap();
     let offset = free_offset();
-    let first = Shop::start_in(folder.path(), Arrangement::Together, offset).await;
+    let first = Shop::start_in(folder.path(), Arrangement::Together, offset, &[]).await;
     let processes = first.processes();
     assert!(
         processes.len() >= 3,
@@ -80,7 +80,7 @@ async fn a_stop_leaves_no_process_and_the_second_start_is_quick() {
     assert!(left.is_empty(), "left behind: {left:?}");
 
     let started = Instant::now();
-    let second = Shop::start_in(folder.path(), Arrangement::Together, offset).await;
+    let second = Shop::start_in(folder.path(), Arrangement::Together, offset, &[]).await;
     let took = started.elapsed();
     // The promise is 5 s on a quiet machine; the tests' machine is not quiet.
     assert!(

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
 mod crash;
+mod deaf_proxy;
 mod graphql;
 mod grpc;
 mod launcher;

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use dev_services::child::{Output, Supervised};
-use dev_services::process::{Identity, Signal, send};
+use dev_services::process::{Identity, Signal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::eventually;
 use tokio::sync::OnceCell;
 
 /// The ports of a marketplace before they are moved.
@@ -49,15 +48,21 @@ impl Shop {
     /// Starts one and waits until it is ready.
     pub(crate) async fn start(arrangement: Arrangement) -> Self {
         let folder = TempDir::with_prefix("marketplace-e2e-").unwrap().keep();
-        Self::start_in(&folder, arrangement, free_offset()).await
+        Self::start_in(&folder, arrangement, free_offset(), &[]).await
     }
 
-    /// Starts one in a folder that may hold an earlier one's data.
-    pub(crate) async fn start_in(folder: &Path, arrangement: Arrangement, offset: u16) -> Self {
+    /// Starts one in a folder that may hold an earlier one's data, with settings of its own.
+    pub(crate) async fn start_in(
+        folder: &Path,
+        arrangement: Arrangement,
+        offset: u16,
+        set: &[String],
+    ) -> Self {
         install_tls();
         let (state, log) = (folder.join("state"), folder.join("up.log"));
         let mut command = command(&state, offset);
         command.arg("up");
+        command.args(set.iter().flat_map(|set| ["--set", set]));
         if arrangement == Arrangement::Processes {
             command.arg("--processes");
         }
@@ -127,18 +132,6 @@ impl Shop {
     /// The process of one service, with [`Arrangement::Processes`].
     pub(crate) fn service(&self, name: &str) -> Option<Identity> {
         Identity::find_running(&self.state.join("run").join(format!("{name}.pid")))
-    }
-
-    /// Kills a service with SIGKILL and waits until another process has taken its place.
-    pub(crate) async fn kill_service(&self, name: &'static str) {
-        let killed = self.service(name).expect("the service runs");
-        send(killed.pid, Signal::Kill);
-        eventually(
-            "the service is started again",
-            Duration::from_secs(20),
-            async || self.service(name).filter(|now| *now != killed),
-        )
-        .await;
     }
 
     /// Every process that this marketplace runs, itself included.
