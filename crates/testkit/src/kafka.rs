@@ -6,6 +6,7 @@ use dev_services::state::StateDir;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -60,6 +61,61 @@ async fn create_topic(brokers: &str, name: &str, partitions: i32) {
     for result in created {
         result.expect("a unique topic can be created");
     }
+}
+
+/// How many partitions each member of a settled consumer group has, fewest first; empty while the group settles.
+///
+/// # Panics
+/// When the broker does not answer.
+pub async fn assigned_partitions(group: &str) -> Vec<usize> {
+    let brokers = kafka().await;
+    let group = group.to_owned();
+    let ask = move || {
+        let client: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .create()
+            .expect("the settings are valid");
+        let listed = client.fetch_group_list(Some(&group), Duration::from_secs(10));
+        let listed = listed.expect("the broker answers");
+        let stable = listed.groups().iter().find(|one| one.state() == "Stable");
+        let members = stable.map_or(&[][..], |one| one.members());
+        let mut counts: Vec<_> = members
+            .iter()
+            .map(|member| member.assignment().map_or(0, assigned))
+            .collect();
+        counts.sort_unstable();
+        counts
+    };
+    tokio::task::spawn_blocking(ask)
+        .await
+        .expect("listing a group does not panic")
+}
+
+/// Reads a member's assignment: a version, then for each topic its name and its partitions.
+fn assigned(mut bytes: &[u8]) -> usize {
+    fn number<const N: usize>(bytes: &mut &[u8]) -> usize {
+        let (number, rest) = bytes
+            .split_first_chunk::<N>()
+            .expect("an assignment is whole");
+        *bytes = rest;
+        number
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+    }
+    if bytes.is_empty() {
+        return 0;
+    }
+    number::<2>(&mut bytes);
+    let topics = number::<4>(&mut bytes);
+    let mut partitions = 0;
+    for _ in 0..topics {
+        let name = number::<2>(&mut bytes);
+        bytes = &bytes[name..];
+        let count = number::<4>(&mut bytes);
+        bytes = &bytes[4 * count..];
+        partitions += count;
+    }
+    partitions
 }
 
 /// A broker that belongs to one test, which may kill it.

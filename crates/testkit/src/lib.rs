@@ -14,6 +14,6 @@ mod tokens;
 pub use database::{TestDatabase, database};
 pub use dev_services::port::free as free_port;
 pub use eventually::eventually;
-pub use kafka::{OwnKafka, kafka, topic, unique};
+pub use kafka::{OwnKafka, assigned_partitions, kafka, topic, unique};
 pub use services::{Services, postgres_url};
 pub use tokens::TestTokens;
