@@ -341,6 +341,12 @@ impl Settings {
                 "set cart.product_key and product.key",
             );
         }
+        if self.product.faults.enabled {
+            return refuse(
+                "wrong answers on purpose",
+                "leave product.faults.enabled unset or false",
+            );
+        }
         if is_default(&self.postgres.url, &plain.postgres.url) {
             return refuse(
                 "the default Postgres address and password",

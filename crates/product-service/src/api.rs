@@ -23,6 +23,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     catalogue::{Catalogue, Product},
     error::{ErrorBody, Refusal},
+    faults::{self, Injector},
 };
 
 /// The header that carries the key.
@@ -53,13 +54,23 @@ impl Modify for KeyScheme {
     }
 }
 
-/// All routes of the service but the health checks.
-pub fn routes(catalogue: Catalogue, key: Secret) -> Router {
-    let guarded = Router::new()
+/// All routes of the service but the health checks. With `injector`, product requests may be answered wrongly, and
+/// `/faults` says how; no document lists it, since no caller of the service may count on it.
+pub(crate) fn routes(catalogue: Catalogue, key: Secret, injector: Option<Injector>) -> Router {
+    let check_key = middleware::from_fn_with_state(Arc::new(key), check_key);
+    let mut guarded = Router::new()
         .route("/product/{sku}", get(find_product))
         .route("/product", get(list_products))
-        .route_layer(middleware::from_fn_with_state(Arc::new(key), check_key))
+        .route_layer(check_key.clone())
         .with_state(Arc::new(catalogue));
+    if let Some(injector) = injector {
+        let switch = Router::new()
+            .route("/faults", get(faults::show).put(faults::set))
+            .route_layer(check_key)
+            .with_state(injector.clone());
+        let inject = middleware::from_fn_with_state(injector, faults::inject);
+        guarded = guarded.route_layer(inject).merge(switch);
+    }
     Router::new()
         .merge(guarded)
         .merge(SwaggerUi::new("/docs").url("/swagger.json", Document::openapi()))

@@ -51,6 +51,10 @@ pub(crate) enum Refusal {
     NoSuchPath(String),
     #[error("method {0} is not allowed, but [GET] are")]
     WrongMethod(String),
+    #[error("this answer is wrong on purpose: see /faults")]
+    Injected(u16),
+    #[error("not a set of faults: {0}")]
+    BadFaults(String),
 }
 
 impl Refusal {
@@ -63,6 +67,14 @@ impl Refusal {
             Self::TooSmall { .. } => (StatusCode::UNPROCESSABLE_ENTITY, 609),
             Self::NoSuchPath(_) => (StatusCode::NOT_FOUND, 404),
             Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, 405),
+            Self::Injected(status) => {
+                let as_status = StatusCode::from_u16(*status);
+                (
+                    as_status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                    *status,
+                )
+            }
+            Self::BadFaults(_) => (StatusCode::UNPROCESSABLE_ENTITY, 601),
         }
     }
 }

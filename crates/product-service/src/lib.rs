@@ -2,18 +2,23 @@
 //!
 //! It speaks the newest generation of that service: `GET /product/{sku}`, `GET /product?count=&start_after_sku=`,
 //! the header `X-API-KEY`, errors as `{"code", "message"}`. The catalogue is read once at the start and never changes,
-//! so an answer depends on the request alone. Start reading at [`api`]. Source: docs/contracts.md §2.
+//! so an answer depends on the request alone, unless [`faults`] are switched on. Start reading at [`api`].
+//! Source: docs/contracts.md §2.
 
 pub mod api;
 mod catalogue;
 mod error;
+pub mod faults;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use chassis::{config::Secret, health::Health, listen, tasks::Tasks};
 use serde::{Deserialize, Serialize};
 
-pub use crate::catalogue::{Catalogue, Product};
+pub use crate::{
+    catalogue::{Catalogue, Product},
+    faults::Faults,
+};
 
 /// Settings of the product service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,6 +28,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The key that callers send in `X-API-KEY`.
     pub key: Secret,
+    /// Wrong answers on purpose; none by default.
+    pub faults: Faults,
 }
 
 impl Default for Config {
@@ -31,6 +38,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)),
             // The key that the contract names; it guards nothing.
             key: Secret::new("testToken".to_owned()),
+            faults: Faults::default(),
         }
     }
 }
@@ -57,7 +65,11 @@ impl Service {
     pub async fn start(config: Config, tasks: &Tasks, health: &Health) -> Result<Self, StartError> {
         let listener = listen::bind(config.listen, "product.listen").await?;
         let address = listener.local_addr().unwrap_or(config.listen);
-        let routes = api::routes(Catalogue::seeded(), config.key).merge(health.routes());
+        let injector = config.faults.enabled.then(|| {
+            faults::warn(&config.faults);
+            faults::Injector::new(config.faults, tasks.token())
+        });
+        let routes = api::routes(Catalogue::seeded(), config.key, injector).merge(health.routes());
         listen::serve("product-service", listener, routes, tasks);
         Ok(Self { address })
     }

@@ -1,9 +1,11 @@
 //! The product service over real HTTP. Source: docs/contracts.md §2.
 
+mod faults;
+
 use std::{net::SocketAddr, time::Duration};
 
 use chassis::{health::Health, tasks::Tasks};
-use product_service::{Config, Service, api::Document};
+use product_service::{Config, Faults, Service, api::Document};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
@@ -16,10 +18,15 @@ struct Running {
 
 impl Running {
     async fn start() -> Self {
+        Self::start_with(Faults::default()).await
+    }
+
+    async fn start_with(faults: Faults) -> Self {
         chassis::tls::install();
         let tasks = Tasks::default();
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            faults,
             ..Config::default()
         };
         let started = Service::start(config, &tasks, &Health::default()).await;
