@@ -62,7 +62,8 @@ impl Database {
             Self::Cart => steps![
                 "cart/0001_carts",
                 "cart/0002_checkouts",
-                "cart/0003_named_changes"
+                "cart/0003_named_changes",
+                "cart/0004_retention"
             ],
             Self::Comments => steps!["comments/0001_comments", "comments/0002_idempotency_keys"],
             Self::Notifier => steps!["notifier/0001_inbox"],

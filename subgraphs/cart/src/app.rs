@@ -28,7 +28,7 @@ use crate::{
         cache::CachedClient,
         http::{HttpClient, SetupError},
     },
-    schema,
+    retention, schema,
 };
 
 /// The database's name.
@@ -86,7 +86,9 @@ impl Service {
                 Store::Postgres => {
                     let db = postgres::connect(&dependencies.postgres, DATABASE).await?;
                     watch_postgres(db.clone(), tasks, health);
-                    let store = Arc::new(PostgresCarts::new(db));
+                    let carts = PostgresCarts::new(db);
+                    retention::start(carts.clone(), dependencies.clock, tasks);
+                    let store = Arc::new(carts);
                     (store.clone(), store)
                 }
                 Store::Memory => {

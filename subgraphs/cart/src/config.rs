@@ -40,6 +40,9 @@ pub struct Config {
     /// How long the absence of a product is believed.
     #[serde(with = "humantime_serde")]
     pub product_cache_missing_ttl: Duration,
+    /// How long a product may be given as it was last seen, while the product service is out of reach.
+    #[serde(with = "humantime_serde")]
+    pub product_stale_ttl: Duration,
     /// Products kept in memory.
     pub product_cache_capacity: u64,
 }
@@ -70,6 +73,7 @@ impl Default for Config {
             product_deadline: Duration::from_secs(10),
             product_cache_ttl: Duration::from_secs(60),
             product_cache_missing_ttl: Duration::from_secs(5),
+            product_stale_ttl: Duration::from_mins(10),
             product_cache_capacity: 10_000,
         }
     }

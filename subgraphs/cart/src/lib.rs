@@ -10,7 +10,9 @@ pub mod checkout;
 mod config;
 mod entity;
 pub mod loms;
+mod metrics;
 pub mod product;
+pub mod retention;
 mod schema;
 mod user;
 

@@ -7,7 +7,7 @@ use idempotency::graphql::Replays;
 use crate::{
     cart::{Carts, graphql::CartMutation},
     checkout::{Checkouts, graphql::CheckoutMutation},
-    product::{Products, graphql::ProductQuery},
+    product::{Products, graphql::ProductQuery, warning::Warnings},
     user::UserQuery,
 };
 
@@ -29,6 +29,7 @@ pub(crate) fn build(carts: Carts, checkouts: Checkouts, products: Products) -> C
         EmptySubscription,
     ))
     .extension(Replays)
+    .extension(Warnings)
     .data(carts)
     .data(checkouts)
     .data(products)

@@ -13,6 +13,7 @@ use super::{Cart, Carts, Error, Refusal, domain::Prices};
 use crate::product::{
     Products,
     graphql::{ProductObject, load},
+    warning::note,
 };
 
 /// What a user is about to order.
@@ -49,7 +50,11 @@ impl CartObject {
             .map_err(fault::graphql)?;
         let prices: Prices = products
             .into_iter()
-            .filter_map(|(sku, product)| Some((sku, product?.price)))
+            .filter_map(|(sku, product)| {
+                let product = product?;
+                note(ctx, &product);
+                Some((sku, product.price))
+            })
             .collect();
         let total = self
             .0

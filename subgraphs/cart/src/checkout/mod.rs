@@ -59,6 +59,12 @@ pub enum Error {
         /// The line that has no price.
         sku: Sku,
     },
+    /// A line's price is from before the product service went out of reach: good enough to read, not to order at.
+    #[error("sku {sku} has no price of today")]
+    StalePrice {
+        /// The line.
+        sku: Sku,
+    },
     /// The cart changed each time between reading its prices and freezing it.
     #[error("the cart changed {rounds} times while its prices were read")]
     CartKeepsChanging {
@@ -82,7 +88,7 @@ impl Coded for Error {
             Self::CartEmpty => ErrorCode::CartEmpty,
             Self::OutOfStock => ErrorCode::OutOfStock,
             Self::ProductNotFound { .. } => ErrorCode::ProductNotFound,
-            Self::CartKeepsChanging { .. } => ErrorCode::Unavailable,
+            Self::StalePrice { .. } | Self::CartKeepsChanging { .. } => ErrorCode::Unavailable,
             Self::Store(error) => error.code(),
             Self::Product(error) => error.code(),
             Self::Loms(error) => error.code(),

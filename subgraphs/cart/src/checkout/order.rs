@@ -1,10 +1,12 @@
 //! The walk of a checkout: freeze, ask, settle.
 
 use ::schema::id::{OrderId, UserId};
+use chassis::fault::Coded;
 use idempotency::Answered;
+use tokio::time::Instant;
 
 use super::{Answer, Checkout, Checkouts, Error, Opened};
-use crate::cart::domain::Prices;
+use crate::{cart::domain::Prices, metrics};
 
 /// Times that a cart may change between reading its prices and freezing it.
 const ROUNDS_MOST: u32 = 4;
@@ -22,6 +24,23 @@ impl Checkouts {
     /// # Cancel safety
     /// Dropped anywhere it leaves an open attempt, as a crash does.
     pub async fn checkout(
+        &self,
+        owner: UserId,
+        key: Option<&str>,
+        traceparent: Option<&str>,
+    ) -> Result<Answered<OrderId>, Error> {
+        let asked = Instant::now();
+        let ordered = self.walk(owner, key, traceparent).await;
+        let outcome = match &ordered {
+            Ok(Answered { replayed: true, .. }) => "REPLAYED",
+            Ok(_) => "ORDERED",
+            Err(error) => error.code().as_str(),
+        };
+        metrics::checked_out(outcome, asked.elapsed());
+        ordered
+    }
+
+    async fn walk(
         &self,
         owner: UserId,
         key: Option<&str>,
@@ -55,6 +74,9 @@ impl Checkouts {
             for product in self.products.find_many(skus).await? {
                 let (sku, found) = product;
                 let product = found.ok_or(Error::ProductNotFound { sku })?;
+                if product.stale {
+                    return Err(Error::StalePrice { sku });
+                }
                 prices.insert(sku, product.price);
             }
             opened = self.repository.open(owner, key, &prices).await?;

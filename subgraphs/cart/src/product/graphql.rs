@@ -7,7 +7,7 @@ use chassis::{
     graphql::{Money, PageInfo, page},
 };
 
-use super::{Error, Product, Products};
+use super::{Error, Product, Products, warning::note};
 use crate::cart::{self, Refusal};
 
 /// A product of the catalogue, as far as it is known.
@@ -29,7 +29,10 @@ impl ProductObject {
 
     async fn load(&self, ctx: &Context<'_>) -> Result<Product> {
         match self {
-            Self::Loaded(product) => Ok(product.clone()),
+            Self::Loaded(product) => {
+                note(ctx, product);
+                Ok(product.clone())
+            }
             Self::Failed(_, error) => Err(fault::graphql(error.clone())),
             Self::Reference(sku) => load(ctx, *sku).await.map_err(fault::graphql),
         }
@@ -39,10 +42,10 @@ impl ProductObject {
 /// Loads a product that a cart or an order refers to.
 pub(crate) async fn load(ctx: &Context<'_>, sku: Sku) -> Result<Product, cart::Error> {
     let products = ctx.data_unchecked::<Products>();
-    products
-        .find(sku)
-        .await?
-        .ok_or_else(|| Refusal::ProductNotFound { sku }.into())
+    let found = products.find(sku).await?;
+    let product = found.ok_or(Refusal::ProductNotFound { sku })?;
+    note(ctx, &product);
+    Ok(product)
 }
 
 /// A product of the catalogue.

@@ -16,7 +16,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{sync::Semaphore, time};
 
 use super::{Error, Product, ProductClient, rate_limit::RateLimit};
-use crate::config::Config;
+use crate::{
+    config::Config,
+    metrics::{self, Queued},
+};
 
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// "Enhance your calm": the older product service's way of saying 429.
@@ -131,12 +134,21 @@ impl HttpClient {
     }
 
     async fn try_once(&self, url: &Url, bytes_most: usize) -> Result<Answer, Error> {
+        let queued = Queued::start();
         let _slot = self
             .in_flight
             .acquire()
             .await
             .expect("the semaphore is never closed");
         self.rate.turn().await;
+        drop(queued);
+        let asked = time::Instant::now();
+        let answer = self.send(url, bytes_most).await;
+        metrics::asked_products(outcome(&answer), asked.elapsed());
+        answer
+    }
+
+    async fn send(&self, url: &Url, bytes_most: usize) -> Result<Answer, Error> {
         let response = self
             .http
             .get(url.clone())
@@ -229,6 +241,7 @@ impl Row {
             sku,
             name: self.name.into(),
             price,
+            stale: false,
         })
     }
 }
@@ -249,6 +262,20 @@ async fn read_bounded(mut response: Response, bytes_most: usize) -> Result<Vec<u
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// How a request ended, as its metric names it.
+fn outcome(answer: &Result<Answer, Error>) -> &'static str {
+    match answer.as_ref().map(|answer| answer.status.as_u16()) {
+        Ok(200) => "ok",
+        Ok(404) => "missing",
+        Ok(CALM_DOWN | 429) => "throttled",
+        Ok(500..) => "broken",
+        Ok(_) => "unexpected",
+        Err(Error::Unreachable(_)) => "unreachable",
+        Err(Error::Malformed { .. }) => "malformed",
+        Err(Error::Throttled { .. } | Error::TookTooLong { .. } | Error::Status { .. }) => "failed",
+    }
 }
 
 fn unreachable(error: reqwest::Error) -> Error {

@@ -1,13 +1,15 @@
 //! The catalogue as the cart sees it: names and prices, from the product service.
 //!
 //! [`http`] asks the service within its rules (contracts §2: a rate, retries on 420 and 429 only), [`cache`] remembers
-//! answers and lets look-ups of one SKU share one request, [`client`] is the port that both implement.
+//! answers, lets look-ups of one SKU share one request and carries readers over an outage, [`client`] is the port that
+//! both implement, `warning` tells readers of the graph what is old.
 
 pub mod cache;
 pub mod client;
 pub(crate) mod graphql;
 pub mod http;
 pub mod rate_limit;
+pub(crate) mod warning;
 
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ pub struct Product {
     pub name: Arc<str>,
     /// What one unit costs, in whole currency units.
     pub price: u32,
+    /// Whether this is what was known before the product service went out of reach.
+    pub stale: bool,
 }
 
 /// Why the product service gave no answer that can be used.
@@ -61,6 +65,18 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl Error {
+    /// Whether the service is out of reach or overloaded, rather than answering in a way that we do not understand.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Throttled { .. } | Self::TookTooLong { .. } => true,
+            Self::Status { status } => *status >= 500,
+            Self::Malformed { .. } => false,
+        }
+    }
 }
 
 impl Coded for Error {

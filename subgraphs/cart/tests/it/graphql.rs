@@ -1,92 +1,13 @@
 //! The cart's part of the graph, as the router asks it: the whole service against a real product service, a fake order
 //! service and carts in memory.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use async_graphql::{Request, Variables};
-use cart::{Config, Dependencies, Service, Store};
-use chassis::{
-    clock::Clock,
-    graphql::{IdempotencyKeyHeader, LocalSubgraph},
-    health::Health,
-    postgres,
-    principal::{Principal, Scopes, Signer, Verifier},
-    tasks::Tasks,
-};
+use chassis::{graphql::IdempotencyKeyHeader, principal::Scopes};
 use serde_json::{Value, json};
 
-use crate::{fake_loms::FakeLoms, user};
-
-const TEA: i64 = 1_076_963;
-
-struct Graph {
-    subgraph: LocalSubgraph,
-    loms: FakeLoms,
-    products: Tasks,
-}
-
-impl Graph {
-    async fn start() -> Self {
-        let products = Tasks::new();
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = product_service::Config {
-            listen,
-            ..product_service::Config::default()
-        };
-        let started = product_service::Service::start(config, &products, &Health::new()).await;
-        let product_url = format!("http://{}", started.expect("port 0 is free").address());
-        let loms = FakeLoms::start([(TEA, 10), (2_956_315, 10)]).await;
-        let config = Config {
-            store: Store::Memory,
-            loms_url: loms.url(),
-            product_url,
-            ..Config::default()
-        };
-        let clock = Clock::system();
-        let key = Signer::generate(clock.clone()).jwk();
-        let verifier = serde_json::from_value(json!({ "keys": [key] })).expect("a key set");
-        let verifier = Arc::new(Verifier::new(&verifier, clock.clone()).expect("one key"));
-        let dependencies = Dependencies {
-            postgres: postgres::Config::default(),
-            verifier,
-            clock,
-        };
-        let service = Service::start(config, dependencies, &Tasks::new(), &Health::new()).await;
-        Self {
-            subgraph: service.expect("the settings are right").subgraph(),
-            loms,
-            products,
-        }
-    }
-
-    fn principal(id: i64, scopes: Scopes) -> Arc<Principal> {
-        let expires_at = Clock::system().now() + Duration::from_secs(60);
-        Arc::new(Principal {
-            user: Some(user(id)),
-            scopes,
-            expires_at,
-            service: None,
-        })
-    }
-
-    async fn run(&self, request: Request) -> Value {
-        serde_json::to_value(self.subgraph.execute(request).await).expect("an answer is JSON")
-    }
-
-    /// Runs an operation as user 1.
-    async fn ask(&self, operation: &str) -> Value {
-        self.run(Request::new(operation).data(Self::principal(1, Scopes::CUSTOMER)))
-            .await
-    }
-
-    async fn add(&self, sku: &str, count: i64) -> Value {
-        let operation = format!(
-            r#"mutation {{ addToCart(input: {{ sku: "{sku}", count: {count} }}) {{
-                cart {{ itemCount }} userErrors {{ code field }} }} }}"#
-        );
-        self.ask(&operation).await["data"]["addToCart"].clone()
-    }
-}
+use crate::graph::Graph;
 
 /// Contracts §8, cases 1, 6 and 8, in the graph.
 #[tokio::test]

@@ -2,10 +2,14 @@
 
 mod checkout;
 mod fake_loms;
+mod graph;
 mod graphql;
+mod outage;
+mod overload;
 mod product_client;
 mod products;
 mod repository;
+mod retention;
 
 use ::schema::id::{Quantity, Sku, UserId};
 

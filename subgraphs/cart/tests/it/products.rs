@@ -30,6 +30,7 @@ impl ProductClient for FakeCatalogue {
             sku,
             name: format!("product {sku}").into(),
             price,
+            stale: false,
         };
         Ok(Some(product).filter(|_| sku.get() <= 1000))
     }

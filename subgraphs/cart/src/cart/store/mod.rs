@@ -1,5 +1,6 @@
 //! Where carts are kept: in Postgres, or in memory for tests and benchmarks. Both pass the same tests.
 
+mod forget;
 mod memory;
 mod postgres;
 

@@ -1,0 +1,2 @@
+DROP INDEX cart_changes_answered;
+DROP INDEX checkouts_ended;
