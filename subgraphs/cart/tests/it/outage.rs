@@ -146,6 +146,8 @@ async fn nothing_is_ordered_at_an_old_price() {
     let refused = graph.ask(CHECKOUT).await;
     assert_eq!(code(&refused), "UNAVAILABLE", "{refused}");
     assert_eq!(graph.loms.orders().len(), 0);
+    let counted = r#"marketplace_cart_checkout_seconds_count{outcome="UNAVAILABLE"}"#;
+    assert!(chassis::telemetry::metrics_text().contains(counted));
     assert_eq!(graph.ask(READ).await["data"]["me"]["cart"]["itemCount"], 2);
 }
 

@@ -38,7 +38,7 @@ impl Shop {
         };
         if let Some(answer) = answer {
             let settled = self.carts.settle(user(id), checkout.id, answer).await;
-            assert_eq!(settled.unwrap(), answer);
+            assert_eq!(settled.expect("the checkout is open"), answer);
         }
     }
 
@@ -49,8 +49,8 @@ impl Shop {
             .db
             .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
             .await;
-        let row = row.unwrap().expect("a count");
-        row.try_get("", "rows").unwrap()
+        let row = row.expect("the table is there").expect("a count");
+        row.try_get("", "rows").expect("a bigint")
     }
 
     async fn counts(&self) -> [i64; 4] {
