@@ -68,8 +68,9 @@ impl Server {
     }
 
     async fn add(&self, user_id: i64, sku: i64, comment: &str) -> Result<i64, Status> {
-        let added = self.client().await.comment_add(add(user_id, sku, comment));
-        Ok(added.await?.into_inner().id)
+        let mut client = self.client().await;
+        let added = client.comment_add(add(user_id, sku, comment)).await?;
+        Ok(added.into_inner().id)
     }
 
     async fn edit(&self, user_id: i64, comment_id: i64, text: &str) -> Result<(), Status> {
@@ -140,7 +141,13 @@ async fn what_breaks_a_rule_is_code_3_and_names_the_field() {
     let server = Server::start().await;
     let long = "я".repeat(256);
     let mut told = Vec::new();
-    for (user, sku, text) in [(0, 1, "x"), (i64::MIN, 1, "x"), (1, 0, "x"), (1, 1, ""), (1, 1, &long)] {
+    for (user, sku, text) in [
+        (0, 1, "x"),
+        (i64::MIN, 1, "x"),
+        (1, 0, "x"),
+        (1, 1, ""),
+        (1, 1, &long),
+    ] {
         told.push(server.add(user, sku, text).await.unwrap_err());
     }
     told.push(server.edit(0, 1000, "x").await.unwrap_err());
@@ -175,7 +182,10 @@ async fn unknown_foreign_and_late_edits_have_codes_5_7_and_9() {
     }
     server.clock.advance(EDIT_WINDOW + Duration::from_secs(1));
     assert_eq!(code(server.edit(2, id, "x").await), Code::PermissionDenied);
-    assert_eq!(code(server.edit(1, id, "x").await), Code::FailedPrecondition);
+    assert_eq!(
+        code(server.edit(1, id, "x").await),
+        Code::FailedPrecondition
+    );
 }
 
 /// Seen red with a bound of 100: the list broke off there.
@@ -184,13 +194,19 @@ async fn lists_are_newest_first_and_end_at_a_thousand() {
     let server = Server::start().await;
     let mut client = server.client().await;
     for place in 0..1003 {
-        client.comment_add(add(9, 4, &place.to_string())).await.unwrap();
+        client
+            .comment_add(add(9, 4, &place.to_string()))
+            .await
+            .unwrap();
         server.clock.advance(Duration::from_millis(1));
     }
     let listed = client.comment_list_by_sku(CommentListBySkuRequest { sku: 4 });
     let listed = listed.await.unwrap().into_inner().comments;
     assert_eq!(listed.len(), 1000);
-    assert_eq!((listed[0].comment.as_str(), listed[999].comment.as_str()), ("1002", "3"));
+    assert_eq!(
+        (listed[0].comment.as_str(), listed[999].comment.as_str()),
+        ("1002", "3")
+    );
     let listed = client.comment_list_by_user(CommentListByUserRequest { user_id: 9 });
     assert_eq!(listed.await.unwrap().into_inner().comments.len(), 1000);
     let none = client.comment_list_by_sku(CommentListBySkuRequest { sku: 6 });
@@ -204,7 +220,9 @@ async fn a_repeat_with_its_key_gets_the_first_answer_and_says_so() {
     let mut ids = Vec::new();
     for replayed in [None, Some("true")] {
         let mut request = Request::new(add(1, 8, "once"));
-        request.metadata_mut().insert("idempotency-key", "one".parse().unwrap());
+        request
+            .metadata_mut()
+            .insert("idempotency-key", "one".parse().unwrap());
         let answer = client.comment_add(request).await.unwrap();
         let mark = answer.metadata().get("idempotency-replayed");
         assert_eq!(mark.map(|mark| mark.to_str().unwrap()), replayed);
@@ -215,12 +233,14 @@ async fn a_repeat_with_its_key_gets_the_first_answer_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_call_and_a_large_message_are_refused() {
-    let server = Server::start().await;
-    let mut client = server.client().await;
-    let mut request = Request::new(CommentListByUserRequest { user_id: 1 });
-    request.metadata_mut().insert("grpc-timeout", "1n".parse().unwrap());
-    let late = client.comment_list_by_user(request).await.unwrap_err();
+    let hasty = Config {
+        call_timeout: Duration::from_nanos(1),
+        ..config()
+    };
+    let hasty = Server::start_with(hasty).await.unwrap();
+    let late = hasty.add(1, 1, "x").await.unwrap_err();
     assert_eq!(late.code(), Code::DeadlineExceeded);
+    let server = Server::start().await;
     let large = server.add(1, 1, &"x".repeat(64 << 10)).await.unwrap_err();
     assert_eq!(large.code(), Code::OutOfRange, "{large}");
 }
@@ -278,7 +298,13 @@ async fn an_address_beyond_loopback_needs_its_setting() {
         ..Config::default()
     };
     let refused = Server::start_with(open).await.err().unwrap();
-    assert!(matches!(refused, StartError::BeyondLoopback(_)), "{refused}");
+    assert!(
+        matches!(refused, StartError::BeyondLoopback(_)),
+        "{refused}"
+    );
     let told = refused.to_string();
-    assert!(told.contains("comments.grpc_compat_beyond_loopback"), "{told}");
+    assert!(
+        told.contains("comments.grpc_compat_beyond_loopback"),
+        "{told}"
+    );
 }
