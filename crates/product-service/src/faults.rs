@@ -183,7 +183,7 @@ pub(crate) fn warn(faults: &Faults) {
     if faults.enabled {
         tracing::warn!(
             ?faults,
-            "the product service answers wrongly on purpose: product.faults.enabled is set"
+            "the product service may answer wrongly on purpose: product.faults.enabled is set"
         );
     } else {
         tracing::info!("the product service answers rightly again");
