@@ -7,7 +7,6 @@ use tempfile::TempDir;
 
 use crate::shop::{Arrangement, Shop, command, free_offset};
 
-/// Seen red with the check of the ports taken out: the message came after Kafka's start.
 #[tokio::test]
 async fn a_taken_port_is_named_with_its_setting_before_anything_is_started() {
     let folder = TempDir::new().unwrap();
