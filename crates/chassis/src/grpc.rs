@@ -262,7 +262,8 @@ mod tests {
         let endless = std::future::pending::<Result<(), Status>>();
         let late = bounds.run(&metadata("1m"), endless).await;
         assert_eq!(late.unwrap_err().code(), tonic::Code::DeadlineExceeded);
-        let next = bounds.run(&metadata("1S"), async { Ok::<_, Status>(()) });
+        let second = metadata("1S");
+        let next = bounds.run(&second, async { Ok::<_, Status>(()) });
         assert!(next.await.is_ok());
     }
 
