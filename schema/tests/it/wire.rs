@@ -38,8 +38,7 @@ fn item(unit_price: Option<i64>) -> Item {
 // 1076963 is e3 dd 41, and 300 is ac 02.
 const ITEM: [u8; 7] = [0x08, 0xe3, 0xdd, 0x41, 0x10, 0xac, 0x02];
 
-/// Seen red with `user_id` and `items` of `OrderInfoResponse` swapped, and with the count of `StocksInfoResponse` as
-/// field 2: both are how one member of the family has them.
+/// Seen red with the numbers of `user_id` and `items` of `OrderInfoResponse` swapped.
 #[test]
 fn messages_of_loms_have_the_contracts_numbers() {
     check(&item(None), &ITEM);

@@ -153,7 +153,7 @@ fn record(order: i64, version: u32) -> Record {
 }
 
 /// Two work and one stands by; when a working one is killed amid events, the idle one takes its place, and no event
-/// has a second effect. Seen red with a group of its own for each replica: all three printed every event.
+/// has a second effect. Seen red with a group of its own for each replica: nobody was idle.
 #[tokio::test]
 async fn of_three_notifiers_one_is_idle_and_replaces_one_that_is_killed() {
     let stage = Stage::new().await;
