@@ -3,6 +3,9 @@
 //! A service reads its own branch; what two services must agree on (ports that one listens on and another calls) is
 //! made to agree here, once. Start reading at [`Settings`].
 
+mod ports;
+mod profile;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -10,6 +13,7 @@ use chassis::config::{self, Secret, Sources};
 use chassis::{kafka, postgres, telemetry};
 use serde::{Deserialize, Serialize};
 
+pub use self::ports::Listener;
 use crate::cli::Common;
 
 /// Every setting of every process.
@@ -91,17 +95,6 @@ pub struct Subgraphs {
     pub loms_listen: SocketAddr,
     /// The comments subgraph.
     pub comments_listen: SocketAddr,
-}
-
-/// A port that some process listens on.
-#[derive(Debug, Clone)]
-pub struct Listener {
-    /// What is there.
-    pub what: &'static str,
-    /// The setting that moves it.
-    pub setting: &'static str,
-    /// Where.
-    pub address: SocketAddr,
 }
 
 impl Default for Settings {
@@ -201,160 +194,6 @@ impl Settings {
             .demo_issuer_enabled
             .unwrap_or(self.profile == Profile::Demo)
     }
-
-    /// The ports of one process that runs everything; `separate` adds those between processes.
-    #[must_use]
-    pub fn listeners(&self, separate: bool) -> Vec<Listener> {
-        let mut listeners = vec![
-            listener(
-                "GraphQL and the playground",
-                "router.listen",
-                self.router.listen,
-            ),
-            listener(
-                "the admin port",
-                "router.admin_listen",
-                self.router.admin_listen,
-            ),
-            listener(
-                "cart REST",
-                "router.rest.cart_listen",
-                self.router.rest.cart_listen,
-            ),
-            listener(
-                "the order gateway",
-                "router.rest.loms_listen",
-                self.router.rest.loms_listen,
-            ),
-            listener(
-                "the old order gateway",
-                "router.rest.loms_old_listen",
-                self.router.rest.loms_old_listen,
-            ),
-            listener(
-                "the comments gateway",
-                "router.rest.comments_listen",
-                self.router.rest.comments_listen,
-            ),
-            listener("the product service", "product.listen", self.product.listen),
-            listener("order gRPC", "loms.grpc_listen", self.loms.grpc_listen),
-            listener(
-                "comments gRPC",
-                "comments.grpc_listen",
-                self.comments.grpc_listen,
-            ),
-        ];
-        if separate {
-            listeners.extend([
-                listener(
-                    "the cart subgraph",
-                    "subgraphs.cart_listen",
-                    self.subgraphs.cart_listen,
-                ),
-                listener(
-                    "the order subgraph",
-                    "subgraphs.loms_listen",
-                    self.subgraphs.loms_listen,
-                ),
-                listener(
-                    "the comments subgraph",
-                    "subgraphs.comments_listen",
-                    self.subgraphs.comments_listen,
-                ),
-            ]);
-        }
-        listeners
-    }
-
-    fn shift_ports(&mut self, offset: u16) -> Result<(), Refused> {
-        let rest = &mut self.router.rest;
-        let addresses = [
-            ("router.listen", &mut self.router.listen),
-            ("router.admin_listen", &mut self.router.admin_listen),
-            ("router.rest.cart_listen", &mut rest.cart_listen),
-            ("router.rest.loms_listen", &mut rest.loms_listen),
-            ("router.rest.loms_old_listen", &mut rest.loms_old_listen),
-            ("router.rest.comments_listen", &mut rest.comments_listen),
-            ("product.listen", &mut self.product.listen),
-            ("loms.grpc_listen", &mut self.loms.grpc_listen),
-            ("comments.grpc_listen", &mut self.comments.grpc_listen),
-            ("subgraphs.cart_listen", &mut self.subgraphs.cart_listen),
-            ("subgraphs.loms_listen", &mut self.subgraphs.loms_listen),
-            (
-                "subgraphs.comments_listen",
-                &mut self.subgraphs.comments_listen,
-            ),
-        ];
-        for (setting, address) in addresses {
-            address.set_port(shifted(address.port(), offset, setting)?);
-        }
-        self.up.postgres_port = shifted(self.up.postgres_port, offset, "up.postgres_port")?;
-        self.up.kafka_port = shifted(self.up.kafka_port, offset, "up.kafka_port")?;
-        Ok(())
-    }
-
-    /// Where a client's address still has its default, makes it follow the listener it means.
-    fn agree(&mut self) {
-        let plain = Self::default();
-        if self.cart.loms_url == plain.cart.loms_url {
-            self.cart.loms_url = url(self.loms.grpc_listen, "");
-        }
-        if self.cart.product_url == plain.cart.product_url {
-            self.cart.product_url = url(self.product.listen, "");
-        }
-        let listens = [
-            ("cart", self.subgraphs.cart_listen),
-            ("loms", self.subgraphs.loms_listen),
-            ("comments", self.subgraphs.comments_listen),
-        ];
-        for (name, listen) in listens {
-            let default = plain.router.subgraph_urls.get(name);
-            if self.router.subgraph_urls.get(name) == default {
-                self.router
-                    .subgraph_urls
-                    .insert(name.to_owned(), url(listen, "/graphql"));
-            }
-        }
-    }
-
-    fn check_profile(&self) -> Result<(), Refused> {
-        if self.profile == Profile::Demo {
-            return Ok(());
-        }
-        let refuse = |what, fix| Err(Refused::Production { what, fix });
-        let plain = Self::default();
-        if self.demo_issuer_enabled() {
-            return refuse(
-                "the demo issuer",
-                "leave keys.demo_issuer_enabled unset or false",
-            );
-        }
-        if self.keys.jwks.is_none() {
-            return refuse(
-                "to run without an issuer's keys",
-                "set keys.jwks to a JWKS file",
-            );
-        }
-        if is_default(&self.cart.product_key, &plain.cart.product_key) {
-            return refuse(
-                "the default product key",
-                "set cart.product_key and product.key",
-            );
-        }
-        if self.product.faults.enabled {
-            return refuse(
-                "wrong answers on purpose",
-                "leave product.faults.enabled unset or false",
-            );
-        }
-        if is_default(&self.postgres.url, &plain.postgres.url) {
-            return refuse(
-                "the default Postgres address and password",
-                "set postgres.url",
-            );
-        }
-        Ok(())
-    }
 }
 
 /// Whether this setting has been given by nobody.
@@ -382,30 +221,17 @@ fn flags(common: &Common) -> Result<Vec<(String, String)>, Refused> {
     Ok(flags)
 }
 
-fn listener(what: &'static str, setting: &'static str, address: SocketAddr) -> Listener {
-    Listener {
-        what,
-        setting,
-        address,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Port 0 stays 0: the system chooses.
-fn shifted(port: u16, offset: u16, setting: &'static str) -> Result<u16, Refused> {
-    match port {
-        0 => Ok(0),
-        port => port
-            .checked_add(offset)
-            .ok_or(Refused::Offset { offset, setting }),
+    #[test]
+    fn a_flag_without_a_value_is_named() {
+        let common = Common {
+            set: vec!["router.listen".into()],
+            ..Common::default()
+        };
+        let refused = Settings::load(&common).unwrap_err();
+        assert_eq!(refused.to_string(), "--set router.listen is not NAME=VALUE");
     }
-}
-
-/// The address a client on this machine uses for a listener.
-fn url(listen: SocketAddr, path: &str) -> String {
-    let host = if listen.ip().is_unspecified() {
-        "127.0.0.1".to_owned()
-    } else {
-        listen.ip().to_string()
-    };
-    format!("http://{host}:{}{path}", listen.port())
 }
