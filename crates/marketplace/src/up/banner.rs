@@ -66,6 +66,7 @@ fn links(text: &mut String, host: &Host) -> std::fmt::Result {
         "  Order gRPC       {}   (loms.Loms and Loms, with reflection)",
         settings.loms.grpc_listen
     )?;
+    writeln!(text, "  Comments gRPC    {}", settings.comments.grpc_listen)?;
     writeln!(
         text,
         "  Metrics, health  http://{}/metrics  /readyz\n",
