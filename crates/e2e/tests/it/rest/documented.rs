@@ -25,7 +25,13 @@ pub(super) fn check(table: &Table) -> anyhow::Result<()> {
         ensure!(found || name == "…", "no case {name:?}");
     }
     let mut sources = String::new();
-    for folder in ["router/src/rest", "schema/src", "subgraphs"] {
+    for folder in [
+        "router/src/rest",
+        "schema/src",
+        "schema/tests",
+        "subgraphs",
+        "crates/e2e/tests",
+    ] {
         read_into(&mut sources, &root.join(folder))?;
     }
     for name in page
