@@ -18,7 +18,7 @@ run-all: ## The full stack in containers, from compose.yaml (needs Docker)
 	docker compose up --build
 
 test: playground ## Every test, on a real Postgres and a real Kafka that end with the run
-	$(WITH_SERVICES) cargo test --workspace
+	$(WITH_SERVICES) cargo test --workspace --no-fail-fast
 
 lint: ## Formatting, clippy without a warning, licences and duplicates
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
