@@ -172,8 +172,10 @@ impl Socket {
 
     /// The next message of the protocol.
     pub(crate) async fn hear(&mut self) -> Value {
+        // One deadline for all of it: heartbeats must not keep a lost message waiting.
+        let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
-            let message = tokio::time::timeout(LIMIT, self.0.next()).await;
+            let message = tokio::time::timeout_at(deadline, self.0.next()).await;
             match message.expect("a message in time") {
                 Some(Ok(Message::Text(text))) => {
                     return serde_json::from_str(text.as_str()).expect("JSON");
@@ -186,8 +188,9 @@ impl Socket {
 
     /// The code with which the server closes; messages before it are passed.
     pub(crate) async fn close_code(&mut self) -> u16 {
+        let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
-            let message = tokio::time::timeout(LIMIT, self.0.next()).await;
+            let message = tokio::time::timeout_at(deadline, self.0.next()).await;
             match message.expect("closed in time") {
                 Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
                 Some(Ok(_)) => {}

@@ -19,9 +19,15 @@ const MINE: &str = "subscription { myOrderEvents { kind version } }";
 async fn a_shutdown_turns_readiness_off_and_tells_every_stream_where_to_resume() {
     let shop = Shop::start().await;
     let token = shop.token(1);
-    let mut stream = Sse::open(&shop, &token, MINE, None).await;
     let mut socket = Socket::greeted(&shop, &token).await;
-    socket.subscribe("a", MINE, json!({})).await;
+    socket
+        .subscribe("end", "{ orderEventsCursor }", json!({}))
+        .await;
+    let end = socket.hear().await["payload"]["data"]["orderEventsCursor"].clone();
+    assert_eq!(socket.hear().await["type"], "complete");
+    // From a place and not from "now": a socket is not told when its subscription has begun.
+    let mut stream = Sse::open(&shop, &token, MINE, end.as_str()).await;
+    socket.subscribe("a", MINE, json!({"resume": end})).await;
     shop.change(7, 1, OrderStatus::New).await;
     let frame = stream.next().await.expect("a frame");
     assert_eq!(
