@@ -44,8 +44,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CleanData => command::clean::run(&settings)?,
         Command::Sdl(_) => {}
         running => {
-            telemetry::init(&settings.telemetry, name(running))?;
-            Box::pin(start(settings, &cli)).await?;
+            let telemetry = telemetry::init(&settings.telemetry, name(running))?;
+            let outcome = Box::pin(start(settings, &cli)).await;
+            telemetry.shut_down().await;
+            outcome?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,116 @@
+//! Why settings cannot be used: each message has the name, the origin and the way to mend it.
+
+use std::path::PathBuf;
+
+use super::origin::Origin;
+use super::setting::{Kind, Setting};
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The named file does not exist.
+    #[error("the settings file {0} does not exist; name another with --config")]
+    NoFile(PathBuf),
+    /// The file is there and cannot be read.
+    #[error("the settings file {file} cannot be read: {reason}; mend its permissions or name another with --config")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// The file is no TOML.
+    #[error("{file}:{line}: {reason}; the file is TOML, as `marketplace config print` writes it")]
+    Syntax {
+        /// The file.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What the parser says.
+        reason: String,
+    },
+    /// A name that no setting has.
+    #[error("{origin} names no setting: {name}; {hint}")]
+    Unknown {
+        /// The variable, line or flag.
+        origin: Origin,
+        /// The name.
+        name: String,
+        /// The nearest name, or where all are listed.
+        hint: String,
+    },
+    /// A variable and the file of its twin with `_FILE` are both given.
+    #[error("{variable} and {variable}_FILE are both set; keep one of them")]
+    Both {
+        /// The variable's name.
+        variable: String,
+    },
+    /// The file that a variable with `_FILE` names cannot be read.
+    #[error("{variable} = {file}: {reason}; it must be a readable file that holds the value of {setting}")]
+    SecretFile {
+        /// The variable's name.
+        variable: String,
+        /// The file.
+        file: PathBuf,
+        /// The setting that is meant.
+        setting: String,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// A value of the wrong form or out of its bounds.
+    #[error("{setting} = {value} ({origin}) is refused: {reason}; write {expected}")]
+    Value {
+        /// The setting's path.
+        setting: String,
+        /// The value as given; `***` for a secret.
+        value: String,
+        /// Where the value came from.
+        origin: Box<Origin>,
+        /// What is wrong.
+        reason: String,
+        /// What is expected, with an example.
+        expected: String,
+    },
+}
+
+/// What a setting expects, in words, with its default as the example.
+pub(super) fn expected(setting: &Setting) -> String {
+    let default = match &setting.default {
+        serde_json::Value::Null => return setting.kind.to_string(),
+        default => default,
+    };
+    match setting.kind {
+        Kind::Secret => setting.kind.to_string(),
+        _ => format!("{}, for instance {default}", setting.kind),
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text { filled: true } => f.write_str("a text that is not empty"),
+            Self::Text { filled: false } | Self::Secret => f.write_str("a text"),
+            Self::Url => f.write_str("an http or https URL"),
+            Self::Address => f.write_str("an IP address and port"),
+            Self::Switch => f.write_str("true or false"),
+            Self::Whole {
+                min: Some(min),
+                max: Some(max),
+            } => write!(f, "a whole number from {min} to {max}"),
+            Self::Whole {
+                min: Some(min),
+                max: None,
+            } => write!(f, "a whole number, at least {min}"),
+            Self::Whole { .. } => f.write_str("a whole number"),
+            Self::Duration { above_zero: true } => f.write_str("a span of time above 0"),
+            Self::Duration { above_zero: false } => f.write_str("a span of time, 0s included"),
+            Self::OneOf(variants) => {
+                let names: Vec<_> = variants.iter().map(|(name, _)| name.as_str()).collect();
+                write!(f, "one of {}", names.join(", "))
+            }
+            Self::List { min: 0 } => f.write_str("a list of texts"),
+            Self::List { min } => write!(f, "a list of at least {min} texts"),
+            Self::Table => f.write_str("texts by name"),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What settings there are: read off the types' schema, so that names, bounds and meanings are written once, in Rust.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use super::duration;
+
+/// What the names of our environment variables start with.
+pub const PREFIX: &str = "MARKETPLACE_";
+
+/// One setting: a leaf of the tree.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Setting {
+    /// Its path, as in `router.listen`.
+    pub path: String,
+    /// Its environment variable.
+    pub variable: String,
+    /// What its values are.
+    pub kind: Kind,
+    /// Its default; `null` when there is none, and `***` for a secret.
+    pub default: Json,
+    /// What it means: the doc comment of its field, in Markdown.
+    pub meaning: String,
+}
+
+/// What the values of a setting are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Any text, or only texts that are not empty.
+    Text {
+        /// Whether the empty text is refused.
+        filled: bool,
+    },
+    /// A text that is never shown.
+    Secret,
+    /// An `http` or `https` URL.
+    Url,
+    /// An IP address with a port.
+    Address,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number in these bounds, both included.
+    Whole {
+        /// The smallest.
+        min: Option<i64>,
+        /// The largest.
+        max: Option<u64>,
+    },
+    /// A span of time.
+    Duration {
+        /// Whether 0 is refused.
+        above_zero: bool,
+    },
+    /// One of these texts, each with its meaning.
+    OneOf(Vec<(String, String)>),
+    /// A list of texts.
+    List {
+        /// The least number of entries.
+        min: u64,
+    },
+    /// Texts by name.
+    Table,
+}
+
+/// Lists every setting of `T`, sorted by path. A table also has one entry for each name in its default.
+#[must_use]
+pub fn settings<T: JsonSchema + Default + Serialize>() -> Vec<Setting> {
+    let generator = SchemaSettings::default()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator();
+    let schema = generator.into_root_schema_for::<T>().to_value();
+    let defaults = serde_json::to_value(T::default()).expect("settings are plain data");
+    let mut found = BTreeMap::new();
+    collect("", &schema, &defaults, &mut found);
+    found.into_values().collect()
+}
+
+/// The environment variable of a setting's path.
+#[must_use]
+pub fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "_").to_uppercase())
+}
+
+fn collect(path: &str, schema: &Json, default: &Json, found: &mut BTreeMap<String, Setting>) {
+    let below = |name: &str| match path {
+        "" => name.to_owned(),
+        path => format!("{path}.{name}"),
+    };
+    if let Some(fields) = schema["properties"].as_object() {
+        for (name, field) in fields {
+            collect(&below(name), field, &default[name], found);
+        }
+        return;
+    }
+    let kind = kind(schema, default);
+    if kind == Kind::Table {
+        let entries = default.as_object().into_iter().flatten();
+        for (name, value) in entries {
+            let mut entry = schema["additionalProperties"].clone();
+            entry["description"] = schema["description"].clone();
+            collect(&below(name), &entry, value, found);
+        }
+    }
+    let setting = Setting {
+        path: path.to_owned(),
+        variable: variable(path),
+        kind,
+        default: default.clone(),
+        meaning: schema["description"].as_str().unwrap_or_default().into(),
+    };
+    found.insert(setting.path.clone(), setting);
+}
+
+fn kind(schema: &Json, default: &Json) -> Kind {
+    let format = schema["format"].as_str().unwrap_or_default();
+    if let Some(variants) = schema["oneOf"].as_array() {
+        return Kind::OneOf(variants.iter().flat_map(variant).collect());
+    }
+    if let Some(names) = schema["enum"].as_array() {
+        let named = |name: &Json| Some((name.as_str()?.to_owned(), String::new()));
+        return Kind::OneOf(names.iter().filter_map(named).collect());
+    }
+    match (type_of(schema), format) {
+        ("boolean", _) => Kind::Switch,
+        ("integer", _) => whole(schema),
+        ("array", _) => Kind::List {
+            min: schema["minItems"].as_u64().unwrap_or(0),
+        },
+        ("object", _) => Kind::Table,
+        (_, "password") => Kind::Secret,
+        (_, "uri") => Kind::Url,
+        (_, duration::FORMAT) => Kind::Duration {
+            above_zero: schema[duration::ABOVE_ZERO] == true,
+        },
+        _ if is_address(default) => Kind::Address,
+        _ => Kind::Text {
+            filled: schema["minLength"].as_u64() > Some(0),
+        },
+    }
+}
+
+/// The type of a value that may also be left out.
+fn type_of(schema: &Json) -> &str {
+    match &schema["type"] {
+        Json::Array(types) => types
+            .iter()
+            .filter_map(Json::as_str)
+            .find(|name| *name != "null")
+            .unwrap_or_default(),
+        name => name.as_str().unwrap_or_default(),
+    }
+}
+
+fn variant(schema: &Json) -> Vec<(String, String)> {
+    let meaning = schema["description"].as_str().unwrap_or_default();
+    let names = schema["enum"].as_array().cloned().unwrap_or_default();
+    std::iter::once(&schema["const"])
+        .chain(&names)
+        .filter_map(|name| Some((name.as_str()?.to_owned(), meaning.to_owned())))
+        .collect()
+}
+
+/// The schema gives a size in bits where the type has no bound of its own in it.
+fn whole(schema: &Json) -> Kind {
+    let of_type = match schema["format"].as_str() {
+        Some("uint8") => Some(u64::from(u8::MAX)),
+        Some("uint16") => Some(u64::from(u16::MAX)),
+        Some("uint32") => Some(u64::from(u32::MAX)),
+        Some("int32") => u64::try_from(i32::MAX).ok(),
+        _ => None,
+    };
+    Kind::Whole {
+        min: schema["minimum"].as_i64(),
+        max: schema["maximum"].as_u64().or(of_type),
+    }
+}
+
+fn is_address(default: &Json) -> bool {
+    let parsed = default.as_str().map(str::parse::<std::net::SocketAddr>);
+    matches!(parsed, Some(Ok(_)))
+}
+
+/// Puts a value into a tree of objects, making those on the way.
+pub(super) fn put(tree: &mut Json, path: &str, value: Json) {
+    let mut place = tree;
+    for name in path.split('.') {
+        if !place.is_object() {
+            *place = Json::Object(Map::new());
+        }
+        place = &mut place[name];
+    }
+    *place = value;
+}
+
+/// The value at a path.
+#[must_use]
+pub fn at<'a>(tree: &'a Json, path: &str) -> &'a Json {
+    path.split('.').fold(tree, |place, name| &place[name])
+}

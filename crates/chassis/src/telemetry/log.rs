@@ -1,0 +1,278 @@
+//! How a log line looks: text for people, one JSON object for machines. Both name the trace.
+//!
+//! A line shows its own fields and the trace it belongs to, not the fields of the spans around it: those are in the
+//! trace itself.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{
+    Layer,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    layer::Context,
+    registry::LookupSpan,
+};
+
+use super::{LogFormat, trace::TRACE_ID};
+
+/// Remembers the trace of each entry span.
+pub(super) struct Traces;
+
+/// The trace that a span stands for.
+struct TraceOf(String);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Traces {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        let mut found = FoundTrace(None);
+        attributes.record(&mut found);
+        found.remember(id, &ctx);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
+        let mut found = FoundTrace(None);
+        values.record(&mut found);
+        found.remember(id, &ctx);
+    }
+}
+
+struct FoundTrace(Option<String>);
+
+impl FoundTrace {
+    fn remember<S: Subscriber + for<'a> LookupSpan<'a>>(self, id: &Id, ctx: &Context<'_, S>) {
+        if let (Some(trace), Some(span)) = (self.0, ctx.span(id)) {
+            span.extensions_mut().replace(TraceOf(trace));
+        }
+    }
+}
+
+impl Visit for FoundTrace {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == TRACE_ID {
+            self.0 = Some(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+/// Writes one line an event.
+pub(super) struct Line(pub(super) LogFormat);
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        if let Some(trace) = trace_of(ctx) {
+            fields.add_missing(TRACE_ID, Value::String(trace));
+        }
+        match self.0 {
+            LogFormat::Text => text(event, fields, writer),
+            LogFormat::Json => json(event, fields, writer),
+        }
+    }
+}
+
+/// The nearest entry span's trace.
+fn trace_of<S, N>(ctx: &FmtContext<'_, S, N>) -> Option<String>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    ctx.event_scope()?.find_map(|span| {
+        span.extensions()
+            .get::<TraceOf>()
+            .map(|trace| trace.0.clone())
+    })
+}
+
+fn text(event: &Event<'_>, mut fields: Fields, mut writer: Writer<'_>) -> fmt::Result {
+    let level = *event.metadata().level();
+    let (on, off) = if writer.has_ansi_escapes() {
+        (colour(level), "\u{1b}[0m")
+    } else {
+        ("", "")
+    };
+    let (target, message) = (fields.target(event), fields.take("message"));
+    let message = message.unwrap_or_default();
+    write!(
+        writer,
+        "{} {on}{level:>5}{off} {target}: {message}",
+        timestamp(),
+    )?;
+    for (name, value) in fields.0 {
+        match value {
+            Value::String(text) if text.contains([' ', '"']) => write!(writer, " {name}={text:?}")?,
+            Value::String(text) => write!(writer, " {name}={text}")?,
+            other => write!(writer, " {name}={other}")?,
+        }
+    }
+    writer.write_char('\n')
+}
+
+fn json(event: &Event<'_>, mut fields: Fields, mut writer: Writer<'_>) -> fmt::Result {
+    let (target, message) = (fields.target(event), fields.take("message"));
+    let level = event.metadata().level().to_string();
+    let mut line = Map::new();
+    line.insert("timestamp".into(), Value::String(timestamp()));
+    line.insert("level".into(), Value::String(level));
+    line.insert("target".into(), Value::String(target));
+    line.insert("message".into(), Value::String(message.unwrap_or_default()));
+    line.extend(fields.0.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    writeln!(writer, "{}", Value::Object(line))
+}
+
+fn timestamp() -> String {
+    let now = crate::clock::Clock::system().now();
+    now.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+fn colour(level: tracing::Level) -> &'static str {
+    match level {
+        tracing::Level::ERROR => "\u{1b}[31m",
+        tracing::Level::WARN => "\u{1b}[33m",
+        tracing::Level::INFO => "\u{1b}[32m",
+        tracing::Level::DEBUG | tracing::Level::TRACE => "\u{1b}[2m",
+    }
+}
+
+/// An event's fields, in their order.
+#[derive(Default)]
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.push((field.name(), value.into()));
+    }
+
+    fn add_missing(&mut self, name: &'static str, value: Value) {
+        if self.0.iter().all(|(known, _)| *known != name) {
+            self.0.push((name, value));
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(known, _)| *known == name)?;
+        match self.0.remove(at).1 {
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        }
+    }
+
+    /// The event's target; a line of the crate `log` brings its own as a field.
+    fn target(&mut self, event: &Event<'_>) -> String {
+        let foreign = self.take("log.target");
+        self.0.retain(|(name, _)| !name.starts_with("log."));
+        foreign.unwrap_or_else(|| event.metadata().target().to_owned())
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.add(field, crate::fault::chain(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use tracing_subscriber::{layer::SubscriberExt as _, registry};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(format: LogFormat, act: impl FnOnce()) -> String {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .event_format(Line(format));
+        tracing::subscriber::with_default(registry().with(Traces).with(lines), act);
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn one_line() {
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let span = tracing::info_span!("request", trace_id = tracing::field::Empty);
+        let span = crate::telemetry::trace::follow(span, Some(given));
+        span.in_scope(|| tracing::warn!(order.id = 7, reason = "it \"broke\"", "order 7 failed"));
+    }
+
+    #[test]
+    fn a_json_line_has_its_fields_and_the_trace_at_the_top() {
+        let line: Value = serde_json::from_str(&written(LogFormat::Json, one_line)).unwrap();
+        assert_eq!(line["message"], "order 7 failed");
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["order.id"], 7);
+        assert_eq!(line["reason"], "it \"broke\"");
+        assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+    }
+
+    #[test]
+    fn a_text_line_names_the_trace_last() {
+        let line = written(LogFormat::Text, one_line);
+        assert!(
+            line.ends_with(
+                ": order 7 failed order.id=7 reason=\"it \\\"broke\\\"\" \
+                 trace_id=0af7651916cd43dd8448eb211c80319c\n"
+            ),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! Logs, traces and metrics of a process. Each span, metric and log event is listed in `docs/telemetry.md`.
+
+mod export;
+mod log;
+mod metrics;
+pub mod trace;
+
+use std::{
+    io::IsTerminal as _,
+    sync::{Arc, LazyLock},
+};
+
+use prometheus::{IntGaugeVec, register_int_gauge_vec};
+use serde::{Deserialize, Serialize};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::Targets, fmt, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
+
+pub use metrics::{Latency, REQUEST_SECONDS, exposition, metrics_text, routes};
+
+/// Crates whose spans make a trace: ours, and the SQL statements.
+const TRACED: &[&str] = &[
+    "cart",
+    "chassis",
+    "comments",
+    "idempotency",
+    "loms",
+    "notifier",
+    "outbox",
+    "product_service",
+    "router",
+    "sea_orm",
+];
+
+static BUILD: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!(
+        "marketplace_build_info",
+        "1, with the version of this process",
+        &["version"]
+    )
+    .expect("the name is registered once")
+});
+
+/// How a process logs, and where its traces go.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// A filter as `tracing` reads it, for instance `info,loms=debug`.
+    pub log_filter: String,
+    /// `text` for people, `json` for machines.
+    pub log_format: LogFormat,
+    /// Where traces go by OTLP over gRPC, for instance `http://127.0.0.1:4317`; empty records none.
+    pub otlp_endpoint: String,
+    /// The share of traces that are recorded, 0 to 1, where the caller has not decided.
+    pub trace_sample_ratio: f64,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line an event.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            // librdkafka reports the end of a partition as an error, and the span exporter each failed call: our own
+            // code tells what matters of both.
+            log_filter: "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,rdkafka::client=off,\
+                         opentelemetry=off,opentelemetry_sdk=off,opentelemetry-otlp=off"
+                .into(),
+            log_format: LogFormat::Text,
+            otlp_endpoint: String::new(),
+            trace_sample_ratio: 1.0,
+        }
+    }
+}
+
+/// A setting of `telemetry` that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter's text is wrong.
+    #[error("telemetry.log_filter cannot be read: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The share is no share.
+    #[error("telemetry.trace_sample_ratio is {0}: it must be from 0 to 1")]
+    Ratio(f64),
+    /// The collector's address is wrong.
+    #[error("telemetry.otlp_endpoint cannot be used: {0}")]
+    Endpoint(#[from] opentelemetry_otlp::ExporterBuildError),
+}
+
+/// The telemetry of a process; [`Telemetry::shut_down`] sends the last spans.
+#[derive(Debug, Clone, Default)]
+pub struct Telemetry(Option<Arc<export::Export>>);
+
+impl Telemetry {
+    /// Sends the spans that wait, for at most two seconds.
+    pub async fn shut_down(self) {
+        if let Some(export) = self.0 {
+            let flushed = tokio::task::spawn_blocking(move || export.shut_down());
+            // A flush that panics costs spans, and the process ends anyway.
+            drop(flushed.await);
+        }
+    }
+}
+
+/// Starts logging to standard error, and traces where a collector is set. A second call in one process changes nothing.
+///
+/// # Errors
+/// [`Error`] names the setting that cannot be used.
+pub fn init(config: &Config, service: &'static str) -> Result<Telemetry, Error> {
+    let filter = EnvFilter::builder().parse(&config.log_filter)?;
+    if !(0.0..=1.0).contains(&config.trace_sample_ratio) {
+        return Err(Error::Ratio(config.trace_sample_ratio));
+    }
+    let export = match config.otlp_endpoint.trim() {
+        "" => None,
+        endpoint => {
+            let ratio = config.trace_sample_ratio;
+            Some(Arc::new(export::Export::new(endpoint, ratio, service)?))
+        }
+    };
+    let spans = export.as_ref().map(|export| {
+        tracing_opentelemetry::layer()
+            .with_tracer(export.tracer())
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_context_activation(false)
+            .with_filter(traced())
+    });
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .event_format(log::Line(config.log_format));
+    let started = tracing_subscriber::registry()
+        .with(spans)
+        .with(log::Traces.and_then(lines).with_filter(filter))
+        .try_init();
+    export::announce();
+    BUILD
+        .with_label_values(&[env!("CARGO_PKG_VERSION")])
+        .set(1);
+    if started.is_ok() {
+        tracing::debug!(service, "logging started");
+    }
+    Ok(Telemetry(export))
+}
+
+fn traced() -> Targets {
+    Targets::new().with_targets(TRACED.iter().map(|name| (*name, LevelFilter::DEBUG)))
+}
