@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     consumer::Member,
     handle::Handler,
+    metrics,
     sink::{Sink, Stdout},
 };
 
@@ -71,8 +72,9 @@ impl Service {
     ) -> Result<Self, StartError> {
         let database = postgres::connect(&dependencies.postgres, &config.database).await?;
         let consumer = kafka::group_consumer(&dependencies.kafka, &config.group)?;
+        metrics::announce();
         let member = Member {
-            consumer,
+            consumer: Arc::new(consumer),
             handler: Handler {
                 database,
                 sink,

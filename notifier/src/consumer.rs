@@ -3,7 +3,7 @@
 //! While the database is away the member pauses its partitions and goes on polling, so it keeps its place in
 //! the group and takes nothing it cannot keep.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chassis::health::Component;
 use futures::FutureExt as _;
@@ -18,10 +18,12 @@ use crate::{config::Config, handle::Handler, message::Received, metrics};
 
 /// Pause after an error of the client, which reconnects by itself.
 const CLIENT_PAUSE: Duration = Duration::from_millis(200);
+/// How often a member that lost its broker asks whether it is back, and how long it waits for that answer.
+const RECOVERY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One member of the group.
 pub(crate) struct Member {
-    pub(crate) consumer: StreamConsumer,
+    pub(crate) consumer: Arc<StreamConsumer>,
     pub(crate) handler: Handler,
     pub(crate) config: Config,
     pub(crate) health: Component,
@@ -60,13 +62,24 @@ impl Member {
     }
 
     async fn take_first(&self) -> Received {
+        let mut lost = false;
         loop {
-            match self.consumer.recv().await {
+            let received = tokio::select! {
+                received = self.consumer.recv() => received,
+                // A quiet topic brings no message to say that the broker is back.
+                () = self.broker_answers(), if lost => {
+                    self.health.up();
+                    lost = false;
+                    continue;
+                }
+            };
+            match received {
                 Ok(message) => {
                     self.health.up();
                     return message.into();
                 }
                 Err(error) => {
+                    lost = true;
                     self.health.down(error.to_string());
                     tracing::debug!(%error, "the notifier waits for the broker");
                     tokio::time::sleep(CLIENT_PAUSE).await;
@@ -75,11 +88,25 @@ impl Member {
         }
     }
 
+    /// Ends when the group's coordinator answers this member.
+    async fn broker_answers(&self) {
+        loop {
+            tokio::time::sleep(RECOVERY_INTERVAL).await;
+            let (consumer, topic) = (self.consumer.clone(), self.handler.topic.clone());
+            let asked = tokio::task::spawn_blocking(move || ask_coordinator(&consumer, &topic));
+            if matches!(asked.await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
     /// Handles the batch however long it takes. False when the process stops before it is done.
     async fn handle(&self, mut batch: Vec<Received>, done: &mut BTreeMap<i32, i64>) -> bool {
         let mut pause = self.config.backoff_min;
+        let mut waited = false;
         while let Err(error) = self.handler.handle(&batch).await {
             metrics::RETRIES.inc();
+            waited = true;
             self.health.down(error.to_string());
             tracing::warn!(%error, "the notifier waits, its messages stay in the topic");
             let Some(more) = self.until_stopped(self.wait_paused(pause)).await else {
@@ -88,7 +115,7 @@ impl Member {
             batch.extend(more);
             pause = (pause * 2).min(self.config.backoff_max);
         }
-        if pause > self.config.backoff_min {
+        if waited {
             self.health.up();
             self.resume();
         }
@@ -163,6 +190,16 @@ impl Member {
             done = work => Some(done),
         }
     }
+}
+
+/// Asks the group's coordinator for an offset: a broker that answers this has the group again. Blocks for
+/// [`RECOVERY_INTERVAL`] at most.
+fn ask_coordinator(consumer: &StreamConsumer, topic: &str) -> KafkaResult<()> {
+    let mut first = TopicPartitionList::new();
+    first.add_partition(topic, 0);
+    consumer
+        .committed_offsets(first, RECOVERY_INTERVAL)
+        .map(drop)
 }
 
 /// Commits the offsets of the partitions that this member still has.

@@ -13,5 +13,6 @@ mod playground;
 mod rest;
 mod rest_contract;
 mod shop;
+mod stores;
 mod subscription;
 mod wire;
