@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -21,7 +21,7 @@ if (!existsSync(join(here, "node_modules", ".package-lock.json"))) {
     execFileSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: here, stdio: "inherit" });
   } catch {
     // Everything but this page runs without it, so `make run` goes on.
-    process.stderr.write("playground: npm could not fetch the packages, so the page will load GraphiQL from a CDN\n");
+    process.stderr.write("playground: npm could not fetch the packages, so / shows the plain page until `make playground` works\n");
     process.exit(0);
   }
 }
@@ -41,7 +41,7 @@ const shared = {
   entryNames: "[name]-[hash]",
   chunkNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",
-  loader: { ".ttf": "file", ".woff2": "file" },
+  loader: { ".ttf": "file", ".woff2": "file", ".graphql": "text" },
   logLevel: "warning",
   target: ["es2022"],
 };
@@ -78,7 +78,8 @@ renameSync(fresh, dist);
 
 function digestOfInputs() {
   const hash = createHash("sha256");
-  const sources = readdirSync(join(here, "src")).sort().map((name) => join("src", name));
+  const files = readdirSync(join(here, "src"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const sources = files.map((file) => relative(here, join(file.parentPath, file.name))).sort();
   for (const name of ["build.mjs", "package-lock.json", ...sources]) {
     hash.update(`${name}\0`).update(readFileSync(join(here, name)));
   }

@@ -1,38 +1,81 @@
 // How GraphiQL reaches the router: one POST for queries and mutations, SSE or a WebSocket for subscriptions.
-import { getOperationAST, parse } from "graphql";
-import { createClient } from "graphql-ws";
-import { subscribe as subscribeOverSse } from "./sse.js";
+import { getOperationAST, Kind, parse } from "graphql";
+import { learn } from "./session.js";
+import { open as openSse } from "./sse.js";
+import { watch } from "./watching.js";
+import { open as openWebSocket } from "./websocket.js";
 
 const URL_PATH = "/graphql";
+/** The name of GraphiQL's own query for the schema. */
+const INTROSPECTION = "IntrospectionQuery";
+const OPEN = { sse: openSse, websocket: openWebSocket };
 
-/** Makes GraphiQL's fetcher. `current()` gives the token and the transport as they are when an operation starts. */
-export function createFetcher(current) {
-  return (request, options) => {
-    const { token, transport } = current();
-    const headers = { ...options?.headers };
-    const hasAuthorization = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
-    if (!hasAuthorization && token) headers.authorization = `Bearer ${token}`;
+/**
+ * Makes GraphiQL's fetcher. `page()` gives what holds at the moment: `who` asks, their `token`, the `transport`, the
+ * open `tab`, how to `renew` tokens, whether an authorization was `issuedHere`, and who hears of the `budget`.
+ */
+export function createFetcher(page) {
+  return async (request, options) => {
+    const operation = chosen(request);
     const payload = {
       query: request.query,
-      operationName: request.operationName ?? undefined,
+      operationName: operation.name,
       variables: request.variables || undefined,
     };
-    if (!isSubscription(payload)) return post(payload, headers);
-    return transport === "websocket"
-      ? subscribeOverWebSocket(payload, headers)
-      : subscribeOverSse(URL_PATH, payload, headers);
+    const headers = () => withToken(options?.headers, page());
+    if (operation.kind === "subscription") return subscribe(payload, headers, page);
+    const { tab } = page();
+    const result = await post(payload, headers, page);
+    learn(result);
+    // An answer that comes when another tab is open would be shown as that tab's.
+    const isOfTab = payload.operationName !== INTROSPECTION;
+    return isOfTab && page().tab !== tab ? new Promise(() => {}) : result;
   };
 }
 
-function isSubscription({ query, operationName }) {
+/**
+ * The operation that is meant. For a moment after a change of tabs GraphiQL still names the operation of the tab
+ * before, so a name that the text does not have is not sent.
+ */
+function chosen({ query, operationName }) {
   try {
-    return getOperationAST(parse(query), operationName)?.operation === "subscription";
+    const document = parse(query);
+    const only = document.definitions.filter((one) => one.kind === Kind.OPERATION_DEFINITION).length === 1;
+    const operation = getOperationAST(document, only ? null : operationName);
+    return { name: operation?.name?.value ?? operationName ?? undefined, kind: operation?.operation };
   } catch {
-    return false; // the router says what is wrong with the text
+    return {}; // the router says what is wrong with the text
   }
 }
 
-async function post(payload, headers) {
+/** The headers as typed; the token where none was, and the newest where this page had filled one in. */
+function withToken(typed, { token, issuedHere }) {
+  const headers = { ...typed };
+  const name = Object.keys(headers).find((name) => name.toLowerCase() === "authorization");
+  if (name !== undefined && !issuedHere(headers[name])) return headers;
+  if (name !== undefined) delete headers[name];
+  return token ? { ...headers, authorization: `Bearer ${token}` } : headers;
+}
+
+function subscribe(payload, headers, page) {
+  const { who, transport, tab } = page();
+  const connect = (connection) => OPEN[transport]({ url: URL_PATH, payload, headers: headers(), ...connection });
+  const begin = async () => {
+    const answer = await post({ query: "{ orderEventsCursor }" }, headers, page).catch(() => null);
+    return answer?.data?.orderEventsCursor ?? null;
+  };
+  return watch({ operation: payload.operationName, who, transport, connect, begin, stays: () => page().tab !== tab });
+}
+
+async function post(payload, headers, page) {
+  const result = await send(payload, headers(), page);
+  const refused = result.errors?.[0]?.extensions?.code === "UNAUTHENTICATED";
+  // A laptop that slept, or a marketplace that was started anew with other keys: a fresh token mends both.
+  if (!refused || !(await page().renew())) return result;
+  return send(payload, headers(), page);
+}
+
+async function send(payload, headers, page) {
   const response = await fetch(URL_PATH, {
     method: "POST",
     headers: {
@@ -43,26 +86,27 @@ async function post(payload, headers) {
     body: JSON.stringify(payload),
   });
   const text = await response.text();
+  let result;
   try {
-    return JSON.parse(text);
+    result = JSON.parse(text);
   } catch {
     throw new Error(`status ${response.status}: ${text.slice(0, 500)}`);
   }
+  page().budget(budgetOf(response.headers, result));
+  return result;
 }
 
-async function* subscribeOverWebSocket(payload, headers) {
-  const client = createClient({
-    url: `${location.origin.replace(/^http/, "ws")}${URL_PATH}`,
-    connectionParams: headers,
-    retryAttempts: 0,
-  });
-  try {
-    yield* client.iterate(payload);
-  } catch (error) {
-    // The browser tells nothing but a close code where a connection failed.
-    const isEvent = error instanceof Event;
-    throw isEvent ? new Error(`the WebSocket closed: ${error.code ?? "no connection"} ${error.reason ?? ""}`) : error;
-  } finally {
-    await client.dispose();
-  }
+/** What an answer tells of the caller's budget: by its headers, by `rateLimit`, or by the refusal of its cost. */
+function budgetOf(headers, result) {
+  const number = (name) => (headers.has(name) ? Number(headers.get(name)) : undefined);
+  const refusal = result.errors?.find((error) => error.extensions?.limit === "cost")?.extensions;
+  const reset = number("ratelimit-reset") ?? number("retry-after");
+  return {
+    limit: number("ratelimit-limit"),
+    remaining: number("ratelimit-remaining"),
+    resetsAt: reset === undefined ? undefined : Date.now() + reset * 1000,
+    cost: refusal?.value ?? result.data?.rateLimit?.cost,
+    refused: refusal !== undefined,
+    costLimit: refusal?.max,
+  };
 }

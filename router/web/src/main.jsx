@@ -1,89 +1,87 @@
-// The playground's page: a bar that says who you are and how subscriptions travel, and GraphiQL below it.
+// The playground's page: a bar that says who asks, GraphiQL with the ten operations, and a strip that watches live.
 import "./workers.js";
 import "graphiql/style.css";
 import "./page.css";
 import { GraphiQL } from "graphiql";
-import { useGraphiQL } from "@graphiql/react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { createRoot } from "react-dom/client";
-import { TABS } from "./examples.js";
+import { Bar } from "./bar.jsx";
+import { USERS } from "./demo-token.js";
 import { createFetcher } from "./fetcher.js";
-import { issuedHere, useDemoToken } from "./token.js";
+import { Filled } from "./filled.jsx";
+import { OPERATIONS } from "./operations.js";
+import { askedBy, initialVariables } from "./session.js";
+import { prepareStorage } from "./storage.js";
+import { Strip } from "./strip.jsx";
+import { issuedHere, useDemoTokens } from "./token.js";
 
-const USERS = [
-  { id: "1", label: "user 1" },
-  { id: "2", label: "user 2" },
-  { id: "3", label: "user 3" },
-  { id: "9", ops: true, label: "operator" },
-];
 const TRANSPORTS = [
   { id: "sse", label: "SSE" },
   { id: "websocket", label: "WebSocket" },
 ];
+const TABS = OPERATIONS.map((query) => ({ query, variables: initialVariables(query) }));
 
 function Playground() {
-  const [user, setUser] = useState(USERS[0]);
+  const [switched, setSwitched] = useState(USERS[0]);
+  const [ofTab, setOfTab] = useState({});
+  const [tab, setTab] = useState({ id: null, title: null });
   const [transport, setTransport] = useState(TRANSPORTS[0]);
-  const { token, problem } = useDemoToken(user);
+  const [budget, setBudget] = useState({});
+  const { ready, problem, tokenOf, renew } = useDemoTokens(USERS);
+
+  // Most tabs ask as whom the switch says; one is about another user's order and has a user of its own.
+  const own = ofTab[tab.id] ?? USERS.find((user) => user.id === askedBy(tab.title));
+  const user = own ?? switched;
+  const chooseUser = (chosen) => (own ? setOfTab({ ...ofTab, [tab.id]: chosen }) : setSwitched(chosen));
+  const token = tokenOf(user);
+
   // GraphiQL keeps the first fetcher it is given, so what may change is behind a reference.
   const current = useRef({});
-  current.current = { token, transport: transport.id };
-  const fetcher = useMemo(() => createFetcher(() => current.current), []);
-  const ready = token !== null || problem !== null;
+  const hearBudget = useCallback((news) => {
+    if (news.remaining === undefined && !news.refused) return;
+    setBudget((before) => ({ ...before, ...definedIn(news), cost: news.cost, refused: news.refused }));
+  }, []);
+  const hearTab = useCallback((open) => {
+    current.current.tab = open.id;
+    setTab(open);
+  }, []);
+  Object.assign(current.current, { who: user.label, token, tokenOf, user, transport: transport.id, renew });
+  const fetcher = useMemo(() => {
+    const page = () => ({ ...current.current, token: current.current.tokenOf(current.current.user) });
+    return createFetcher(() => ({ ...page(), issuedHere, budget: hearBudget }));
+  }, [hearBudget]);
 
   return (
     <>
-      <header className="bar">
-        <strong>Marketplace</strong>
-        <Choice legend="You are" options={USERS} chosen={user} choose={setUser} />
-        <Choice legend="Subscriptions over" options={TRANSPORTS} chosen={transport} choose={setTransport} />
-        {problem && <span role="status">{problem}</span>}
-      </header>
+      <Bar
+        users={USERS}
+        user={user}
+        chooseUser={chooseUser}
+        inThisTab={own !== undefined}
+        transports={TRANSPORTS}
+        transport={transport}
+        chooseTransport={setTransport}
+        budget={budget}
+        problem={problem}
+      />
       {ready && (
-        <GraphiQL fetcher={fetcher} defaultTabs={TABS} defaultEditorToolsVisibility="headers" inputValueDeprecation>
+        <GraphiQL fetcher={fetcher} defaultTabs={TABS} defaultEditorToolsVisibility="variables" inputValueDeprecation>
+          <GraphiQL.Logo>
+            <span className="logo" />
+          </GraphiQL.Logo>
           <GraphiQL.Footer>
-            <TokenInHeaders token={token} />
+            <Filled token={token} onTab={hearTab} />
           </GraphiQL.Footer>
         </GraphiQL>
       )}
+      <Strip />
     </>
   );
 }
 
-function Choice({ legend, options, chosen, choose }) {
-  return (
-    <fieldset aria-label={legend}>
-      <span>{legend}</span>
-      {options.map((option) => (
-        <button key={option.label} type="button" aria-pressed={option === chosen} onClick={() => choose(option)}>
-          {option.label}
-        </button>
-      ))}
-    </fieldset>
-  );
+function definedIn(values) {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
-/** Keeps the headers editor's authorization on the demo token; one that was typed in by hand stays. */
-function TokenInHeaders({ token }) {
-  const editor = useGraphiQL((state) => state.headerEditor);
-  const tab = useGraphiQL((state) => state.activeTabIndex);
-  useEffect(() => {
-    if (!editor || !token) return;
-    const headers = parseHeaders(editor.getValue());
-    if (headers === null) return;
-    if (headers.authorization && !issuedHere(headers.authorization)) return;
-    editor.setValue(JSON.stringify({ ...headers, authorization: `Bearer ${token}` }, null, 2));
-  }, [editor, tab, token]);
-  return null;
-}
-
-function parseHeaders(text) {
-  if (text.trim() === "") return {};
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null; // half typed: leave it alone
-  }
-}
-
+prepareStorage(OPERATIONS);
 createRoot(document.getElementById("playground")).render(<Playground />);

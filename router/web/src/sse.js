@@ -1,49 +1,20 @@
-// Subscriptions over server-sent events, distinct connections mode: one POST, one stream.
+// One connection of a subscription over server-sent events, distinct connections mode: one POST, one stream.
 //
-// A lost connection is opened again with Last-Event-ID, which the router takes as the cursor to go on behind: the
-// frames that are shown miss nothing and repeat nothing, also when the router was restarted in between.
+// `resume.js` opens the next one when this ends. The page, the live page and the page without npm share both.
 
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 8_000;
-/** Codes with which the router ends a stream that it, or its successor, will go on with from the cursor. */
-const RESUMABLE = new Set(["SERVER_DRAINING", "SLOW_CONSUMER"]);
-
-/** Yields one execution result a frame until the router completes the stream or the caller returns. */
-export async function* subscribe(url, payload, headers) {
-  const abort = new AbortController();
-  let lastEventId = null;
-  let wait = FIRST_WAIT_MS;
-  try {
-    while (true) {
-      try {
-        for await (const event of events(url, payload, headers, lastEventId, abort.signal)) {
-          wait = FIRST_WAIT_MS;
-          if (event.id) lastEventId = event.id;
-          if (event.name === "complete") return;
-          if (event.name !== "next") continue;
-          const result = JSON.parse(event.data);
-          const goodbye = result.errors?.find((error) => RESUMABLE.has(error.extensions?.code));
-          if (goodbye) {
-            lastEventId = goodbye.extensions.cursor ?? lastEventId;
-            break;
-          }
-          yield result;
-        }
-      } catch (error) {
-        if (error instanceof Refused) throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, wait));
-      wait = Math.min(wait * 2, LONGEST_WAIT_MS);
-    }
-  } finally {
-    abort.abort();
+/** The router answered, and not with a stream: trying again would not help. */
+export class Refused extends Error {
+  constructor(result) {
+    super(result.errors?.[0]?.message ?? "refused");
+    this.result = result;
   }
 }
 
-/** The router answered, and not with a stream: trying again would not help. */
-class Refused extends Error {}
-
-async function* events(url, payload, headers, lastEventId, signal) {
+/**
+ * Yields `{ cursor, result }` a frame, until the router completes the stream. `opened()` is called when the router has
+ * taken the subscription. Fails when the connection does; fails with [`Refused`] where there is no point in trying again.
+ */
+export async function* open({ url, payload, headers, cursor, signal, opened }) {
   const response = await fetch(url, {
     method: "POST",
     signal,
@@ -51,17 +22,34 @@ async function* events(url, payload, headers, lastEventId, signal) {
       ...headers,
       "content-type": "application/json",
       accept: "text/event-stream",
-      ...(lastEventId && { "last-event-id": lastEventId }),
+      ...(cursor && { "last-event-id": cursor }),
     },
     body: JSON.stringify(payload),
   });
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
-  if (response.status >= 500 && !isStream && lastEventId) throw new Error("away; trying again");
-  if (!response.ok || !isStream) throw new Refused(await response.text());
+  if (response.status >= 500 && !isStream) throw new Error(`status ${response.status}`);
+  if (!response.ok || !isStream) throw new Refused(await refusal(response));
+  opened();
+  for await (const event of events(response.body)) {
+    if (event.name === "complete") return;
+    if (event.name === "next") yield { cursor: event.id, result: JSON.parse(event.data) };
+  }
+  throw new Error("the connection ended");
+}
 
+async function refusal(response) {
+  const text = await response.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { errors: [{ message: `status ${response.status}: ${text.slice(0, 500)}` }] };
+  }
+}
+
+async function* events(body) {
   let rest = "";
   const decoder = new TextDecoder();
-  const reader = response.body.getReader();
+  const reader = body.getReader();
   try {
     while (true) {
       const { done, value } = await reader.read();

@@ -1,5 +1,6 @@
-// Demo tokens: fetched for the chosen user, renewed a minute before they end.
-import { useEffect, useState } from "react";
+// The demo token of whoever is chosen, renewed a minute before it ends.
+import { useEffect, useRef, useState } from "react";
+import { fetchToken, renewAfterMs } from "./demo-token.js";
 
 const issued = new Set();
 
@@ -8,49 +9,39 @@ export function issuedHere(authorization) {
   return issued.has(authorization.replace(/^Bearer /i, "")) || authorization.trim() === "Bearer";
 }
 
-/** The token of a demo user, or why there is none. */
-export function useDemoToken(user) {
-  const [state, setState] = useState({ token: null, problem: null });
+/**
+ * `tokenOf(user)`, the `problem` where there is none, and `renew()`, which fetches new ones and says whether that
+ * worked. Those of all `users` are fetched at once, so that a switch takes effect with the click and no operation is
+ * ever sent as the user before.
+ */
+export function useDemoTokens(users) {
+  const [state, setState] = useState({ ready: false, problem: null });
+  const renew = useRef(async () => false);
+  const tokens = useRef({});
   useEffect(() => {
     let live = true;
     let timer;
-    async function renew() {
+    renew.current = async () => {
+      clearTimeout(timer);
       try {
-        const token = await fetchToken(user);
-        if (!live) return;
-        issued.add(token);
-        setState({ token, problem: null });
-        timer = setTimeout(renew, renewAfterMs(token));
+        const fresh = await Promise.all(users.map(fetchToken));
+        for (const token of fresh) issued.add(token);
+        tokens.current = Object.fromEntries(users.map((user, at) => [user.id, fresh[at]]));
+        if (live) setState({ ready: true, problem: null });
+        if (live) timer = setTimeout(renew.current, Math.min(...fresh.map(renewAfterMs)));
+        return live;
       } catch (error) {
-        if (!live) return;
-        setState({ token: null, problem: `${error.message}; put your own authorization into Headers` });
-        timer = setTimeout(renew, 5_000);
+        // What was issued before may still be good.
+        if (live) setState({ ready: true, problem: `${error.message}; put your own authorization into Headers` });
+        if (live) timer = setTimeout(renew.current, 5_000);
+        return false;
       }
-    }
-    renew();
+    };
+    renew.current();
     return () => {
       live = false;
       clearTimeout(timer);
     };
-  }, [user]);
-  return state;
-}
-
-async function fetchToken({ id, ops = false }) {
-  const response = await fetch("/demo/token", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ user: id, ops }),
-  });
-  if (!response.ok) throw new Error(`no demo token (status ${response.status})`);
-  return (await response.json()).token;
-}
-
-function renewAfterMs(token) {
-  try {
-    const claims = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-    return Math.min(Math.max(claims.exp * 1000 - Date.now() - 60_000, 5_000), 2 ** 31 - 1);
-  } catch {
-    return 300_000; // not a JWT: ask again in five minutes
-  }
+  }, [users]);
+  return { ...state, tokenOf: (user) => tokens.current[user.id] ?? null, renew: () => renew.current() };
 }

@@ -1,0 +1,68 @@
+// The bar on top: who asks, how subscriptions travel, and what is left of the caller's budget.
+import { useEffect, useState } from "react";
+import { startOver } from "./storage.js";
+
+export function Bar({ users, user, chooseUser, inThisTab, transports, transport, chooseTransport, budget, problem }) {
+  return (
+    <header className="bar">
+      <h1>Marketplace</h1>
+      <Choice legend={inThisTab ? "On this tab you are" : "You are"} options={users} chosen={user} choose={chooseUser} />
+      <Choice legend="Live over" options={transports} chosen={transport} choose={chooseTransport} />
+      <Budget budget={budget} />
+      <nav aria-label="More">
+        <a href="/live">Live page</a>
+        <button type="button" title="Brings the ten operations back as they were" onClick={startOver}>
+          Start over
+        </button>
+      </nav>
+      {problem && (
+        <span className="problem" role="status">
+          {problem}
+        </span>
+      )}
+    </header>
+  );
+}
+
+function Choice({ legend, options, chosen, choose }) {
+  return (
+    <fieldset>
+      <legend>{legend}</legend>
+      {options.map((option) => (
+        <button key={option.id} type="button" aria-pressed={option.id === chosen.id} onClick={() => choose(option)}>
+          {option.label}
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+/** What the last answers said: headers `ratelimit-*`, the field `rateLimit`, or a refusal of the cost. */
+function Budget({ budget }) {
+  const secondsLeft = useSecondsUntil(budget.resetsAt);
+  if (budget.remaining === undefined) return null;
+  const whole = new Intl.NumberFormat("en-GB").format;
+  const explained = "Each operation has a cost, by the objects that its answer may hold; each caller has a budget a window. "
+    + "From the headers ratelimit-limit, ratelimit-remaining and ratelimit-reset, and the field rateLimit.";
+  return (
+    <p className="budget" title={explained}>
+      Budget <b>{whole(budget.remaining)}</b> of {whole(budget.limit)}
+      {secondsLeft > 0 ? `, refilled in ${secondsLeft} s` : ", full again"}
+      {budget.refused && (
+        <em className="refused">
+          refused: cost {whole(budget.cost)} is over {whole(budget.costLimit)}
+        </em>
+      )}
+      {!budget.refused && budget.cost !== undefined && <em>that cost {whole(budget.cost)}</em>}
+    </p>
+  );
+}
+
+function useSecondsUntil(moment) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return Math.max(0, Math.ceil(((moment ?? 0) - now) / 1_000));
+}

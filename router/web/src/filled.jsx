@@ -1,0 +1,41 @@
+// What the page fills into GraphiQL's editors: the token into Headers, a key or an order's id into Variables.
+//
+// Invariant: what a person typed stays.
+import { useGraphiQL } from "@graphiql/react";
+import { useEffect, useSyncExternalStore } from "react";
+import { fill, known, subscribe } from "./session.js";
+import { issuedHere } from "./token.js";
+
+/** Draws nothing. Tells `onTab` which tab is open, before anything in it can be run. */
+export function Filled({ token, onTab }) {
+  const facts = useSyncExternalStore(subscribe, known);
+  const headers = useGraphiQL((state) => state.headerEditor);
+  const variables = useGraphiQL((state) => state.variableEditor);
+  const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]);
+  const { id, title } = tab;
+  useEffect(() => onTab({ id, title }), [id, title, onTab]);
+  useEffect(() => {
+    if (headers && token) change(headers, (text) => withToken(text, token));
+  }, [headers, token, id]);
+  useEffect(() => {
+    if (variables) change(variables, fill);
+  }, [variables, facts, id]);
+  return null;
+}
+
+function change(editor, edit) {
+  const text = editor.getValue();
+  const edited = edit(text);
+  if (edited !== text) editor.setValue(edited);
+}
+
+function withToken(text, token) {
+  let headers = {};
+  try {
+    if (text.trim() !== "") headers = JSON.parse(text);
+  } catch {
+    return text; // half typed: leave it alone
+  }
+  if (headers.authorization && !issuedHere(headers.authorization)) return text;
+  return JSON.stringify({ ...headers, authorization: `Bearer ${token}` }, null, 2);
+}
