@@ -1,8 +1,9 @@
-//! The playground: GraphiQL at `/`, with its scripts and styles under `/assets`.
+//! The pages that the router serves: the playground at `/`, the live page at `/live`, their files under `/assets`.
 //!
-//! The page is built from npm into a folder (`make playground`) and read from there while the router runs. Where it
-//! was not built, a page that says so, and how to build it, loads GraphiQL from a CDN. Invariant: the built page loads
-//! nothing from elsewhere; its content security policy forbids it.
+//! The playground is GraphiQL, built from npm into a folder (`make playground`) and read from there while the router
+//! runs. Where it was not built, a plain page with the same operations says so, and how to build it. The plain page
+//! and the live page lie in the binary. Invariant: no page loads anything from elsewhere; their content security
+//! policy forbids it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,12 +16,12 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
+/// Monaco writes its styles into the page, and its icons are `data:`.
 const BUILT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     font-src 'self' data:; img-src 'self' data:; connect-src 'self'; worker-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const CDN_POLICY: &str = "default-src 'none'; script-src 'self' https://unpkg.com; \
-    style-src 'self' https://unpkg.com 'unsafe-inline'; font-src 'self' data: https://unpkg.com; \
-    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PLAIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// File names of the bundle hold a digest of the content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
@@ -41,10 +42,11 @@ impl Default for PlaygroundConfig {
     }
 }
 
-/// Serves the page at `/` and its files under `/assets`.
+/// Serves the pages at `/` and `/live` and their files under `/assets`.
 pub fn routes(config: PlaygroundConfig) -> Router {
     Router::new()
         .route("/", get(page))
+        .route("/live", get(live))
         .route("/assets/{name}", get(asset))
         .with_state(config)
 }
@@ -53,11 +55,12 @@ pub fn routes(config: PlaygroundConfig) -> Router {
 async fn page(State(config): State<PlaygroundConfig>) -> Response {
     match tokio::fs::read(config.dir.join("index.html")).await {
         Ok(html) => html_page(html, BUILT_POLICY),
-        Err(_) => html_page(
-            include_bytes!("../../web/fallback/index.html").to_vec(),
-            CDN_POLICY,
-        ),
+        Err(_) => html_page(PLAIN_PAGE.into(), PLAIN_POLICY),
     }
+}
+
+async fn live() -> Response {
+    html_page(LIVE_PAGE.into(), PLAIN_POLICY)
 }
 
 async fn asset(State(config): State<PlaygroundConfig>, UrlPath(name): UrlPath<String>) -> Response {
@@ -66,22 +69,48 @@ async fn asset(State(config): State<PlaygroundConfig>, UrlPath(name): UrlPath<St
     };
     match tokio::fs::read(config.dir.join("assets").join(&name)).await {
         Ok(content) => file(content, media_type, FOR_EVER),
-        Err(_) => fallback_asset(&name).map_or_else(
+        Err(_) => own_asset(&name).map_or_else(
             || StatusCode::NOT_FOUND.into_response(),
-            |content| file(content.as_bytes().to_vec(), media_type, ASK_AGAIN),
+            |content| file(content.into_bytes(), media_type, ASK_AGAIN),
         ),
     }
 }
 
-/// What the fallback page needs from the router itself.
-fn fallback_asset(name: &str) -> Option<&'static str> {
-    match name {
-        "fallback.js" => Some(include_str!("../../web/fallback/fallback.js")),
-        "fallback.css" => Some(include_str!("../../web/fallback/fallback.css")),
-        "examples.js" => Some(include_str!("../../web/src/examples.js")),
-        "sse.js" => Some(include_str!("../../web/src/sse.js")),
-        _ => None,
+const PLAIN_PAGE: &str = include_str!("../../web/plain/index.html");
+const LIVE_PAGE: &str = include_str!("../../web/live/index.html");
+
+/// What the plain page and the live page need.
+const OWN_ASSETS: [(&str, &str); 7] = [
+    ("plain.js", include_str!("../../web/plain/plain.js")),
+    ("plain.css", include_str!("../../web/plain/plain.css")),
+    ("live.js", include_str!("../../web/live/live.js")),
+    ("sse.js", include_str!("../../web/src/sse.js")),
+    ("resume.js", include_str!("../../web/src/resume.js")),
+    ("session.js", include_str!("../../web/src/session.js")),
+    ("demo-token.js", include_str!("../../web/src/demo-token.js")),
+];
+
+/// The ten operations of the playground, in order.
+const OPERATIONS: [&str; 10] = [
+    include_str!("../../web/src/operations/01-browse.graphql"),
+    include_str!("../../web/src/operations/02-add-to-cart.graphql"),
+    include_str!("../../web/src/operations/03-too-many.graphql"),
+    include_str!("../../web/src/operations/04-watch.graphql"),
+    include_str!("../../web/src/operations/05-checkout.graphql"),
+    include_str!("../../web/src/operations/06-same-key.graphql"),
+    include_str!("../../web/src/operations/07-pay.graphql"),
+    include_str!("../../web/src/operations/08-history.graphql"),
+    include_str!("../../web/src/operations/09-not-yours.graphql"),
+    include_str!("../../web/src/operations/10-too-costly.graphql"),
+];
+
+fn own_asset(name: &str) -> Option<String> {
+    if name == "operations.js" {
+        let operations = serde_json::Value::from(OPERATIONS.as_slice());
+        return Some(format!("export const OPERATIONS = {operations};\n"));
     }
+    let (_, content) = OWN_ASSETS.iter().find(|(known, _)| *known == name)?;
+    Some((*content).to_owned())
 }
 
 fn html_page(html: Vec<u8>, policy: &'static str) -> Response {
@@ -148,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_build_the_page_says_how_to_get_one() {
+    async fn without_a_build_the_page_says_how_to_get_one_and_runs_the_same_operations() {
         let nowhere = Path::new("no-such-folder");
         let (status, headers, body) = get_from(nowhere, "/").await;
         assert_eq!(status, StatusCode::OK);
@@ -156,20 +185,63 @@ mod tests {
             body.contains("make playground") && body.contains("npm"),
             "{body}"
         );
-        assert!(
-            headers[header::CONTENT_SECURITY_POLICY]
-                .to_str()
-                .unwrap()
-                .contains("unpkg.com")
-        );
-        for name in ["fallback.js", "fallback.css", "examples.js", "sse.js"] {
-            assert!(
-                body.contains(name) || fallback_asset("fallback.js").unwrap().contains(name),
-                "{name} is used"
+        assert_eq!(headers[header::CONTENT_SECURITY_POLICY], PLAIN_POLICY);
+        let (_, _, operations) = get_from(nowhere, "/assets/operations.js").await;
+        for name in ["query Browse", "subscription Watch", "query TooCostly"] {
+            assert!(operations.contains(name), "{name} in {operations}");
+        }
+    }
+
+    /// Seen red with the line of `resume.js` taken out of the table.
+    #[tokio::test]
+    async fn every_file_that_a_plain_page_names_is_served_and_none_is_elsewhere() {
+        let nowhere = Path::new("no-such-folder");
+        let mut named = Vec::new();
+        for page in ["/", "/live"] {
+            let (status, _, body) = get_from(nowhere, page).await;
+            assert_eq!(status, StatusCode::OK, "{page}");
+            assert!(!body.contains("//"), "{page} names another address: {body}");
+            named.extend(
+                body.split('"')
+                    .filter(|text| text.starts_with("/assets/"))
+                    .map(str::to_owned),
             );
+        }
+        let mut next = 0;
+        while next < named.len() {
+            let (status, _, body) = get_from(nowhere, &named[next]).await;
+            assert_eq!(status, StatusCode::OK, "{}", named[next]);
+            let imported = body.split('"').filter_map(|text| text.strip_prefix("./"));
+            for path in imported.map(|name| format!("/assets/{name}")) {
+                if !named.contains(&path) {
+                    named.push(path);
+                }
+            }
+            next += 1;
+        }
+        assert!(named.len() > 6, "{named:?}");
+    }
+
+    /// The order of the bundle's own list is the order of the files' names.
+    #[test]
+    fn the_bundle_and_the_plain_page_have_the_same_operations_in_the_same_order() {
+        let bundle = include_str!("../../web/src/operations.js");
+        let imported: Vec<_> = bundle
+            .lines()
+            .filter_map(|line| line.split("./operations/").nth(1)?.strip_suffix("\";"))
+            .collect();
+        let mut sorted = imported.clone();
+        sorted.sort_unstable();
+        assert_eq!(imported, sorted);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/operations");
+        assert_eq!(
+            std::fs::read_dir(&folder).unwrap().count(),
+            OPERATIONS.len()
+        );
+        for (name, embedded) in imported.iter().zip(OPERATIONS) {
             assert_eq!(
-                get_from(nowhere, &format!("/assets/{name}")).await.0,
-                StatusCode::OK,
+                std::fs::read_to_string(folder.join(name)).unwrap(),
+                embedded,
                 "{name}"
             );
         }

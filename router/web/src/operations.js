@@ -10,8 +10,8 @@ import checkout from "./operations/05-checkout.graphql";
 import sameKey from "./operations/06-same-key.graphql";
 import pay from "./operations/07-pay.graphql";
 import history from "./operations/08-history.graphql";
-import foreignOrder from "./operations/09-foreign-order.graphql";
-import tooExpensive from "./operations/10-too-expensive.graphql";
+import notYours from "./operations/09-not-yours.graphql";
+import tooCostly from "./operations/10-too-costly.graphql";
 
 /** The texts, in order. */
 export const OPERATIONS = [
@@ -23,6 +23,6 @@ export const OPERATIONS = [
   sameKey,
   pay,
   history,
-  foreignOrder,
-  tooExpensive,
+  notYours,
+  tooCostly,
 ];

@@ -7,7 +7,7 @@ const NO_ORDER_YET = "run 5 Checkout first";
 /** The variables that are filled in, by their name in the operation. */
 const FILLED = ["key", "orderId"];
 /** The user on whose behalf a tab's operation asks, where that is not the one of the switch. */
-const ASKED_BY = { ForeignOrder: "2" };
+const ASKED_BY = { NotYours: "2" };
 
 let facts = { key: newKey(), orderId: NO_ORDER_YET };
 const ours = new Set(Object.values(facts));

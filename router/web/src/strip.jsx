@@ -44,7 +44,7 @@ export function Strip() {
 }
 
 function Summary({ shown }) {
-  if (shown.state === "idle") return <p>Run 4 WatchMyOrders: its frames show here, whichever tab you are on.</p>;
+  if (shown.state === "idle") return <p>Run 4 Watch: its frames show here, whichever tab you are on.</p>;
   const times = shown.breaks === 1 ? "once" : `${shown.breaks} times`;
   return (
     <p>
