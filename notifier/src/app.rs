@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     consumer::Member,
     handle::Handler,
-    metrics,
+    lag, metrics,
     sink::{Sink, Stdout},
 };
 
@@ -71,10 +71,16 @@ impl Service {
         health: &Health,
     ) -> Result<Self, StartError> {
         let database = postgres::connect(&dependencies.postgres, &config.database).await?;
+        let most = dependencies.postgres.max_connections;
+        postgres::watch(&database, &config.database, most, tasks);
         let consumer = kafka::group_consumer(&dependencies.kafka, &config.group)?;
         metrics::announce();
+        let consumer = Arc::new(consumer);
+        let (watched, topic) = (consumer.clone(), dependencies.kafka.topic.clone());
+        let token = tasks.token();
+        tasks.spawn("notifier lag", lag::watch(watched, topic, token));
         let member = Member {
-            consumer: Arc::new(consumer),
+            consumer,
             handler: Handler {
                 database,
                 sink,

@@ -18,8 +18,8 @@ use crate::{config::Config, handle::Handler, message::Received, metrics};
 
 /// Pause after an error of the client, which reconnects by itself.
 const CLIENT_PAUSE: Duration = Duration::from_millis(200);
-/// How often a member that lost its broker asks whether it is back, and how long it waits for that answer.
-const RECOVERY_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a member that lost its broker waits for the answer to whether it is back.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One member of the group.
 pub(crate) struct Member {
@@ -91,7 +91,7 @@ impl Member {
     /// Ends when the group's coordinator answers this member.
     async fn broker_answers(&self) {
         loop {
-            tokio::time::sleep(RECOVERY_INTERVAL).await;
+            tokio::time::sleep(CLIENT_PAUSE).await;
             let (consumer, topic) = (self.consumer.clone(), self.handler.topic.clone());
             let asked = tokio::task::spawn_blocking(move || ask_coordinator(&consumer, &topic));
             if matches!(asked.await, Ok(Ok(()))) {
@@ -102,6 +102,7 @@ impl Member {
 
     /// Handles the batch however long it takes. False when the process stops before it is done.
     async fn handle(&self, mut batch: Vec<Received>, done: &mut BTreeMap<i32, i64>) -> bool {
+        let started = std::time::Instant::now();
         let mut pause = self.config.backoff_min;
         let mut waited = false;
         while let Err(error) = self.handler.handle(&batch).await {
@@ -122,6 +123,7 @@ impl Member {
         for message in &batch {
             done.insert(message.partition, message.offset + 1);
         }
+        metrics::HANDLE.observe(&[], started.elapsed().as_secs_f64());
         self.commit(&batch);
         true
     }
@@ -193,12 +195,12 @@ impl Member {
 }
 
 /// Asks the group's coordinator for an offset: a broker that answers this has the group again. Blocks for
-/// [`RECOVERY_INTERVAL`] at most.
+/// [`RECOVERY_TIMEOUT`] at most.
 fn ask_coordinator(consumer: &StreamConsumer, topic: &str) -> KafkaResult<()> {
     let mut first = TopicPartitionList::new();
     first.add_partition(topic, 0);
     consumer
-        .committed_offsets(first, RECOVERY_INTERVAL)
+        .committed_offsets(first, RECOVERY_TIMEOUT)
         .map(drop)
 }
 

@@ -5,8 +5,10 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use chassis::{clock::Clock, postgres};
+use chassis::{clock::Clock, postgres, telemetry::trace};
+use schema::event::OrderEvent;
 use sea_orm::{DatabaseConnection, DbErr, TransactionTrait as _};
+use tracing::{Instrument as _, Span};
 
 use crate::{
     message::Received,
@@ -63,8 +65,21 @@ impl Handler {
         }
     }
 
+    /// The batch is one transaction, so its statements are in the first event's trace, and the others link to it.
     async fn handle_together(&self, messages: &[Received]) -> Result<(), HandleError> {
         let batch = sort(messages);
+        let spans: Vec<Span> = batch.events.iter().map(|it| span(&it.event)).collect();
+        let Some((first, others)) = spans.split_first() else {
+            return self.handle_sorted(&batch).await;
+        };
+        let context = trace::traceparent(first);
+        for other in others {
+            trace::link(other, context.as_deref());
+        }
+        self.handle_sorted(&batch).instrument(first.clone()).await
+    }
+
+    async fn handle_sorted(&self, batch: &Batch) -> Result<(), HandleError> {
         let tx = self.database.begin().await?;
         let fresh = store::receive(&tx, &batch.events).await?;
         for (message, reason) in &batch.poison {
@@ -72,7 +87,7 @@ impl Handler {
         }
         // Crash point N1 is after it: effect written, nothing delivered, offset not committed.
         tx.commit().await?;
-        metrics::EFFECTS.inc_by(fresh);
+        self.count(batch, fresh);
         self.note_parked(&batch.poison);
         self.deliver(&batch.events).await
     }
@@ -116,13 +131,43 @@ impl Handler {
         Ok(outcome?)
     }
 
+    fn count(&self, batch: &Batch, fresh: u64) {
+        let known = (batch.events.len() as u64).saturating_sub(fresh);
+        metrics::EVENTS
+            .with_label_values(&["handled"])
+            .inc_by(fresh);
+        metrics::EVENTS
+            .with_label_values(&["duplicate"])
+            .inc_by(known);
+        if fresh == 0 {
+            return;
+        }
+        for placed in &batch.events {
+            let age = (self.clock.now() - placed.event.moment).to_std();
+            metrics::EVENT_AGE.observe(&[], age.unwrap_or_default().as_secs_f64());
+        }
+    }
+
     fn note_parked(&self, poison: &[(Received, String)]) {
         for (message, reason) in poison {
-            metrics::PARKED.inc();
+            metrics::EVENTS.with_label_values(&["dead_letter"]).inc();
             tracing::error!(topic = %self.topic, partition = message.partition,
                 offset = message.offset, %reason, "message parked in dead_letters");
         }
     }
+}
+
+/// The span of one event, in the trace of the change that it tells of.
+fn span(event: &OrderEvent) -> Span {
+    let span = tracing::info_span!(
+        "handle",
+        otel.name = "handle order event",
+        otel.kind = "consumer",
+        order.id = %event.order_id,
+        version = event.version,
+        trace_id = tracing::field::Empty,
+    );
+    trace::follow(span, event.traceparent.as_deref())
 }
 
 /// Decodes the messages; an event that stands twice in the batch counts once.

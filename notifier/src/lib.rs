@@ -10,6 +10,7 @@ mod app;
 mod config;
 mod consumer;
 mod handle;
+mod lag;
 mod message;
 mod metrics;
 mod sink;

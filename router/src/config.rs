@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{engine::EngineConfig, rest, serve::playground::PlaygroundConfig};
 
 /// The router.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where clients find GraphQL, the playground and the tokens of the demo.
@@ -22,6 +23,7 @@ pub struct Config {
     /// Where operators find `/metrics`, `/livez`, `/readyz` and `/startupz`.
     pub admin_listen: SocketAddr,
     /// Where separate subgraphs are, by name; unused for those that run in this process.
+    #[schemars(inner(url))]
     pub subgraph_urls: BTreeMap<String, String>,
     /// Serves the playground at `/` and the live page at `/live`.
     pub playground_enabled: bool,
@@ -29,6 +31,7 @@ pub struct Config {
     pub playground: PlaygroundConfig,
     /// How long a token of `POST /demo/token` is good.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub demo_token_ttl: Duration,
     /// Planning and execution.
     pub engine: EngineConfig,
@@ -45,70 +48,85 @@ pub struct Config {
 }
 
 /// GraphQL over HTTP.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// The longest request body; more is 413.
+    #[schemars(range(min = 1))]
     pub body_limit_bytes: usize,
     /// How long a query or mutation may take, its body's arrival included.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub request_timeout: Duration,
     /// Connections that are served at once; more wait.
+    #[schemars(range(min = 1))]
     pub connections_max: usize,
     /// Pages of these origins may call; `*` allows all. The playground's own origin needs no entry.
     pub allowed_origins: Vec<String>,
     /// How long readiness is off before the streams are closed, so that a balancer can see it.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::MayBeZero")]
     pub drain_delay: Duration,
     /// How long requests in flight and streams may take to end at shutdown.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub drain_timeout: Duration,
 }
 
 /// GraphQL over WebSocket.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebSocket {
     /// How long a new socket may wait before `connection_init`; then 4408.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub init_timeout: Duration,
     /// Operations that one socket may run at once.
+    #[schemars(range(min = 1))]
     pub operations_max: usize,
 }
 
 /// Live subscriptions.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stream {
     /// How often an idle stream shows that it lives.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub heartbeat_interval: Duration,
     /// How long a client may take nothing before it is closed with a hint to resume.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub slow_client_timeout: Duration,
     /// How long the entities of one frame may take.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub frame_timeout: Duration,
     /// Events of one stream that are resolved at once; their order stays.
+    #[schemars(range(min = 1))]
     pub concurrent_frames: usize,
     /// Streams that one caller may hold.
+    #[schemars(range(min = 1))]
     pub per_caller_max: usize,
     /// Streams that this process holds.
+    #[schemars(range(min = 1))]
     pub total_max: usize,
     /// The log of recent events, which all streams read.
     pub log: order_stream::Config,
 }
 
 /// The cost budget of each caller: a fixed window.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimit {
     /// Refuses a caller that has spent its budget; the costs are counted either way.
     pub enabled: bool,
     /// What one caller may spend in a window.
+    #[schemars(range(min = 1))]
     pub budget: u64,
     /// The window's length.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub window: Duration,
 }
 

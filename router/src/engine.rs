@@ -15,11 +15,13 @@ use futures::future::BoxFuture;
 use graphql_tools::validation::rules::default_rules_validation_plan;
 use graphql_tools::validation::validate::ValidationPlan;
 use schema::code::ErrorCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crate::error::RequestError;
 use crate::graph::{Supergraph, TypeTable};
+use crate::metrics;
 use crate::operation::cache::{Operations, TextKey};
 use crate::operation::canonical::{self, Canonical};
 use crate::operation::document::Document;
@@ -95,7 +97,7 @@ pub trait RouterFields: Send + Sync {
 }
 
 /// Settings of the engine, a part of the router's settings.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
     /// How big an operation may be.
@@ -104,6 +106,7 @@ pub struct EngineConfig {
     pub fetch: FetchConfig,
     /// How long planning one operation may take.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub plan_timeout: Duration,
     /// Operations and plans that are kept.
     pub cached_operations: u64,
@@ -226,6 +229,7 @@ impl Engine {
         subgraphs: BTreeMap<String, Transport>,
         root: Arc<dyn RouterFields>,
     ) -> Result<Self, LoadError> {
+        metrics::announce();
         let subgraphs = subgraph::connect(subgraphs, root, &config.fetch);
         let graph = load(&config, supergraph_sdl, &subgraphs)?;
         Ok(Self {

@@ -9,6 +9,8 @@ use http::StatusCode;
 use schema::code::ErrorCode;
 use serde_json::{Map, Value, json};
 
+use crate::metrics;
+
 /// A place in the operation's text; both count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Location {
@@ -108,6 +110,13 @@ impl RequestError {
             first.extensions.insert(name.to_owned(), value.into());
         }
         self
+    }
+
+    /// Counts the errors by code; a transport does so when it hands them to its client.
+    pub(crate) fn count(&self) {
+        for error in &self.errors {
+            metrics::error(error.code);
+        }
     }
 
     /// The errors; at least one.

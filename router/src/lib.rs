@@ -11,6 +11,7 @@ pub mod engine;
 pub mod error;
 mod execute;
 mod graph;
+mod metrics;
 mod operation;
 mod plan;
 pub mod rest;

@@ -6,11 +6,21 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, LazyLock, PoisonError, RwLock},
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use prometheus::{IntGaugeVec, register_int_gauge_vec};
 use serde_json::{Value, json};
+
+static UP: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!(
+        "marketplace_health_component_up",
+        "1 while the component works",
+        &["component"]
+    )
+    .expect("the name is registered once")
+});
 
 /// The health of one process. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +66,8 @@ impl Component {
     }
 
     fn set(&self, state: Result<(), String>) {
+        UP.with_label_values(&[&self.name])
+            .set(i64::from(state.is_ok()));
         self.health.write(|inner| {
             let was_up = inner
                 .components

@@ -12,22 +12,27 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     producer::FutureProducer,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the broker is and what the stream is called.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `host:port`, several divided by commas. Empty: `up` starts a broker.
     pub brokers: String,
     /// The topic of order events.
+    #[schemars(length(min = 1))]
     pub topic: String,
     /// Partitions of a topic that we create: the most relay shards and notifier replicas that work in parallel.
+    #[schemars(range(min = 1))]
     pub partitions: i32,
     /// Copies of each partition of a topic that we create.
+    #[schemars(range(min = 1))]
     pub replication: i32,
     /// How long a produced message may wait for its acknowledgement.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "crate::config::duration::AboveZero")]
     pub delivery_timeout: Duration,
 }
 

@@ -2,28 +2,33 @@
 //!
 //! Decisions rest on SQLSTATE and constraint names, never on message text.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
+use prometheus::{IntGaugeVec, register_int_gauge_vec};
 use schema::code::ErrorCode;
+use schemars::JsonSchema;
 use sea_orm::{ConnAcquireErr, ConnectOptions, Database, DbErr, RuntimeErr};
 pub use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use serde::{Deserialize, Serialize};
 
-use crate::{config::Secret, fault::Coded};
+use crate::{config::Secret, fault::Coded, tasks::Tasks};
 
 /// Where the server is and how many connections one service keeps.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `postgres://user:password@host:port/`; the database name is each service's own. Empty: `up` starts a server.
     pub url: Secret,
     /// The most connections of one service's pool.
+    #[schemars(range(min = 1))]
     pub max_connections: u32,
     /// How long a request waits for a connection, and for a new one to open.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "crate::config::duration::AboveZero")]
     pub acquire_timeout: Duration,
     /// How long one statement may run.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "crate::config::duration::AboveZero")]
     pub statement_timeout: Duration,
 }
 
@@ -69,6 +74,46 @@ pub async fn connect(config: &Config, database: &str) -> Result<DatabaseConnecti
         .sqlx_logging(false)
         .set_application_name(format!("marketplace-{database}"));
     Ok(Database::connect(options).await?)
+}
+
+/// How often a pool is looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+static CONNECTIONS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!(
+        "marketplace_postgres_connections",
+        "Connections of a pool, idle and in use",
+        &["database", "state"]
+    )
+    .expect("the name is registered once")
+});
+
+static CONNECTIONS_MAX: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!(
+        "marketplace_postgres_connections_max",
+        "The most connections of a pool",
+        &["database"]
+    )
+    .expect("the name is registered once")
+});
+
+/// Shows how many connections the pool has, until the tasks' token. One watch a pool.
+pub fn watch(db: &DatabaseConnection, database: &str, most: u32, tasks: &Tasks) {
+    let (pool, token) = (db.get_postgres_connection_pool().clone(), tasks.token());
+    let idle = CONNECTIONS.with_label_values(&[database, "idle"]);
+    let in_use = CONNECTIONS.with_label_values(&[database, "in_use"]);
+    CONNECTIONS_MAX
+        .with_label_values(&[database])
+        .set(most.into());
+    tasks.spawn("postgres connections", async move {
+        let mut ticks = tokio::time::interval(WATCH_INTERVAL);
+        while token.run_until_cancelled(ticks.tick()).await.is_some() {
+            let (all, free) = (i64::from(pool.size()), pool.num_idle());
+            let free = i64::try_from(free).unwrap_or(i64::MAX).min(all);
+            idle.set(free);
+            in_use.set(all - free);
+        }
+    });
 }
 
 /// A database error, sorted once.

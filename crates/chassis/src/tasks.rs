@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
+use prometheus::{IntGauge, register_int_gauge};
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -81,8 +82,17 @@ struct Running {
     all: Arc<Mutex<BTreeMap<&'static str, usize>>>,
 }
 
+static RUNNING: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!(
+        "marketplace_tasks_running",
+        "Background tasks that shutdown would wait for"
+    )
+    .expect("the name is registered once")
+});
+
 impl Running {
     fn enter(name: &'static str, all: Arc<Mutex<BTreeMap<&'static str, usize>>>) -> Self {
+        RUNNING.inc();
         *all.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .entry(name)
@@ -93,6 +103,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        RUNNING.dec();
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = all.get_mut(self.name) {
             *count -= 1;

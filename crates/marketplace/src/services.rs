@@ -191,8 +191,27 @@ impl Host {
     ) -> anyhow::Result<()> {
         let listener = listen::bind(address, setting).await?;
         let routes =
-            subgraph_routes(subgraph, self.keys.verifier.clone()).merge(self.health.routes());
+            subgraph_routes(subgraph, self.keys.verifier.clone()).merge(self.admin_routes());
         listen::serve(name, listener, routes, &self.tasks);
         Ok(())
+    }
+
+    /// Serves health and metrics of a process that has no listener of its own.
+    ///
+    /// # Errors
+    /// When the port is taken; the message names the setting that moves it.
+    pub async fn serve_admin(
+        &self,
+        name: &'static str,
+        address: SocketAddr,
+        setting: &'static str,
+    ) -> anyhow::Result<()> {
+        let listener = listen::bind(address, setting).await?;
+        listen::serve(name, listener, self.admin_routes(), &self.tasks);
+        Ok(())
+    }
+
+    fn admin_routes(&self) -> axum::Router {
+        self.health.routes().merge(chassis::telemetry::routes())
     }
 }

@@ -2,21 +2,26 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a process follows the order-event topic. Each field has a default that suits one node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Memory for events that all readers share, in bytes. Older events are read from the topic again.
+    #[schemars(range(min = 1))]
     pub log_bytes: usize,
     /// Readers that may read old events from the topic at the same time; the others wait for their turn.
+    #[schemars(range(min = 1))]
     pub max_replays: usize,
     /// Longest wait for the broker's answer when it is asked for the stream's end.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub end_timeout: Duration,
     /// Pause between two looks at the topic's bounds; they find new partitions and a replaced topic.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub check_interval: Duration,
 }
 

@@ -7,13 +7,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, Request, State},
+    extract::{MatchedPath, Path, Query, Request, State},
     http::{Method, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
-use chassis::config::Secret;
+use chassis::{config::Secret, telemetry};
+use tracing::Instrument as _;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
@@ -78,6 +79,18 @@ pub(crate) fn routes(catalogue: Catalogue, key: Secret, injector: Option<Injecto
         .method_not_allowed_fallback(|method: Method| async move {
             Refusal::WrongMethod(method.to_string())
         })
+        .layer(middleware::from_fn(trace))
+}
+
+/// Puts each request into its caller's trace.
+async fn trace(mut request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>();
+    let route = matched.map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let span = telemetry::http::request_span(request.headers_mut(), method.as_str(), &route);
+    let response = next.run(request).instrument(span.clone()).await;
+    telemetry::http::answered(&span, response.status());
+    response
 }
 
 async fn check_key(State(key): State<Arc<Secret>>, request: Request, next: Next) -> Response {

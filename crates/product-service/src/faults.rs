@@ -20,6 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +33,7 @@ const PIECES: usize = 256;
 
 /// Which requests for products are answered wrongly. `*_every: n` means each n-th request, 1 all of them and 0 none;
 /// of several that meet on one request the first in this list happens.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// Whether faults happen at all.
@@ -41,6 +42,7 @@ pub struct Faults {
     pub first: u64,
     /// How long each answer is held back, also a right one.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::MayBeZero")]
     pub latency: Duration,
     /// No answer ever.
     pub hang_every: u64,

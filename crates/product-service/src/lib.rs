@@ -12,7 +12,8 @@ pub mod faults;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use chassis::{config::Secret, health::Health, listen, tasks::Tasks};
+use chassis::{config::Secret, health::Health, listen, tasks::Tasks, telemetry};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::{
@@ -21,7 +22,7 @@ pub use crate::{
 };
 
 /// Settings of the product service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where it listens.
@@ -69,7 +70,9 @@ impl Service {
             faults::warn(&config.faults);
             faults::Injector::new(config.faults, tasks.token())
         });
-        let routes = api::routes(Catalogue::seeded(), config.key, injector).merge(health.routes());
+        let routes = api::routes(Catalogue::seeded(), config.key, injector)
+            .merge(health.routes())
+            .merge(telemetry::routes());
         listen::serve("product-service", listener, routes, tasks);
         Ok(Self { address })
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::execute::store::PathItem;
+use crate::metrics;
 use crate::plan::shape::Shape;
 
 /// More errors than this are counted and not written: a list of a thousand broken items tells nothing more.
@@ -42,6 +43,7 @@ pub(crate) enum Segment {
 /// What a client reads of an error.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Report {
+    code: ErrorCode,
     message: String,
     extensions: Map<String, Value>,
 }
@@ -57,6 +59,7 @@ impl Report {
         let mut extensions = Map::new();
         extensions.insert("code".to_owned(), code.as_str().into());
         Self {
+            code,
             message: message.into(),
             extensions,
         }
@@ -153,6 +156,7 @@ impl Errors {
     }
 
     fn write(&mut self, report: &Report, path: Option<Vec<Value>>) {
+        metrics::error(report.code);
         if self.is_full() {
             self.left_off += 1;
             return;

@@ -7,9 +7,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use moka::future::Cache;
+use tracing::Instrument as _;
 
 use crate::error::RequestError;
 use crate::operation::document::Document;
+use crate::operation::metrics;
 
 /// The two levels.
 pub(crate) struct Operations<P> {
@@ -51,6 +53,7 @@ impl Hash for PlanKey {
 impl<P: Send + Sync + 'static> Operations<P> {
     /// Empty caches of at most so many entries each.
     pub(crate) fn new(entries: u64) -> Self {
+        metrics::announce();
         Self {
             documents: Cache::new(entries),
             plans: Cache::new(entries),
@@ -88,10 +91,22 @@ impl<P: Send + Sync + 'static> Operations<P> {
             conditions,
         };
         if let Some(known) = self.plans.get(&key).await {
+            metrics::plan_found();
             return Ok(known);
         }
-        let made = self.plans.try_get_with(key, off_the_reactor(work));
+        metrics::plan_missed();
+        let made = self.plans.try_get_with(key, off_the_reactor(timed(work)));
+        let made = made.instrument(tracing::debug_span!("plan"));
         made.await.map_err(|error| (*error).clone())
+    }
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    move || {
+        let started = std::time::Instant::now();
+        let made = work();
+        metrics::planned(started.elapsed());
+        made
     }
 }
 

@@ -9,6 +9,7 @@ use graphql_tools::static_graphql::query::{
     Definition, Document, FragmentDefinition, Selection, SelectionSet, Value,
 };
 use schema::code::ErrorCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -16,24 +17,30 @@ use crate::error::RequestError;
 use crate::plan::shape::{Shape, ShapeField};
 
 /// Upper bounds of one operation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Words and signs of the text.
+    #[schemars(range(min = 1))]
     pub tokens: usize,
     /// Fields in fields; introspection is exempt, it has a bound of its own.
+    #[schemars(range(min = 1))]
     pub depth: usize,
     /// Aliases, fragments expanded.
     pub aliases: usize,
     /// Directives, fragments expanded.
     pub directives: usize,
     /// Fields of the root, fragments expanded.
+    #[schemars(range(min = 1))]
     pub root_fields: usize,
     /// Fields of the whole operation, fragments expanded.
+    #[schemars(range(min = 1))]
     pub fields: usize,
     /// Objects that the answer may hold at most, by the sizes that the operation asks for.
+    #[schemars(range(min = 1))]
     pub cost: u64,
     /// The assumed length of a list that has no size argument.
+    #[schemars(range(min = 1))]
     pub list_size: u64,
 }
 

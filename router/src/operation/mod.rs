@@ -10,6 +10,7 @@ mod emit;
 pub(crate) mod introspection;
 mod kind;
 pub(crate) mod limits;
+mod metrics;
 pub(crate) mod persisted;
 pub(crate) mod variables;
 

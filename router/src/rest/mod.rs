@@ -13,6 +13,7 @@ use std::{
 
 use axum::Router;
 use chassis::{clock::Clock, listen, principal::Signer, tasks::Tasks};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::{credential::Credentials, graph::Graph};
@@ -33,7 +34,7 @@ mod surface;
 mod tests;
 
 /// Where the shim listens, and which of the older forms it writes. Source: docs/contracts.md §9.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Serves the old surfaces at all.
@@ -50,6 +51,7 @@ pub struct Config {
     pub off_loopback_enabled: bool,
     /// How long the graph may take for one call.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub request_timeout: Duration,
     /// How a gateway answers a wrong method.
     pub wrong_method: WrongMethod,
@@ -64,7 +66,7 @@ pub struct Config {
 }
 
 /// A gateway's answer to a known path with another method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum WrongMethod {
     /// 501, as grpc-gateway answers.
     #[default]
@@ -76,7 +78,7 @@ pub enum WrongMethod {
 }
 
 /// The spelling of the status of a paid order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaidStatus {
     /// The newest spelling.
@@ -96,7 +98,7 @@ impl PaidStatus {
 }
 
 /// The key of an order's user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum UserKey {
     /// `userId`.
     #[default]
@@ -111,7 +113,7 @@ pub enum UserKey {
 }
 
 /// The keys of a checkout's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckoutKey {
     /// `order_id`.
@@ -122,7 +124,7 @@ pub enum CheckoutKey {
 }
 
 /// The case of the keys of comments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyCase {
     /// `userId`, `createdAt`.

@@ -35,18 +35,9 @@ const INDEX: &str = "<!doctype html><title>/debug/pprof/</title><h1>/debug/pprof
 /// `/metrics`, `/debug/pprof/` and `/debug/pprof/profile`.
 pub(super) fn routes() -> Router {
     Router::new()
-        .route("/metrics", get(metrics))
         .route("/debug/pprof/", get(async || Html(INDEX)))
         .route("/debug/pprof/profile", get(profile))
-}
-
-async fn metrics() -> Response {
-    let form = "text/plain; version=0.0.4; charset=utf-8";
-    (
-        [(header::CONTENT_TYPE, form)],
-        chassis::telemetry::metrics_text(),
-    )
-        .into_response()
+        .merge(chassis::telemetry::routes())
 }
 
 async fn profile(RawQuery(query): RawQuery) -> Response {

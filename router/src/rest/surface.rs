@@ -17,10 +17,11 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
+use chassis::telemetry::{Latency, REQUEST_SECONDS, http};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use prometheus::{HistogramVec, register_histogram_vec};
 use schema::code::ErrorCode;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
 
 use super::error::Problem;
 
@@ -29,16 +30,13 @@ pub(super) const BODY_LIMIT_BYTES: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-static REQUESTS: LazyLock<HistogramVec> = LazyLock::new(|| {
-    register_histogram_vec!(
+static REQUESTS: LazyLock<Latency> = LazyLock::new(|| {
+    Latency::register(
         "marketplace_rest_request_duration_seconds",
         "Requests of the REST shim, by surface, route and status.",
         &["surface", "route", "status"],
-        vec![
-            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
-        ]
+        REQUEST_SECONDS,
     )
-    .expect("the name is registered here alone")
 });
 
 /// Adds what all surfaces share. `problem` gives a problem the surface's own form.
@@ -73,14 +71,17 @@ fn is_foreign(request: &Request) -> bool {
     *request.method() != Method::GET && site.is_some_and(|site| site == "cross-site")
 }
 
-async fn measure(surface: &'static str, request: Request, next: Next) -> Response {
+async fn measure(surface: &'static str, mut request: Request, next: Next) -> Response {
     let started_at = Instant::now();
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    REQUESTS
-        .with_label_values(&[surface, &route, response.status().as_str()])
-        .observe(started_at.elapsed().as_secs_f64());
+    let method = request.method().clone();
+    let span = http::request_span(request.headers_mut(), method.as_str(), &route);
+    let response = next.run(request).instrument(span.clone()).await;
+    let status = response.status();
+    http::answered(&span, status);
+    let labels = [surface, &route, status.as_str()];
+    REQUESTS.observe_in(&span, &labels, started_at.elapsed().as_secs_f64());
     response
 }
 

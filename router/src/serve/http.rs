@@ -88,6 +88,7 @@ pub(super) fn refusal(error: &RequestError, media: Media) -> Response {
     } else {
         negotiate::GRAPHQL_RESPONSE
     };
+    error.count();
     let mut response = (status, error.to_body()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, media);

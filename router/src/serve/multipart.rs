@@ -35,6 +35,7 @@ impl Encoding for Multipart {
         match error {
             None => Bytes::from_static(b"--\r\n"),
             Some(error) => {
+                error.count();
                 let body = error.to_body();
                 // `{"errors":[..]}` continues after the payload.
                 let errors = body.get(1..).unwrap_or(b"}");

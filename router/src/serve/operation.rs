@@ -4,6 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use schema::code::ErrorCode;
 use tokio::{sync::oneshot, time::Instant};
+use tracing::Instrument as _;
 
 use super::{Gateway, auth::Caller, rate::Payer};
 use crate::{
@@ -119,11 +120,12 @@ impl Gateway {
     ) -> GraphResponse {
         let (answer, answered) = oneshot::channel();
         let engine = Arc::clone(&self.engine);
-        let _task = self.tasks.spawn("mutation", async move {
+        let running = async move {
             let response = with_charge(charge, engine.execute(&prepared, &ctx)).await;
             // Nobody waits when the client is gone; the effect is what counts.
             drop(answer.send(response));
-        });
+        };
+        let _task = self.tasks.spawn("mutation", running.in_current_span());
         answered.await.unwrap_or_else(|_| {
             let body = RequestError::masked(ErrorCode::Internal).to_body();
             GraphResponse {

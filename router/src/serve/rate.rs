@@ -2,12 +2,13 @@
 //!
 //! Invariant: an operation that is over the budget is refused before anything of it runs, and is not charged.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use chassis::clock::Clock;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
+use prometheus::{IntCounter, register_int_counter};
 use schema::code::ErrorCode;
 
 use crate::{config, error::RequestError, stream::Charge};
@@ -34,11 +35,20 @@ struct Window {
     spent: u64,
 }
 
+static RATE_LIMITED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "marketplace_router_rate_limited_total",
+        "Operations refused because their caller's budget was spent."
+    )
+    .expect("the name is registered once")
+});
+
 /// Windows kept before those that have ended are thrown away.
 const SWEEP_ABOVE: usize = 10_000;
 
 impl RateLimiter {
     pub(crate) fn new(config: config::RateLimit, clock: Clock) -> Self {
+        LazyLock::force(&RATE_LIMITED);
         Self {
             config,
             clock,
@@ -105,6 +115,7 @@ impl RateLimiter {
     }
 
     fn refuse(&self, cost: u64, remaining: u64, left: chrono::TimeDelta) -> RequestError {
+        RATE_LIMITED.inc();
         let limit = self.config.budget;
         let message = format!(
             "the operation costs {cost}, and {remaining} of the budget of {limit} are left in this window"

@@ -44,6 +44,7 @@ impl Encoding for Sse {
     fn end(&self, error: Option<&RequestError>) -> Bytes {
         let mut text = Vec::new();
         if let Some(error) = error {
+            error.count();
             text.extend_from_slice(&self.next(None, &error.to_body()));
         }
         // The empty data line is needed: a browser drops an event without data.

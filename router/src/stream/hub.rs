@@ -5,12 +5,13 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use chassis::{clock::Clock, principal::Principal};
+use chassis::{clock::Clock, principal::Principal, telemetry::trace};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use order_stream::{OrderStream, Scope, Stopped};
 use schema::{code::ErrorCode, id::OrderId};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use super::{
     drain::Drain,
@@ -80,6 +81,8 @@ struct Pending {
     event: Value,
     cursor: String,
     moment: Option<DateTime<Utc>>,
+    /// The trace of the change that the frame tells of.
+    traceparent: Option<String>,
 }
 
 impl Hub {
@@ -92,6 +95,7 @@ impl Hub {
         config: config::Stream,
         drain: Drain,
     ) -> Self {
+        metrics::announce();
         let gate = Gate::new(config.per_caller_max, config.total_max);
         Self {
             engine,
@@ -259,6 +263,7 @@ impl Subscription {
                         event: frame::change(&event, &cursor),
                         cursor,
                         moment,
+                        traceparent: event.traceparent.clone(),
                     });
                     metrics::FRAMES.with_label_values(&["CHANGE"]).inc();
                 }
@@ -270,6 +275,7 @@ impl Subscription {
                         event: frame::gap(&cursor),
                         cursor,
                         moment: None,
+                        traceparent: None,
                     });
                     metrics::FRAMES.with_label_values(&["GAP"]).inc();
                 }
@@ -278,7 +284,28 @@ impl Subscription {
         Ok(pending)
     }
 
+    /// Completes a frame, in the trace of its change and with a link to the subscription's own.
     async fn resolve(&self, pending: Pending) -> Frame {
+        let request = self.ctx.traceparent.as_deref();
+        let span = tracing::debug_span!(
+            "frame",
+            otel.name = "order event frame",
+            otel.kind = "consumer",
+            cursor = %pending.cursor,
+            trace_id = tracing::field::Empty,
+        );
+        let span = match pending.traceparent.as_deref() {
+            Some(change) => {
+                let span = trace::follow(span, Some(change));
+                trace::link(&span, request);
+                span
+            }
+            None => trace::follow(span, request),
+        };
+        self.complete(pending).instrument(span).await
+    }
+
+    async fn complete(&self, pending: Pending) -> Frame {
         let deadline = tokio::time::Instant::now() + self.config.frame_timeout;
         let ctx = RequestContext {
             deadline,
@@ -292,7 +319,7 @@ impl Subscription {
         let answer = answer.unwrap_or_else(|_| late());
         if let Some(moment) = pending.moment {
             let age = (self.clock.now() - moment).to_std().unwrap_or_default();
-            metrics::EVENT_TO_FRAME.observe(age.as_secs_f64());
+            metrics::EVENT_TO_FRAME.observe(&[], age.as_secs_f64());
         }
         frame::seal(&answer, pending.cursor)
     }
@@ -389,6 +416,7 @@ fn at_snapshot(
             event,
             cursor,
             moment: None,
+            traceparent: None,
         }),
     )
 }

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
+use chassis::telemetry::Latency;
+use prometheus::{IntCounterVec, IntGaugeVec};
 
 /// Open streams by root field.
 pub(super) static SUBSCRIBERS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
@@ -25,13 +26,24 @@ pub(super) static FRAMES: LazyLock<IntCounterVec> = LazyLock::new(|| {
 });
 
 /// From an event's moment to its frame.
-pub(super) static EVENT_TO_FRAME: LazyLock<Histogram> = LazyLock::new(|| {
-    prometheus::register_histogram!(
+pub(super) static EVENT_TO_FRAME: LazyLock<Latency> = LazyLock::new(|| {
+    Latency::register(
         "marketplace_router_event_to_frame_seconds",
         "Time from a status change to its frame, for streams that are at the log's end.",
-        vec![
-            0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0
-        ]
+        &[],
+        &[
+            0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
+        ],
     )
-    .expect("registered once")
 });
+
+/// Shows every series before the first stream.
+pub(super) fn announce() {
+    for field in ["orderEvents", "myOrderEvents", "allOrderEvents"] {
+        SUBSCRIBERS.with_label_values(&[field]).add(0);
+    }
+    for kind in ["SNAPSHOT", "CHANGE", "GAP"] {
+        FRAMES.with_label_values(&[kind]).inc_by(0);
+    }
+    EVENT_TO_FRAME.announce(&[]);
+}

@@ -9,34 +9,41 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use crate::engine::RequestContext;
 use crate::operation::OperationKind;
-use crate::subgraph::{FetchError, FetchRequest, Subgraph};
+use crate::subgraph::{FetchError, FetchRequest, Subgraph, metrics};
 
 /// How subgraphs are called.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FetchConfig {
     /// The longest that one fetch may take; the request's own deadline may end it earlier.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub timeout: Duration,
     /// The longest that connecting may take.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub connect_timeout: Duration,
     /// How long an unused connection is kept.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub idle_timeout: Duration,
     /// HTTP/2 without negotiation, for subgraphs that speak it.
     pub http2_prior_knowledge: bool,
     /// The longest answer that is read.
+    #[schemars(range(min = 1))]
     pub max_response_bytes: usize,
     /// Failures in a row that open the breaker; 0 leaves it out.
     pub breaker_failures: u32,
     /// How long an open breaker refuses before it tries again.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub breaker_open: Duration,
 }
 
@@ -56,6 +63,7 @@ impl Default for FetchConfig {
 
 /// A subgraph with its guards.
 pub(crate) struct Guarded {
+    name: Box<str>,
     inner: Arc<dyn Subgraph>,
     config: FetchConfig,
     breaker: Mutex<Breaker>,
@@ -73,8 +81,10 @@ enum Breaker {
 
 impl Guarded {
     /// Guards a subgraph.
-    pub(crate) fn new(inner: Arc<dyn Subgraph>, config: FetchConfig) -> Self {
+    pub(crate) fn new(name: &str, inner: Arc<dyn Subgraph>, config: FetchConfig) -> Self {
+        metrics::announce(name);
         Self {
+            name: name.into(),
             inner,
             config,
             breaker: Mutex::new(Breaker::Closed { failures: 0 }),
@@ -114,6 +124,7 @@ impl Guarded {
             (Breaker::Closed { .. } | Breaker::Probing, true) => open,
             (still @ Breaker::Open { .. }, true) => still,
         };
+        metrics::breaker(&self.name, matches!(*breaker, Breaker::Open { .. }));
     }
 
     async fn attempt(
@@ -132,6 +143,29 @@ impl Guarded {
             Ok(answer) => answer,
             Err(_) => Err(FetchError::Timeout(limit)),
         }
+    }
+}
+
+impl Guarded {
+    async fn guarded(
+        &self,
+        request: FetchRequest,
+        ctx: &RequestContext,
+    ) -> Result<Bytes, FetchError> {
+        self.admit()?;
+        let mut end = ProbeEnd {
+            guarded: self,
+            ended: false,
+        };
+        let mut answer = self.attempt(request.clone(), ctx).await;
+        // Nothing happened when nobody was reached; a mutation is left to the client and its idempotency key.
+        let retries = request.kind != OperationKind::Mutation;
+        if retries && matches!(answer, Err(FetchError::Connect(_))) {
+            answer = self.attempt(request, ctx).await;
+        }
+        end.ended = true;
+        self.record(answer.is_err());
+        answer
     }
 }
 
@@ -158,22 +192,23 @@ impl Subgraph for Guarded {
         request: FetchRequest,
         ctx: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
-        Box::pin(async move {
-            self.admit()?;
-            let mut end = ProbeEnd {
-                guarded: self,
-                ended: false,
-            };
-            let mut answer = self.attempt(request.clone(), ctx).await;
-            // Nothing happened when nobody was reached; a mutation is left to the client and its idempotency key.
-            let retries = request.kind != OperationKind::Mutation;
-            if retries && matches!(answer, Err(FetchError::Connect(_))) {
-                answer = self.attempt(request, ctx).await;
+        let span = tracing::debug_span!(
+            "fetch",
+            otel.name = format!("fetch {}", self.name),
+            otel.kind = "client",
+            otel.status_code = tracing::field::Empty,
+            subgraph = &*self.name,
+        );
+        let observed = async move {
+            let started = std::time::Instant::now();
+            let answer = self.guarded(request, ctx).await;
+            metrics::fetched(&self.name, &answer, started.elapsed());
+            if answer.is_err() {
+                Span::current().record("otel.status_code", "ERROR");
             }
-            end.ended = true;
-            self.record(answer.is_err());
             answer
-        })
+        };
+        Box::pin(observed.instrument(span))
     }
 }
 

@@ -56,7 +56,7 @@ fn guarded(failures: u32, breaker_failures: u32, breaker_open: Duration) -> (Arc
         breaker_open,
         ..FetchConfig::default()
     };
-    (flaky.clone(), Guarded::new(flaky, config))
+    (flaky.clone(), Guarded::new("shop", flaky, config))
 }
 
 const LONG: Duration = Duration::from_secs(3600);

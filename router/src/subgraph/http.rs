@@ -3,6 +3,7 @@
 //! What is forwarded of the caller is listed here and nowhere else: the token, the idempotency key, the trace.
 
 use bytes::Bytes;
+use chassis::telemetry::trace;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -61,7 +62,7 @@ impl Http {
         if let Some(key) = &ctx.idempotency_key {
             request = request.header("idempotency-key", key);
         }
-        if let Some(trace) = &ctx.traceparent {
+        if let Some(trace) = trace::current_or(ctx.traceparent.as_deref()) {
             request = request.header("traceparent", trace);
         }
         request.body(Full::new(Bytes::from(body)))

@@ -4,7 +4,7 @@
 //! subgraph of its own process, so a resolver cannot tell the two apart.
 
 use bytes::Bytes;
-use chassis::graphql::LocalSubgraph;
+use chassis::{graphql::LocalSubgraph, telemetry::trace};
 use futures::future::BoxFuture;
 
 use crate::engine::RequestContext;
@@ -30,8 +30,8 @@ impl Subgraph for Local {
             if let Some(key) = &ctx.idempotency_key {
                 call = call.data(chassis::graphql::IdempotencyKeyHeader(key.clone()));
             }
-            if let Some(trace) = &ctx.traceparent {
-                call = call.data(chassis::graphql::TraceParent(trace.clone()));
+            if let Some(trace) = trace::current_or(ctx.traceparent.as_deref()) {
+                call = call.data(chassis::graphql::TraceParent(trace));
             }
             let answer = self.0.execute(call).await;
             serde_json::to_vec(&answer).map(Bytes::from).map_err(broken)

@@ -5,6 +5,7 @@
 pub(crate) mod guard;
 mod http;
 mod local;
+mod metrics;
 mod own;
 
 use std::collections::{BTreeMap, HashMap};
@@ -103,7 +104,8 @@ pub(crate) fn connect(
             Transport::Http(url) => Arc::new(http::Http::new(&url, config)),
             Transport::Custom(custom) => custom,
         };
-        subgraphs.insert(name, Arc::new(guard::Guarded::new(inner, config.clone())));
+        let guarded = guard::Guarded::new(&name, inner, config.clone());
+        subgraphs.insert(name, Arc::new(guarded));
     }
     subgraphs
         .entry(OWN.to_owned())

@@ -23,6 +23,7 @@ use crate::{
     checkout::{self, Checkouts},
     config::{Config, Store},
     loms::{InvalidUrl, Loms},
+    metrics,
     product::{
         Products,
         cache::CachedClient,
@@ -85,6 +86,8 @@ impl Service {
             match config.store {
                 Store::Postgres => {
                     let db = postgres::connect(&dependencies.postgres, DATABASE).await?;
+                    let most = dependencies.postgres.max_connections;
+                    postgres::watch(&db, DATABASE, most, tasks);
                     watch_postgres(db.clone(), tasks, health);
                     let carts = PostgresCarts::new(db);
                     retention::start(carts.clone(), dependencies.clock, tasks);
@@ -96,6 +99,7 @@ impl Service {
                     (store.clone(), store)
                 }
             };
+        metrics::announce();
         let carts = Carts::new(carts, products.clone(), loms.clone());
         let checkouts = Checkouts::new(checkouts, products.clone(), loms);
         let schema = schema::build(carts, checkouts, products);

@@ -3,52 +3,64 @@
 use std::time::Duration;
 
 use chassis::config::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the cart service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where carts live.
     pub store: Store,
     /// The order service's gRPC address.
+    #[schemars(url)]
     pub loms_url: String,
     /// How long one call to the order service may take, its retries included.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub loms_timeout: Duration,
     /// The product service's address.
+    #[schemars(url)]
     pub product_url: String,
     /// What the product service expects in `X-API-KEY`.
     pub product_key: Secret,
     /// Look-ups a second that this process sends to the product service; more wait in a queue.
+    #[schemars(range(min = 1))]
     pub product_rate: u32,
     /// Look-ups that may leave at once after a quiet time.
+    #[schemars(range(min = 1))]
     pub product_burst: u32,
     /// Look-ups that may be under way at the same time.
+    #[schemars(range(min = 1))]
     pub product_concurrency: usize,
     /// Retries after the first try; only answers 420 and 429 are retried.
     pub product_retries: usize,
     /// How long one try may take.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub product_timeout: Duration,
     /// How long a look-up may take in all: waiting in the queue, tries and pauses.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub product_deadline: Duration,
     /// How long a product's name and price are believed.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub product_cache_ttl: Duration,
     /// How long the absence of a product is believed.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::MayBeZero")]
     pub product_cache_missing_ttl: Duration,
     /// How long a product may be given as it was last seen, while the product service is out of reach.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::MayBeZero")]
     pub product_stale_ttl: Duration,
     /// Products kept in memory.
     pub product_cache_capacity: u64,
 }
 
 /// Where carts live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Store {
     /// In Postgres: an answered change survives any crash of this process.

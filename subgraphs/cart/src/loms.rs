@@ -11,12 +11,13 @@ use ::schema::{
     id::{OrderId, Sku, UserId},
     proto::loms::{Item, OrderCreateRequest, StocksInfoRequest, loms_client::LomsClient},
 };
-use chassis::fault::Coded;
+use chassis::{fault::Coded, telemetry::trace};
 use tonic::{
     Code, Request, Response, Status,
     metadata::MetadataValue,
     transport::{Channel, Endpoint},
 };
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::checkout::domain::PricedLine;
@@ -104,10 +105,9 @@ impl Loms {
     /// # Errors
     /// [`Error`] when the service cannot be asked.
     pub async fn free_stock(&self, sku: Sku) -> Result<Option<u32>, Error> {
-        let asked = self.call(|mut client| async move {
-            client
-                .stocks_info(self.request(StocksInfoRequest { sku: sku.get() }))
-                .await
+        let asked = self.call("loms.Loms/StocksInfo", None, |mut client, trace| {
+            let request = self.request(StocksInfoRequest { sku: sku.get() }, trace);
+            async move { client.stocks_info(request).await }
         });
         match asked.await? {
             Ok(stock) => Ok(Some(stock.count)),
@@ -133,14 +133,9 @@ impl Loms {
             items: lines.iter().map(item).collect(),
         };
         let key = MetadataValue::try_from(checkout.to_string()).expect("a UUID is plain ASCII");
-        // One that no header can carry is no trace context.
-        let trace = traceparent.and_then(|trace| MetadataValue::try_from(trace).ok());
-        let asked = self.call(|mut client| {
-            let mut request = self.request(order.clone());
+        let asked = self.call("loms.Loms/OrderCreate", traceparent, |mut client, trace| {
+            let mut request = self.request(order.clone(), trace);
             request.metadata_mut().insert(KEY_METADATA, key.clone());
-            if let Some(trace) = &trace {
-                request.metadata_mut().insert(TRACE_METADATA, trace.clone());
-            }
             async move { client.order_create(request).await }
         });
         match asked.await? {
@@ -155,24 +150,37 @@ impl Loms {
         }
     }
 
-    fn request<M>(&self, message: M) -> Request<M> {
+    fn request<M>(&self, message: M, trace: Option<String>) -> Request<M> {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
+        // One that no header can carry is no trace context.
+        if let Some(trace) = trace.and_then(|trace| MetadataValue::try_from(trace).ok()) {
+            request.metadata_mut().insert(TRACE_METADATA, trace);
+        }
         request
     }
 
-    /// Calls up to three times within the deadline; gives the last answer.
+    /// Calls up to three times within the deadline; gives the last answer. An attempt gets the trace context to send.
     async fn call<M, F>(
         &self,
-        attempt: impl Fn(LomsClient<Channel>) -> F,
+        method: &'static str,
+        traceparent: Option<&str>,
+        attempt: impl Fn(LomsClient<Channel>, Option<String>) -> F,
     ) -> Result<Result<M, Status>, Error>
     where
         F: Future<Output = Result<Response<M>, Status>>,
     {
+        let span = tracing::debug_span!(
+            "grpc",
+            otel.name = method,
+            otel.kind = "client",
+            rpc.system = "grpc",
+        );
+        let trace = trace::traceparent(&span).or_else(|| traceparent.map(str::to_owned));
         let tries = async {
             let mut pauses = PAUSES.iter();
             loop {
-                let status = match attempt(self.client.clone()).await {
+                let status = match attempt(self.client.clone(), trace.clone()).await {
                     Ok(answer) => return Ok(answer.into_inner()),
                     Err(status) => status,
                 };
@@ -183,6 +191,7 @@ impl Loms {
             }
         };
         tokio::time::timeout(self.timeout, tries)
+            .instrument(span)
             .await
             .map_err(|_| Error::TookTooLong {
                 limit: self.timeout,

@@ -3,8 +3,9 @@
 use std::{sync::LazyLock, time::Duration};
 
 use prometheus::{
-    Histogram, HistogramVec, IntCounterVec, IntGauge, exponential_buckets, register_histogram,
-    register_histogram_vec, register_int_counter_vec, register_int_gauge,
+    Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, exponential_buckets,
+    register_histogram, register_histogram_vec, register_int_counter, register_int_counter_vec,
+    register_int_gauge,
 };
 
 /// Requests to the product service, each try, by how it ended.
@@ -67,6 +68,33 @@ static FORGOTTEN: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
     .expect("the name is registered once")
 });
+
+/// Additions to carts.
+static ITEMS_ADDED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "marketplace_cart_items_added_total",
+        "Additions of a product to a cart"
+    )
+    .expect("the name is registered once")
+});
+
+/// Shows every series that is known before the first request.
+pub(crate) fn announce() {
+    for source in ["service", "memory", "stale", "failed"] {
+        PRODUCT_LOOKUPS.with_label_values(&[source]).inc_by(0);
+    }
+    for table in ["checkouts", "cart_changes"] {
+        FORGOTTEN.with_label_values(&[table]).inc_by(0);
+    }
+    LazyLock::force(&ITEMS_ADDED);
+    LazyLock::force(&PRODUCT_QUEUED);
+    LazyLock::force(&PRODUCT_QUEUE);
+}
+
+/// Counts an addition.
+pub(crate) fn item_added() {
+    ITEMS_ADDED.inc();
+}
 
 /// 1 ms to 16 s.
 fn buckets() -> Vec<f64> {

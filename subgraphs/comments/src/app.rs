@@ -20,7 +20,7 @@ use sea_orm::DatabaseConnection;
 use crate::{
     comment::{Comments, grpc},
     config::Config,
-    schema,
+    metrics, schema,
     shard::{BadShardCount, Shards},
     watch,
 };
@@ -87,7 +87,12 @@ impl Service {
             .iter()
             .map(|database| postgres::connect(&dependencies.postgres, database));
         let connections: Vec<DatabaseConnection> = try_join_all(connect).await?;
+        for (db, database) in connections.iter().zip(&config.databases) {
+            let most = dependencies.postgres.max_connections;
+            postgres::watch(db, database, most, tasks);
+        }
         let shards = Arc::new(Shards::new(connections)?);
+        metrics::announce();
         let over = Arc::clone(&shards);
         let service = Self::over(over, config.edit_window, dependencies.clock, tasks);
         let server = grpc::Server::new(service.comments(), &config);

@@ -5,28 +5,34 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the comments service, `comments.*`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// How long an author may edit a comment. Source: docs/contracts.md §6.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub edit_window: Duration,
     /// The shards' databases, by shard index. A SKU's shard depends on how many there are: never change the number
     /// of a system that holds comments.
+    #[schemars(length(min = 1))]
     pub databases: Vec<String>,
     /// Where gRPC listens.
     pub grpc_listen: SocketAddr,
     /// gRPC takes the user from the call, as its older clients need. Beyond loopback that must be allowed here.
     pub grpc_compat_beyond_loopback: bool,
     /// The most gRPC calls at work at once; more are refused with `RESOURCE_EXHAUSTED`.
+    #[schemars(range(min = 1))]
     pub grpc_calls: usize,
     /// The most bytes of one gRPC request; a comment of 255 characters has at most about 1 KiB.
+    #[schemars(range(min = 1))]
     pub grpc_message_bytes: usize,
     /// The longest that one gRPC call may take; a shorter `grpc-timeout` wins.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub call_timeout: Duration,
 }
 

@@ -8,6 +8,7 @@ mod app;
 pub mod comment;
 mod config;
 mod entity;
+mod metrics;
 mod schema;
 pub mod shard;
 mod watch;

@@ -5,6 +5,7 @@ use chassis::{
     graphql::{self, limits},
     tasks::Tasks,
 };
+use tracing::Instrument as _;
 
 use crate::comment::{
     Comments,
@@ -26,7 +27,7 @@ pub(crate) type CommentsSchema = Schema<Query, Mutation, EmptySubscription>;
 pub(crate) fn build(comments: Comments, tasks: &Tasks) -> CommentsSchema {
     let tasks = tasks.clone();
     let batches = DataLoader::new(Batches(comments.clone()), move |batch| {
-        tasks.spawn("comments batch", batch)
+        tasks.spawn("comments batch", batch.in_current_span())
     });
     limits(Schema::build(
         Query::default(),

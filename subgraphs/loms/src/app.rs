@@ -17,7 +17,7 @@ use chassis::{
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
-use crate::{config::Config, grpc, order::Orders, schema, stock::Stocks};
+use crate::{config::Config, grpc, metrics, order::Orders, schema, stock::Stocks};
 
 /// The database's name on the server.
 const DATABASE: &str = "loms";
@@ -73,6 +73,7 @@ impl Service {
         health: &Health,
     ) -> Result<Self, StartError> {
         let db = postgres::connect(&dependencies.postgres, DATABASE).await?;
+        postgres::watch(&db, DATABASE, dependencies.postgres.max_connections, tasks);
         Self::start_on(db, config, dependencies, tasks, health).await
     }
 
@@ -106,6 +107,7 @@ impl Service {
         orders.start_sweeper(config.expiry_interval, config.expiry_batch, tasks);
         let server = grpc::Server::new(orders.clone(), stocks.clone(), &config);
         let reporter = grpc::serve(server, listener, &config, tasks)?;
+        metrics::announce();
         start_probe(db, reporter, health.component("loms-postgres"), tasks);
         let subgraph = schema::subgraph(orders, stocks, tasks);
         Ok(Self {

@@ -5,10 +5,11 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the order service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where gRPC listens.
@@ -16,19 +17,25 @@ pub struct Config {
     /// gRPC takes the user from the call, as its older clients need. Beyond loopback that must be allowed here.
     pub grpc_compat_beyond_loopback: bool,
     /// The most gRPC calls at work at once; more are refused with `RESOURCE_EXHAUSTED`.
+    #[schemars(range(min = 1))]
     pub grpc_calls: usize,
     /// The most bytes of one gRPC message; an order of 1,000 lines has about 30 KiB.
+    #[schemars(range(min = 1))]
     pub grpc_message_bytes: usize,
     /// The longest that one gRPC call may take; a shorter `grpc-timeout` wins.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub call_timeout: Duration,
     /// How long an order may stay unpaid before it is cancelled; 0: for ever.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::MayBeZero")]
     pub order_ttl: Duration,
     /// How often unpaid orders are looked for.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub expiry_interval: Duration,
     /// The most orders that one transaction of the sweeper cancels.
+    #[schemars(range(min = 1))]
     pub expiry_batch: u32,
     /// The relay of order events.
     pub relay: outbox::relay::Config,

@@ -11,6 +11,7 @@ use ::schema::{
 use async_graphql::dataloader::{DataLoader, Loader};
 use chassis::{fault::Coded, tasks::Tasks};
 use loms_domain::stock::StockRow;
+use tracing::Instrument as _;
 
 use crate::{
     order::{self, Order, OrderLine, Orders, StatusChange, graphql::OrderKey},
@@ -30,7 +31,7 @@ pub(crate) struct Source {
 pub(crate) fn batches(orders: Orders, stocks: Stocks, tasks: &Tasks) -> Batches {
     let tasks = tasks.clone();
     DataLoader::new(Source { orders, stocks }, move |batch| {
-        tasks.spawn("loms batch", batch)
+        tasks.spawn("loms batch", batch.in_current_span())
     })
 }
 

@@ -12,7 +12,9 @@ pub enum Error {
     #[error("the settings file {0} does not exist; name another with --config")]
     NoFile(PathBuf),
     /// The file is there and cannot be read.
-    #[error("the settings file {file} cannot be read: {reason}; mend its permissions or name another with --config")]
+    #[error(
+        "the settings file {file} cannot be read: {reason}; mend its permissions or name another with --config"
+    )]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -46,7 +48,9 @@ pub enum Error {
         variable: String,
     },
     /// The file that a variable with `_FILE` names cannot be read.
-    #[error("{variable} = {file}: {reason}; it must be a readable file that holds the value of {setting}")]
+    #[error(
+        "{variable} = {file}: {reason}; it must be a readable file that holds the value of {setting}"
+    )]
     SecretFile {
         /// The variable's name.
         variable: String,
@@ -73,6 +77,9 @@ pub enum Error {
     },
 }
 
+/// A bound from here on is the type's own and would only be noise in a sentence.
+const LARGE: u64 = 2_147_483_647;
+
 /// What a setting expects, in words, with its default as the example.
 pub(super) fn expected(setting: &Setting) -> String {
     let default = match &setting.default {
@@ -96,11 +103,8 @@ impl std::fmt::Display for Kind {
             Self::Whole {
                 min: Some(min),
                 max: Some(max),
-            } => write!(f, "a whole number from {min} to {max}"),
-            Self::Whole {
-                min: Some(min),
-                max: None,
-            } => write!(f, "a whole number, at least {min}"),
+            } if *max < LARGE => write!(f, "a whole number from {min} to {max}"),
+            Self::Whole { min: Some(min), .. } => write!(f, "a whole number, at least {min}"),
             Self::Whole { .. } => f.write_str("a whole number"),
             Self::Duration { above_zero: true } => f.write_str("a span of time above 0"),
             Self::Duration { above_zero: false } => f.write_str("a span of time, 0s included"),

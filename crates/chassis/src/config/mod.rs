@@ -1,74 +1,38 @@
 //! Settings in layers: defaults < `marketplace.toml` < `MARKETPLACE_*` < flags.
 //!
-//! A key that nobody reads stops the start, with its name, where it came from and what is near it. The variable of
-//! a setting is its path in upper case: `comments.edit_window` is `MARKETPLACE_COMMENTS_EDIT_WINDOW`.
+//! Names, types, bounds and meanings come from the settings' own types, so that a wrong value is refused with the
+//! words of the reference. Invariant: whatever stops the start says which setting it is, where the value came from and
+//! what to write instead; a key that nobody reads stops the start too. The variable of a setting is its path in upper
+//! case: `comments.edit_window` is `MARKETPLACE_COMMENTS_EDIT_WINDOW`; with `_FILE` behind it, it names a file that
+//! holds the value. Start reading at [`load`].
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::{Path, PathBuf},
-};
+mod check;
+pub mod duration;
+mod error;
+mod file;
+mod origin;
+mod secret;
+mod setting;
+#[cfg(test)]
+mod tests;
 
-use figment::{
-    Figment, Metadata, Profile, Provider,
-    providers::{Format as _, Toml},
-    value::{Dict, Map, Value},
-};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value as Json;
 
-/// The file that is read from the working directory when no other is named.
-pub const FILE: &str = "marketplace.toml";
-/// What the names of our environment variables start with.
-pub const PREFIX: &str = "MARKETPLACE_";
+pub use self::{
+    error::Error,
+    file::FILE,
+    origin::Origin,
+    secret::Secret,
+    setting::{Described, Kind, PREFIX, Setting, at, describe, variable},
+};
 
-/// A text that must not be shown: `Debug` and serialisation give `***`.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    #[must_use]
-    pub const fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself: for the one place that needs it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether nothing was set.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "\"\"" } else { "***" })
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if self.0.is_empty() { "" } else { "***" })
-    }
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self)
-    }
-}
+/// Behind the name of a variable: the value is in the file that this one names.
+const FILE_SUFFIX: &str = "_FILE";
 
 /// Where settings come from, besides their defaults.
 #[derive(Debug, Clone)]
@@ -77,7 +41,14 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// Environment variables; those that do not start with [`PREFIX`] are ignored.
     pub env: Vec<(String, String)>,
-    flags: Vec<(String, String)>,
+    flags: Vec<Flag>,
+}
+
+#[derive(Debug, Clone)]
+struct Flag {
+    path: String,
+    value: String,
+    typed: String,
 }
 
 impl Default for Sources {
@@ -106,275 +77,251 @@ impl Sources {
         }
     }
 
-    /// Adds a flag: `path` as in `router.listen`, the value as a person types it.
+    /// Adds a flag: `path` as in `router.listen`, the value as a person types it, and the flag that was typed.
     #[must_use]
-    pub fn flag(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
-        self.flags.push((path.into(), value.into()));
+    pub fn flag(
+        mut self,
+        path: impl Into<String>,
+        value: impl Into<String>,
+        typed: impl Into<String>,
+    ) -> Self {
+        self.flags.push(Flag {
+            path: path.into(),
+            value: value.into(),
+            typed: typed.into(),
+        });
         self
     }
 }
 
-/// Why the settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The named file does not exist.
-    #[error("the settings file {0} does not exist; name another with --config")]
-    NoFile(PathBuf),
-    /// A name that no setting has.
-    #[error("{origin} names no setting; {hint}")]
-    Unknown {
-        /// The variable or flag.
-        origin: String,
-        /// The nearest name, or where all are listed.
-        hint: String,
-    },
-    /// A value of the wrong form, or an unknown key in the file.
-    #[error("{0}")]
-    Value(String),
+/// Settings with the origin of each.
+#[derive(Debug, Clone)]
+pub struct Loaded<T> {
+    /// The settings.
+    pub settings: T,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl<T> Loaded<T> {
+    /// Where the value at `path` came from.
+    #[must_use]
+    pub fn origin(&self, path: &str) -> Origin {
+        self.origins.get(path).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Notes that somebody changed the value at `path` after it was loaded.
+    pub fn set_origin(&mut self, path: &str, origin: Origin) {
+        self.origins.insert(path.to_owned(), origin);
+    }
 }
 
 /// Loads the settings of type `T`, whose structs all have serde defaults and refuse unknown fields.
 ///
 /// # Errors
 /// [`Error`] names the setting, where the value came from, and what is expected.
-pub fn load<T>(sources: Sources) -> Result<T, Error>
+pub fn load<T>(sources: Sources) -> Result<Loaded<T>, Error>
 where
-    T: Default + Serialize + DeserializeOwned,
+    T: Default + Serialize + DeserializeOwned + JsonSchema,
 {
-    let known = Known::of(&T::default());
-    let mut figment = Figment::new();
-    if let Some(file) = settings_file(sources.file.as_deref())? {
-        figment = figment.merge(Toml::file_exact(file));
-    }
-    for (name, value) in sources
-        .env
-        .iter()
-        .filter(|(name, _)| name.starts_with(PREFIX))
-    {
-        let path = known.by_variable(name)?;
-        figment = figment.merge(Layer::new(
-            format!("variable {name}"),
-            path,
-            known.value(path, value),
-        ));
-    }
-    for (path, value) in &sources.flags {
-        let path = known.by_path(path)?;
-        figment = figment.merge(Layer::new(
-            format!("flag {path}"),
-            path,
-            known.value(path, value),
-        ));
-    }
-    figment
-        .extract()
-        .map_err(|error| Error::Value(sentence(error)))
-}
-
-fn settings_file(named: Option<&Path>) -> Result<Option<PathBuf>, Error> {
-    match named {
-        Some(path) if path.is_file() => Ok(Some(path.to_owned())),
-        Some(path) => Err(Error::NoFile(path.to_owned())),
-        None => Ok(Some(PathBuf::from(FILE)).filter(|path| path.is_file())),
-    }
-}
-
-/// Every leaf of the settings with its default, by path and by variable.
-struct Known {
-    leaves: BTreeMap<String, Json>,
-    variables: BTreeMap<String, String>,
-}
-
-impl Known {
-    fn of(defaults: &impl Serialize) -> Self {
-        let mut leaves = BTreeMap::new();
-        let tree = serde_json::to_value(defaults).expect("settings are plain data");
-        collect(String::new(), tree, &mut leaves);
-        let variables = leaves
-            .keys()
-            .map(|path| (variable(path), path.clone()))
-            .collect();
-        Self { leaves, variables }
-    }
-
-    fn by_variable(&self, name: &str) -> Result<&str, Error> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .ok_or_else(|| Error::Unknown {
-                origin: format!("the variable {name}"),
-                hint: hint(name, self.variables.keys()),
-            })
-    }
-
-    fn by_path(&self, path: &str) -> Result<&str, Error> {
-        self.leaves
-            .get_key_value(path)
-            .map(|(key, _)| key.as_str())
-            .ok_or_else(|| Error::Unknown {
-                origin: format!("the flag {path}"),
-                hint: hint(path, self.leaves.keys()),
-            })
-    }
-
-    /// A text stays a text where the default is one, so that a password of digits is no number.
-    fn value(&self, path: &str, text: &str) -> Value {
-        match self.leaves.get(path) {
-            Some(Json::String(_)) => Value::from(text),
-            Some(_) | None => text.parse().unwrap_or_else(|_| Value::from(text)),
+    let mut layers = Layers::new(describe::<T>().settings);
+    if let Some(file) = file::find(sources.file.as_deref())? {
+        for entry in file::read(&file)? {
+            let origin = Origin::File(file.clone(), entry.line);
+            layers.give(&entry.path, entry.value, origin)?;
         }
     }
+    layers.variables(&sources.env)?;
+    for flag in sources.flags {
+        let origin = Origin::Flag(flag.typed);
+        let setting = layers.find(&flag.path, &origin)?;
+        let value = check::parse(&setting, &flag.value);
+        layers.give(&flag.path, value, origin)?;
+    }
+    layers.finish()
 }
 
-fn collect(path: String, value: Json, leaves: &mut BTreeMap<String, Json>) {
-    match value {
-        Json::Object(fields) if !fields.is_empty() => {
-            for (name, value) in fields {
-                let path = if path.is_empty() {
-                    name
-                } else {
-                    format!("{path}.{name}")
-                };
-                collect(path, value, leaves);
+/// The values that were given, later ones over earlier ones.
+struct Layers {
+    known: BTreeMap<String, Setting>,
+    tree: Json,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Layers {
+    fn new(known: BTreeMap<String, Setting>) -> Self {
+        Self {
+            known,
+            tree: Json::Object(serde_json::Map::new()),
+            origins: BTreeMap::new(),
+        }
+    }
+
+    fn variables(&mut self, env: &[(String, String)]) -> Result<(), Error> {
+        let paths: BTreeMap<String, String> = self
+            .known
+            .values()
+            .map(|setting| (setting.variable.clone(), setting.path.clone()))
+            .collect();
+        let ours = || env.iter().filter(|(name, _)| name.starts_with(PREFIX));
+        let names: BTreeSet<&str> = ours().map(|(name, _)| name.as_str()).collect();
+        for (name, text) in ours() {
+            let direct = paths.get(name);
+            let by_file = name
+                .strip_suffix(FILE_SUFFIX)
+                .and_then(|plain| Some((plain, paths.get(plain)?)));
+            let (path, text, origin) = match (direct, by_file) {
+                (Some(path), _) => (path, text.clone(), Origin::Variable(name.clone())),
+                (None, Some((plain, _))) if names.contains(plain) => {
+                    let variable = plain.to_owned();
+                    return Err(Error::Both { variable });
+                }
+                (None, Some((_, path))) => {
+                    let origin = Origin::VariableFile(name.clone(), text.into());
+                    (path, read_value(name, text, path)?, origin)
+                }
+                (None, None) => {
+                    return Err(Error::Unknown {
+                        origin: Origin::Variable(name.clone()),
+                        name: name.clone(),
+                        hint: nearest(name, paths.keys()),
+                    });
+                }
+            };
+            let setting = self.find(path, &origin)?;
+            let value = check::parse(&setting, &text);
+            self.give(path, value, origin)?;
+        }
+        Ok(())
+    }
+
+    /// The setting at a path; an entry of a table is one like its neighbours.
+    fn find(&self, path: &str, origin: &Origin) -> Result<Setting, Error> {
+        if let Some(setting) = self.known.get(path) {
+            return Ok(setting.clone());
+        }
+        let table = path
+            .rsplit_once('.')
+            .and_then(|(table, _)| self.known.get(table))
+            .filter(|setting| setting.kind == Kind::Table);
+        if let Some(table) = table {
+            let under = format!("{}.", table.path);
+            let neighbour = self
+                .known
+                .values()
+                .find(|other| other.path.starts_with(&under));
+            let kind = neighbour.map_or(Kind::Text { filled: false }, |other| other.kind.clone());
+            return Ok(Setting {
+                path: path.to_owned(),
+                kind,
+                ..table.clone()
+            });
+        }
+        Err(Error::Unknown {
+            origin: origin.clone(),
+            name: path.to_owned(),
+            hint: self.hint(path),
+        })
+    }
+
+    fn hint(&self, path: &str) -> String {
+        let under = format!("{path}.");
+        let below = self.known.keys().find(|known| known.starts_with(&under));
+        let above = self
+            .known
+            .keys()
+            .find(|known| path.starts_with(&format!("{known}.")));
+        match (below, above) {
+            (Some(below), _) => format!("it is a group of settings, such as {below}"),
+            (None, Some(above)) => format!("{above} takes {}", self.known[above].kind),
+            (None, None) => nearest(path, self.known.keys()),
+        }
+    }
+
+    fn give(&mut self, path: &str, value: Json, origin: Origin) -> Result<(), Error> {
+        let setting = self.find(path, &origin)?;
+        if let Err(reason) = check::check(&setting, &value) {
+            return Err(refused(&setting, &value, origin, reason));
+        }
+        setting::put(&mut self.tree, path, value);
+        self.origins.insert(path.to_owned(), origin);
+        Ok(())
+    }
+
+    /// Entries that were given join those of a table's default; a table is never emptied by one entry.
+    fn finish<T: DeserializeOwned>(mut self) -> Result<Loaded<T>, Error> {
+        for table in self.known.values().filter(|it| it.kind == Kind::Table) {
+            let given = at(&self.tree, &table.path).clone();
+            if given.is_object() && !self.origins.contains_key(&table.path) {
+                let mut whole = table.default.clone();
+                for (name, value) in given.as_object().into_iter().flatten() {
+                    whole[name.as_str()] = value.clone();
+                }
+                setting::put(&mut self.tree, &table.path, whole);
             }
         }
-        leaf => {
-            leaves.insert(path, leaf);
+        let Self {
+            known,
+            tree,
+            origins,
+        } = self;
+        match serde_path_to_error::deserialize(&tree) {
+            Ok(settings) => Ok(Loaded { settings, origins }),
+            Err(error) => {
+                let path = error.path().to_string();
+                let value = at(&tree, &path);
+                let origin = origins.get(&path).cloned().unwrap_or(Origin::Default);
+                let reason = error.inner().to_string();
+                Err(match known.get(&path) {
+                    Some(setting) => refused(setting, value, origin, reason),
+                    None => Error::Value {
+                        setting: path,
+                        value: value.to_string(),
+                        origin: Box::new(origin),
+                        reason,
+                        expected: "what `marketplace config reference` says".into(),
+                    },
+                })
+            }
         }
     }
 }
 
-/// The environment variable of a setting's path.
-#[must_use]
-pub fn variable(path: &str) -> String {
-    format!("{PREFIX}{}", path.replace('.', "_").to_uppercase())
+fn refused(setting: &Setting, value: &Json, origin: Origin, reason: String) -> Error {
+    let shown = match setting.kind {
+        Kind::Secret => secret::MASK.to_owned(),
+        _ => value.to_string(),
+    };
+    Error::Value {
+        setting: setting.path.clone(),
+        value: shown,
+        origin: Box::new(origin),
+        reason,
+        expected: error::expected(setting),
+    }
 }
 
-fn hint<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
+/// The content of a file, without the line break that editors and `echo` put at its end.
+fn read_value(variable: &str, file: &str, setting: &str) -> Result<String, Error> {
+    let text = std::fs::read_to_string(file).map_err(|reason| Error::SecretFile {
+        variable: variable.to_owned(),
+        file: file.into(),
+        setting: setting.to_owned(),
+        reason,
+    })?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}
+
+/// The known name that shares the longest beginning and end with this one.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
     let shared = |other: &str| {
-        name.chars()
-            .zip(other.chars())
-            .take_while(|(a, b)| a == b)
-            .count()
+        let start = name.bytes().zip(other.bytes());
+        let start = start.take_while(|(a, b)| a == b).count();
+        let end = name.bytes().rev().zip(other.bytes().rev());
+        start + end.take_while(|(a, b)| a == b).count()
     };
     match known.max_by_key(|other| (shared(other), usize::MAX - other.len())) {
-        Some(near) => format!("is {near} meant? `marketplace config print` lists all"),
+        Some(near) => format!("is {near} meant? `marketplace config reference` lists all"),
         None => "there are no settings".into(),
-    }
-}
-
-fn sentence(error: figment::Error) -> String {
-    let lines: Vec<String> = error.into_iter().map(|error| error.to_string()).collect();
-    format!(
-        "{}; `marketplace config print` shows every setting",
-        lines.join("; ")
-    )
-}
-
-/// One value with the name of where it came from, for figment's messages.
-struct Layer {
-    origin: String,
-    path: String,
-    value: Value,
-}
-
-impl Layer {
-    fn new(origin: String, path: &str, value: Value) -> Self {
-        Self {
-            origin,
-            path: path.to_owned(),
-            value,
-        }
-    }
-}
-
-impl Provider for Layer {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.origin.clone())
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let nested = figment::util::nest(&self.path, self.value.clone());
-        let dict = nested
-            .into_dict()
-            .ok_or("a setting needs a name".to_owned())?;
-        Ok(Profile::Default.collect(dict))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, Default, Serialize, Deserialize)]
-    #[serde(default, deny_unknown_fields)]
-    struct Settings {
-        comments: Comments,
-        password: Secret,
-        file: Option<PathBuf>,
-    }
-
-    #[derive(Debug, Serialize, Deserialize)]
-    #[serde(default, deny_unknown_fields)]
-    struct Comments {
-        #[serde(with = "humantime_serde")]
-        edit_window: std::time::Duration,
-        lines: u32,
-    }
-
-    impl Default for Comments {
-        fn default() -> Self {
-            Self {
-                edit_window: std::time::Duration::from_secs(900),
-                lines: 3,
-            }
-        }
-    }
-
-    fn env(name: &str, value: &str) -> Sources {
-        Sources {
-            env: vec![(name.into(), value.into())],
-            ..Sources::none()
-        }
-    }
-
-    #[test]
-    fn a_variable_is_the_path_and_a_flag_wins_over_it() {
-        let sources = env("MARKETPLACE_COMMENTS_EDIT_WINDOW", "1s");
-        let settings: Settings = load(sources.clone()).unwrap();
-        assert_eq!(settings.comments.edit_window.as_secs(), 1);
-        assert_eq!(settings.comments.lines, 3);
-        let settings: Settings = load(sources.flag("comments.edit_window", "2s")).unwrap();
-        assert_eq!(settings.comments.edit_window.as_secs(), 2);
-    }
-
-    #[test]
-    fn a_password_of_digits_stays_a_text_and_is_never_shown() {
-        let settings: Settings = load(env("MARKETPLACE_PASSWORD", "1234")).unwrap();
-        assert_eq!(settings.password.expose(), "1234");
-        assert!(
-            !format!("{settings:?}{}", serde_json::to_string(&settings).unwrap()).contains("1234")
-        );
-    }
-
-    #[test]
-    fn an_unknown_variable_names_its_neighbour() {
-        let error = load::<Settings>(env("MARKETPLACE_COMMENTS_EDIT_WINDOWS", "1s")).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("MARKETPLACE_COMMENTS_EDIT_WINDOW meant"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_wrong_value_names_the_setting_and_its_origin() {
-        let error = load::<Settings>(env("MARKETPLACE_COMMENTS_LINES", "many")).unwrap_err();
-        let text = error.to_string();
-        assert!(
-            text.contains("lines") && text.contains("MARKETPLACE_COMMENTS_LINES"),
-            "{text}"
-        );
     }
 }

@@ -66,17 +66,26 @@ pub enum Kind {
     Table,
 }
 
-/// Lists every setting of `T`, sorted by path. A table also has one entry for each name in its default.
+/// What a type's settings are.
+#[derive(Debug, Clone, Default)]
+pub struct Described {
+    /// Every setting by path. A table also has one entry for each name in its default.
+    pub settings: BTreeMap<String, Setting>,
+    /// The meaning of each group of settings, by the group's path.
+    pub groups: BTreeMap<String, String>,
+}
+
+/// Reads the settings off a type.
 #[must_use]
-pub fn settings<T: JsonSchema + Default + Serialize>() -> Vec<Setting> {
+pub fn describe<T: JsonSchema + Default + Serialize>() -> Described {
     let generator = SchemaSettings::default()
         .with(|settings| settings.inline_subschemas = true)
         .into_generator();
     let schema = generator.into_root_schema_for::<T>().to_value();
     let defaults = serde_json::to_value(T::default()).expect("settings are plain data");
-    let mut found = BTreeMap::new();
+    let mut found = Described::default();
     collect("", &schema, &defaults, &mut found);
-    found.into_values().collect()
+    found
 }
 
 /// The environment variable of a setting's path.
@@ -85,7 +94,7 @@ pub fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "_").to_uppercase())
 }
 
-fn collect(path: &str, schema: &Json, default: &Json, found: &mut BTreeMap<String, Setting>) {
+fn collect(path: &str, schema: &Json, default: &Json, found: &mut Described) {
     let below = |name: &str| match path {
         "" => name.to_owned(),
         path => format!("{path}.{name}"),
@@ -94,6 +103,7 @@ fn collect(path: &str, schema: &Json, default: &Json, found: &mut BTreeMap<Strin
         for (name, field) in fields {
             collect(&below(name), field, &default[name], found);
         }
+        found.groups.insert(path.to_owned(), meaning(schema));
         return;
     }
     let kind = kind(schema, default);
@@ -110,9 +120,16 @@ fn collect(path: &str, schema: &Json, default: &Json, found: &mut BTreeMap<Strin
         variable: variable(path),
         kind,
         default: default.clone(),
-        meaning: schema["description"].as_str().unwrap_or_default().into(),
+        meaning: meaning(schema),
     };
-    found.insert(setting.path.clone(), setting);
+    found.settings.insert(setting.path.clone(), setting);
+}
+
+fn meaning(schema: &Json) -> String {
+    schema["description"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn kind(schema: &Json, default: &Json) -> Kind {
@@ -156,11 +173,11 @@ fn type_of(schema: &Json) -> &str {
 }
 
 fn variant(schema: &Json) -> Vec<(String, String)> {
-    let meaning = schema["description"].as_str().unwrap_or_default();
+    let meaning = meaning(schema);
     let names = schema["enum"].as_array().cloned().unwrap_or_default();
     std::iter::once(&schema["const"])
         .chain(&names)
-        .filter_map(|name| Some((name.as_str()?.to_owned(), meaning.to_owned())))
+        .filter_map(|name| Some((name.as_str()?.to_owned(), meaning.clone())))
         .collect()
 }
 
@@ -196,7 +213,7 @@ pub(super) fn put(tree: &mut Json, path: &str, value: Json) {
     *place = value;
 }
 
-/// The value at a path.
+/// The value at a path; `null` where there is none.
 #[must_use]
 pub fn at<'a>(tree: &'a Json, path: &str) -> &'a Json {
     path.split('.').fold(tree, |place, name| &place[name])

@@ -1,6 +1,7 @@
 //! What the subgraphs share: value types, the caller, limits, and the two ways a subgraph is reached.
 
 mod money;
+mod observe;
 pub mod page;
 mod serve;
 mod user_error;
@@ -23,6 +24,7 @@ pub use self::{
 use crate::{
     fault::{self, Coded},
     principal::{Denied, Principal},
+    telemetry::trace,
 };
 
 /// The most characters of an idempotency key.
@@ -78,10 +80,11 @@ pub fn idempotency_key(
     }
 }
 
-/// The request's W3C trace context, if it came with one.
+/// The W3C trace context for what the request calls: of its own span, else the one it came with.
 #[must_use]
 pub fn traceparent(ctx: &Context<'_>) -> Option<String> {
-    ctx.data_opt::<TraceParent>().map(|header| header.0.clone())
+    let header = ctx.data_opt::<TraceParent>();
+    trace::current_or(header.map(|header| header.0.as_str()))
 }
 
 /// Bounds what one request may ask of a subgraph; the router's own limits are tighter.
@@ -132,6 +135,7 @@ impl LocalSubgraph {
             let schema = schema.clone();
             async move { Executor::execute(&schema, request).await }.boxed()
         });
+        observe::announce(name);
         Self { name, sdl, execute }
     }
 
@@ -143,7 +147,7 @@ impl LocalSubgraph {
 
     /// Runs one operation. Dropping the future cancels it at its next await.
     pub async fn execute(&self, request: Request) -> Response {
-        (self.execute)(request).await
+        observe::subgraph(self.name, request, &*self.execute).await
     }
 
     /// The subgraph's SDL, as it is composed.

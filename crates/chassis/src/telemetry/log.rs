@@ -131,7 +131,12 @@ fn json(event: &Event<'_>, mut fields: Fields, mut writer: Writer<'_>) -> fmt::R
     line.insert("level".into(), Value::String(level));
     line.insert("target".into(), Value::String(target));
     line.insert("message".into(), Value::String(message.unwrap_or_default()));
-    line.extend(fields.0.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    line.extend(
+        fields
+            .0
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
     writeln!(writer, "{}", Value::Object(line))
 }
 

@@ -106,7 +106,10 @@ fn lock() -> std::sync::MutexGuard<'static, HashMap<String, Exemplar>> {
 
 fn now_seconds() -> f64 {
     let now = crate::clock::Clock::system().now();
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit 52 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds since 1970 fit 52 bits"
+    )]
     let millis = now.timestamp_millis() as f64;
     millis / 1_000.0
 }
@@ -152,7 +155,11 @@ fn open_metrics(text: &str, exemplars: &HashMap<String, Exemplar>) -> String {
             out.push_str(&format!("# HELP {name} {help}\n"));
         } else if let Some(kind) = line.strip_prefix("# TYPE ") {
             let (name, kind) = kind.split_once(' ').unwrap_or((kind, "unknown"));
-            let name = if kind == "counter" { family(name) } else { name };
+            let name = if kind == "counter" {
+                family(name)
+            } else {
+                name
+            };
             out.push_str(&format!("# TYPE {name} {kind}\n"));
         } else {
             out.push_str(line);

@@ -1,6 +1,7 @@
 //! Logs, traces and metrics of a process. Each span, metric and log event is listed in `docs/telemetry.md`.
 
 mod export;
+pub mod http;
 mod log;
 mod metrics;
 pub mod trace;
@@ -11,6 +12,7 @@ use std::{
 };
 
 use prometheus::{IntGaugeVec, register_int_gauge_vec};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
@@ -44,7 +46,7 @@ static BUILD: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 });
 
 /// How a process logs, and where its traces go.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// A filter as `tracing` reads it, for instance `info,loms=debug`.
@@ -58,7 +60,7 @@ pub struct Config {
 }
 
 /// The form of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One readable line an event.
@@ -146,9 +148,7 @@ pub fn init(config: &Config, service: &'static str) -> Result<Telemetry, Error> 
         .with(log::Traces.and_then(lines).with_filter(filter))
         .try_init();
     export::announce();
-    BUILD
-        .with_label_values(&[env!("CARGO_PKG_VERSION")])
-        .set(1);
+    BUILD.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     if started.is_ok() {
         tracing::debug!(service, "logging started");
     }

@@ -31,6 +31,19 @@ pub fn follow(span: Span, traceparent: Option<&str>) -> Span {
     span
 }
 
+/// Like [`follow`], with the header for what the span calls: its own, else the caller's, else one that begins a trace.
+#[must_use]
+pub fn begin(span: Span, caller: Option<&str>) -> (Span, String) {
+    let caller = caller.filter(|text| parse(text).is_some());
+    let span = follow(span, caller);
+    let own = traceparent(&span).or_else(|| caller.map(str::to_owned));
+    let header = own.unwrap_or_else(fresh);
+    if let Some(trace) = trace_id(&header) {
+        span.record(TRACE_ID, trace);
+    }
+    (span, header)
+}
+
 /// Refers a span to another trace that it belongs to as well.
 pub fn link(span: &Span, traceparent: Option<&str>) {
     if let Some(other) = traceparent.and_then(parse) {

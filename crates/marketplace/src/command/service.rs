@@ -35,7 +35,12 @@ async fn start(host: &Host, command: &Command) -> anyhow::Result<()> {
     let listens = &host.settings.subgraphs;
     match command {
         Command::ProductService => host.start_product().await,
-        Command::Notifier => host.start_notifier().await,
+        Command::Notifier => {
+            host.start_notifier().await?;
+            let listen = host.settings.notifier.admin_listen;
+            host.serve_admin("notifier admin", listen, "notifier.admin_listen")
+                .await
+        }
         Command::Router => host.start_router(host.separate_subgraphs()?).await,
         Command::Cart => {
             let subgraph = host.start_cart().await?;

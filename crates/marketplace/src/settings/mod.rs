@@ -9,15 +9,17 @@ mod profile;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use chassis::config::{self, Secret, Sources};
+use chassis::config::{self, Loaded, Origin, Secret, Sources};
 use chassis::{kafka, postgres, telemetry};
+use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::ports::Listener;
+pub use self::{ports::Listener, profile::Refusal};
 use crate::cli::Common;
 
 /// Every setting of every process.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Which rules apply.
@@ -51,7 +53,7 @@ pub struct Settings {
 }
 
 /// Which rules apply to the settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// A developer's machine: a built-in issuer of tokens, keys made on the first start.
@@ -61,20 +63,37 @@ pub enum Profile {
 }
 
 /// What `up` starts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Up {
+    /// Which broker `up` starts when no other is named.
+    pub broker: Broker,
     /// Port of the private Postgres.
     pub postgres_port: u16,
     /// Port of the private Kafka.
     pub kafka_port: u16,
     /// How long the services may take to be ready.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub ready_timeout: std::time::Duration,
 }
 
+/// Which broker `up` starts.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Broker {
+    /// A real Apache Kafka; it needs Java.
+    #[default]
+    Kafka,
+    /// A stand-in inside of `up`, for a machine without Java: events are gone with the process, and a reader that is
+    /// more than 5 MiB of a partition behind misses some.
+    Mock,
+}
+
 /// Keys of tokens.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keys {
     /// A JWKS file with the public keys of the issuer whose tokens are believed; needed in production.
@@ -86,7 +105,7 @@ pub struct Keys {
 }
 
 /// Where subgraphs listen when each is a process of its own.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Subgraphs {
     /// The cart subgraph.
@@ -122,6 +141,7 @@ impl Default for Up {
     fn default() -> Self {
         let ready_timeout = std::time::Duration::from_mins(1);
         Self {
+            broker: Broker::Kafka,
             postgres_port: 5433,
             kafka_port: 9092,
             ready_timeout,
@@ -173,18 +193,31 @@ impl Settings {
     /// # Errors
     /// [`Refused`] names the setting and where the wrong value came from.
     pub fn load(common: &Common) -> Result<Self, Refused> {
+        Ok(Self::load_with_origins(common)?.settings)
+    }
+
+    /// Loads the settings with the origin of each; what follows another setting or flag says which.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load_with_origins(common: &Common) -> Result<Loaded<Self>, Refused> {
         let mut sources = Sources::default();
-        sources.file = common.config.clone();
-        for (name, value) in flags(common)? {
-            sources = sources.flag(name, value);
+        sources.file.clone_from(&common.config);
+        for (name, value, typed) in flags(common)? {
+            sources = sources.flag(name, value, typed);
         }
-        let mut settings: Self = config::load(sources)?;
+        let mut loaded = config::load::<Self>(sources)?;
         if let Some(offset) = common.port_offset {
-            settings.shift_ports(offset)?;
+            for setting in loaded.settings.shift_ports(offset)? {
+                let origin = Origin::Follows(format!("--port-offset {offset}"));
+                loaded.set_origin(setting, origin);
+            }
         }
-        settings.agree();
-        settings.check_profile()?;
-        Ok(settings)
+        for (setting, listener) in loaded.settings.agree() {
+            loaded.set_origin(&setting, Origin::Follows(listener.to_owned()));
+        }
+        loaded.settings.check_profile()?;
+        Ok(loaded)
     }
 
     /// Whether the built-in issuer hands out tokens.
@@ -201,23 +234,39 @@ pub(crate) fn is_default(secret: &Secret, default: &Secret) -> bool {
     secret.expose() == default.expose()
 }
 
-fn flags(common: &Common) -> Result<Vec<(String, String)>, Refused> {
+/// Path, value and the flag as it was typed.
+type Flag = (String, String, String);
+
+fn flags(common: &Common) -> Result<Vec<Flag>, Refused> {
     let mut flags = Vec::new();
     for set in &common.set {
         let (name, value) = set
             .split_once('=')
             .ok_or_else(|| Refused::Set(set.clone()))?;
-        flags.push((name.to_owned(), value.to_owned()));
+        flags.push((name.to_owned(), value.to_owned(), format!("--set {name}")));
     }
-    if let Some(dir) = &common.state_dir {
-        flags.push(("state_dir".into(), dir.display().to_string()));
-    }
-    if let Some(port) = common.kafka_port {
-        flags.push(("up.kafka_port".into(), port.to_string()));
-    }
-    if let Some(port) = common.postgres_port {
-        flags.push(("up.postgres_port".into(), port.to_string()));
-    }
+    let mut named = |flag: &str, path: &str, value: Option<String>| {
+        flags.extend(value.map(|value| (path.to_owned(), value, flag.to_owned())));
+    };
+    let dir = common.state_dir.as_ref();
+    named(
+        "--state-dir",
+        "state_dir",
+        dir.map(|dir| dir.display().to_string()),
+    );
+    let broker = common.broker.and_then(|broker| broker.to_possible_value());
+    named(
+        "--broker",
+        "up.broker",
+        broker.map(|broker| broker.get_name().to_owned()),
+    );
+    let port = |port: Option<u16>| port.map(|port| port.to_string());
+    named("--kafka-port", "up.kafka_port", port(common.kafka_port));
+    named(
+        "--postgres-port",
+        "up.postgres_port",
+        port(common.postgres_port),
+    );
     Ok(flags)
 }
 

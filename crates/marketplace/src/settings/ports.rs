@@ -24,7 +24,9 @@ impl Settings {
     pub fn listeners(&self, separate: bool) -> Vec<Listener> {
         let mut settings = self.clone();
         let rows = settings.addresses().into_iter();
-        rows.filter(|(_, setting, _)| separate || !setting.starts_with("subgraphs."))
+        let between =
+            |setting: &str| setting.starts_with("subgraphs.") || setting == "notifier.admin_listen";
+        rows.filter(|(_, setting, _)| separate || !between(setting))
             .map(|(what, setting, address)| Listener {
                 what,
                 setting,
@@ -34,7 +36,7 @@ impl Settings {
     }
 
     /// Every listener of the marketplace, the one place that lists them.
-    fn addresses(&mut self) -> [Row<'_>; 12] {
+    fn addresses(&mut self) -> [Row<'_>; 13] {
         let (router, subgraphs) = (&mut self.router, &mut self.subgraphs);
         let rest = &mut router.rest;
         [
@@ -94,42 +96,75 @@ impl Settings {
                 "subgraphs.comments_listen",
                 &mut subgraphs.comments_listen,
             ),
+            (
+                "the notifier's admin port",
+                "notifier.admin_listen",
+                &mut self.notifier.admin_listen,
+            ),
         ]
     }
 
-    /// Moves every port by `offset`.
+    /// Moves every port by `offset`; the settings that it moved.
     ///
     /// # Errors
     /// [`Refused::Offset`] names the setting that has no room.
-    pub(super) fn shift_ports(&mut self, offset: u16) -> Result<(), Refused> {
+    pub(super) fn shift_ports(&mut self, offset: u16) -> Result<Vec<&'static str>, Refused> {
+        let mut moved = vec!["up.postgres_port", "up.kafka_port"];
         for (_, setting, address) in self.addresses() {
             address.set_port(shifted(address.port(), offset, setting)?);
+            moved.push(setting);
         }
         self.up.postgres_port = shifted(self.up.postgres_port, offset, "up.postgres_port")?;
         self.up.kafka_port = shifted(self.up.kafka_port, offset, "up.kafka_port")?;
-        Ok(())
+        Ok(moved)
     }
 
-    /// Where a client's address still has its default, makes it follow the listener it means.
-    pub(super) fn agree(&mut self) {
+    /// Where a client's address still has its default, makes it follow the listener it means; gives each address that
+    /// changed with the listener's setting.
+    pub(super) fn agree(&mut self) -> Vec<(String, &'static str)> {
         let plain = Self::default();
-        if self.cart.loms_url == plain.cart.loms_url {
-            self.cart.loms_url = url(self.loms.grpc_listen, "");
-        }
-        if self.cart.product_url == plain.cart.product_url {
-            self.cart.product_url = url(self.product.listen, "");
-        }
+        let mut followed = Vec::new();
+        let mut follow =
+            |setting: String, from: &mut String, default: &str, to: String, listener| {
+                if from == default && *from != to {
+                    *from = to;
+                    followed.push((setting, listener));
+                }
+            };
+        let loms = url(self.loms.grpc_listen, "");
+        follow(
+            "cart.loms_url".into(),
+            &mut self.cart.loms_url,
+            &plain.cart.loms_url,
+            loms,
+            "loms.grpc_listen",
+        );
+        let product = url(self.product.listen, "");
+        follow(
+            "cart.product_url".into(),
+            &mut self.cart.product_url,
+            &plain.cart.product_url,
+            product,
+            "product.listen",
+        );
         let subgraphs = &self.subgraphs;
-        for (name, listen) in [
-            ("cart", subgraphs.cart_listen),
-            ("loms", subgraphs.loms_listen),
-            ("comments", subgraphs.comments_listen),
+        for (name, listen, setting) in [
+            ("cart", subgraphs.cart_listen, "subgraphs.cart_listen"),
+            ("loms", subgraphs.loms_listen, "subgraphs.loms_listen"),
+            (
+                "comments",
+                subgraphs.comments_listen,
+                "subgraphs.comments_listen",
+            ),
         ] {
-            let urls = &mut self.router.subgraph_urls;
-            if urls.get(name) == plain.router.subgraph_urls.get(name) {
-                urls.insert(name.to_owned(), url(listen, "/graphql"));
+            let default = plain.router.subgraph_urls.get(name);
+            let given = self.router.subgraph_urls.get_mut(name);
+            if let (Some(default), Some(given)) = (default, given) {
+                let path = format!("router.subgraph_urls.{name}");
+                follow(path, given, default, url(listen, "/graphql"), setting);
             }
         }
+        followed
     }
 }
 

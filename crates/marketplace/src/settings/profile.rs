@@ -1,6 +1,69 @@
 //! What the profile `production` refuses. The demo lives on defaults that other people's data must not meet.
 
-use super::{Profile, Refused, Settings, is_default};
+use super::{Broker, Profile, Refused, Settings, is_default};
+
+/// One thing that the profile refuses.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    /// The setting to change.
+    pub setting: &'static str,
+    /// What is refused.
+    pub what: &'static str,
+    /// What to do.
+    pub fix: &'static str,
+    refuses: fn(&Settings, &Settings) -> bool,
+}
+
+impl Refusal {
+    /// Everything that is refused, in the order in which it is told.
+    pub const ALL: [Self; 6] = [
+        Self {
+            setting: "keys.demo_issuer_enabled",
+            what: "the demo issuer",
+            fix: "leave keys.demo_issuer_enabled unset or false",
+            refuses: |settings, _| settings.demo_issuer_enabled(),
+        },
+        Self {
+            setting: "keys.jwks",
+            what: "to run without an issuer's keys",
+            fix: "set keys.jwks to a JWKS file",
+            refuses: |settings, _| settings.keys.jwks.is_none(),
+        },
+        Self {
+            setting: "cart.product_key",
+            what: "the default product key",
+            fix: "set cart.product_key and product.key",
+            refuses: |settings, plain| {
+                is_default(&settings.cart.product_key, &plain.cart.product_key)
+            },
+        },
+        Self {
+            setting: "product.faults.enabled",
+            what: "wrong answers on purpose",
+            fix: "leave product.faults.enabled unset or false",
+            refuses: |settings, _| settings.product.faults.enabled,
+        },
+        Self {
+            setting: "postgres.url",
+            what: "the default Postgres address and password",
+            fix: "set postgres.url",
+            refuses: |settings, plain| is_default(&settings.postgres.url, &plain.postgres.url),
+        },
+        Self {
+            setting: "up.broker",
+            what: "the broker that keeps nothing",
+            fix: "leave up.broker unset, or set kafka.brokers",
+            refuses: |settings, _| settings.up.broker == Broker::Mock,
+        },
+    ];
+
+    /// What is refused about one setting.
+    pub fn of(setting: &str) -> impl Iterator<Item = &'static Self> {
+        Self::ALL
+            .iter()
+            .filter(move |refusal| refusal.setting == setting)
+    }
+}
 
 impl Settings {
     /// Refuses what the profile forbids.
@@ -11,39 +74,14 @@ impl Settings {
         if self.profile == Profile::Demo {
             return Ok(());
         }
-        let refuse = |what, fix| Err(Refused::Production { what, fix });
         let plain = Self::default();
-        if self.demo_issuer_enabled() {
-            return refuse(
-                "the demo issuer",
-                "leave keys.demo_issuer_enabled unset or false",
-            );
+        let refused = Refusal::ALL
+            .iter()
+            .find(|refusal| (refusal.refuses)(self, &plain));
+        match refused {
+            Some(&Refusal { what, fix, .. }) => Err(Refused::Production { what, fix }),
+            None => Ok(()),
         }
-        if self.keys.jwks.is_none() {
-            return refuse(
-                "to run without an issuer's keys",
-                "set keys.jwks to a JWKS file",
-            );
-        }
-        if is_default(&self.cart.product_key, &plain.cart.product_key) {
-            return refuse(
-                "the default product key",
-                "set cart.product_key and product.key",
-            );
-        }
-        if self.product.faults.enabled {
-            return refuse(
-                "wrong answers on purpose",
-                "leave product.faults.enabled unset or false",
-            );
-        }
-        if is_default(&self.postgres.url, &plain.postgres.url) {
-            return refuse(
-                "the default Postgres address and password",
-                "set postgres.url",
-            );
-        }
-        Ok(())
     }
 }
 
@@ -65,6 +103,9 @@ mod tests {
         assert!(refusal(&settings).contains("postgres.url"));
         settings.postgres.url = "postgres://shop:secret@db/".to_owned().into();
         settings.check_profile().unwrap();
+        settings.up.broker = Broker::Mock;
+        assert!(refusal(&settings).contains("keeps nothing"));
+        settings.up.broker = Broker::Kafka;
         settings.keys.demo_issuer_enabled = Some(true);
         assert!(refusal(&settings).contains("demo issuer"));
     }

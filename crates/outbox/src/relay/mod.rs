@@ -30,6 +30,7 @@ use chassis::{
     tasks::Tasks,
 };
 use rdkafka::error::KafkaError;
+use schemars::JsonSchema;
 use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, postgres::PgListener};
@@ -42,30 +43,38 @@ use leader::{Leader, Pause};
 const CHANNEL: &str = "outbox";
 
 /// Settings of the relay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Senders that may work side by side, by order id; at least 1, the same in every process.
+    #[schemars(range(min = 1))]
     pub shards: u32,
     /// Rows read, sent and marked together.
+    #[schemars(range(min = 1))]
     pub batch: usize,
     /// Longest time until a commit is noticed when no wake arrived.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub poll_interval: Duration,
     /// How often a relay that is not the sender asks for the lock.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub takeover_interval: Duration,
     /// Longest wait for the broker's acknowledgement; then the row waits for the next pass.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub send_timeout: Duration,
     /// First pause after the broker failed; it doubles.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub backoff_min: Duration,
     /// Longest pause while the broker is away.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub backoff_max: Duration,
     /// How long a pass may go on after the process was told to stop.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
     pub drain_timeout: Duration,
 }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use chassis::kafka;
+use chassis::{kafka, telemetry::trace};
 use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord, Producer as _},
 };
 use schema::event::{OrderEvent, header};
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::publish::Fault;
@@ -33,6 +34,27 @@ impl Publisher {
 
     /// Sends one event and waits for the acknowledgement of all in-sync replicas.
     pub(crate) async fn send(&self, event: OrderEvent, epoch: Uuid) -> Result<(i32, i64), Fault> {
+        let span = tracing::debug_span!(
+            "publish",
+            otel.name = format!("publish {}", self.topic),
+            otel.kind = "producer",
+            order.id = %event.order_id,
+            version = event.version,
+            trace_id = tracing::field::Empty,
+        );
+        let span = trace::follow(span, event.traceparent.as_deref());
+        self.publish(event, epoch, &span)
+            .instrument(span.clone())
+            .await
+    }
+
+    async fn publish(
+        &self,
+        mut event: OrderEvent,
+        epoch: Uuid,
+        span: &Span,
+    ) -> Result<(i32, i64), Fault> {
+        event.traceparent = trace::traceparent(span).or(event.traceparent);
         let (key, value) = (event.key(), event.value());
         let record = FutureRecord::to(&self.topic)
             .key(&key)

@@ -124,6 +124,7 @@ pub(super) fn next(id: &str, body: &[u8]) -> Message {
 
 /// `error`, which also ends the operation.
 pub(super) fn error(id: &str, error: &RequestError) -> Message {
+    error.count();
     let errors: Value = error.to_json();
     Message::text(json!({"id": id, "type": "error", "payload": errors}).to_string())
 }

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use axum::extract::ws::Message;
+use chassis::telemetry::trace;
 use schema::code::ErrorCode;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::{message, session::Running};
 use crate::{
@@ -35,7 +37,19 @@ struct Gone;
 
 impl Operation {
     /// Runs to the end, which is always one of `complete`, `error`, or silence when the client is gone.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
+        let span = tracing::info_span!(
+            "operation",
+            otel.name = "WebSocket operation",
+            otel.kind = "server",
+            trace_id = tracing::field::Empty,
+        );
+        let (span, header) = trace::begin(span, self.origin.traceparent.as_deref());
+        self.origin.traceparent = Some(header);
+        self.run_traced().instrument(span).await;
+    }
+
+    async fn run_traced(self) {
         let traceparent = self.origin.traceparent.clone();
         let last = match self.answer().await {
             Ok(End { error: None }) => message::complete(&self.id),

@@ -4,6 +4,7 @@ use ::schema::id::{Quantity, Sku, UserId};
 use idempotency::Answered;
 
 use super::{Cart, Carts, Change, Error, Refusal};
+use crate::metrics;
 
 impl Carts {
     /// Adds units of one product. Only this request's count is compared with the free stock, not what the cart holds
@@ -19,7 +20,11 @@ impl Carts {
         count: Quantity,
         key: Option<&str>,
     ) -> Result<Answered<Cart>, Error> {
-        self.change(owner, Change::Add(sku, count), key).await
+        let added = self.change(owner, Change::Add(sku, count), key).await?;
+        if !added.replayed {
+            metrics::item_added();
+        }
+        Ok(added)
     }
 
     pub(super) async fn check_add(&self, sku: Sku, count: Quantity) -> Result<(), Error> {

@@ -8,12 +8,14 @@ use std::{sync::Arc, time::Duration};
 use ::schema::id::Sku;
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBuilder};
+use chassis::telemetry::{http::TRACEPARENT, trace};
 use reqwest::{
     Client, Response, StatusCode, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{sync::Semaphore, time};
+use tracing::Instrument as _;
 
 use super::{Error, Product, ProductClient, rate_limit::RateLimit};
 use crate::{
@@ -149,17 +151,23 @@ impl HttpClient {
     }
 
     async fn send(&self, url: &Url, bytes_most: usize) -> Result<Answer, Error> {
-        let response = self
-            .http
-            .get(url.clone())
-            .send()
-            .await
-            .map_err(unreachable)?;
-        let status = response.status();
-        Ok(Answer {
-            status,
-            body: read_bounded(response, bytes_most).await?,
-        })
+        let span = tracing::debug_span!(
+            "product",
+            otel.name = "GET product",
+            otel.kind = "client",
+            url.path = url.path(),
+        );
+        let mut request = self.http.get(url.clone());
+        if let Some(trace) = trace::traceparent(&span) {
+            request = request.header(TRACEPARENT, trace);
+        }
+        let answered = async {
+            let response = request.send().await.map_err(unreachable)?;
+            let status = response.status();
+            let body = read_bounded(response, bytes_most).await?;
+            Ok(Answer { status, body })
+        };
+        answered.instrument(span).await
     }
 }
 

@@ -6,7 +6,7 @@ use schema::id::{Sku, UserId};
 use sea_orm::TransactionTrait as _;
 
 use super::{Comment, Comments, Error, Text, answer::KeptComment, store};
-use crate::shard::ShardIndex;
+use crate::{metrics, shard::ShardIndex};
 
 /// What an idempotency key names, with the user.
 const OPERATION: &str = "addComment";
@@ -46,6 +46,9 @@ impl Comments {
         });
         let Answered { answer, replayed } = answered.await?;
         tx.commit().await?;
+        if !replayed {
+            metrics::added();
+        }
         Ok(Answered {
             answer: answer.try_into()?,
             replayed,

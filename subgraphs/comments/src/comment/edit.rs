@@ -9,6 +9,7 @@ use super::{
     answer::{KeptComment, KeptOutcome, KeptRefusal},
     store,
 };
+use crate::metrics;
 
 impl Comments {
     /// Replaces the text of `me`'s own comment within the edit window; when it was written stays as it is.
@@ -40,6 +41,9 @@ impl Comments {
         let Answered { answer, replayed } = answered.await?;
         tx.commit().await?;
         let edited = answer.map_err(CommentError::from)?;
+        if !replayed {
+            metrics::edited();
+        }
         Ok(Answered {
             answer: edited.try_into()?,
             replayed,

@@ -135,6 +135,13 @@ impl Needs {
     pub fn skus(&self) -> impl Iterator<Item = Sku> + '_ {
         self.0.keys().copied()
     }
+
+    /// All units together.
+    #[must_use]
+    pub fn units(&self) -> u64 {
+        let units = self.0.values().map(|units| units.unsigned_abs());
+        units.fold(0, u64::saturating_add)
+    }
 }
 
 impl FromIterator<(Sku, i64)> for Needs {

@@ -45,6 +45,11 @@ impl Orders {
         let answered = self.finish(answered)?;
         if let (false, Some(order)) = (answered.replayed, answered.answer.order) {
             metrics::created(order.status);
+            metrics::changed(OrderStatus::New);
+            metrics::changed(order.status);
+            if order.status == OrderStatus::AwaitingPayment {
+                metrics::moved(StockEffect::Reserve, &lines.needs());
+            }
         }
         Ok(answered)
     }

@@ -13,7 +13,7 @@ use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use uuid::Uuid;
 
 use super::{Error, Order, Orders, Outcome, Refusal, answer::Kept, store};
-use crate::{access::Caller, retry, stock};
+use crate::{access::Caller, metrics, retry, stock};
 
 /// A rule of `loms-domain`.
 pub(super) type Rule = fn(OrderStatus) -> Result<Transition, OrderError>;
@@ -109,6 +109,8 @@ pub(super) async fn settle(
             what: "it has no lines",
         })?;
         rows.settle(change.stock, needs)?;
+        metrics::moved(change.stock, needs);
+        metrics::changed(change.status);
     }
     let changed: Vec<Order> = changes.iter().map(next).collect();
     stock::store::write(tx, &rows.changed()).await?;

@@ -3,6 +3,8 @@
 //! Invariants: a call has a place among a bounded number of calls and a deadline; a face that believes its clients
 //! listens on loopback unless a setting names the exception. Start reading at [`serve`].
 
+mod observe;
+
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use schema::{code::ErrorCode, proto::FILE_DESCRIPTOR_SET};
@@ -13,6 +15,7 @@ use tonic::{
     transport::server::{Router, Server, TcpIncoming},
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::layer::util::{Identity, Stack};
 
 use crate::{
     fault::{self, Coded},
@@ -22,12 +25,15 @@ use crate::{
 /// The reflection service cannot read the descriptors.
 pub use tonic_reflection::server::Error as ReflectionError;
 
+pub use self::observe::{Observe, Observed};
+
 /// Streams that one connection may have open; more wait at the client.
 const STREAMS: u32 = 256;
 /// How often a silent connection is asked whether its client is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// The longest `traceparent` that is passed on.
-const TRACEPARENT_MAX: usize = 128;
+
+/// What is around every service of a face.
+pub type Layers = Stack<Observe, Identity>;
 
 /// A request that breaks the contract's rules, in the words that its clients know.
 #[derive(Debug, thiserror::Error)]
@@ -140,11 +146,10 @@ impl Bounds {
     }
 }
 
-/// The W3C trace context that a call came with, if its length is sane.
+/// The W3C trace context of a call's own span, which the face wrote over the client's.
 #[must_use]
 pub fn traceparent(metadata: &MetadataMap) -> Option<&str> {
-    let trace = metadata.get("traceparent")?.to_str().ok()?;
-    (trace.len() <= TRACEPARENT_MAX).then_some(trace)
+    metadata.get("traceparent")?.to_str().ok()
 }
 
 /// Reads `grpc-timeout`: at most 8 digits and a unit. One that breaks that form is ignored, as gRPC servers do.
@@ -168,8 +173,9 @@ fn timeout(metadata: &MetadataMap) -> Option<Duration> {
 
 /// A server to add services to, with the bounds of its connections.
 #[must_use]
-pub fn server() -> Server {
+pub fn server() -> Server<Layers> {
     Server::builder()
+        .layer(Observe)
         .max_concurrent_streams(STREAMS)
         .http2_keepalive_interval(Some(KEEPALIVE))
 }
@@ -202,7 +208,7 @@ impl Reporter {
 pub fn serve(
     name: &'static str,
     services: &'static [&'static str],
-    routes: Router,
+    routes: Router<Layers>,
     listener: TcpListener,
     tasks: &Tasks,
 ) -> Result<Reporter, ReflectionError> {
@@ -213,6 +219,7 @@ pub fn serve(
         .add_service(reflection(services).build_v1alpha()?);
     let token = tasks.token();
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    observe::announce(services);
     tasks.spawn(name, async move {
         let served = routes
             .serve_with_incoming_shutdown(incoming, token.cancelled_owned())
