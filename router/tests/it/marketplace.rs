@@ -186,6 +186,48 @@ async fn a_frame_of_an_order_reaches_everything_that_the_order_knows() {
     assert_eq!(order["user"]["cart"]["itemCount"], 2);
 }
 
+/// The operations of the playground's tabs, in the order of their files' names.
+fn playground() -> Vec<(String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/operations");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .map(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            (file.display().to_string(), text)
+        })
+        .collect()
+}
+
+/// Seen red with a field that the graph does not have.
+#[tokio::test]
+async fn each_operation_of_the_playground_is_valid_and_only_the_last_is_too_costly() {
+    let engine = market(&goods());
+    let operations = playground();
+    assert_eq!(operations.len(), 10);
+    for (index, (file, text)) in operations.iter().enumerate() {
+        assert!(
+            text.starts_with(&format!("# {}. ", index + 1)),
+            "{file} says which one it is"
+        );
+        let variables = json!({ "key": "k", "orderId": "7" });
+        let prepared = engine
+            .prepare(&request(text, variables), OperationKinds::ALL)
+            .await;
+        match prepared {
+            Ok(_) => assert!(index < 9, "{file} is let through"),
+            Err(error) => assert!(
+                index == 9 && error.errors()[0].extensions["limit"] == "cost",
+                "{file}: {error}"
+            ),
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_playground_can_read_the_schema() {
     let answer = run(include_str!("graphiql.graphql"), json!({})).await;

@@ -6,11 +6,11 @@ export function Bar({ users, user, chooseUser, inThisTab, transports, transport,
   return (
     <header className="bar">
       <h1>Marketplace</h1>
-      <Choice legend={inThisTab ? "On this tab you are" : "You are"} options={users} chosen={user} choose={chooseUser} />
+      <Choice legend={inThisTab ? "Here you are" : "You are"} options={users} chosen={user} choose={chooseUser} />
       <Choice legend="Live over" options={transports} chosen={transport} choose={chooseTransport} />
       <Budget budget={budget} />
       <nav aria-label="More">
-        <a href="/live">Live page</a>
+        <a href="/live">Live</a>
         <button type="button" title="Brings the ten operations back as they were" onClick={startOver}>
           Start over
         </button>
@@ -47,13 +47,13 @@ function Budget({ budget }) {
   return (
     <p className="budget" title={explained}>
       Budget <b>{whole(budget.remaining)}</b> of {whole(budget.limit)}
-      {secondsLeft > 0 ? `, refilled in ${secondsLeft} s` : ", full again"}
+      {secondsLeft > 0 && ` for ${secondsLeft} s`}
       {budget.refused && (
         <em className="refused">
-          refused: cost {whole(budget.cost)} is over {whole(budget.costLimit)}
+          cost {whole(budget.cost)} &gt; {whole(budget.costLimit)}
         </em>
       )}
-      {!budget.refused && budget.cost !== undefined && <em>that cost {whole(budget.cost)}</em>}
+      {!budget.refused && budget.cost !== undefined && <em>cost {whole(budget.cost)}</em>}
     </p>
   );
 }

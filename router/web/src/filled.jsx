@@ -6,13 +6,21 @@ import { useEffect, useSyncExternalStore } from "react";
 import { fill, known, subscribe } from "./session.js";
 import { issuedHere } from "./token.js";
 
+/** Comments of an operation are read whole on a screen of 1280 pixels. */
+const READABLE = { fontSize: 13, wordWrap: "on" };
+
 /** Draws nothing. Tells `onTab` which tab is open, before anything in it can be run. */
 export function Filled({ token, onTab }) {
   const facts = useSyncExternalStore(subscribe, known);
+  const query = useGraphiQL((state) => state.queryEditor);
   const headers = useGraphiQL((state) => state.headerEditor);
   const variables = useGraphiQL((state) => state.variableEditor);
   const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]);
+  const response = useGraphiQL((state) => state.responseEditor);
   const { id, title } = tab;
+  useEffect(() => {
+    for (const editor of [query, headers, variables, response]) editor?.updateOptions(READABLE);
+  }, [query, headers, variables, response]);
   useEffect(() => onTab({ id, title }), [id, title, onTab]);
   useEffect(() => {
     if (headers && token) change(headers, (text) => withToken(text, token));
