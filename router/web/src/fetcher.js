@@ -68,10 +68,12 @@ function subscribe(payload, headers, page) {
 }
 
 async function post(payload, headers, page) {
-  const result = await send(payload, headers(), page);
+  const sent = headers();
+  const result = await send(payload, sent, page);
   const refused = result.errors?.[0]?.extensions?.code === "UNAUTHENTICATED";
+  const isOurs = sent.authorization !== undefined && page().issuedHere(sent.authorization);
   // A laptop that slept, or a marketplace that was started anew with other keys: a fresh token mends both.
-  if (!refused || !(await page().renew())) return result;
+  if (!refused || !isOurs || !(await page().renew())) return result;
   return send(payload, headers(), page);
 }
 

@@ -44,6 +44,8 @@ function withToken(text, token) {
   } catch {
     return text; // half typed: leave it alone
   }
-  if (headers.authorization && !issuedHere(headers.authorization)) return text;
+  const typed = Object.keys(headers).find((name) => name.toLowerCase() === "authorization");
+  if (typed !== undefined && !issuedHere(headers[typed])) return text;
+  if (typed !== undefined) delete headers[typed];
   return JSON.stringify({ ...headers, authorization: `Bearer ${token}` }, null, 2);
 }

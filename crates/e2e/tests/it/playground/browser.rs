@@ -107,12 +107,16 @@ impl Browser {
             .unwrap();
     }
 
-    /// Selects everything in an editor and types instead.
-    pub(super) async fn type_over(&self, css: &str, text: &str) {
+    /// Puts a text in the place of everything in an editor, as pasting does; typed, an editor would close quotes itself.
+    pub(super) async fn paste_over(&self, css: &str, text: &str) {
         let editor = self.find(css).await;
         let everything = format!("{}a{}", char::from(Key::Control), char::from(Key::Null));
         editor.send_keys(&everything).await.unwrap();
-        editor.send_keys(text).await.unwrap();
+        let paste = "const [css, text] = arguments; const clipboardData = new DataTransfer(); \
+            clipboardData.setData('text/plain', text); document.querySelector(css) \
+            .dispatchEvent(new ClipboardEvent('paste', {clipboardData, bubbles: true}))";
+        let arguments = vec![json!(css), json!(text)];
+        self.client.execute(paste, arguments).await.unwrap();
     }
 
     /// Waits until the first element that matches shows all of these texts; what it shows.

@@ -179,7 +179,7 @@ async fn a_token_that_was_typed_in_stays_when_the_user_is_switched() {
     visit.browser.sees(VARIABLES, &["authorization"]).await;
     visit
         .browser
-        .type_over(HEADERS, "{\"authorization\":\"Bearer mine\"}")
+        .paste_over(HEADERS, "{\"authorization\":\"Bearer mine\"}")
         .await;
     visit.browser.sees(VARIABLES, &["Bearer mine"]).await;
     visit.browser.press("user 3").await;
