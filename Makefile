@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all test lint cover gen compose-schema playground contract bench doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract bench doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,8 +14,13 @@ run: playground ## Build, then start everything in one process; Ctrl-C stops it
 run-processes: playground ## The same with a process for each service, each of which may be killed
 	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace up --processes
 
-run-all: ## The full stack in containers, from compose.yaml (needs Docker)
+run-all: secrets ## The full stack in containers, from compose.yaml (needs Docker)
 	docker compose up --build
+
+secrets: ## Passwords of the containers, made once, in secrets/
+	@mkdir -p -m 700 secrets && cd secrets && for name in postgres_password product_key grafana_password; do \
+	  [ -s $$name ] || head -c 64 /dev/urandom | sha256sum | head -c 40 >$$name; done && \
+	  printf 'postgres://marketplace:%s@postgres:5432/' "$$(cat postgres_password)" >postgres_url && chmod 444 ./*
 
 test: playground ## Every test, on a real Postgres and a real Kafka that end with the run
 	$(WITH_SERVICES) cargo test --workspace --no-fail-fast
