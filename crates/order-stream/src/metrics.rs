@@ -63,3 +63,13 @@ pub(crate) static GAPS: LazyLock<IntCounter> = LazyLock::new(|| {
     )
     .expect("the name is registered once")
 });
+
+/// Shows every metric from the start, so that nothing is missing for want of a first event.
+pub(crate) fn announce() {
+    for counter in [&EVENTS, &PASSED, &REPLAYS, &GAPS] {
+        LazyLock::force(counter);
+    }
+    for gauge in [&LAG, &LOG_BYTES, &SCOPES] {
+        LazyLock::force(gauge);
+    }
+}

@@ -34,6 +34,7 @@ impl OrderStream {
     /// `order-stream` says why.
     #[must_use]
     pub fn start(config: Config, kafka: kafka::Config, tasks: &Tasks, health: &Health) -> Self {
+        metrics::announce();
         let (bounds, answering) = BoundsQuery::new(kafka.clone(), config.end_timeout);
         let shared = Arc::new(Shared {
             log: RwLock::new(Log::new(config.log_bytes)),

@@ -82,6 +82,7 @@ impl Gateway {
 
 /// The routes of the client listener.
 pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer) -> Router {
+    telemetry::announce();
     let cors = cors(gateway.origins.clone());
     let playground = gateway.config.playground.clone();
     let playground_enabled = gateway.config.playground_enabled;

@@ -89,6 +89,14 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     response
 }
 
+/// Shows what can be known in advance from the start, so that nothing is missing for want of a first event.
+pub(super) fn announce() {
+    for kind in ["query", "mutation", "subscription"] {
+        OPERATIONS.with_label_values(&[kind]).inc_by(0);
+    }
+    LazyLock::force(&SLOW_CLIENTS);
+}
+
 /// Counts an operation that passed validation.
 pub(super) fn operation(prepared: &Prepared) {
     OPERATIONS
