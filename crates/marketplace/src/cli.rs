@@ -1,8 +1,14 @@
 //! The command line. What every command shares is in [`Common`]; the help texts are the product's first manual.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use load::Mix;
+use url::Url;
+
+use crate::settings::Broker;
 
 /// A shop back end: carts, orders, comments and live order events behind one GraphQL graph, REST and gRPC.
 #[derive(Debug, Parser)]
@@ -37,6 +43,24 @@ pub struct Common {
     /// Sets one setting, as in --set router.listen=127.0.0.1:4400; may be repeated
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// The flag `--broker` of `up`, which is a setting like these.
+    #[arg(skip)]
+    pub broker: Option<Broker>,
+}
+
+impl Cli {
+    /// The flags that are settings, whichever command has them.
+    #[must_use]
+    pub fn settings_flags(&self) -> Common {
+        let broker = match &self.command {
+            Command::Up(up) => up.broker,
+            _ => None,
+        };
+        Common {
+            broker,
+            ..self.common.clone()
+        }
+    }
 }
 
 /// What to do.
@@ -65,10 +89,16 @@ pub enum Command {
     Doctor,
     /// Delete data, logs and keys of this folder's `up`; refused while it runs
     CleanData,
-    /// Look at the settings in force
+    /// Let seeded shoppers use a running marketplace, and check every answer and every frame
+    #[command(after_long_help = LOAD)]
+    Load(Load),
+    /// Look at the settings in force, or list what settings there are
     Config(Config),
     /// Print a subgraph's schema (cart, loms, comments, events) or the supergraph
     Sdl(Sdl),
+    /// Print what a shell needs to complete commands and flags
+    #[command(after_long_help = COMPLETIONS)]
+    Completions(Completions),
 }
 
 /// Flags of `up`.
@@ -77,6 +107,93 @@ pub struct Up {
     /// Run each service as a process of its own, restarted when it dies
     #[arg(long)]
     pub processes: bool,
+    /// The broker to start when no other is named [default: kafka]
+    #[arg(long, value_enum)]
+    pub broker: Option<Broker>,
+}
+
+/// Flags of `load`.
+#[derive(Debug, Args)]
+pub struct Load {
+    /// The router to load [default: this machine's, by the settings in force]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<Url>,
+    /// Operations a second that become due, whatever the server does
+    #[arg(long, default_value_t = 50.0, value_name = "N", value_parser = rate)]
+    pub rate: f64,
+    /// How long, as in 30s or 5m
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+    /// Users that shop; each does one thing at a time
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = count)]
+    pub shoppers: usize,
+    /// Live subscriptions that check their own frames
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub subscribers: usize,
+    /// Repeats a run's arrivals and draws [default: a new one, told in the summary]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Weights of browse, add, checkout, pay, cancel, comment, history, refusal
+    #[arg(long, default_value_t = Mix::default(), value_name = "NAME=N,...")]
+    pub mix: Mix,
+    /// Products that get half of all purchases
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = count)]
+    pub hot: usize,
+    /// How arrivals are spread over time
+    #[arg(long, value_enum, default_value_t = LoadArrivals::Poisson)]
+    pub arrivals: LoadArrivals,
+    /// Operations under way at once; more are counted and dropped
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = count)]
+    pub in_flight: usize,
+    /// How long an operation without an answer is tried again
+    #[arg(long, default_value = "20s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub patience: Duration,
+    /// Adds operations over the older cart REST
+    #[arg(long)]
+    pub rest: bool,
+    /// The cart REST to load; implies --rest [default: this machine's]
+    #[arg(long, value_name = "URL")]
+    pub rest_url: Option<Url>,
+    /// Weight of REST operations in the mix
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub rest_weight: u32,
+    /// Where the server tells its memory, at /metrics [default: this machine's, without --url]
+    #[arg(long, value_name = "URL")]
+    pub admin_url: Option<Url>,
+    /// Writes the summary as JSON, too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// How arrivals are spread over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LoadArrivals {
+    /// Independent of each other, as people come
+    Poisson,
+    /// At equal distances
+    Fixed,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(rate),
+        Ok(_) | Err(_) => Err("it must be a number above 0, at most 100000".into()),
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(count) if (1..=100_000).contains(&count) => Ok(count),
+        Ok(_) | Err(_) => Err("it must be a whole number from 1 to 100000".into()),
+    }
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Whose completions
+    #[arg(value_enum)]
+    pub shell: Shell,
 }
 
 /// Flags of `migrate`.
@@ -109,8 +226,36 @@ pub struct Config {
 /// What to do with the settings.
 #[derive(Debug, Subcommand)]
 pub enum ConfigAction {
-    /// Print every setting in force as TOML; secrets are masked
-    Print,
+    /// Print every setting in force and where its value comes from; secrets are masked
+    Print {
+        /// How to print
+        #[arg(long, value_enum, default_value_t = ConfigFormat::Toml)]
+        format: ConfigFormat,
+    },
+    /// Print what settings there are: name, variable, values, default and meaning
+    Reference {
+        /// How to print
+        #[arg(long, value_enum, default_value_t = ReferenceFormat::Markdown)]
+        format: ReferenceFormat,
+    },
+}
+
+/// How settings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfigFormat {
+    /// A settings file with each origin as a comment
+    Toml,
+    /// A list of objects with setting, value, origin and variable
+    Json,
+}
+
+/// How the reference is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReferenceFormat {
+    /// The page docs/configuration.md
+    Markdown,
+    /// The JSON Schema of marketplace.toml, for editors
+    JsonSchema,
 }
 
 /// Arguments of `sdl`.
@@ -162,6 +307,26 @@ password, `up` installs a missing Java, Maven or Postgres after saying so; elsew
 Data, logs and keys are in .marketplace (--state-dir). With --processes each service has its pid in
 .marketplace/run/NAME.pid, so one can be killed: kill -9 $(cut -d' ' -f1 .marketplace/run/loms.pid)";
 
+const LOAD: &str = "\
+Examples:
+  marketplace load                              50 operations/s for 30 s
+  marketplace load --subscribers 100 --json run.json
+  marketplace load --rate 500 --duration 5m --hot 1 --seed 7
+  marketplace load --mix browse=90,add=10 --url http://127.0.0.1:14000
+
+Arrivals follow the plan whatever the server does, and a latency counts from the
+moment at which the operation was due. Mutations have idempotency keys and are
+tried again while their answer is unknown. When a stock runs out, an operator
+fills it. Each subscriber checks that no version of an order is missed or comes
+twice. Exit code 1: an answer that the plan did not provoke, or a frame that was
+lost or repeated.";
+
+const COMPLETIONS: &str = "\
+For this session:
+  source <(marketplace completions bash)          bash
+  source <(marketplace completions zsh)           zsh
+  marketplace completions fish | source           fish";
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -177,6 +342,6 @@ mod tests {
     fn shared_flags_may_follow_the_command() {
         let cli = Cli::parse_from(["marketplace", "up", "--port-offset", "10000", "--processes"]);
         assert_eq!(cli.common.port_offset, Some(10_000));
-        assert!(matches!(cli.command, Command::Up(Up { processes: true })));
+        assert!(matches!(cli.command, Command::Up(Up { processes: true, .. })));
     }
 }

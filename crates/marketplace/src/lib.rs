@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use chassis::telemetry;
 
-use crate::cli::{Cli, Command, ConfigAction};
+use crate::cli::{Cli, Command};
 use crate::settings::Settings;
 
 /// Runs one command to its end.
@@ -29,11 +29,17 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         command::sdl::run(sdl.of);
         return Ok(ExitCode::SUCCESS);
     }
-    let settings = Settings::load(&cli.common)?;
+    if let Command::Completions(completions) = &cli.command {
+        command::completions::run(completions.shell);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let flags = cli.settings_flags();
+    if let Command::Config(config) = &cli.command {
+        command::config::run(&config.action, &flags)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings::load(&flags)?;
     match &cli.command {
-        Command::Config(config) => match config.action {
-            ConfigAction::Print => command::config::print(&settings)?,
-        },
         Command::Doctor => {
             return Ok(if command::doctor::run(&settings).await {
                 ExitCode::SUCCESS
@@ -42,7 +48,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             });
         }
         Command::CleanData => command::clean::run(&settings)?,
-        Command::Sdl(_) => {}
+        Command::Config(_) | Command::Sdl(_) | Command::Completions(_) => {}
+        Command::Load(load) => return command::load::run(&settings, load).await,
         running => {
             let telemetry = telemetry::init(&settings.telemetry, name(running))?;
             let outcome = Box::pin(start(settings, &cli)).await;
@@ -69,6 +76,8 @@ fn name(command: &Command) -> &'static str {
         | Command::Config(_)
         | Command::CleanData
         | Command::Doctor
+        | Command::Load(_)
+        | Command::Completions(_)
         | Command::Sdl(_) => "marketplace",
         Command::Router => "router",
         Command::Cart => "cart",

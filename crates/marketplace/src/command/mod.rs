@@ -1,8 +1,10 @@
 //! The commands beside `up`.
 
 pub(crate) mod clean;
+pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod load;
 pub(crate) mod migrate;
 pub(crate) mod sdl;
 pub(crate) mod service;

@@ -77,6 +77,8 @@ async fn start(host: &Host, command: &Command) -> anyhow::Result<()> {
         | Command::Seed
         | Command::Doctor
         | Command::CleanData
+        | Command::Load(_)
+        | Command::Completions(_)
         | Command::Config(_)
         | Command::Sdl(_) => Ok(()),
     }

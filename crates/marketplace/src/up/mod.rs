@@ -6,9 +6,11 @@
 
 mod banner;
 mod fleet;
+mod mock;
 pub(crate) mod ports;
 pub(crate) mod prepare;
 mod restart;
+mod service_file;
 pub(crate) mod stores;
 
 use std::time::Duration;
@@ -72,7 +74,8 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let host = Host::new(settings)?;
     let running = async {
-        prepare::databases_and_topic(&host.settings).await?;
+        prepare::databases_and_topic(&host.settings, stores.is_mock()).await?;
+        service_file::write(state.root(), &stores.postgres.address)?;
         output::progress("services", "starting");
         let fleet = if options.processes {
             Some(Fleet::start(&host, state, stores, common)?)

@@ -7,12 +7,18 @@ use migrations::DATABASES;
 use crate::output;
 use crate::settings::Settings;
 
-/// Creates what is missing; what is there stays as it is.
+/// Creates what is missing; what is there stays as it is. A mock broker has made its topic already.
 ///
 /// # Errors
 /// When a store refuses; the message names the database or the topic.
-pub(crate) async fn databases_and_topic(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) async fn databases_and_topic(
+    settings: &Settings,
+    topic_exists: bool,
+) -> anyhow::Result<()> {
     let topic = async {
+        if topic_exists {
+            return Ok(());
+        }
         kafka::ensure_topic(&settings.kafka)
             .await
             .with_context(|| format!("the topic {}", settings.kafka.topic))

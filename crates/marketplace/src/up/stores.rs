@@ -13,8 +13,9 @@ use dev_services::postgres::{self, Cluster, Durability};
 use dev_services::state::StateDir;
 use dev_services::{Progress, environment};
 
+use super::mock::Mock;
 use super::restart::keep_running;
-use crate::settings::{Settings, is_default};
+use crate::settings::{Broker, Settings, is_default};
 use crate::signals::StopSignals;
 
 /// How long each store may take to stop; both stop at the same time, after the services.
@@ -39,6 +40,17 @@ pub(crate) struct Stores {
     /// The Kafka brokers.
     pub(crate) kafka: Store,
     tasks: Tasks,
+    mock: Option<Mock>,
+}
+
+/// What keeps the brokers going.
+enum Brokers {
+    /// Somebody else.
+    External,
+    /// A process of ours.
+    Process(Kafka),
+    /// This very process.
+    Mock(Mock),
 }
 
 impl Stores {
@@ -57,18 +69,29 @@ impl Stores {
         let tasks = Tasks::new();
         let postgres = start_postgres(settings, state, progress);
         let kafka = start_kafka(settings, state, progress);
-        let ((postgres, cluster), (kafka, broker)) = tokio::try_join!(postgres, kafka)?;
+        let ((postgres, cluster), (kafka, brokers)) = tokio::try_join!(postgres, kafka)?;
         if let Some(cluster) = cluster {
             tasks.spawn("postgres", keep_running(cluster, tasks.token(), STOP_LIMIT));
         }
-        if let Some(broker) = broker {
-            tasks.spawn("kafka", keep_running(broker, tasks.token(), STOP_LIMIT));
-        }
+        let mock = match brokers {
+            Brokers::External => None,
+            Brokers::Process(broker) => {
+                tasks.spawn("kafka", keep_running(broker, tasks.token(), STOP_LIMIT));
+                None
+            }
+            Brokers::Mock(mock) => Some(mock),
+        };
         Ok(Self {
             postgres,
             kafka,
             tasks,
+            mock,
         })
+    }
+
+    /// Whether the broker keeps nothing.
+    pub(crate) const fn is_mock(&self) -> bool {
+        self.mock.is_some()
     }
 
     /// The same settings with the addresses of these stores.
@@ -102,6 +125,11 @@ pub(crate) fn external_postgres(settings: &Settings) -> Option<String> {
 pub(crate) fn external_kafka(settings: &Settings) -> Option<String> {
     let set = settings.kafka.brokers != topic::Config::default().brokers;
     environment::kafka_brokers().or_else(|| set.then(|| settings.kafka.brokers.clone()))
+}
+
+/// Whether `up` is to start the broker that keeps nothing.
+pub(crate) fn is_mock(settings: &Settings) -> bool {
+    settings.up.broker == Broker::Mock && external_kafka(settings).is_none()
 }
 
 /// Where fetched jars and binaries are kept: in the user's cache, so that a second clone needs no download.
@@ -163,7 +191,7 @@ async fn start_kafka(
     settings: &Settings,
     state: &StateDir,
     progress: &Progress,
-) -> anyhow::Result<(Store, Option<Kafka>)> {
+) -> anyhow::Result<(Store, Brokers)> {
     if let Some(address) = external_kafka(settings) {
         progress.say(
             "kafka",
@@ -180,8 +208,17 @@ async fn start_kafka(
                 note,
                 pid: None,
             },
-            None,
+            Brokers::External,
         ));
+    }
+    if is_mock(settings) {
+        let mock = Mock::start(&settings.kafka)?;
+        let store = Store {
+            address: mock.brokers(),
+            note: mock.note(),
+            pid: None,
+        };
+        return Ok((store, Brokers::Mock(mock)));
     }
     let broker_settings = kafka::Settings {
         dir: state.root().join("kafka"),
@@ -202,5 +239,5 @@ async fn start_kafka(
         note,
         pid: Some(broker.pid()),
     };
-    Ok((store, Some(broker)))
+    Ok((store, Brokers::Process(broker)))
 }

@@ -1,0 +1,194 @@
+//! A subscription that checks its own frames: each order's versions come one by one, none twice.
+//!
+//! It begins at a cursor that was read before the first order, resumes after its last cursor when the connection ends,
+//! and times each change from the moment it happened to the moment its frame is here.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chassis::clock::Clock;
+use chrono::{DateTime, Utc};
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::client::{self, Client};
+use crate::frames::{Event, Frames};
+use crate::ledger::{Ledger, Seen, Verdict, lock};
+use crate::stats::Latencies;
+
+const WATCH: &str = "subscription($after: Cursor) { myOrderEvents(after: $after) {
+    kind cursor orderId version status at order { total { amount } } } }";
+/// The pause before a broken stream is opened again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What one subscriber has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    pub(crate) seen: Seen,
+    pub(crate) frames: u64,
+    pub(crate) repeated: u64,
+    pub(crate) missed: u64,
+    pub(crate) gaps: u64,
+    pub(crate) reconnects: u64,
+    pub(crate) faults: Vec<String>,
+    pub(crate) event_to_frame: Latencies,
+}
+
+/// One subscriber.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    user: i64,
+    token: String,
+    client: Client,
+    clock: Clock,
+    cursor: String,
+    sight: Arc<Mutex<Sight>>,
+}
+
+/// What is kept of a subscriber that runs.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    user: i64,
+    pub(crate) sight: Arc<Mutex<Sight>>,
+}
+
+impl Watched {
+    /// Versions that were answered and have not been seen.
+    pub(crate) fn missing(&self, ledger: &Ledger) -> u64 {
+        ledger.missing(self.user, &lock(&self.sight).seen)
+    }
+}
+
+impl Subscriber {
+    pub(crate) fn new(user: i64, token: String, client: Client, cursor: String) -> (Self, Watched) {
+        let sight = Arc::<Mutex<Sight>>::default();
+        let watched = Watched {
+            user,
+            sight: sight.clone(),
+        };
+        let subscriber = Self {
+            user,
+            token,
+            client,
+            clock: Clock::system(),
+            cursor,
+            sight,
+        };
+        (subscriber, watched)
+    }
+
+    /// Watches until `stop`.
+    pub(crate) async fn watch(mut self, stop: CancellationToken) {
+        loop {
+            let ended = tokio::select! {
+                () = stop.cancelled() => return,
+                ended = self.read_stream() => ended,
+            };
+            tracing::debug!(user = self.user, reason = %ended, "the stream ended, resuming");
+            lock(&self.sight).reconnects += 1;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(PAUSE) => {}
+            }
+        }
+    }
+
+    /// Reads one connection to its end; why it ended.
+    async fn read_stream(&mut self) -> String {
+        let body = json!({ "query": WATCH, "variables": { "after": self.cursor } });
+        let request = self.client.http.post(self.client.graph().clone());
+        let request = request
+            .headers(client::headers(&self.token, Uuid::new_v4()))
+            .header("accept", "text/event-stream")
+            .json(&body);
+        let answer = match request.send().await {
+            Ok(answer) if answer.status() == 200 => answer,
+            Ok(answer) => return format!("status {}", answer.status()),
+            Err(error) => return error.to_string(),
+        };
+        let (mut chunks, mut frames) = (answer.bytes_stream(), Frames::default());
+        while let Some(chunk) = chunks.next().await {
+            let Ok(chunk) = chunk else {
+                return "the connection broke".to_owned();
+            };
+            for event in frames.push(&chunk) {
+                if let Some(end) = self.take(&event) {
+                    return end;
+                }
+            }
+        }
+        "the server closed the connection".to_owned()
+    }
+
+    /// Takes one event; why the stream is over, if it is.
+    fn take(&mut self, event: &Event) -> Option<String> {
+        if event.name == "complete" {
+            return Some("complete".to_owned());
+        }
+        let frame: Value = serde_json::from_str(&event.data).unwrap_or_default();
+        if !event.id.is_empty() {
+            self.cursor.clone_from(&event.id);
+        }
+        let mut sight = lock(&self.sight);
+        if let Some(error) = frame["errors"].get(0) {
+            let code = error["extensions"]["code"].as_str().unwrap_or("NO_CODE");
+            // The server asks to resume; that is part of the contract, not a fault.
+            let resumable = schema::code::ErrorCode::find(code).is_some_and(|it| it.retryable());
+            if !resumable {
+                sight.faults.push(code.to_owned());
+            }
+            return None;
+        }
+        sight.judge(&frame["data"]["myOrderEvents"], self.clock.now());
+        None
+    }
+}
+
+impl Sight {
+    fn judge(&mut self, event: &Value, now: DateTime<Utc>) {
+        self.frames += 1;
+        let order = event["orderId"].as_str();
+        let version = event["version"].as_u64().and_then(|it| u32::try_from(it).ok());
+        let (Some(order), Some(version)) = (order, version) else {
+            self.gaps += 1;
+            return;
+        };
+        match self.seen.judge(order, version) {
+            Verdict::Next => {}
+            Verdict::Repeated => self.repeated += 1,
+            Verdict::Missed(count) => self.missed += u64::from(count),
+        }
+        let at = event["at"].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok());
+        let took = at.and_then(|at| (now - at).to_std().ok());
+        if let Some(took) = took {
+            self.event_to_frame.record(took);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(order: &str, version: u32) -> Value {
+        json!({ "kind": "CHANGE", "orderId": order, "version": version, "at": "2026-01-01T00:00:00Z" })
+    }
+
+    #[test]
+    fn a_stream_that_skips_repeats_or_says_gap_is_found_out() {
+        let mut sight = Sight::default();
+        let now = "2026-01-01T00:00:01Z".parse().unwrap();
+        for (order, version) in [("7", 1), ("7", 3), ("7", 3), ("8", 1)] {
+            sight.judge(&event(order, version), now);
+        }
+        sight.judge(&json!({ "kind": "GAP", "orderId": null }), now);
+        assert_eq!(
+            (sight.frames, sight.missed, sight.repeated, sight.gaps),
+            (5, 1, 1, 1)
+        );
+        assert_eq!(sight.event_to_frame.quantile(0.5).round(), 1_000.0);
+    }
+}

@@ -1,0 +1,124 @@
+//! The settings in force, each with its origin. A secret shows as `***`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use chassis::config::{self, Loaded, Origin};
+use serde_json::{Value, json};
+
+use crate::settings::Settings;
+
+/// Origins stand in one column of a section, but no further right than this.
+const COLUMN: usize = 56;
+
+/// A settings file that would give the same settings (but for secrets), with each origin as a comment.
+pub(super) fn toml(loaded: &Loaded<Settings>) -> String {
+    let mut sections: BTreeMap<String, Vec<(String, Origin)>> = BTreeMap::new();
+    for (path, value, origin) in rows(loaded) {
+        let (section, name) = path.rsplit_once('.').unwrap_or(("", &path));
+        let line = match value {
+            Value::Null => format!("# {name} ="),
+            value => format!("{name} = {}", literal(&value)),
+        };
+        let section = sections.entry(section.to_owned()).or_default();
+        section.push((line, origin));
+    }
+    let mut text =
+        "# Every setting in force and where its value comes from; secrets show as ***.\n"
+            .to_owned();
+    for (section, lines) in sections {
+        let head = match section.as_str() {
+            "" => String::new(),
+            section => format!("[{section}]\n"),
+        };
+        let longest = lines.iter().map(|(line, _)| line.chars().count()).max();
+        let width = longest.unwrap_or_default().min(COLUMN);
+        text.push_str(&format!("\n{head}"));
+        for (line, origin) in lines {
+            writeln!(text, "{line:<width$}  # {origin}").expect("a string takes any text");
+        }
+    }
+    text
+}
+
+/// A list of objects, by path.
+pub(super) fn json(loaded: &Loaded<Settings>) -> String {
+    let rows: Vec<Value> = rows(loaded)
+        .map(|(setting, value, origin)| {
+            json!({
+                "variable": config::variable(&setting), "setting": setting,
+                "value": value, "origin": origin,
+            })
+        })
+        .collect();
+    format!("{:#}", Value::from(rows))
+}
+
+/// Path, value and origin of each setting; a table gives its entries.
+fn rows(loaded: &Loaded<Settings>) -> impl Iterator<Item = (String, Value, Origin)> {
+    let values = serde_json::to_value(&loaded.settings).expect("settings are plain data");
+    let mut rows = BTreeMap::new();
+    for path in config::describe::<Settings>().settings.into_keys() {
+        match config::at(&values, &path) {
+            Value::Object(entries) => {
+                for (name, value) in entries {
+                    rows.insert(format!("{path}.{name}"), value.clone());
+                }
+            }
+            value => {
+                rows.insert(path, value.clone());
+            }
+        }
+    }
+    rows.into_iter().map(|(path, value)| {
+        let origin = loaded.origin(&path);
+        (path, value, origin)
+    })
+}
+
+fn literal(value: &Value) -> String {
+    match toml::Value::try_from(value) {
+        Ok(value) => value.to_string(),
+        Err(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Common;
+
+    fn loaded() -> Loaded<Settings> {
+        let common = Common {
+            port_offset: Some(100),
+            set: vec!["postgres.url=postgres://u:hidden@h/".into()],
+            ..Common::default()
+        };
+        Settings::load_with_origins(&common).unwrap()
+    }
+
+    #[test]
+    fn what_is_printed_is_a_settings_file_with_origins_and_no_secret() {
+        let text = toml(&loaded());
+        let read: Value = toml::from_str(&text).unwrap();
+        assert_eq!(read["router"]["listen"], "127.0.0.1:4100");
+        let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap();
+        assert!(line("listen = \"127.0.0.1:4100\"").ends_with("# follows --port-offset 100"));
+        assert!(line("url = \"***\"").ends_with("# flag --set postgres.url"));
+        assert!(line("loms_url = ").ends_with("# follows loms.grpc_listen"));
+        assert!(line("# jwks =").ends_with("# default"));
+        assert!(!text.contains("hidden"), "{text}");
+    }
+
+    #[test]
+    fn as_json_each_setting_has_value_and_origin() {
+        let rows: Vec<Value> = serde_json::from_str(&json(&loaded())).unwrap();
+        let cart = rows
+            .iter()
+            .find(|row| row["setting"] == "router.subgraph_urls.cart")
+            .unwrap();
+        assert_eq!(cart["value"], "http://127.0.0.1:4201/graphql");
+        assert_eq!(cart["origin"], "follows subgraphs.cart_listen");
+        assert_eq!(cart["variable"], "MARKETPLACE_ROUTER_SUBGRAPH_URLS_CART");
+    }
+}

@@ -1,0 +1,47 @@
+//! `up --broker mock`: librdkafka's mock cluster in this process, for a machine without Java.
+//!
+//! It keeps nothing: events are gone with the process, and of each partition only the newest 5 MiB (or 100,000 batches)
+//! stay. Only librdkafka's clients can read it. It is never chosen by itself, and `profile = "production"` refuses it.
+
+use std::fmt;
+
+use anyhow::Context as _;
+use chassis::kafka::Config;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+
+use crate::output;
+
+/// The mock cluster; it ends when this is dropped.
+pub(crate) struct Mock(MockCluster<'static, DefaultProducerContext>);
+
+impl Mock {
+    /// Starts it with the topic of order events, after saying what it is.
+    ///
+    /// # Errors
+    /// When librdkafka refuses.
+    pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
+        output::progress("kafka", "MOCK BROKER, BY YOUR CHOICE: EVENTS ARE LOST WHEN THIS PROCESS ENDS");
+        let cluster = MockCluster::new(1).context("starting the mock broker")?;
+        cluster
+            .create_topic(&config.topic, config.partitions, 1)
+            .with_context(|| format!("creating {} on the mock broker", config.topic))?;
+        Ok(Self(cluster))
+    }
+
+    /// `host:port` for clients; the port is the system's choice.
+    pub(crate) fn brokers(&self) -> String {
+        self.0.bootstrap_servers()
+    }
+
+    /// What it is, for the banner.
+    pub(crate) fn note(&self) -> String {
+        "MOCK, VOLATILE: no event survives this process, 5 MiB of each partition stay".to_owned()
+    }
+}
+
+impl fmt::Debug for Mock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Mock").field(&self.brokers()).finish()
+    }
+}
