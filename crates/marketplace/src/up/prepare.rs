@@ -1,5 +1,7 @@
 //! Databases, their schema, the stocks of the catalogue, the topic: everything that must be there before a service.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use chassis::{kafka, postgres};
 use migrations::DATABASES;
@@ -32,6 +34,9 @@ pub(crate) async fn databases_and_topic(
     Ok(())
 }
 
+/// How long a connection, or one step of a migration, may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Creates missing databases and applies what is pending.
 ///
 /// # Errors
@@ -40,8 +45,15 @@ pub(crate) async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     migrations::create_databases(settings.postgres.url.expose())
         .await
         .context("creating databases")?;
+    // No request waits here, and a machine that has just started everything else is slow: at a load of 30 on two cores
+    // a request's patience of 3 s let one start in ten fail.
+    let patient = &postgres::Config {
+        acquire_timeout: settings.postgres.acquire_timeout.max(PATIENCE),
+        statement_timeout: settings.postgres.statement_timeout.max(PATIENCE),
+        ..settings.postgres.clone()
+    };
     let each = DATABASES.map(|(name, database)| async move {
-        let db = postgres::connect(&settings.postgres, name).await?;
+        let db = postgres::connect(patient, name).await?;
         migrations::up(&db, database)
             .await
             .with_context(|| format!("migrating {name}"))?;
