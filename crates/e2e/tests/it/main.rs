@@ -15,4 +15,5 @@ mod rest_contract;
 mod shop;
 mod stores;
 mod subscription;
+mod tutorial;
 mod wire;
