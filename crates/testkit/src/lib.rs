@@ -5,12 +5,14 @@
 //! watchdog ends it and removes its files when the binary ends. Tests share the servers and nothing else: each takes
 //! a database of its own ([`database()`]) and a topic of its own ([`topic`]).
 
+mod collector;
 mod database;
 mod eventually;
 mod kafka;
 mod services;
 mod tokens;
 
+pub use collector::{Collector, Span, edges};
 pub use database::{TestDatabase, database};
 pub use dev_services::port::free as free_port;
 pub use eventually::eventually;

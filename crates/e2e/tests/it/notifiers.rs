@@ -82,7 +82,8 @@ impl Stage {
             .env("MARKETPLACE_KAFKA_BROKERS", testkit::kafka().await)
             .env("MARKETPLACE_KAFKA_TOPIC", &self.topic)
             .env("MARKETPLACE_NOTIFIER_DATABASE", &self.database.name)
-            .env("MARKETPLACE_NOTIFIER_GROUP", &self.group);
+            .env("MARKETPLACE_NOTIFIER_GROUP", &self.group)
+            .env("MARKETPLACE_NOTIFIER_ADMIN_LISTEN", "127.0.0.1:0");
         let output = Output::Log(&log);
         let child = Supervised::start("notifier", command, output, Signal::Term, None);
         Replica {

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// The ports of a marketplace before they are moved.
-const PORTS: [u16; 14] = [
-    4000, 4001, 4101, 4102, 4103, 5433, 8080, 8081, 8082, 8083, 8084, 8085, 8086, 9092,
+const PORTS: [u16; 15] = [
+    4000, 4001, 4101, 4102, 4103, 4104, 5433, 8080, 8081, 8082, 8083, 8084, 8085, 8086, 9092,
 ];
 
 /// How the services are arranged.
@@ -152,6 +152,13 @@ impl Shop {
         let took = started.elapsed();
         assert!(status.success(), "ended with {status}:\n{}", self.output());
         took
+    }
+
+    /// Stops it; what it was, to be asked for its ports and folder.
+    pub(crate) async fn halt(mut self) -> Self {
+        let status = self.child.stop(Duration::from_secs(15)).await;
+        assert!(status.success(), "ended with {status}:\n{}", self.output());
+        self
     }
 
     /// A token of the demo issuer.
