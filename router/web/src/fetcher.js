@@ -11,8 +11,9 @@ const INTROSPECTION = "IntrospectionQuery";
 const OPEN = { sse: openSse, websocket: openWebSocket };
 
 /**
- * Makes GraphiQL's fetcher. `page()` gives what holds at the moment: `who` asks, their `token`, the `transport`, the
- * open `tab`, how to `renew` tokens, whether an authorization was `issuedHere`, and who hears of the `budget`.
+ * Makes GraphiQL's fetcher. `page()` gives what holds at the moment: the `user` who asks, everybody's `tokenOf`, the
+ * `transport`, the open `tab`, how to `renew` tokens, whether an authorization was `issuedHere`, and who hears of the
+ * `budget`.
  */
 export function createFetcher(page) {
   return async (request, options) => {
@@ -22,7 +23,9 @@ export function createFetcher(page) {
       operationName: operation.name,
       variables: request.variables || undefined,
     };
-    const headers = () => withToken(options?.headers, page());
+    // Who asks is settled now: a watch that connects again after the switch was used is still the same caller's.
+    const { user } = page();
+    const headers = () => withToken(options?.headers, page().tokenOf(user), page().issuedHere);
     if (operation.kind === "subscription") return subscribe(payload, headers, page);
     const { tab } = page();
     const result = await post(payload, headers, page);
@@ -49,7 +52,7 @@ function chosen({ query, operationName }) {
 }
 
 /** The headers as typed; the token where none was, and the newest where this page had filled one in. */
-function withToken(typed, { token, issuedHere }) {
+function withToken(typed, token, issuedHere) {
   const headers = { ...typed };
   const name = Object.keys(headers).find((name) => name.toLowerCase() === "authorization");
   if (name !== undefined && !issuedHere(headers[name])) return headers;
@@ -58,13 +61,14 @@ function withToken(typed, { token, issuedHere }) {
 }
 
 function subscribe(payload, headers, page) {
-  const { who, transport, tab } = page();
-  const connect = (connection) => OPEN[transport]({ url: URL_PATH, payload, headers: headers(), ...connection });
+  const { user, transport, tab } = page();
+  const connect = (connection) => OPEN[transport.id]({ url: URL_PATH, payload, headers: headers(), ...connection });
   const begin = async () => {
     const answer = await post({ query: "{ orderEventsCursor }" }, headers, page).catch(() => null);
     return answer?.data?.orderEventsCursor ?? null;
   };
-  return watch({ operation: payload.operationName, who, transport, connect, begin, stays: () => page().tab !== tab });
+  const words = { operation: payload.operationName, who: user.label, transport: transport.label };
+  return watch({ ...words, connect, begin, stays: () => page().tab !== tab });
 }
 
 async function post(payload, headers, page) {

@@ -45,11 +45,8 @@ function Playground() {
     current.current.tab = open.id;
     setTab(open);
   }, []);
-  Object.assign(current.current, { who: user.label, token, tokenOf, user, transport: transport.id, renew });
-  const fetcher = useMemo(() => {
-    const page = () => ({ ...current.current, token: current.current.tokenOf(current.current.user) });
-    return createFetcher(() => ({ ...page(), issuedHere, budget: hearBudget }));
-  }, [hearBudget]);
+  Object.assign(current.current, { user, transport, tokenOf, renew, issuedHere, budget: hearBudget });
+  const fetcher = useMemo(() => createFetcher(() => current.current), []);
 
   return (
     <>

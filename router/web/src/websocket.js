@@ -3,7 +3,11 @@ import { createClient } from "graphql-ws";
 import { Refused } from "./sse.js";
 
 /** Close codes that say the client is at fault, so that trying again would not help. */
-const HOPELESS = new Set([4400, 4401, 4406, 4409, 4429, 4500]);
+const HOPELESS = new Set([4400, 4401, 4403, 4406, 4409, 4429, 4500]);
+
+function isHopeless({ code, reason }) {
+  return HOPELESS.has(code) && !reason.startsWith("TOKEN_EXPIRED");
+}
 
 export async function* open({ url, payload, headers, cursor, signal, opened }) {
   const client = createClient({
@@ -24,7 +28,7 @@ export async function* open({ url, payload, headers, cursor, signal, opened }) {
   } catch (error) {
     if (Array.isArray(error)) yield { cursor: null, result: { errors: error } };
     // The browser tells nothing but a close code where a connection failed.
-    else if (HOPELESS.has(error.code)) throw new Refused({ errors: [{ message: error.reason || `closed: ${error.code}` }] });
+    else if (isHopeless(error)) throw new Refused({ errors: [{ message: error.reason || `closed: ${error.code}` }] });
     else throw new Error(`the WebSocket closed: ${error.code ?? "no connection"}`);
   } finally {
     signal.removeEventListener("abort", dispose);
