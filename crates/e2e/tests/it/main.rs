@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+mod compose;
 mod crash;
 mod deaf_proxy;
 mod graphql;
@@ -9,11 +10,15 @@ mod grpc;
 mod kafka;
 mod launcher;
 mod notifiers;
+mod observability;
+mod operations;
 mod playground;
 mod rest;
 mod rest_contract;
 mod shop;
 mod stores;
 mod subscription;
+mod telemetry_page;
+mod trace;
 mod tutorial;
 mod wire;

@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the server refuses.
 pub(crate) async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
-    migrations::create_databases(settings.postgres.url.expose())
+    migrations::create_databases(&server(settings.postgres.url.expose())?)
         .await
         .context("creating databases")?;
     // No request waits here, and a machine that has just started everything else is slow: at a load of 30 on two cores
@@ -63,6 +63,15 @@ pub(crate) async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The server's address with a database that is there: without one, the user's name would be taken for it.
+fn server(address: &str) -> anyhow::Result<String> {
+    let mut url = url::Url::parse(address).context("postgres.url is no address")?;
+    if matches!(url.path(), "" | "/") {
+        url.set_path("postgres");
+    }
+    Ok(url.into())
+}
+
 /// Loads the stocks of the catalogue; rows that are there stay.
 ///
 /// # Errors
@@ -71,4 +80,26 @@ pub(crate) async fn seed(settings: &Settings) -> anyhow::Result<()> {
     let db = postgres::connect(&settings.postgres, "loms").await?;
     loms::seed(&db).await.context("seeding the stocks")?;
     db.close().await.context("closing a connection")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_a_database_leads_to_the_one_that_every_server_has() {
+        let found = |address| server(address).unwrap();
+        assert_eq!(
+            found("postgres://a:b@host:1/"),
+            "postgres://a:b@host:1/postgres"
+        );
+        assert_eq!(
+            found("postgres://a:b@host:1"),
+            "postgres://a:b@host:1/postgres"
+        );
+        assert_eq!(
+            found("postgres://a:b@host:1/shop"),
+            "postgres://a:b@host:1/shop"
+        );
+    }
 }

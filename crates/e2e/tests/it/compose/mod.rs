@@ -1,0 +1,7 @@
+//! The stack of `compose.yaml`, without a container engine: the file as its specification's own loader reads it, the
+//! Dockerfile's linter, and each service's command run natively with the environment that its container would have.
+
+mod file;
+mod member;
+mod proxy;
+mod stack;

@@ -1,0 +1,68 @@
+//! The proxy's configuration, inline in `compose.yaml`, run by the real HAProxy over two routers on this machine.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+
+use dev_services::child::{Output, Supervised};
+use dev_services::process::Signal;
+
+use super::file::model;
+
+const MISSING: &str =
+    "haproxy is not installed: on Debian and Ubuntu `apt-get install haproxy` brings it";
+
+/// The configuration as the container gets it.
+fn configuration() -> String {
+    let model = model();
+    let content = model["configs"]["proxy"]["content"].as_str();
+    content.expect("the proxy's configuration").to_owned()
+}
+
+/// The same with the engine's names replaced: listeners at `own`, one server for each router, and as few connections as
+/// a test's limit of open files allows.
+fn on_this_machine(own: Ipv4Addr, routers: &[Ipv4Addr]) -> String {
+    let mut lines = Vec::new();
+    for line in configuration().lines() {
+        if let Some(port) = line
+            .trim()
+            .strip_prefix("server-template router- 8 router:")
+        {
+            let server = |(index, ip)| format!("    server router-{index} {ip}:{port}");
+            lines.extend(routers.iter().enumerate().map(server));
+        } else {
+            let line = line
+                .replace(" resolvers containers init-addr libc,none", "")
+                .replace("maxconn 20000", "maxconn 200");
+            lines.push(line.replace("bind :", &format!("bind {own}:")));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Starts the proxy in `folder`.
+pub(super) fn start(folder: &Path, own: Ipv4Addr, routers: &[Ipv4Addr]) -> Supervised {
+    let file = folder.join("haproxy.cfg");
+    std::fs::write(&file, on_this_machine(own, routers)).unwrap();
+    let mut command = Command::new("haproxy");
+    command.arg("-db").arg("-f").arg(&file);
+    let log = folder.join("haproxy.log");
+    let child = Supervised::start("haproxy", command, Output::Log(&log), Signal::Term, None);
+    child.unwrap_or_else(|error| panic!("{MISSING} ({error})"))
+}
+
+/// As it stands, container names and all: they need not be known for the check.
+#[test]
+fn haproxy_takes_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("haproxy.cfg");
+    std::fs::write(&file, configuration()).unwrap();
+    let output = Command::new("haproxy")
+        .arg("-c")
+        .arg("-f")
+        .arg(&file)
+        .output();
+    let output = output.unwrap_or_else(|error| panic!("{MISSING} ({error})"));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+}
