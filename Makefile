@@ -32,8 +32,9 @@ lint: ## Formatting, clippy without a warning, licences and duplicates
 cover: ## Line coverage of the tests as HTML in target/llvm-cov (needs cargo-llvm-cov)
 	$(WITH_SERVICES) cargo llvm-cov --workspace --html
 
-gen: ## Write the subgraphs' SDL from the code, then compose the supergraph
+gen: ## Write the subgraphs' SDL and docs/configuration.md from the code, then compose the supergraph
 	cargo build --bin marketplace
+	$(CARGO_TARGET_DIR)/debug/marketplace config reference > docs/configuration.md
 	for name in cart loms comments; do $(CARGO_TARGET_DIR)/debug/marketplace sdl $$name > schema/graphql/$$name.graphql || exit 1; done
 	$(MAKE) compose-schema
 
