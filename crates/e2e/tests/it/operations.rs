@@ -81,7 +81,11 @@ async fn every_command_of_the_runbook_and_of_the_upgrade_runs() {
     let folder = TempDir::with_prefix("marketplace-runbook-").unwrap();
     let shop = Shop::start_in(folder.path(), Arrangement::Together, free_offset(), &[]).await;
     order(&shop).await;
-    for page in ["docs/runbook.md", "docs/operations/upgrade.md"] {
+    for page in [
+        "docs/runbook.md",
+        "docs/operations/upgrade.md",
+        "docs/scale.md",
+    ] {
         // One shell for a page: a later block uses what an earlier one exported.
         let script = blocks(page, "sh").join("\n");
         assert!(

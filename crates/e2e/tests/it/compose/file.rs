@@ -31,13 +31,18 @@ pub(super) fn services(model: &Value) -> &Map<String, Value> {
     model["services"].as_object().expect("there are services")
 }
 
+/// Runs a checker that `.ci/tools` installs.
 fn run(tool: &str, arguments: &[&str]) -> String {
-    let output = Command::new(tool)
+    let program = project("target/tools/containers/bin").join(tool);
+    let output = Command::new(&program)
         .args(arguments)
         .current_dir(project(""))
         .output()
         .unwrap_or_else(|error| {
-            panic!("{tool} is not installed ({error}); .ci/run has the line that does it")
+            panic!(
+                "{}: {error}: `bash .ci/tools` installs it",
+                program.display()
+            )
         });
     let told = String::from_utf8_lossy(&output.stderr);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
