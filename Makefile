@@ -19,7 +19,7 @@ run-all: secrets ## The full stack in containers, from compose.yaml (needs Docke
 
 secrets: ## Passwords of the containers, made once, in secrets/
 	@mkdir -p -m 700 secrets && cd secrets && for name in postgres_password product_key grafana_password; do \
-	  [ -s $$name ] || head -c 64 /dev/urandom | sha256sum | head -c 40 >$$name; done && \
+	  [ -s $$name ] || od -An -N20 -tx1 /dev/urandom | tr -d ' \n' >$$name; done && rm -f postgres_url && \
 	  printf 'postgres://marketplace:%s@postgres:5432/' "$$(cat postgres_password)" >postgres_url && chmod 444 ./*
 
 test: playground ## Every test, on a real Postgres and a real Kafka that end with the run
