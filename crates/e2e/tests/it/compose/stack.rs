@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::file::{OURS, model, services};
 use super::member::Ground;
 use super::proxy;
+use crate::observability::read;
 use crate::shop::{install_tls, new_user};
 
 /// The trace that every operation of the test belongs to.
@@ -210,7 +211,7 @@ fn ground(folder: &Path, stores: &Services, collector: &Collector) -> Ground {
 /// Each process runs with its container's command and environment, and is healthy by its container's own check. What
 /// differs is named in [`Ground`]: addresses, the folders of state and secrets, Postgres and Kafka.
 ///
-/// Seen red with a misspelt variable, and with the path of a health check changed.
+/// Seen red with a misspelt variable, with the path of a health check changed, and with a wrong port in Prometheus' jobs.
 #[tokio::test]
 async fn the_stack_of_compose_takes_an_order_through_the_proxy_and_outlives_a_router() {
     let mut stack = Stack::start().await;
@@ -238,6 +239,7 @@ async fn the_stack_of_compose_takes_an_order_through_the_proxy_and_outlives_a_ro
         .unwrap();
     assert_eq!(rest.status(), 200);
     traces_arrive(&stack).await;
+    prometheus_finds_metrics(&stack).await;
 
     // One router less: the proxy sees it, and clients go on.
     let first = stack
@@ -284,4 +286,26 @@ async fn traces_arrive(stack: &Stack) {
         )
         .await;
     }
+}
+
+/// Each job of Prometheus' configuration finds every replica at the port that it names.
+async fn prometheus_finds_metrics(stack: &Stack) {
+    let file = read("observability/prometheus/prometheus.yml");
+    let mut scraped = 0;
+    for job in file.split("names: [").skip(1) {
+        let (name, rest) = job.split_once("], type: A, port: ").expect("a job by name");
+        let (port, _) = rest.split_once(',').expect("a port");
+        for address in stack.addresses(name) {
+            let url = format!("http://{address}:{port}/metrics");
+            let answer = stack.http.get(&url).send().await.unwrap();
+            let text = answer.text().await.unwrap();
+            assert!(text.contains("marketplace_build_info"), "{name}: {url}");
+            scraped += 1;
+        }
+    }
+    assert_eq!(
+        scraped,
+        2 + 1 + 1 + 1 + 3 + 1,
+        "every process of ours is scraped"
+    );
 }
