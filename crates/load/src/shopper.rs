@@ -18,7 +18,8 @@ use crate::ledger::Ledger;
 use crate::plan::Kind;
 use crate::stats::{Ending, Outcome};
 
-const BROWSE: &str = "{ products(first: 10) { nodes { sku name price { amount currency } stock { available } } } }";
+const BROWSE: &str =
+    "{ products(first: 10) { nodes { sku name price { amount currency } stock { available } } } }";
 const PRODUCT: &str = "query($sku: ID!) { product(sku: $sku) {
     sku name price { amount } stock { available } comments(first: 5) { nodes { text author { id } } } } }";
 const ADD: &str = "mutation($sku: ID!, $count: Int!, $key: String!) {
@@ -26,9 +27,11 @@ const ADD: &str = "mutation($sku: ID!, $count: Int!, $key: String!) {
         cart { itemCount total { amount } } userErrors { code } } }";
 const CHECKOUT: &str = "mutation($key: String!) { checkout(input: {idempotencyKey: $key}) {
     order { id status version } userErrors { code } } }";
-const PAY: &str = "mutation($id: ID!, $key: String!) { payOrder(input: {orderId: $id, idempotencyKey: $key}) {
+const PAY: &str =
+    "mutation($id: ID!, $key: String!) { payOrder(input: {orderId: $id, idempotencyKey: $key}) {
     order { id status version } userErrors { code } } }";
-const CANCEL: &str = "mutation($id: ID!, $key: String!) { cancelOrder(input: {orderId: $id, idempotencyKey: $key}) {
+const CANCEL: &str =
+    "mutation($id: ID!, $key: String!) { cancelOrder(input: {orderId: $id, idempotencyKey: $key}) {
     order { id status version } userErrors { code } } }";
 const COMMENT: &str = "mutation($sku: ID!, $text: String!, $key: String!) {
     addComment(input: {sku: $sku, text: $text, idempotencyKey: $key}) { comment { id } userErrors { code } } }";
@@ -124,7 +127,9 @@ impl Shopper {
             return self.run(BROWSE, "products", json!({})).await.into();
         }
         let sku = self.shop.goods.draw(random);
-        self.run(PRODUCT, "product", json!({ "sku": sku })).await.into()
+        self.run(PRODUCT, "product", json!({ "sku": sku }))
+            .await
+            .into()
     }
 
     async fn add(&mut self, random: &mut StdRng) -> Outcome {
@@ -143,7 +148,9 @@ impl Shopper {
     }
 
     async fn checkout(&mut self) -> Outcome {
-        let answer = self.run(CHECKOUT, "checkout", json!({ "key": key() })).await;
+        let answer = self
+            .run(CHECKOUT, "checkout", json!({ "key": key() }))
+            .await;
         match &answer.reply {
             Reply::Done(value) => {
                 self.cart.clear();
@@ -169,7 +176,9 @@ impl Shopper {
         late: &'static str,
     ) -> Outcome {
         let order = self.awaiting.pop_front().unwrap_or_default();
-        let answer = self.run(text, field, json!({ "id": order, "key": key() })).await;
+        let answer = self
+            .run(text, field, json!({ "id": order, "key": key() }))
+            .await;
         if let Reply::Done(value) = &answer.reply {
             self.note(&value["order"]);
         }

@@ -15,6 +15,8 @@ pub mod up;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use chassis::config::{Loaded, Origin};
 use chassis::telemetry;
 
 use crate::cli::{Cli, Command};
@@ -38,7 +40,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         command::config::run(&config.action, &flags)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let settings = Settings::load(&flags)?;
+    let loaded = Settings::load_with_origins(&flags)?;
+    let settings = loaded.settings.clone();
     match &cli.command {
         Command::Doctor => {
             return Ok(if command::doctor::run(&settings).await {
@@ -51,7 +54,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(_) | Command::Sdl(_) | Command::Completions(_) => {}
         Command::Load(load) => return command::load::run(&settings, load).await,
         running => {
-            let telemetry = telemetry::init(&settings.telemetry, name(running))?;
+            let telemetry = telemetry::init(&settings.telemetry, name(running))
+                .with_context(|| told_origins(&loaded))?;
             let outcome = Box::pin(start(settings, &cli)).await;
             telemetry.shut_down().await;
             outcome?;
@@ -62,11 +66,22 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 async fn start(settings: Settings, cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        Command::Up(options) => up::run(settings, &cli.common, options).await,
+        Command::Up(options) => Box::pin(up::run(settings, &cli.common, options)).await,
         Command::Migrate(migrate) => command::migrate::run(&settings, migrate.direction).await,
         Command::Seed => up::prepare::seed(&settings).await,
         service => command::service::run(settings, service).await,
     }
+}
+
+/// Where the settings of telemetry came from that nobody left at their default.
+fn told_origins(loaded: &Loaded<Settings>) -> String {
+    let settings = ["log_filter", "otlp_endpoint", "trace_sample_ratio"];
+    let origins = settings.map(|name| (name, loaded.origin(&format!("telemetry.{name}"))));
+    let given = origins.into_iter().filter(|(_, it)| *it != Origin::Default);
+    let told: Vec<_> = given
+        .map(|(name, origin)| format!("{name} from {origin}"))
+        .collect();
+    format!("telemetry cannot start ({})", told.join(", "))
 }
 
 /// The process's name in logs and traces.

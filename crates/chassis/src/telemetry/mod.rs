@@ -56,6 +56,7 @@ pub struct Config {
     /// Where traces go by OTLP over gRPC, for instance `http://127.0.0.1:4317`; empty records none.
     pub otlp_endpoint: String,
     /// The share of traces that are recorded, 0 to 1, where the caller has not decided.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub trace_sample_ratio: f64,
 }
 
