@@ -162,7 +162,7 @@ impl Default for Http {
             connections_max: 20_000,
             allowed_origins: Vec::new(),
             drain_delay: Duration::ZERO,
-            drain_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(3),
         }
     }
 }

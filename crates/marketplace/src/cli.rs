@@ -99,6 +99,8 @@ pub enum Command {
     /// Print what a shell needs to complete commands and flags
     #[command(after_long_help = COMPLETIONS)]
     Completions(Completions),
+    /// Print the OpenAPI document of a REST surface: loms, comments, product
+    Openapi(Openapi),
 }
 
 /// Flags of `up`.
@@ -264,6 +266,25 @@ pub struct Sdl {
     /// Whose schema
     #[arg(value_enum)]
     pub of: Schema,
+}
+
+/// Arguments of `openapi`.
+#[derive(Debug, Args)]
+pub struct Openapi {
+    /// Whose document
+    #[arg(value_enum)]
+    pub of: Document,
+}
+
+/// Whose OpenAPI document to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// The LOMS gateway
+    Loms,
+    /// The comments gateway
+    Comments,
+    /// The product service
+    Product,
 }
 
 /// Whose schema to print.

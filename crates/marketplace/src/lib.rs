@@ -31,6 +31,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         command::sdl::run(sdl.of);
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Openapi(openapi) = &cli.command {
+        command::openapi::run(openapi.of);
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Command::Completions(completions) = &cli.command {
         command::completions::run(completions.shell);
         return Ok(ExitCode::SUCCESS);
@@ -51,7 +55,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             });
         }
         Command::CleanData => command::clean::run(&settings)?,
-        Command::Config(_) | Command::Sdl(_) | Command::Completions(_) => {}
+        Command::Config(_) | Command::Sdl(_) | Command::Openapi(_) | Command::Completions(_) => {}
         Command::Load(load) => return command::load::run(&settings, load).await,
         running => {
             let telemetry = telemetry::init(&settings.telemetry, name(running))
@@ -93,6 +97,7 @@ fn name(command: &Command) -> &'static str {
         | Command::Doctor
         | Command::Load(_)
         | Command::Completions(_)
+        | Command::Openapi(_)
         | Command::Sdl(_) => "marketplace",
         Command::Router => "router",
         Command::Cart => "cart",

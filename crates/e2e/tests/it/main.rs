@@ -5,6 +5,7 @@
 mod compose;
 mod crash;
 mod deaf_proxy;
+mod error_samples;
 mod graphql;
 mod grpc;
 mod kafka;
