@@ -103,6 +103,11 @@ impl Client {
         })
     }
 
+    /// How long an operation without an answer is tried again.
+    pub(crate) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Where GraphQL is.
     pub(crate) const fn graph(&self) -> &Url {
         &self.graph

@@ -5,10 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 use url::Url;
 use uuid::Uuid;
 
@@ -17,6 +19,9 @@ use crate::goods::Goods;
 use crate::ledger::Ledger;
 use crate::plan::Kind;
 use crate::stats::{Ending, Outcome};
+
+/// The pause before a REST call is made again.
+const REST_PAUSE: Duration = Duration::from_millis(200);
 
 const BROWSE: &str =
     "{ products(first: 10) { nodes { sku name price { amount currency } stock { available } } } }";
@@ -231,7 +236,15 @@ impl Shopper {
     async fn rest(&mut self, random: &mut StdRng) -> Outcome {
         let trace = Uuid::new_v4();
         let sku = self.shop.goods.draw(random).to_owned();
-        let ending = match self.add_over_rest(&sku, trace).await {
+        let (key, until) = (key(), Instant::now() + self.shop.client.patience());
+        let (mut retries, mut answer) = (0, self.add_over_rest(&sku, &key, trace).await);
+        // A gateway's 5xx and a lost connection leave the effect open: the key makes asking again safe.
+        while !matches!(answer, Ok(..500)) && Instant::now() < until {
+            sleep(REST_PAUSE).await;
+            retries += 1;
+            answer = self.add_over_rest(&sku, &key, trace).await;
+        }
+        let ending = match answer {
             Ok(200) => {
                 self.cart.push(sku);
                 Ending::Done
@@ -245,13 +258,18 @@ impl Shopper {
         };
         Outcome {
             ending,
-            retries: 0,
+            retries,
             trace,
         }
     }
 
     /// The old paths take no token. The first status that is not 200 is the answer.
-    async fn add_over_rest(&self, sku: &str, trace: Uuid) -> Result<u16, reqwest::Error> {
+    async fn add_over_rest(
+        &self,
+        sku: &str,
+        key: &str,
+        trace: Uuid,
+    ) -> Result<u16, reqwest::Error> {
         let Some(base) = &self.shop.rest else {
             return Ok(200);
         };
@@ -264,7 +282,7 @@ impl Shopper {
         if let Some(traceparent) = traceparent {
             add = add.header("traceparent", traceparent);
         }
-        let added = add.header("idempotency-key", key()).send().await?.status();
+        let added = add.header("idempotency-key", key).send().await?.status();
         if added != 200 {
             return Ok(added.as_u16());
         }
