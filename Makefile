@@ -44,7 +44,7 @@ compose-schema: ## Compose schema/graphql/*.graphql into the supergraph (needs n
 	cd schema/graphql/compose && npm ci --no-audit --no-fund --silent && node compose.mjs
 
 playground: ## Build the playground from npm, where npm is found
-	@if command -v npm >/dev/null; then cd router/web && node build.mjs; else echo "no npm: the playground will load from the network"; fi
+	@if command -v npm >/dev/null; then cd router/web && node build.mjs; else echo "no npm: the router shows its plain page instead"; fi
 
 contract: ## What existing REST and gRPC clients rely on, against the real binary
 	$(WITH_SERVICES) cargo test -p e2e -- --nocapture rest_contract:: grpc::

@@ -193,7 +193,6 @@ mod tests {
         }
     }
 
-    /// Seen red with the line of `resume.js` taken out of the table.
     #[tokio::test]
     async fn every_file_that_a_plain_page_names_is_served_and_none_is_elsewhere() {
         let nowhere = Path::new("no-such-folder");
