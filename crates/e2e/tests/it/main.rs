@@ -10,6 +10,7 @@ mod graphql;
 mod grpc;
 mod kafka;
 mod launcher;
+mod load;
 mod notifiers;
 mod observability;
 mod operations;
