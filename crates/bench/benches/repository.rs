@@ -1,7 +1,11 @@
 //! What the cart's repository in memory costs: add, get, delete and clear with 1, 100 and 10,000 users in it, and adds
 //! from several threads at once. All carts share one lock, so the last figure shows what that lock costs.
 
-use std::{hint::black_box, sync::Arc, thread, time::Instant};
+use std::{
+    hint::black_box,
+    thread,
+    time::{Duration, Instant},
+};
 
 use cart::cart::{Change, Repository, store::MemoryCarts};
 use criterion::{BatchSize, Bencher, BenchmarkId, Criterion, Throughput};
@@ -20,8 +24,11 @@ fn main() {
     criterion.final_summary();
 }
 
+/// Measures one operation on so many users' carts.
+type Measure = fn(&mut Bencher<'_>, i64);
+
 fn one_at_a_time(criterion: &mut Criterion) {
-    let operations: [(&str, fn(&mut Bencher<'_>, i64)); 4] = [
+    let operations: [(&str, Measure); 4] = [
         ("add", |b, users| {
             change(b, users, Change::Add(sku(1), one()))
         }),
@@ -68,20 +75,22 @@ fn at_once(criterion: &mut Criterion) {
     for threads in THREADS {
         group.throughput(Throughput::Elements(threads as u64));
         group.bench_function(BenchmarkId::new("threads", threads), |bencher| {
-            bencher.iter_custom(|rounds| {
-                let carts = Arc::new(MemoryCarts::default());
-                let started = Instant::now();
-                thread::scope(|scope| {
-                    for number in 1..=threads {
-                        let carts = &carts;
-                        scope.spawn(move || add_for_one(carts, number, rounds));
-                    }
-                });
-                started.elapsed()
-            });
+            bencher.iter_custom(|rounds| add_with(threads, rounds));
         });
     }
     group.finish();
+}
+
+fn add_with(threads: usize, rounds: u64) -> Duration {
+    let carts = MemoryCarts::default();
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for number in 1..=threads {
+            let carts = &carts;
+            scope.spawn(move || add_for_one(carts, number, rounds));
+        }
+    });
+    started.elapsed()
 }
 
 fn add_for_one(carts: &MemoryCarts, thread: usize, rounds: u64) {

@@ -205,7 +205,6 @@ mod tests {
         assert_eq!(sight.event_to_frame.quantile(0.5).round(), 1_000.0);
     }
 
-    /// Seen red with frames that carry an error passed over.
     #[test]
     fn a_frame_without_its_order_counts_and_an_error_without_a_frame_does_not() {
         let mut sight = Sight::default();

@@ -25,7 +25,6 @@ const CHECKOUT: &str = "mutation($key: String!) {
 /// Ten checkouts over one death of the order service: five whose orders are committed and whose answers are lost with
 /// the process, five that come while it is away. Each makes exactly one order, reserves its unit once and emits its two
 /// events. Seen red with the checkout id taken out of the call to the order service: the first five bought twice.
-#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn ten_checkouts_over_a_killed_order_service_make_ten_orders() {
     let (folder, offset) = (

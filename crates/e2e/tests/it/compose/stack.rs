@@ -207,7 +207,7 @@ fn ground(folder: &Path, stores: &Services, collector: &Collector) -> Ground {
 /// Each process runs with its container's command and environment, and is healthy by its container's own check. What
 /// differs is named in [`Ground`]: addresses, the folders of state and secrets, Postgres and Kafka.
 ///
-/// Seen red with a misspelt variable, with the path of a health check changed, and with a wrong port in Prometheus' jobs.
+/// Seen red with a misspelt variable, and with the path of a health check changed.
 #[tokio::test]
 async fn the_stack_of_compose_takes_an_order_through_the_proxy_and_outlives_a_router() {
     let mut stack = Stack::start().await;
