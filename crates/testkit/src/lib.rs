@@ -14,7 +14,7 @@ mod ports;
 mod services;
 mod tokens;
 
-pub use collector::{Collector, Span, edges};
+pub use collector::{Collector, Span, edges, tree};
 pub use database::{TestDatabase, database};
 pub use dev_services::port::free as free_port;
 pub use entity::assert_entity_matches;

@@ -61,7 +61,11 @@ fn links(text: &mut String, host: &Host) -> std::fmt::Result {
         "http://{}/graphql   (POST, GET, SSE, WebSocket)",
         router.listen
     );
-    entry(text, "Playground", &format!("http://{}/", router.listen))?;
+    let page = format!(
+        "http://{0}/   (live events: http://{0}/live)",
+        router.listen
+    );
+    entry(text, "Playground", &page)?;
     entry(text, "GraphQL", &graph)?;
     entry(text, "Cart REST", &format!("http://{}/", rest.cart_listen))?;
     let gateway = format!(
