@@ -63,6 +63,13 @@ impl OrderStream {
         tokio::time::timeout(shared.config.end_timeout, async {
             shared.live().await.map_err(|_| Unavailable::NotReady)?;
             let bounds = shared.bounds.ask().await?;
+            let is_nameless = shared.log.read().epoch().is_nil();
+            if is_nameless && bounds.high.iter().any(|end| *end > 0) {
+                // The topic's first events are not read yet, and with them its epoch. A place without one would
+                // be taken for a place in any later topic, and what that has before it would be passed over.
+                let caught_up = shared.catch_up(&bounds).await;
+                caught_up.map_err(|_| Unavailable::NotReady)?;
+            }
             Ok(Cursor::new(shared.log.read().epoch(), &bounds.high))
         })
         .await

@@ -124,7 +124,9 @@ pub fn tree(spans: &[Span]) -> String {
     let mut sorted: Vec<&Span> = spans.iter().collect();
     sorted.sort_unstable_by_key(|span| span.began);
     let ids: BTreeSet<&str> = spans.iter().map(|span| span.id.as_str()).collect();
-    let roots = sorted.iter().filter(|span| !ids.contains(span.parent_id.as_str()));
+    let roots = sorted
+        .iter()
+        .filter(|span| !ids.contains(span.parent_id.as_str()));
     let mut text = String::new();
     for root in roots {
         branch(&sorted, root, 0, &mut text);
@@ -135,7 +137,10 @@ pub fn tree(spans: &[Span]) -> String {
 fn branch(sorted: &[&Span], span: &Span, depth: usize, text: &mut String) {
     let name = format!("{:indent$}{}", "", span.name, indent = 2 * depth);
     let millis = span.took.as_secs_f64() * 1_000.0;
-    text.push_str(&format!("{name:<46} {:<16} {millis:>7.1} ms\n", span.service));
+    text.push_str(&format!(
+        "{name:<46} {:<16} {millis:>7.1} ms\n",
+        span.service
+    ));
     for child in sorted.iter().filter(|child| child.parent_id == span.id) {
         branch(sorted, child, depth + 1, text);
     }
@@ -168,7 +173,8 @@ fn of_one_process(group: ResourceSpans) -> Vec<Span> {
             links: span.links.iter().map(|link| hex(&link.trace_id)).collect(),
             began: span.start_time_unix_nano,
             took: Duration::from_nanos(
-                span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano),
+                span.end_time_unix_nano
+                    .saturating_sub(span.start_time_unix_nano),
             ),
         })
         .collect()

@@ -34,6 +34,10 @@ pub(super) trait Encoding: Send + Sync + 'static {
     fn opening(&self) -> Bytes {
         Bytes::new()
     }
+    /// The same where frames may be long in coming.
+    fn opening_of_a_stream(&self) -> Bytes {
+        self.opening()
+    }
     /// One answer.
     fn next(&self, cursor: Option<&str>, body: &[u8]) -> Bytes;
     /// A sign of life.
@@ -110,7 +114,7 @@ async fn deliver(
     let Ok(last_place) = body.reserve().await else {
         return;
     };
-    let opening = encoding.opening();
+    let opening = encoding.opening_of_a_stream();
     if !opening.is_empty() && body.send(opening).await.is_err() {
         return;
     }

@@ -38,7 +38,7 @@ impl Encoding for Sse {
     }
 
     /// Says that the stream has begun: its first event may be long in coming.
-    fn opening(&self) -> Bytes {
+    fn opening_of_a_stream(&self) -> Bytes {
         self.heartbeat()
     }
 

@@ -56,10 +56,13 @@ fn assert_frames_agree(report: &Report) {
 
 #[tokio::test]
 async fn shoppers_and_their_subscribers_agree_on_every_order() {
-    let report = run(Shop::shared().await).await;
+    // Of its own: shoppers put units in, and other tests know what the shared one has.
+    let shop = Shop::start(Arrangement::Together).await;
+    let report = run(&shop).await;
     assert_frames_agree(&report);
     assert!(report.memory.is_some_and(|it| it.peak > 0), "{report}");
     assert_eq!(report.trace_id.as_ref().map(String::len), Some(32));
+    shop.stop().await;
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn serve(
         Ok(fleet) => fleet,
         Err(error) => {
             if let Err(unstopped) = host.stop(DRAIN_LIMIT).await {
-                tracing::warn!(%unstopped, "after a start that failed");
+                tracing::warn!(%unstopped, "a start that failed could not stop everything");
             }
             return Err(error);
         }

@@ -72,6 +72,19 @@ async fn resume_at_every_place(here: usize, there: usize) {
     }
 }
 
+/// Without its topic's epoch a place would be good in any later topic. Seen red with the end as the broker tells it.
+#[tokio::test]
+async fn the_end_of_a_topic_whose_first_event_just_came_has_the_topics_epoch() {
+    for _ in 0..10 {
+        let topic = Topic::new(1).await;
+        let process = topic.process(LARGE);
+        process.end().await;
+        topic.write(1, 1).await;
+        let end = process.stream.end_cursor().await.unwrap();
+        assert_eq!(format!("{end:?}"), format!("Cursor({EPOCH}, [1])"));
+    }
+}
+
 /// The cursor before everything, as a client would hold it.
 fn start_text() -> String {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

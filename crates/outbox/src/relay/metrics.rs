@@ -53,3 +53,11 @@ pub(crate) static LEADER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     )
     .expect("the name is registered once")
 });
+
+/// Shows every series before the first event.
+pub(crate) fn announce() {
+    LazyLock::force(&OLDEST_UNSENT);
+    LazyLock::force(&SENT);
+    LazyLock::force(&ERRORS);
+    LazyLock::force(&BATCH);
+}

@@ -147,6 +147,7 @@ impl Relay {
         tasks: &Tasks,
         health: &Health,
     ) -> RelayHandle {
+        metrics::announce();
         let shards = config.shards.max(1);
         let kafka = kafka::Config {
             delivery_timeout: config.send_timeout,
