@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract bench doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract bench bench-repository doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,36 +19,41 @@ run-all: secrets ## The full stack in containers, from compose.yaml (needs Docke
 
 secrets: ## Passwords of the containers, made once, in secrets/
 	@mkdir -p -m 700 secrets && cd secrets && for name in postgres_password product_key grafana_password; do \
-	  [ -s $$name ] || head -c 64 /dev/urandom | sha256sum | head -c 40 >$$name; done && \
+	  [ -s $$name ] || od -An -N20 -tx1 /dev/urandom | tr -d ' \n' >$$name; done && rm -f postgres_url && \
 	  printf 'postgres://marketplace:%s@postgres:5432/' "$$(cat postgres_password)" >postgres_url && chmod 444 ./*
 
 test: playground ## Every test, on a real Postgres and a real Kafka that end with the run
 	$(WITH_SERVICES) cargo test --workspace --no-fail-fast
 
-lint: ## Formatting, clippy without a warning, licences and duplicates
+lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scripts
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny check bans licenses sources
+	.ci/unused && .ci/features && shellcheck .ci/*
 
-cover: ## Line coverage of the tests as HTML in target/llvm-cov (needs cargo-llvm-cov)
-	$(WITH_SERVICES) cargo llvm-cov --workspace --html
+cover: ## Line coverage of the tests; fails below 80 % of the domain or of a service (needs cargo-llvm-cov)
+	.ci/cover
 
-gen: ## Write the subgraphs' SDL and docs/configuration.md from the code, then compose the supergraph
+gen: ## Write SDL, OpenAPI and docs/configuration.md from the code, then compose the supergraph
 	cargo build --bin marketplace
 	$(CARGO_TARGET_DIR)/debug/marketplace config reference > docs/configuration.md
 	for name in cart loms comments; do $(CARGO_TARGET_DIR)/debug/marketplace sdl $$name > schema/graphql/$$name.graphql || exit 1; done
+	for name in loms comments product; do $(CARGO_TARGET_DIR)/debug/marketplace openapi $$name > schema/openapi/$$name.json || exit 1; done
 	$(MAKE) compose-schema
 
 compose-schema: ## Compose schema/graphql/*.graphql into the supergraph (needs npm)
 	cd schema/graphql/compose && npm ci --no-audit --no-fund --silent && node compose.mjs
 
 playground: ## Build the playground from npm, where npm is found
-	@if command -v npm >/dev/null; then cd router/web && node build.mjs; else echo "no npm: the playground will load from the network"; fi
+	@if command -v npm >/dev/null; then cd router/web && node build.mjs; else echo "no npm: the router shows its plain page instead"; fi
 
 contract: ## What existing REST and gRPC clients rely on, against the real binary
 	$(WITH_SERVICES) cargo test -p e2e -- --nocapture rest_contract:: grpc::
 
 bench: ## What the router adds to a one-hop query, against the same subgraph in the same run
-	cargo build --release --bin marketplace --bin bench && $(CARGO_TARGET_DIR)/release/bench
+	cargo build --release -p marketplace -p bench --bin marketplace --bin bench && $(CARGO_TARGET_DIR)/release/bench
+
+bench-repository: ## What the carts in memory cost, with 1, 100 and 10,000 users and from several threads
+	cargo bench -p bench --bench repository
 
 doctor: ## What this machine lacks, with the line that mends it
 	cargo run -q --bin marketplace -- doctor

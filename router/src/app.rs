@@ -15,6 +15,7 @@ use chassis::{
     tasks::Tasks,
 };
 use order_stream::OrderStream;
+use tokio::net::TcpListener;
 
 use crate::{
     config::Config,
@@ -137,24 +138,18 @@ impl Service {
             clock,
         );
         let routes = serve::routes(gateway, issuer).merge(health.routes());
-        // Twice the stream's own limit: the hint to resume gets its chance before the socket is cut.
-        let stall_timeout = config.stream.slow_client_timeout * 2;
-        let guarded =
-            listener::Listener::new(listening, config.http.connections_max, stall_timeout);
-        let linger = config.http.drain_timeout;
-        listener::serve(guarded, routes, drain.listeners(), linger, tasks);
+        serve_clients(listening, routes, &config, &drain, tasks);
         listen::serve(
             "router admin",
             admin,
             telemetry::admin_routes(health),
             tasks,
         );
-        let http = &config.http;
         let lead = drain.lead(
             tasks.clone(),
             health.clone(),
-            http.drain_delay,
-            http.drain_timeout,
+            config.http.drain_delay,
+            config.http.drain_timeout,
         );
         let _drain = tasks.spawn("router drain", lead);
         let (address, admin_address) = service_addresses;
@@ -173,6 +168,20 @@ impl Service {
     }
 }
 
-fn local(listener: &tokio::net::TcpListener, configured: SocketAddr) -> SocketAddr {
+fn serve_clients(
+    listening: TcpListener,
+    routes: axum::Router,
+    config: &Config,
+    drain: &Drain,
+    tasks: &Tasks,
+) {
+    // Twice the stream's own limit: the hint to resume gets its chance before the socket is cut.
+    let stall_timeout = config.stream.slow_client_timeout * 2;
+    let guarded = listener::Listener::new(listening, config.http.connections_max, stall_timeout);
+    let linger = config.http.drain_timeout;
+    listener::serve(guarded, routes, drain.listeners(), linger, tasks);
+}
+
+fn local(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
     listener.local_addr().unwrap_or(configured)
 }

@@ -23,7 +23,7 @@ pub struct Config {
     /// Where operators find `/metrics`, `/livez`, `/readyz` and `/startupz`.
     pub admin_listen: SocketAddr,
     /// Where separate subgraphs are, by name; unused for those that run in this process.
-    #[schemars(inner(url))]
+    #[schemars(with = "BTreeMap<String, url::Url>")]
     pub subgraph_urls: BTreeMap<String, String>,
     /// Serves the playground at `/` and the live page at `/live`.
     pub playground_enabled: bool,
@@ -162,7 +162,7 @@ impl Default for Http {
             connections_max: 20_000,
             allowed_origins: Vec::new(),
             drain_delay: Duration::ZERO,
-            drain_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(3),
         }
     }
 }

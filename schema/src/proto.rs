@@ -7,6 +7,7 @@
     clippy::all,
     clippy::missing_errors_doc,
     clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
     reason = "generated"
 )]
 pub mod loms {
@@ -20,6 +21,7 @@ pub mod loms {
     clippy::all,
     clippy::missing_errors_doc,
     clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
     reason = "generated"
 )]
 pub mod comments {
@@ -33,6 +35,7 @@ pub mod comments {
     clippy::all,
     clippy::missing_errors_doc,
     clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
     reason = "generated"
 )]
 pub mod alias {

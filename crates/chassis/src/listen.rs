@@ -48,10 +48,10 @@ pub async fn bind(address: SocketAddr, setting: impl Into<String>) -> Result<Tcp
         })
 }
 
-/// How long a connection may stay open after the shutdown signal.
-const LINGER: Duration = Duration::from_secs(8);
+/// How long a connection may stay open after the shutdown signal; less than the process itself waits for its tasks.
+const LINGER: Duration = Duration::from_secs(3);
 
-/// Serves `routes` until shutdown; requests in flight end first, for at most 8 s.
+/// Serves `routes` until shutdown; requests in flight end first, for at most 3 s.
 pub fn serve(name: &'static str, listener: TcpListener, routes: Router, tasks: &Tasks) {
     let token = tasks.token();
     tasks.spawn(name, async move {

@@ -24,7 +24,9 @@ pub enum Error {
     #[error("the HTTP client: {0}")]
     Client(#[source] reqwest::Error),
     /// Nobody answers there, or not as a marketplace.
-    #[error("{url}: {said}; is a marketplace running there? `marketplace up` starts one, --url names another")]
+    #[error(
+        "{url}: {said}; is a marketplace running there? `marketplace up` starts one, --url names another"
+    )]
     Unreachable {
         /// What was asked.
         url: Url,
@@ -99,6 +101,11 @@ impl Client {
             token: below("/demo/token"),
             patience,
         })
+    }
+
+    /// How long an operation without an answer is tried again.
+    pub(crate) const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Where GraphQL is.
@@ -223,21 +230,33 @@ mod tests {
 
     #[test]
     fn an_answer_is_done_refused_or_an_error_and_only_open_ones_are_asked_for_again() {
-        let done = read(&json!({"data": {"pay": {"order": {"id": "1"}, "userErrors": []}}}), "pay");
+        let done = read(
+            &json!({"data": {"pay": {"order": {"id": "1"}, "userErrors": []}}}),
+            "pay",
+        );
         assert_eq!(
             done,
             Reply::Done(json!({"order": {"id": "1"}, "userErrors": []}))
         );
-        let user_error = |code| json!({"data": {"pay": {"order": null, "userErrors": [{"code": code}]}}});
+        let user_error =
+            |code| json!({"data": {"pay": {"order": null, "userErrors": [{"code": code}]}}});
         let error = |code| json!({"data": null, "errors": [{"extensions": {"code": code}}]});
         for (body, reply, open) in [
-            (user_error("OUT_OF_STOCK"), Reply::Refused("OUT_OF_STOCK".into()), false),
+            (
+                user_error("OUT_OF_STOCK"),
+                Reply::Refused("OUT_OF_STOCK".into()),
+                false,
+            ),
             (
                 user_error("IDEMPOTENCY_KEY_IN_FLIGHT"),
                 Reply::Refused("IDEMPOTENCY_KEY_IN_FLIGHT".into()),
                 true,
             ),
-            (error("UNAVAILABLE"), Reply::Failed("UNAVAILABLE".into()), true),
+            (
+                error("UNAVAILABLE"),
+                Reply::Failed("UNAVAILABLE".into()),
+                true,
+            ),
             (error("FORBIDDEN"), Reply::Failed("FORBIDDEN".into()), false),
         ] {
             let read = read(&body, "pay");

@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn events_are_the_same_however_the_body_is_cut() {
-        let body = b":\n\nid: c1\nevent: next\ndata: {\"a\":\ndata: 1}\n\nevent: complete\ndata:\n\n";
+        let body =
+            b":\n\nid: c1\nevent: next\ndata: {\"a\":\ndata: 1}\n\nevent: complete\ndata:\n\n";
         let whole = Frames::default().push(body);
         assert_eq!(whole.len(), 2);
         assert_eq!(whole[0].id, "c1");

@@ -77,7 +77,9 @@ mod tests {
     #[test]
     fn a_frame_is_due_repeated_or_comes_after_missed_ones() {
         let mut seen = Seen::default();
-        let judged: Vec<_> = [1, 2, 2, 5, 1].map(|version| seen.judge("7", version)).into();
+        let judged: Vec<_> = [1, 2, 2, 5, 1]
+            .map(|version| seen.judge("7", version))
+            .into();
         let expected = [
             Verdict::Next,
             Verdict::Next,

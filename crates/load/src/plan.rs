@@ -120,7 +120,9 @@ impl Default for Mix {
 #[derive(Debug, thiserror::Error)]
 pub enum WrongMix {
     /// There is no such kind.
-    #[error("{0} is no operation; there are browse, add, checkout, pay, cancel, comment, history, refusal, rest")]
+    #[error(
+        "{0} is no operation; there are browse, add, checkout, pay, cancel, comment, history, refusal, rest"
+    )]
     Unknown(String),
     /// The weight is no whole number.
     #[error("{0} is not NAME=WEIGHT with a whole number, as in browse=30")]
@@ -295,7 +297,9 @@ mod tests {
     fn a_mix_draws_by_its_weights() {
         let mix: Mix = "browse=3,pay=1".parse().unwrap();
         let mut random = StdRng::seed_from_u64(1);
-        let pays = (0..4000).filter(|_| mix.draw(&mut random) == Kind::Pay).count();
+        let pays = (0..4000)
+            .filter(|_| mix.draw(&mut random) == Kind::Pay)
+            .count();
         assert!((900..1100).contains(&pays), "{pays}");
     }
 }

@@ -32,7 +32,7 @@ pub struct Report {
     pub streams: Option<Streams>,
     /// The server's memory, where it told.
     pub memory: Option<Memory>,
-    /// A trace to look at: the slowest checkout, or the slowest of all.
+    /// A trace to look at: the slowest checkout, or the slowest of all where nobody checked out.
     pub trace_id: Option<String>,
     /// What must not happen and did; empty after a good run.
     pub violations: Vec<String>,
@@ -76,6 +76,8 @@ pub struct Streams {
     pub missed: u64,
     /// Frames of kind `GAP`.
     pub gaps: u64,
+    /// Frames whose order could not be read in time; the change itself is in them.
+    pub incomplete: u64,
     /// Times that a stream was resumed.
     pub reconnects: u64,
     /// Errors in frames, by code.
@@ -202,7 +204,10 @@ impl fmt::Display for Report {
             if codes.is_empty() {
                 return Ok(());
             }
-            let codes: Vec<_> = codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
+            let codes: Vec<_> = codes
+                .iter()
+                .map(|(code, count)| format!("{code} {count}"))
+                .collect();
             writeln!(f, "{title:<16}{}", codes.join(", "))
         };
         writeln!(
@@ -219,7 +224,11 @@ impl fmt::Display for Report {
             "{:<16}{} arrivals dropped; the generator was {:.1} ms late at p99",
             "overload", self.overloaded, self.lateness_p99_ms
         )?;
-        writeln!(f, "{:<16}{} times by an operator", "restocked", self.restocks)?;
+        writeln!(
+            f,
+            "{:<16}{} times by an operator",
+            "restocked", self.restocks
+        )?;
         self.told_streams(f)?;
         if let Some(memory) = self.memory {
             let mib = |bytes: u64| bytes / (1024 * 1024);
@@ -233,10 +242,18 @@ impl fmt::Display for Report {
             )?;
         }
         if let Some(trace) = &self.trace_id {
-            writeln!(f, "{:<16}{trace} (the slowest checkout)", "trace")?;
+            writeln!(
+                f,
+                "{:<16}{trace}, of the slowest checkout or operation",
+                "trace"
+            )?;
         }
         match self.is_clean() {
-            true => writeln!(f, "{:<16}held: no unexpected error, no frame lost or repeated", "invariants"),
+            true => writeln!(
+                f,
+                "{:<16}held: no unexpected error, no frame lost or repeated",
+                "invariants"
+            ),
             false => self
                 .violations
                 .iter()
@@ -273,12 +290,14 @@ impl Report {
         };
         writeln!(
             f,
-            "{:<16}{} subscribers, {} frames; {} missed, {} repeated, {} resumed",
+            "{:<16}{} subscribers, {} frames: {} missed, {} repeated, {} incomplete;\n{:<16}{} resumed",
             "streams",
             streams.subscribers,
             streams.frames,
             streams.missed,
             streams.repeated,
+            streams.incomplete,
+            "",
             streams.reconnects
         )?;
         writeln!(

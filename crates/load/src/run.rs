@@ -131,17 +131,25 @@ impl Load {
         }
         let took = started.elapsed().min(self.plan.duration);
         // What is under way is patient for so long, and then gives up by itself.
-        operations
+        let late = operations
             .shutdown(self.plan.patience + Duration::from_secs(15))
             .await;
-        self.report(took).await
+        let mut report = self.report(took).await;
+        if !late.is_empty() {
+            report
+                .violations
+                .push("operations did not end in time".into());
+        }
+        report
     }
 
     /// Starts one operation, or counts it as dropped.
     fn begin(&self, operations: &Tasks, due: Instant, kind: crate::plan::Kind, draw: u64) {
         let mut random = StdRng::seed_from_u64(draw);
         let full = self.live.in_flight() >= self.plan.in_flight_max;
-        let shopper = (!full).then(|| self.crowd.take(kind, &mut random)).flatten();
+        let shopper = (!full)
+            .then(|| self.crowd.take(kind, &mut random))
+            .flatten();
         let Some(mut shopper) = shopper else {
             self.live.stats.overloaded();
             return;
@@ -197,6 +205,7 @@ impl Load {
             streams.missed += sight.missed;
             streams.gaps += sight.gaps;
             streams.reconnects += sight.reconnects;
+            streams.incomplete += sight.incomplete;
             for code in &sight.faults {
                 *streams.errors.entry(code.clone()).or_default() += 1;
             }
@@ -207,11 +216,7 @@ impl Load {
     }
 }
 
-async fn tokens(
-    client: &Client,
-    first: i64,
-    count: usize,
-) -> Result<Vec<(i64, String)>, Error> {
+async fn tokens(client: &Client, first: i64, count: usize) -> Result<Vec<(i64, String)>, Error> {
     use futures::{StreamExt as _, TryStreamExt as _};
     let users = (first..).take(count);
     let asked = users.map(|user| async move { Ok((user, client.token(user, false).await?)) });

@@ -5,10 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 use url::Url;
 use uuid::Uuid;
 
@@ -18,7 +20,11 @@ use crate::ledger::Ledger;
 use crate::plan::Kind;
 use crate::stats::{Ending, Outcome};
 
-const BROWSE: &str = "{ products(first: 10) { nodes { sku name price { amount currency } stock { available } } } }";
+/// The pause before a REST call is made again.
+const REST_PAUSE: Duration = Duration::from_millis(200);
+
+const BROWSE: &str =
+    "{ products(first: 10) { nodes { sku name price { amount currency } stock { available } } } }";
 const PRODUCT: &str = "query($sku: ID!) { product(sku: $sku) {
     sku name price { amount } stock { available } comments(first: 5) { nodes { text author { id } } } } }";
 const ADD: &str = "mutation($sku: ID!, $count: Int!, $key: String!) {
@@ -26,9 +32,11 @@ const ADD: &str = "mutation($sku: ID!, $count: Int!, $key: String!) {
         cart { itemCount total { amount } } userErrors { code } } }";
 const CHECKOUT: &str = "mutation($key: String!) { checkout(input: {idempotencyKey: $key}) {
     order { id status version } userErrors { code } } }";
-const PAY: &str = "mutation($id: ID!, $key: String!) { payOrder(input: {orderId: $id, idempotencyKey: $key}) {
+const PAY: &str =
+    "mutation($id: ID!, $key: String!) { payOrder(input: {orderId: $id, idempotencyKey: $key}) {
     order { id status version } userErrors { code } } }";
-const CANCEL: &str = "mutation($id: ID!, $key: String!) { cancelOrder(input: {orderId: $id, idempotencyKey: $key}) {
+const CANCEL: &str =
+    "mutation($id: ID!, $key: String!) { cancelOrder(input: {orderId: $id, idempotencyKey: $key}) {
     order { id status version } userErrors { code } } }";
 const COMMENT: &str = "mutation($sku: ID!, $text: String!, $key: String!) {
     addComment(input: {sku: $sku, text: $text, idempotencyKey: $key}) { comment { id } userErrors { code } } }";
@@ -124,7 +132,9 @@ impl Shopper {
             return self.run(BROWSE, "products", json!({})).await.into();
         }
         let sku = self.shop.goods.draw(random);
-        self.run(PRODUCT, "product", json!({ "sku": sku })).await.into()
+        self.run(PRODUCT, "product", json!({ "sku": sku }))
+            .await
+            .into()
     }
 
     async fn add(&mut self, random: &mut StdRng) -> Outcome {
@@ -143,7 +153,9 @@ impl Shopper {
     }
 
     async fn checkout(&mut self) -> Outcome {
-        let answer = self.run(CHECKOUT, "checkout", json!({ "key": key() })).await;
+        let answer = self
+            .run(CHECKOUT, "checkout", json!({ "key": key() }))
+            .await;
         match &answer.reply {
             Reply::Done(value) => {
                 self.cart.clear();
@@ -169,7 +181,9 @@ impl Shopper {
         late: &'static str,
     ) -> Outcome {
         let order = self.awaiting.pop_front().unwrap_or_default();
-        let answer = self.run(text, field, json!({ "id": order, "key": key() })).await;
+        let answer = self
+            .run(text, field, json!({ "id": order, "key": key() }))
+            .await;
         if let Reply::Done(value) = &answer.reply {
             self.note(&value["order"]);
         }
@@ -222,7 +236,15 @@ impl Shopper {
     async fn rest(&mut self, random: &mut StdRng) -> Outcome {
         let trace = Uuid::new_v4();
         let sku = self.shop.goods.draw(random).to_owned();
-        let ending = match self.add_over_rest(&sku, trace).await {
+        let (key, until) = (key(), Instant::now() + self.shop.client.patience());
+        let (mut retries, mut answer) = (0, self.add_over_rest(&sku, &key, trace).await);
+        // A gateway's 5xx and a lost connection leave the effect open: the key makes asking again safe.
+        while !matches!(answer, Ok(..500)) && Instant::now() < until {
+            sleep(REST_PAUSE).await;
+            retries += 1;
+            answer = self.add_over_rest(&sku, &key, trace).await;
+        }
+        let ending = match answer {
             Ok(200) => {
                 self.cart.push(sku);
                 Ending::Done
@@ -236,13 +258,18 @@ impl Shopper {
         };
         Outcome {
             ending,
-            retries: 0,
+            retries,
             trace,
         }
     }
 
     /// The old paths take no token. The first status that is not 200 is the answer.
-    async fn add_over_rest(&self, sku: &str, trace: Uuid) -> Result<u16, reqwest::Error> {
+    async fn add_over_rest(
+        &self,
+        sku: &str,
+        key: &str,
+        trace: Uuid,
+    ) -> Result<u16, reqwest::Error> {
         let Some(base) = &self.shop.rest else {
             return Ok(200);
         };
@@ -255,7 +282,7 @@ impl Shopper {
         if let Some(traceparent) = traceparent {
             add = add.header("traceparent", traceparent);
         }
-        let added = add.header("idempotency-key", key()).send().await?.status();
+        let added = add.header("idempotency-key", key).send().await?.status();
         if added != 200 {
             return Ok(added.as_u16());
         }

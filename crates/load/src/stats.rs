@@ -47,9 +47,7 @@ impl Latencies {
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
-        self.0
-            .add(&other.0)
-            .expect("both have the same bounds");
+        self.0.add(&other.0).expect("both have the same bounds");
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -127,8 +125,15 @@ impl Stats {
     /// Ended operations, those that failed among them, and arrivals without room.
     pub(crate) fn totals(&self) -> (u64, u64, u64) {
         let counts = lock(&self.0);
-        let ended = counts.kinds.values().map(|tally| tally.latencies.len()).sum();
-        let failed = counts.kinds.values().flat_map(|tally| tally.failed.values());
+        let ended = counts
+            .kinds
+            .values()
+            .map(|tally| tally.latencies.len())
+            .sum();
+        let failed = counts
+            .kinds
+            .values()
+            .flat_map(|tally| tally.failed.values());
         (ended, failed.sum(), counts.overloaded)
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct Sight {
     pub(crate) missed: u64,
     pub(crate) gaps: u64,
     pub(crate) reconnects: u64,
+    pub(crate) incomplete: u64,
     pub(crate) faults: Vec<String>,
     pub(crate) event_to_frame: Latencies,
 }
@@ -132,26 +133,36 @@ impl Subscriber {
         if !event.id.is_empty() {
             self.cursor.clone_from(&event.id);
         }
-        let mut sight = lock(&self.sight);
-        if let Some(error) = frame["errors"].get(0) {
-            let code = error["extensions"]["code"].as_str().unwrap_or("NO_CODE");
-            // The server asks to resume; that is part of the contract, not a fault.
-            let resumable = schema::code::ErrorCode::find(code).is_some_and(|it| it.retryable());
-            if !resumable {
-                sight.faults.push(code.to_owned());
-            }
-            return None;
-        }
-        sight.judge(&frame["data"]["myOrderEvents"], self.clock.now());
+        lock(&self.sight).take(&frame, self.clock.now());
         None
     }
 }
 
 impl Sight {
+    /// A frame whose order could not be read in time still tells which change it is; a frame without data is the
+    /// server's word on the stream itself.
+    fn take(&mut self, frame: &Value, now: DateTime<Utc>) {
+        let event = &frame["data"]["myOrderEvents"];
+        if let Some(error) = frame["errors"].get(0) {
+            let code = error["extensions"]["code"].as_str().unwrap_or("NO_CODE");
+            match schema::code::ErrorCode::find(code).is_some_and(|it| it.retryable()) {
+                true if event.is_object() => self.incomplete += 1,
+                // The server asks to resume: that is part of the contract.
+                true => {}
+                false => self.faults.push(code.to_owned()),
+            }
+        }
+        if event.is_object() {
+            self.judge(event, now);
+        }
+    }
+
     fn judge(&mut self, event: &Value, now: DateTime<Utc>) {
         self.frames += 1;
         let order = event["orderId"].as_str();
-        let version = event["version"].as_u64().and_then(|it| u32::try_from(it).ok());
+        let version = event["version"]
+            .as_u64()
+            .and_then(|it| u32::try_from(it).ok());
         let (Some(order), Some(version)) = (order, version) else {
             self.gaps += 1;
             return;
@@ -161,7 +172,9 @@ impl Sight {
             Verdict::Repeated => self.repeated += 1,
             Verdict::Missed(count) => self.missed += u64::from(count),
         }
-        let at = event["at"].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok());
+        let at = event["at"]
+            .as_str()
+            .and_then(|at| at.parse::<DateTime<Utc>>().ok());
         let took = at.and_then(|at| (now - at).to_std().ok());
         if let Some(took) = took {
             self.event_to_frame.record(took);
@@ -190,5 +203,19 @@ mod tests {
             (5, 1, 1, 1)
         );
         assert_eq!(sight.event_to_frame.quantile(0.5).round(), 1_000.0);
+    }
+
+    #[test]
+    fn a_frame_without_its_order_counts_and_an_error_without_a_frame_does_not() {
+        let mut sight = Sight::default();
+        let now = "2026-01-01T00:00:01Z".parse().unwrap();
+        let error = |code| json!([{ "extensions": { "code": code } }]);
+        let late = json!({ "data": { "myOrderEvents": event("7", 1) }, "errors": error("DEADLINE_EXCEEDED") });
+        sight.take(&late, now);
+        sight.take(&json!({ "errors": error("SERVER_DRAINING") }), now);
+        assert_eq!((sight.frames, sight.incomplete), (1, 1));
+        assert!(sight.faults.is_empty());
+        sight.take(&json!({ "errors": error("FORBIDDEN") }), now);
+        assert_eq!(sight.faults, ["FORBIDDEN"]);
     }
 }

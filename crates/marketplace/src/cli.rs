@@ -12,7 +12,7 @@ use crate::settings::Broker;
 
 /// A shop back end: carts, orders, comments and live order events behind one GraphQL graph, REST and gRPC.
 #[derive(Debug, Parser)]
-#[command(name = "marketplace", version, propagate_version = true, after_long_help = EXAMPLES)]
+#[command(name = "marketplace", version, propagate_version = true, max_term_width = 80, after_long_help = EXAMPLES)]
 pub struct Cli {
     /// What every command shares.
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub enum Command {
     CleanData,
     /// Let seeded shoppers use a running marketplace, and check every answer and every frame
     #[command(after_long_help = LOAD)]
-    Load(Load),
+    Load(Box<Load>),
     /// Look at the settings in force, or list what settings there are
     Config(Config),
     /// Print a subgraph's schema (cart, loms, comments, events) or the supergraph
@@ -99,6 +99,8 @@ pub enum Command {
     /// Print what a shell needs to complete commands and flags
     #[command(after_long_help = COMPLETIONS)]
     Completions(Completions),
+    /// Print the OpenAPI document of a REST surface: loms, comments, product
+    Openapi(Openapi),
 }
 
 /// Flags of `up`.
@@ -133,8 +135,8 @@ pub struct Load {
     /// Repeats a run's arrivals and draws [default: a new one, told in the summary]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Weights of browse, add, checkout, pay, cancel, comment, history, refusal
-    #[arg(long, default_value_t = Mix::default(), value_name = "NAME=N,...")]
+    /// Weights of what they do; the default is below
+    #[arg(long, default_value_t = Mix::default(), hide_default_value = true, value_name = "NAME=N,...")]
     pub mix: Mix,
     /// Products that get half of all purchases
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = count)]
@@ -266,6 +268,25 @@ pub struct Sdl {
     pub of: Schema,
 }
 
+/// Arguments of `openapi`.
+#[derive(Debug, Args)]
+pub struct Openapi {
+    /// Whose document
+    #[arg(value_enum)]
+    pub of: Document,
+}
+
+/// Whose OpenAPI document to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// The LOMS gateway
+    Loms,
+    /// The comments gateway
+    Comments,
+    /// The product service
+    Product,
+}
+
 /// Whose schema to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Schema {
@@ -287,25 +308,34 @@ Examples:
   marketplace up --processes             a process for each service
   marketplace up --port-offset 10000     a second marketplace: the graph on 14000
   marketplace doctor                     what this machine lacks
-  marketplace config print               every setting, with secrets masked
+  marketplace config print               every setting, and where it comes from
+  marketplace load                       shoppers, for half a minute
 
-Settings: defaults, then marketplace.toml, then MARKETPLACE_* variables, then flags. The variable of
-comments.edit_window is MARKETPLACE_COMMENTS_EDIT_WINDOW.
+Settings: defaults, then marketplace.toml, then MARKETPLACE_* variables, then
+flags. The variable of comments.edit_window is MARKETPLACE_COMMENTS_EDIT_WINDOW;
+with _FILE behind it, it names a file that holds the value.
 
-Ports: 4000 GraphQL and playground, 4001 admin, 8080 cart REST, 8081 and 8084 order gateway,
-8082 product service, 8083 order gRPC, 8085 comments gRPC, 8086 comments gateway,
-4101-4103 separate subgraphs, 9092 Kafka, 5433 Postgres. All on 127.0.0.1.";
+Ports, all on 127.0.0.1:
+  4000 GraphQL, playground    8080 cart REST             9092 Kafka
+  4001 metrics, health        8081, 8084 order gateway   5433 Postgres
+  4101-4103 subgraphs         8082 product service       4104 notifier
+  8083 order gRPC             8085 comments gRPC         8086 comments gateway";
 
 const UP: &str = "\
 `up` uses what is there and starts what is not:
-  DATABASE_URL set        that Postgres server; else a private cluster of the machine's binaries
-  KAFKA_BROKERS set       those brokers; else one Apache Kafka node on the machine's Java (17 or newer)
+  DATABASE_URL set    that Postgres server, else a private cluster of the
+                      machine's binaries
+  KAFKA_BROKERS set   those brokers, else one Apache Kafka node on the machine's
+                      Java (17 or newer)
 
-The jars of Kafka are fetched once, by Maven. On Debian and Ubuntu, as root or with a sudo that asks for no
-password, `up` installs a missing Java, Maven or Postgres after saying so; elsewhere it prints the line.
+The jars of Kafka are fetched once, by Maven. On Debian and Ubuntu, as root or
+with a sudo that asks for no password, `up` installs a missing Java, Maven or
+Postgres after saying so; elsewhere it prints the line. Without Java, the broker
+`--broker mock` does for a look around: it keeps no event.
 
-Data, logs and keys are in .marketplace (--state-dir). With --processes each service has its pid in
-.marketplace/run/NAME.pid, so one can be killed: kill -9 $(cut -d' ' -f1 .marketplace/run/loms.pid)";
+Data, logs and keys are in .marketplace (--state-dir). With --processes each
+service has its pid in .marketplace/run/NAME.pid, so one can be killed:
+  kill -9 $(cut -d' ' -f1 .marketplace/run/loms.pid)";
 
 const LOAD: &str = "\
 Examples:
@@ -313,6 +343,9 @@ Examples:
   marketplace load --subscribers 100 --json run.json
   marketplace load --rate 500 --duration 5m --hot 1 --seed 7
   marketplace load --mix browse=90,add=10 --url http://127.0.0.1:14000
+
+The mix: browse=30,add=24,checkout=12,pay=9,cancel=2,comment=5,history=13,
+refusal=5; a name that is left out does not come.
 
 Arrivals follow the plan whatever the server does, and a latency counts from the
 moment at which the operation was due. Mutations have idempotency keys and are
@@ -339,9 +372,30 @@ mod tests {
     }
 
     #[test]
+    fn every_help_text_fits_eighty_columns() {
+        let mut root = Cli::command();
+        root.build();
+        let mut commands = vec![root];
+        let mut wide = Vec::new();
+        while let Some(mut command) = commands.pop() {
+            let help = command.render_long_help().to_string();
+            let lines = help.lines().filter(|line| line.chars().count() > 80);
+            wide.extend(lines.map(|line| format!("{}: {line}", command.get_name())));
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(wide.is_empty(), "{}", wide.join("\n"));
+    }
+
+    #[test]
     fn shared_flags_may_follow_the_command() {
         let cli = Cli::parse_from(["marketplace", "up", "--port-offset", "10000", "--processes"]);
         assert_eq!(cli.common.port_offset, Some(10_000));
-        assert!(matches!(cli.command, Command::Up(Up { processes: true, .. })));
+        assert!(matches!(
+            cli.command,
+            Command::Up(Up {
+                processes: true,
+                ..
+            })
+        ));
     }
 }

@@ -15,6 +15,8 @@ pub mod up;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use chassis::config::{Loaded, Origin};
 use chassis::telemetry;
 
 use crate::cli::{Cli, Command};
@@ -29,6 +31,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         command::sdl::run(sdl.of);
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Openapi(openapi) = &cli.command {
+        command::openapi::run(openapi.of);
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Command::Completions(completions) = &cli.command {
         command::completions::run(completions.shell);
         return Ok(ExitCode::SUCCESS);
@@ -38,7 +44,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         command::config::run(&config.action, &flags)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let settings = Settings::load(&flags)?;
+    let loaded = Settings::load_with_origins(&flags)?;
+    let settings = loaded.settings.clone();
     match &cli.command {
         Command::Doctor => {
             return Ok(if command::doctor::run(&settings).await {
@@ -48,10 +55,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             });
         }
         Command::CleanData => command::clean::run(&settings)?,
-        Command::Config(_) | Command::Sdl(_) | Command::Completions(_) => {}
+        Command::Config(_) | Command::Sdl(_) | Command::Openapi(_) | Command::Completions(_) => {}
         Command::Load(load) => return command::load::run(&settings, load).await,
         running => {
-            let telemetry = telemetry::init(&settings.telemetry, name(running))?;
+            let telemetry = telemetry::init(&settings.telemetry, name(running))
+                .with_context(|| told_origins(&loaded))?;
             let outcome = Box::pin(start(settings, &cli)).await;
             telemetry.shut_down().await;
             outcome?;
@@ -62,11 +70,22 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 async fn start(settings: Settings, cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        Command::Up(options) => up::run(settings, &cli.common, options).await,
+        Command::Up(options) => Box::pin(up::run(settings, &cli.common, options)).await,
         Command::Migrate(migrate) => command::migrate::run(&settings, migrate.direction).await,
         Command::Seed => up::prepare::seed(&settings).await,
         service => command::service::run(settings, service).await,
     }
+}
+
+/// Where the settings of telemetry came from that nobody left at their default.
+fn told_origins(loaded: &Loaded<Settings>) -> String {
+    let settings = ["log_filter", "otlp_endpoint", "trace_sample_ratio"];
+    let origins = settings.map(|name| (name, loaded.origin(&format!("telemetry.{name}"))));
+    let given = origins.into_iter().filter(|(_, it)| *it != Origin::Default);
+    let told: Vec<_> = given
+        .map(|(name, origin)| format!("{name} from {origin}"))
+        .collect();
+    format!("telemetry cannot start ({})", told.join(", "))
 }
 
 /// The process's name in logs and traces.
@@ -78,6 +97,7 @@ fn name(command: &Command) -> &'static str {
         | Command::Doctor
         | Command::Load(_)
         | Command::Completions(_)
+        | Command::Openapi(_)
         | Command::Sdl(_) => "marketplace",
         Command::Router => "router",
         Command::Cart => "cart",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::clock::Clock;
@@ -29,6 +30,11 @@ pub struct Host {
     pub health: Health,
 }
 
+/// Tasks that did not stop in time.
+#[derive(Debug, thiserror::Error)]
+#[error("not stopped in time: {}", .0.join(", "))]
+pub struct Unstopped(Vec<&'static str>);
+
 impl Host {
     /// Prepares a process.
     ///
@@ -45,6 +51,19 @@ impl Host {
             tasks,
             health,
         })
+    }
+
+    /// Takes the process out of rotation, signals every task and waits for them, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Unstopped`] names the tasks that went on: what they hold, the process would lose.
+    pub async fn stop(&self, limit: Duration) -> Result<(), Unstopped> {
+        self.health.drain();
+        let late = self.tasks.shutdown(limit).await;
+        if late.is_empty() {
+            return Ok(());
+        }
+        Err(Unstopped(late))
     }
 
     /// Starts every service here; the router calls the subgraphs without HTTP.

@@ -21,6 +21,17 @@ pub use crate::{
     faults::Faults,
 };
 
+/// The OpenAPI document, as `/swagger.json` has it: pretty JSON with a line end.
+///
+/// # Panics
+/// Never: a document is plain data.
+#[must_use]
+pub fn openapi() -> String {
+    use utoipa::OpenApi as _;
+    let document = api::Document::openapi().to_pretty_json();
+    format!("{}\n", document.expect("a document is plain data"))
+}
+
 /// Settings of the product service.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

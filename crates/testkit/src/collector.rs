@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use opentelemetry_proto::tonic::{
@@ -32,6 +33,10 @@ pub struct Span {
     pub parent_id: String,
     /// The traces that it refers to besides its own.
     pub links: Vec<String>,
+    /// When it began, in nanoseconds since 1970.
+    pub began: u64,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// A collector that listens on a port of its own until it is dropped.
@@ -113,6 +118,29 @@ pub fn edges(spans: &[Span]) -> BTreeSet<(String, String)> {
     parents.collect()
 }
 
+/// A trace as a person reads it: a span a line, below its parent, with its process and the time it took.
+#[must_use]
+pub fn tree(spans: &[Span]) -> String {
+    let mut sorted: Vec<&Span> = spans.iter().collect();
+    sorted.sort_unstable_by_key(|span| span.began);
+    let ids: BTreeSet<&str> = spans.iter().map(|span| span.id.as_str()).collect();
+    let roots = sorted.iter().filter(|span| !ids.contains(span.parent_id.as_str()));
+    let mut text = String::new();
+    for root in roots {
+        branch(&sorted, root, 0, &mut text);
+    }
+    text
+}
+
+fn branch(sorted: &[&Span], span: &Span, depth: usize, text: &mut String) {
+    let name = format!("{:indent$}{}", "", span.name, indent = 2 * depth);
+    let millis = span.took.as_secs_f64() * 1_000.0;
+    text.push_str(&format!("{name:<46} {:<16} {millis:>7.1} ms\n", span.service));
+    for child in sorted.iter().filter(|child| child.parent_id == span.id) {
+        branch(sorted, child, depth + 1, text);
+    }
+}
+
 #[tonic::async_trait]
 impl TraceService for Spans {
     async fn export(
@@ -138,6 +166,10 @@ fn of_one_process(group: ResourceSpans) -> Vec<Span> {
             id: hex(&span.span_id),
             parent_id: hex(&span.parent_span_id),
             links: span.links.iter().map(|link| hex(&link.trace_id)).collect(),
+            began: span.start_time_unix_nano,
+            took: Duration::from_nanos(
+                span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano),
+            ),
         })
         .collect()
 }

@@ -7,15 +7,19 @@
 
 mod collector;
 mod database;
+mod entity;
 mod eventually;
 mod kafka;
+mod ports;
 mod services;
 mod tokens;
 
-pub use collector::{Collector, Span, edges};
+pub use collector::{Collector, Span, edges, tree};
 pub use database::{TestDatabase, database};
 pub use dev_services::port::free as free_port;
+pub use entity::assert_entity_matches;
 pub use eventually::eventually;
 pub use kafka::{OwnKafka, assigned_partitions, kafka, topic, unique};
+pub use ports::free_offset;
 pub use services::{Services, postgres_url};
 pub use tokens::TestTokens;

@@ -143,9 +143,12 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
+/// The title of the gateway's document.
+pub(super) const TITLE: &str = "LOMS";
+
 /// The gateway's routes, its document and Swagger UI.
 pub(super) fn routes(shim: &Arc<Shim>) -> Router {
-    gateway::serve("loms", "LOMS", ROUTES, shim.options.wrong_method, |route| {
+    gateway::serve("loms", TITLE, ROUTES, shim.options.wrong_method, |route| {
         handler(shim, route)
     })
 }

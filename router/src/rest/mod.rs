@@ -33,6 +33,17 @@ mod surface;
 #[cfg(test)]
 mod tests;
 
+/// The OpenAPI document of the gateway of `service`, `loms` or `comments`, as it is served. Pretty JSON with a line end.
+#[must_use]
+pub fn openapi(service: &str) -> Option<String> {
+    let document = match service {
+        "loms" => openapi::document(loms::TITLE, loms::ROUTES),
+        "comments" => openapi::document(comments::TITLE, comments::ROUTES),
+        _ => return None,
+    };
+    Some(format!("{document:#}\n"))
+}
+
 /// Where the shim listens, and which of the older forms it writes. Source: docs/contracts.md §9.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -37,6 +37,11 @@ impl Encoding for Sse {
         Bytes::from(text)
     }
 
+    /// Says that the stream has begun: its first event may be long in coming.
+    fn opening(&self) -> Bytes {
+        self.heartbeat()
+    }
+
     fn heartbeat(&self) -> Bytes {
         Bytes::from_static(b":\n\n")
     }

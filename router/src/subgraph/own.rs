@@ -7,6 +7,7 @@ use futures::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
 use crate::engine::{RequestContext, RouterFields};
+use crate::error::GraphqlError;
 use crate::subgraph::{FetchError, FetchRequest, Subgraph};
 
 /// Answers from [`RouterFields`].
@@ -32,10 +33,7 @@ impl Subgraph for Own {
                     _ if name == "__typename" => Value::from("Query"),
                     Ok(value) => value,
                     Err(refused) => {
-                        for mut error in refused.errors().iter().map(|error| error.to_json()) {
-                            error["path"] = json!([key]);
-                            errors.push(error);
-                        }
+                        errors.extend(refused.errors().iter().map(|error| at(error, key)));
                         Value::Null
                     }
                 };
@@ -48,4 +46,11 @@ impl Subgraph for Own {
             Ok(Bytes::from(answer.to_string()))
         })
     }
+}
+
+/// An error at a root field.
+fn at(error: &GraphqlError, key: &str) -> Value {
+    let mut error = error.to_json();
+    error["path"] = json!([key]);
+    error
 }

@@ -231,15 +231,17 @@ impl<'a> Run<'a> {
                     {
                         continue;
                     }
-                    for definition in &self.document.definitions {
-                        if let Definition::Fragment(fragment) = definition
-                            && fragment.name == spread.fragment_name
-                        {
-                            let TypeCondition::On(name) = &fragment.type_condition;
-                            if self.executor.possible(ty, name) {
-                                self.collect(ty, &fragment.selection_set, visited, into);
-                            }
-                        }
+                    let mut definitions = self.document.definitions.iter();
+                    let named = definitions.find_map(|definition| match definition {
+                        Definition::Fragment(it) if it.name == spread.fragment_name => Some(it),
+                        Definition::Fragment(_) | Definition::Operation(_) => None,
+                    });
+                    let Some(fragment) = named else {
+                        continue;
+                    };
+                    let TypeCondition::On(name) = &fragment.type_condition;
+                    if self.executor.possible(ty, name) {
+                        self.collect(ty, &fragment.selection_set, visited, into);
                     }
                 }
             }

@@ -190,14 +190,14 @@ async fn a_frame_of_an_order_reaches_everything_that_the_order_knows() {
 fn playground() -> Vec<(String, String)> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/operations");
     let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the folder is there")
+        .map(|entry| entry.expect("it can be listed").path())
         .collect();
     files.sort();
     files
         .iter()
         .map(|file| {
-            let text = std::fs::read_to_string(file).unwrap();
+            let text = std::fs::read_to_string(file).expect("a text");
             (file.display().to_string(), text)
         })
         .collect()

@@ -21,6 +21,7 @@ pub(super) fn parse(setting: &Setting, text: &str) -> Json {
             let digits = text.replace('_', "");
             digits.parse::<i64>().map_or_else(|_| plain(), Json::from)
         }
+        Kind::Number { .. } => text.parse::<f64>().map_or_else(|_| plain(), Json::from),
         Kind::List { .. } => list(text).unwrap_or_else(plain),
         Kind::Table => toml::from_str(&format!("value = {text}"))
             .map_or_else(|_| plain(), |table: Json| table["value"].clone()),
@@ -58,6 +59,7 @@ pub(super) fn check(setting: &Setting, value: &Json) -> Result<(), String> {
         Kind::Address => address(text(value)?),
         Kind::Switch => value.as_bool().map(drop).ok_or_else(|| no("switch", value)),
         Kind::Whole { min, max } => whole(value, *min, *max),
+        Kind::Number { min, max } => number(value, *min, *max),
         Kind::Duration { above_zero } => duration(text(value)?, *above_zero),
         Kind::OneOf(variants) => {
             let given = text(value)?;
@@ -130,6 +132,15 @@ fn whole(value: &Json, min: Option<i64>, max: Option<u64>) -> Result<(), String>
     match (min, max) {
         (Some(min), _) if number < i128::from(min) => Err(format!("it is below {min}")),
         (_, Some(max)) if number > i128::from(max) => Err(format!("it is above {max}")),
+        _ => Ok(()),
+    }
+}
+
+fn number(value: &Json, min: Option<f64>, max: Option<f64>) -> Result<(), String> {
+    let number = value.as_f64().ok_or_else(|| no("number", value))?;
+    match (min, max) {
+        (Some(min), _) if number < min => Err(format!("it is below {min}")),
+        (_, Some(max)) if number > max => Err(format!("it is above {max}")),
         _ => Ok(()),
     }
 }

@@ -106,6 +106,11 @@ impl std::fmt::Display for Kind {
             } if *max < LARGE => write!(f, "a whole number from {min} to {max}"),
             Self::Whole { min: Some(min), .. } => write!(f, "a whole number, at least {min}"),
             Self::Whole { .. } => f.write_str("a whole number"),
+            Self::Number {
+                min: Some(min),
+                max: Some(max),
+            } => write!(f, "a number from {min} to {max}"),
+            Self::Number { .. } => f.write_str("a number"),
             Self::Duration { above_zero: true } => f.write_str("a span of time above 0"),
             Self::Duration { above_zero: false } => f.write_str("a span of time, 0s included"),
             Self::OneOf(variants) => {
@@ -113,7 +118,7 @@ impl std::fmt::Display for Kind {
                 write!(f, "one of {}", names.join(", "))
             }
             Self::List { min: 0 } => f.write_str("a list of texts"),
-            Self::List { min } => write!(f, "a list of at least {min} texts"),
+            Self::List { min } => write!(f, "a list of texts, at least {min}"),
             Self::Table => f.write_str("texts by name"),
         }
     }

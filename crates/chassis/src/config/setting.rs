@@ -50,6 +50,13 @@ pub enum Kind {
         /// The largest.
         max: Option<u64>,
     },
+    /// A number in these bounds, both included.
+    Number {
+        /// The smallest.
+        min: Option<f64>,
+        /// The largest.
+        max: Option<f64>,
+    },
     /// A span of time.
     Duration {
         /// Whether 0 is refused.
@@ -144,6 +151,10 @@ fn kind(schema: &Json, default: &Json) -> Kind {
     match (type_of(schema), format) {
         ("boolean", _) => Kind::Switch,
         ("integer", _) => whole(schema),
+        ("number", _) => Kind::Number {
+            min: schema["minimum"].as_f64(),
+            max: schema["maximum"].as_f64(),
+        },
         ("array", _) => Kind::List {
             min: schema["minItems"].as_u64().unwrap_or(0),
         },

@@ -39,12 +39,14 @@ struct Comments {
     listen: SocketAddr,
     #[schemars(length(min = 1))]
     databases: Vec<String>,
-    #[schemars(inner(url))]
+    #[schemars(with = "BTreeMap<String, url::Url>")]
     urls: BTreeMap<String, String>,
     #[schemars(url)]
     home: String,
     open: bool,
     store: Store,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    share: f64,
 }
 
 impl Default for Comments {
@@ -63,6 +65,7 @@ impl Default for Comments {
             home: "http://home/".into(),
             open: true,
             store: Store::OnDisk,
+            share: 1.0,
         }
     }
 }
@@ -204,6 +207,13 @@ fn a_wrong_value_names_the_setting_its_origin_and_what_to_write() {
         ("HOME", "home", "it is no URL", "an http or https URL"),
         ("HOME", "ftp://home/", "scheme is ftp", "http or https"),
         ("URLS_A", "a", "it is no URL", "an http or https URL"),
+        ("SHARE", "1.5", "it is above 1", "a number from 0 to 1"),
+        (
+            "SHARE",
+            "half",
+            "it is a text, not a number",
+            "a number from 0 to 1",
+        ),
         ("OPEN", "yes", "it is a text, not a switch", "true or false"),
         (
             "STORE",
@@ -215,7 +225,7 @@ fn a_wrong_value_names_the_setting_its_origin_and_what_to_write() {
             "DATABASES",
             "",
             "it has 0 entries",
-            "a list of at least 1 texts",
+            "a list of texts, at least 1",
         ),
         ("DATABASES", "[1]", "the entry 1 is no text", "a list"),
     ];

@@ -241,6 +241,26 @@ fn reflection<'a>(services: &[&str]) -> tonic_reflection::server::Builder<'a> {
     })
 }
 
+/// Implements each of the generated traits, which differ in name alone, by the server's own methods.
+#[macro_export]
+macro_rules! serve_under_names {
+    ($server:ty as $first:ident, $second:ident: $calls:tt) => {
+        $crate::serve_under_names!(@name $server, $first, $calls);
+        $crate::serve_under_names!(@name $server, $second, $calls);
+    };
+    (@name $server:ty, $name:ident, { $($method:ident($request:ty) -> $response:ty = $call:ident;)* }) => {
+        #[tonic::async_trait]
+        impl $name for $server {
+            $(async fn $method(
+                &self,
+                request: tonic::Request<$request>,
+            ) -> Result<tonic::Response<$response>, tonic::Status> {
+                self.$call(request).await
+            })*
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,9 +14,13 @@ use std::{
 use prometheus::{IntGaugeVec, register_int_gauge_vec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tracing::level_filters::LevelFilter;
+use tracing::{Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::Targets, fmt, layer::SubscriberExt as _,
+    EnvFilter, Layer as _,
+    filter::dynamic_filter_fn,
+    fmt,
+    layer::{Filter, SubscriberExt as _},
+    registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
 
@@ -56,6 +60,7 @@ pub struct Config {
     /// Where traces go by OTLP over gRPC, for instance `http://127.0.0.1:4317`; empty records none.
     pub otlp_endpoint: String,
     /// The share of traces that are recorded, 0 to 1, where the caller has not decided.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub trace_sample_ratio: f64,
 }
 
@@ -139,14 +144,20 @@ pub fn init(config: &Config, service: &'static str) -> Result<Telemetry, Error> 
             .with_context_activation(false)
             .with_filter(traced())
     });
-    let lines = fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .event_format(log::Line(config.log_format));
-    let started = tracing_subscriber::registry()
-        .with(spans)
-        .with(log::Traces.and_then(lines).with_filter(filter))
-        .try_init();
+    let format = config.log_format;
+    let registry = tracing_subscriber::registry();
+    // Filters of their own are for two kinds of reader; one reader has the filter of all.
+    let started = match spans {
+        Some(spans) => registry
+            .with(spans)
+            .with(log::Traces.and_then(lines(format)).with_filter(filter))
+            .try_init(),
+        None => registry
+            .with(filter)
+            .with(log::Traces)
+            .with(lines(format))
+            .try_init(),
+    };
     export::announce();
     BUILD.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     if started.is_ok() {
@@ -155,6 +166,71 @@ pub fn init(config: &Config, service: &'static str) -> Result<Telemetry, Error> 
     Ok(Telemetry(export))
 }
 
-fn traced() -> Targets {
-    Targets::new().with_targets(TRACED.iter().map(|name| (*name, LevelFilter::DEBUG)))
+/// Log lines on standard error.
+fn lines<S>(format: LogFormat) -> impl tracing_subscriber::Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .event_format(log::Line(format))
+}
+
+/// Our crates' spans.
+///
+/// A layer's filter leaves its verdict with the thread until a span or an event takes it; a client library that only
+/// asks whether a level is enabled leaves one behind, and the next span of a call site that is known to be enabled
+/// would take that. So no call site is ever "known": each span asks anew.
+fn traced<S>() -> impl Filter<S> {
+    fn wants(metadata: &Metadata<'_>) -> bool {
+        let krate = metadata.target().split("::").next().unwrap_or_default();
+        *metadata.level() <= tracing::Level::DEBUG && TRACED.contains(&krate)
+    }
+    dynamic_filter_fn(|metadata, _| wants(metadata))
+        .with_callsite_filter(|metadata| {
+            if wants(metadata) {
+                Interest::sometimes()
+            } else {
+                Interest::never()
+            }
+        })
+        .with_max_level_hint(LevelFilter::DEBUG)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::span;
+    use tracing_subscriber::{layer::Context, registry};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Names(Arc<Mutex<Vec<&'static str>>>);
+
+    impl<S: Subscriber> tracing_subscriber::Layer<S> for Names {
+        fn on_new_span(&self, span: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(span.metadata().name());
+        }
+    }
+
+    /// Seen red with `Targets` as the filter.
+    #[test]
+    fn a_library_that_asks_for_a_level_costs_no_span() {
+        let names = Names::default();
+        let lines = Names::default().with_filter(EnvFilter::new("info"));
+        let subscriber = registry()
+            .with(names.clone().with_filter(traced()))
+            .with(lines);
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..3 {
+                // What librdkafka's binding does when a client is made.
+                let _asked = tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG);
+                drop(tracing::info_span!("request"));
+            }
+        });
+        assert_eq!(*names.0.lock().unwrap(), ["request"; 3]);
+    }
 }

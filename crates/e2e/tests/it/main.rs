@@ -5,10 +5,12 @@
 mod compose;
 mod crash;
 mod deaf_proxy;
+mod error_samples;
 mod graphql;
 mod grpc;
 mod kafka;
 mod launcher;
+mod load;
 mod notifiers;
 mod observability;
 mod operations;

@@ -1,21 +1,15 @@
 //! A running marketplace: the real binary on ports and in a folder of its own.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use dev_services::child::{Output, Supervised};
 use dev_services::process::{Identity, Signal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+pub(crate) use testkit::free_offset;
 use tokio::sync::OnceCell;
-
-/// The ports of a marketplace before they are moved.
-const PORTS: [u16; 15] = [
-    4000, 4001, 4101, 4102, 4103, 4104, 5433, 8080, 8081, 8082, 8083, 8084, 8085, 8086, 9092,
-];
 
 /// How the services are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,23 +214,6 @@ pub(crate) fn command(state: &Path, offset: u16) -> Command {
         // Short, so that the contract's case of a late edit ends soon; long enough for an edit in time.
         .env("MARKETPLACE_COMMENTS_EDIT_WINDOW", "2s");
     command
-}
-
-/// An offset under which every port is free, and that no other call of this process gets.
-pub(crate) fn free_offset() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Below the ports that the system hands out by itself, and apart from a neighbour's test run.
-    let start = 6_000 + u16::try_from(std::process::id() % 90).unwrap() * 150;
-    loop {
-        let offset = start + NEXT.fetch_add(11, Ordering::Relaxed);
-        assert!(offset < 23_000, "no free range of ports");
-        if PORTS
-            .iter()
-            .all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port + offset)).is_ok())
-        {
-            return offset;
-        }
-    }
 }
 
 /// A user whom nobody has been before.

@@ -84,6 +84,8 @@ async fn a_checkout_is_one_trace_from_the_click_to_the_notifier_and_the_frame() 
     let seen = edges(&spans);
     assert!(is_whole, "missing {:?} in {seen:#?}", missing(&seen));
 
+    // What docs/telemetry.md shows.
+    eprintln!("{}", testkit::tree(&spans));
     let services: BTreeSet<_> = spans.iter().map(|span| span.service.as_str()).collect();
     let expected = ["cart", "loms", "notifier", "product-service", "router"];
     assert_eq!(services, BTreeSet::from(expected));

@@ -61,10 +61,13 @@ async fn java(settings: &Settings) -> Finding {
     if stores::external_kafka(settings).is_some() {
         return Finding::Fine("not needed: Kafka's address is given".into());
     }
+    if stores::is_mock(settings) {
+        return Finding::Fine("not needed: up.broker is the mock".into());
+    }
     match java::find().await {
         Some(java) => Finding::Fine(format!("{} at {}", java.version, java.program.display())),
         None => Finding::Broken(format!(
-            "Java 17 or newer; run: {}",
+            "Java 17 or newer; run: {}, or start with --broker mock",
             install::line(&["default-jre-headless"])
         )),
     }
@@ -72,6 +75,9 @@ async fn java(settings: &Settings) -> Finding {
 
 fn maven(settings: &Settings) -> Finding {
     let fetched = kafka::is_fetched(&stores::cache(settings));
+    if stores::is_mock(settings) {
+        return Finding::Fine("not needed: up.broker is the mock".into());
+    }
     if fetched || stores::external_kafka(settings).is_some() {
         return Finding::Fine("not needed: Kafka is here already".into());
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use load::{Arrivals, Kind, Live, Load, Plan, Report};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,10 @@ fn plan(settings: &Settings, flags: &cli::Load) -> Plan {
     };
     let router = &settings.router;
     let rest = flags.rest || flags.rest_url.is_some();
-    let rest_url = flags.rest_url.clone().unwrap_or_else(|| local(router.rest.cart_listen));
+    let rest_url = flags
+        .rest_url
+        .clone()
+        .unwrap_or_else(|| local(router.rest.cart_listen));
     // The memory of some other machine's router is not this one's.
     let own_admin = flags.url.is_none().then(|| local(router.admin_listen));
     let mix = match rest {
@@ -99,8 +102,11 @@ async fn show(live: Live, duration: Duration) {
             output::progress("load", &line(&live, started, duration));
         }
     }
-    let bar = ProgressBar::new(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
-    let style = ProgressStyle::with_template("  [{bar:28}] {msg}").expect("the template is well formed");
+    // It is cleared when this future is dropped, so that the summary stands alone.
+    let bar = ProgressBar::new(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+        .with_finish(ProgressFinish::AndClear);
+    let style =
+        ProgressStyle::with_template("  [{bar:28}] {msg}").expect("the template is well formed");
     bar.set_style(style.progress_chars("=> "));
     loop {
         bar.set_position(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
@@ -113,7 +119,10 @@ fn line(live: &Live, started: Instant, duration: Duration) -> String {
     let (ended, failed, dropped) = live.totals();
     let elapsed = started.elapsed();
     if elapsed > duration {
-        return format!("{ended} done; waiting for {} and the last frames", live.in_flight());
+        return format!(
+            "{ended} done; waiting for {} and the last frames",
+            live.in_flight()
+        );
     }
     format!(
         "{} of {} s, {ended} done, {failed} failed, {dropped} dropped",

@@ -6,5 +6,6 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod load;
 pub(crate) mod migrate;
+pub(crate) mod openapi;
 pub(crate) mod sdl;
 pub(crate) mod service;

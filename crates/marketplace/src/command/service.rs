@@ -13,7 +13,7 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(3_500);
 /// Starts the one service that `command` names and runs it until a signal.
 ///
 /// # Errors
-/// When it does not start.
+/// When it does not start, or a task of it does not stop.
 pub(crate) async fn run(settings: Settings, command: &Command) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen()?;
     let host = Host::new(settings)?;
@@ -24,11 +24,9 @@ pub(crate) async fn run(settings: Settings, command: &Command) -> anyhow::Result
     if outcome.is_ok() {
         signals.next().await;
     }
-    host.health.drain();
-    for name in host.tasks.shutdown(DRAIN_LIMIT).await {
-        tracing::warn!(task = name, "a task did not stop in time");
-    }
-    outcome
+    let stopped = host.stop(DRAIN_LIMIT).await;
+    outcome?;
+    Ok(stopped?)
 }
 
 async fn start(host: &Host, command: &Command) -> anyhow::Result<()> {
@@ -80,6 +78,7 @@ async fn start(host: &Host, command: &Command) -> anyhow::Result<()> {
         | Command::Load(_)
         | Command::Completions(_)
         | Command::Config(_)
-        | Command::Sdl(_) => Ok(()),
+        | Command::Sdl(_)
+        | Command::Openapi(_) => Ok(()),
     }
 }

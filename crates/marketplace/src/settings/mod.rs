@@ -14,6 +14,7 @@ use chassis::{kafka, postgres, telemetry};
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 pub use self::{ports::Listener, profile::Refusal};
 use crate::cli::Common;
@@ -216,6 +217,7 @@ impl Settings {
         for (setting, listener) in loaded.settings.agree() {
             loaded.set_origin(&setting, Origin::Follows(listener.to_owned()));
         }
+        check_postgres(&loaded)?;
         loaded.settings.check_profile()?;
         Ok(loaded)
     }
@@ -232,6 +234,25 @@ impl Settings {
 /// Whether this setting has been given by nobody.
 pub(crate) fn is_default(secret: &Secret, default: &Secret) -> bool {
     secret.expose() == default.expose()
+}
+
+/// Refuses an address of Postgres that is none, without showing it: a password may be in it.
+fn check_postgres(loaded: &Loaded<Settings>) -> Result<(), Refused> {
+    let reason = match Url::parse(loaded.settings.postgres.url.expose()) {
+        _ if loaded.settings.postgres.url.is_empty() => return Ok(()),
+        Ok(url) if !matches!(url.scheme(), "postgres" | "postgresql") => {
+            format!("its scheme is {}", url.scheme())
+        }
+        Ok(_) => return Ok(()),
+        Err(error) => format!("it is no URL ({error})"),
+    };
+    Err(Refused::Config(config::Error::Value {
+        setting: "postgres.url".into(),
+        value: "***".into(),
+        origin: Box::new(loaded.origin("postgres.url")),
+        reason,
+        expected: "postgres://USER:PASSWORD@HOST:5432/".into(),
+    }))
 }
 
 /// Path, value and the flag as it was typed.
@@ -273,6 +294,28 @@ fn flags(common: &Common) -> Result<Vec<Flag>, Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn refusal(set: &str) -> String {
+        let common = Common {
+            set: vec![set.into()],
+            ..Common::default()
+        };
+        Settings::load(&common).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_wrong_address_of_postgres_is_refused_without_being_shown() {
+        for (url, reason) in [
+            ("hidden", "it is no URL"),
+            ("mysql://u:hidden@h/", "its scheme is mysql"),
+        ] {
+            let text = refusal(&format!("postgres.url={url}"));
+            for part in [reason, "flag --set postgres.url", "postgres://USER"] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+            assert!(!text.contains("hidden"), "{text}");
+        }
+    }
 
     #[test]
     fn a_flag_without_a_value_is_named() {

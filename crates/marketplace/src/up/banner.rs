@@ -1,6 +1,10 @@
 //! What `up` prints when everything is ready: where things are, who may log in, what to try first.
 
 use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -34,119 +38,138 @@ pub(crate) fn print(
     links(&mut text, host)?;
     stored(&mut text, state, stores)?;
     memory(&mut text, stores, fleet)?;
-    tokens(&mut text, host)?;
-    first_things(&mut text, host)?;
+    let tokens = write_tokens(host, state)?;
+    first_things(&mut text, host, tokens.as_deref())?;
     output::result(&text);
     Ok(())
+}
+
+/// Adds a title and its lines, the later ones under the first.
+fn entry(text: &mut String, title: &str, lines: &str) -> std::fmt::Result {
+    let mut lines = lines.split('\n');
+    writeln!(text, "  {title:<16} {}", lines.next().unwrap_or_default())?;
+    lines.try_for_each(|line| match line {
+        "" => writeln!(text),
+        line => writeln!(text, "{:19}{line}", ""),
+    })
 }
 
 fn links(text: &mut String, host: &Host) -> std::fmt::Result {
     let settings = &host.settings;
     let (router, rest) = (&settings.router, &settings.router.rest);
-    writeln!(text, "  Playground       http://{}/", router.listen)?;
-    writeln!(
-        text,
-        "  GraphQL          http://{}/graphql   (POST, GET, SSE, WebSocket)",
+    let graph = format!(
+        "http://{}/graphql   (POST, GET, SSE, WebSocket)",
         router.listen
-    )?;
-    writeln!(text, "  Cart REST        http://{}/", rest.cart_listen)?;
-    writeln!(
-        text,
-        "  Order gateway    http://{}/docs   (also on {})",
+    );
+    let page = format!(
+        "http://{0}/   (live events: http://{0}/live)",
+        router.listen
+    );
+    entry(text, "Playground", &page)?;
+    entry(text, "GraphQL", &graph)?;
+    entry(text, "Cart REST", &format!("http://{}/", rest.cart_listen))?;
+    let gateway = format!(
+        "http://{}/docs   (also on {})",
         rest.loms_listen, rest.loms_old_listen
-    )?;
-    writeln!(text, "  Comments gateway http://{}/", rest.comments_listen)?;
-    writeln!(
+    );
+    entry(text, "Order gateway", &gateway)?;
+    entry(
         text,
-        "  Product service  http://{}/docs",
-        settings.product.listen
+        "Comments gateway",
+        &format!("http://{}/", rest.comments_listen),
     )?;
-    writeln!(
+    entry(
         text,
-        "  Order gRPC       {}   (loms.Loms and Loms, with reflection)",
+        "Product service",
+        &format!("http://{}/docs", settings.product.listen),
+    )?;
+    let grpc = format!(
+        "{}   (loms.Loms and Loms, with reflection)",
         settings.loms.grpc_listen
-    )?;
-    writeln!(text, "  Comments gRPC    {}", settings.comments.grpc_listen)?;
-    writeln!(
+    );
+    entry(text, "Order gRPC", &grpc)?;
+    entry(
         text,
-        "  Metrics, health  http://{}/metrics  /readyz\n",
-        router.admin_listen
-    )
+        "Comments gRPC",
+        &settings.comments.grpc_listen.to_string(),
+    )?;
+    let admin = format!("http://{}/metrics  /readyz\n", router.admin_listen);
+    entry(text, "Metrics, health", &admin)
 }
 
 fn stored(text: &mut String, state: &StateDir, stores: &Stores) -> std::fmt::Result {
     let postgres = without_password(&stores.postgres.address);
-    writeln!(
-        text,
-        "  Postgres         {postgres}\n                   {}",
-        stores.postgres.note
-    )?;
-    writeln!(
-        text,
-        "  Kafka            {}\n                   {}",
-        stores.kafka.address, stores.kafka.note
-    )?;
-    writeln!(text, "  State, logs      {}\n", state.root().display())
+    let (postgres_note, kafka_note) = (&stores.postgres.note, &stores.kafka.note);
+    entry(text, "Postgres", &format!("{postgres}\n{postgres_note}"))?;
+    let kafka = &stores.kafka.address;
+    entry(text, "Kafka", &format!("{kafka}\n{kafka_note}"))?;
+    entry(text, "State, logs", &state.root().display().to_string())
 }
 
 fn memory(text: &mut String, stores: &Stores, fleet: Option<&Fleet>) -> std::fmt::Result {
     let mebibytes = |pid| resident_bytes(pid).map_or(0, |bytes| bytes / (1024 * 1024));
-    let mut parts = vec![format!(
-        "this process {} MiB",
-        mebibytes(std::process::id())
-    )];
-    for (name, pid) in fleet.map(Fleet::pids).unwrap_or_default() {
-        parts.push(format!("{name} {} MiB (pid {pid})", mebibytes(pid)));
-    }
+    let own = mebibytes(std::process::id());
+    let mut parts = vec![format!("this process {own} MiB")];
     for (name, store) in [
         ("Postgres", &stores.postgres),
         ("Kafka's JVM", &stores.kafka),
     ] {
-        parts.extend(
-            store
-                .pid
-                .map(|pid| format!("{name} {} MiB", mebibytes(pid))),
-        );
+        let told = |pid| format!("{name} {} MiB", mebibytes(pid));
+        parts.extend(store.pid.map(told));
     }
-    writeln!(text, "  Memory           {}\n", parts.join(", "))
+    let mut lines = vec![parts.join(", ")];
+    for (name, pid) in fleet.map(Fleet::pids).unwrap_or_default() {
+        lines.push(format!("{name} {} MiB (pid {pid})", mebibytes(pid)));
+    }
+    entry(text, "Memory", &format!("{}\n", lines.join("\n")))
 }
 
-fn tokens(text: &mut String, host: &Host) -> anyhow::Result<()> {
+/// Writes the demo's tokens, a file for each user; they are too long to be read from a screen.
+fn write_tokens(host: &Host, state: &StateDir) -> anyhow::Result<Option<PathBuf>> {
     let Some(issuer) = &host.keys.demo_issuer else {
-        return Ok(());
+        return Ok(None);
     };
+    let folder = state.root().join("tokens");
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let ttl = host.settings.router.demo_token_ttl;
-    writeln!(
-        text,
-        "  Demo tokens (the playground has user 1's filled in)"
-    )?;
-    for (user, scopes, who) in [
-        (1, Scopes::CUSTOMER, "user 1"),
-        (2, Scopes::CUSTOMER, "user 2"),
-        (3, Scopes::CUSTOMER, "user 3"),
+    for (user, scopes, name) in [
+        (1, Scopes::CUSTOMER, "user-1"),
+        (2, Scopes::CUSTOMER, "user-2"),
+        (3, Scopes::CUSTOMER, "user-3"),
         (9, Scopes::OPS, "operator"),
     ] {
         let user = UserId::try_from(user).context("a demo user's id")?;
         let token = issuer.user_token(user, scopes, ttl);
-        writeln!(text, "  {who:<16} {}", token.expose())?;
+        let file = folder.join(name);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let written = options
+            .open(&file)
+            .and_then(|mut open| open.write_all(token.expose().as_bytes()));
+        written.with_context(|| format!("writing {}", file.display()))?;
     }
-    Ok(())
+    Ok(Some(folder))
 }
 
-fn first_things(text: &mut String, host: &Host) -> std::fmt::Result {
+fn first_things(text: &mut String, host: &Host, tokens: Option<&Path>) -> std::fmt::Result {
     let settings = &host.settings;
     let (router, cart) = (settings.router.listen, settings.router.rest.cart_listen);
-    writeln!(text, "\n  First things to try")?;
-    if host.keys.demo_issuer.is_some() {
-        writeln!(
+    if let Some(tokens) = tokens {
+        let files = format!(
+            "in files: user-1, user-2, user-3, operator\n{}",
+            tokens.display()
+        );
+        entry(text, "Demo tokens", &files)?;
+    }
+    text.push_str("\n  First things to try (docs/tutorial.md goes on from here)\n\n");
+    if let Some(tokens) = tokens {
+        let file = tokens.join("user-1");
+        write!(
             text,
-            "  TOKEN=$(curl -s http://{router}/demo/token -H 'content-type: application/json' \
-             -d '{{\"user\":\"1\",\"ops\":false}}' | sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')"
-        )?;
-        writeln!(
-            text,
-            "  curl http://{router}/graphql -H \"authorization: Bearer $TOKEN\" -H 'content-type: application/json' \
-             -d '{{\"query\":\"{{ products(first: 3) {{ nodes {{ sku name price {{ amount }} stock {{ available }} }} }} }}\"}}'"
+            "  TOKEN=$(cat {})\n  curl http://{router}/graphql -H \"authorization: Bearer $TOKEN\" \\\n    \
+             -H 'content-type: application/json' -d '{{\"query\":\n    \
+             \"{{ products(first: 3) {{ nodes {{ name stock {{ available }} }} }} }}\"}}'\n\n",
+            file.display()
         )?;
     }
     writeln!(

@@ -21,7 +21,10 @@ impl Mock {
     /// # Errors
     /// When librdkafka refuses.
     pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
-        output::progress("kafka", "MOCK BROKER, BY YOUR CHOICE: EVENTS ARE LOST WHEN THIS PROCESS ENDS");
+        output::progress(
+            "kafka",
+            "MOCK BROKER, BY YOUR CHOICE: EVENTS ARE LOST WHEN THIS PROCESS ENDS",
+        );
         let cluster = MockCluster::new(1).context("starting the mock broker")?;
         cluster
             .create_topic(&config.topic, config.partitions, 1)

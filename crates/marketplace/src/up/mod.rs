@@ -35,7 +35,8 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(4_500);
 /// Runs until a signal asks for the end.
 ///
 /// # Errors
-/// When something that is needed cannot be found, started or reached; the message says how to mend it.
+/// When something that is needed cannot be found, started or reached; the message says how to mend it. Also when a
+/// task did not stop: the message names it.
 pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut signals = StopSignals::listen()?;
@@ -88,27 +89,21 @@ async fn serve(
     };
     let fleet = tokio::select! {
         fleet = running => fleet,
-        () = signals.next() => { stop(&host).await; return Ok(()) }
+        () = signals.next() => return Ok(host.stop(DRAIN_LIMIT).await?),
     };
     let fleet = match fleet {
         Ok(fleet) => fleet,
         Err(error) => {
-            stop(&host).await;
+            if let Err(unstopped) = host.stop(DRAIN_LIMIT).await {
+                tracing::warn!(%unstopped, "after a start that failed");
+            }
             return Err(error);
         }
     };
     banner::print(&host, state, stores, fleet.as_ref(), started.elapsed())?;
     signals.next().await;
     output::progress("marketplace", "stopping (again Ctrl-C: at once)");
-    stop(&host).await;
-    Ok(())
-}
-
-async fn stop(host: &Host) {
-    host.health.drain();
-    for name in host.tasks.shutdown(DRAIN_LIMIT).await {
-        tracing::warn!(task = name, "a task did not stop in time");
-    }
+    Ok(host.stop(DRAIN_LIMIT).await?)
 }
 
 /// Waits until the router, and every process beside it, says that it is ready.

@@ -59,27 +59,26 @@ pub(crate) async fn keep_running<S: Restart>(
     stopping: CancellationToken,
     limit: Duration,
 ) {
+    stopping.run_until_cancelled(watch(&mut store)).await;
+    store.stop(limit).await;
+}
+
+async fn watch<S: Restart>(store: &mut S) {
     let mut backoff = Backoff::default();
     loop {
-        let status = tokio::select! {
-            status = store.wait() => status,
-            () = stopping.cancelled() => break,
-        };
+        let status = store.wait().await;
         tracing::error!(store = S::NAME, %status, "ended by itself, starting it again");
-        tokio::select! {
-            () = sleep(backoff.next(Instant::now())) => {}
-            () = stopping.cancelled() => break,
-        }
-        let restarted = tokio::select! {
-            restarted = store.restart() => restarted,
-            () = stopping.cancelled() => break,
-        };
-        match restarted {
-            Ok(()) => tracing::info!(store = S::NAME, "is back"),
-            Err(error) => tracing::error!(store = S::NAME, %error, "did not come back"),
-        }
+        sleep(backoff.next(Instant::now())).await;
+        let restarted = store.restart().await;
+        tell(S::NAME, &restarted);
     }
-    store.stop(limit).await;
+}
+
+fn tell(store: &str, restarted: &Result<(), Error>) {
+    match restarted {
+        Ok(()) => tracing::info!(store, "is back"),
+        Err(error) => tracing::error!(store, %error, "did not come back"),
+    }
 }
 
 /// The pause before a restart: doubles from 100 ms to 5 s, and starts over after 20 quiet seconds.

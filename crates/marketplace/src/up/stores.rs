@@ -11,7 +11,7 @@ use dev_services::account::Account;
 use dev_services::kafka::{self, Kafka};
 use dev_services::postgres::{self, Cluster, Durability};
 use dev_services::state::StateDir;
-use dev_services::{Progress, environment};
+use dev_services::{Error, Progress, environment};
 
 use super::mock::Mock;
 use super::restart::keep_running;
@@ -48,7 +48,7 @@ enum Brokers {
     /// Somebody else.
     External,
     /// A process of ours.
-    Process(Kafka),
+    Process(Box<Kafka>),
     /// This very process.
     Mock(Mock),
 }
@@ -76,7 +76,7 @@ impl Stores {
         let mock = match brokers {
             Brokers::External => None,
             Brokers::Process(broker) => {
-                tasks.spawn("kafka", keep_running(broker, tasks.token(), STOP_LIMIT));
+                tasks.spawn("kafka", keep_running(*broker, tasks.token(), STOP_LIMIT));
                 None
             }
             Brokers::Mock(mock) => Some(mock),
@@ -174,7 +174,7 @@ async fn start_postgres(
     let cluster = Cluster::start(cluster_settings, progress).await?;
     let binaries = cluster.binaries();
     let note = format!(
-        "private cluster, version {} from {}; fsync on; data in {}",
+        "private cluster, version {} from {}; fsync on; data in\n{}",
         binaries.major,
         binaries.source,
         cluster.data().display()
@@ -227,10 +227,16 @@ async fn start_kafka(
         cache: cache(settings),
         cleanup: None,
     };
-    let broker = Kafka::start(broker_settings, progress).await?;
+    let broker = match Kafka::start(broker_settings, progress).await {
+        Ok(broker) => broker,
+        Err(error @ Error::Missing { .. }) => bail!(
+            "{error}; or, to look around without it: marketplace up --broker mock (keeps no event)"
+        ),
+        Err(error) => return Err(error.into()),
+    };
     let note = format!(
-        "a real Apache Kafka {}, one node, replication 1: safe against kill -9 of any process, \
-         not against power loss; data in {}",
+        "a real Apache Kafka {}, one node, replication 1:\n\
+         safe against kill -9 of any process, not against power loss; data in\n{}",
         kafka::VERSION,
         state.root().join("kafka/data").display()
     );
@@ -239,5 +245,5 @@ async fn start_kafka(
         note,
         pid: Some(broker.pid()),
     };
-    Ok((store, Brokers::Process(broker)))
+    Ok((store, Brokers::Process(Box::new(broker))))
 }

@@ -40,11 +40,14 @@ const LENGTH_MAX: usize = 255;
 const USER_KEYS: &[&str] = &["user_id", "userId", "userID"];
 const COMMENT_ID_KEYS: &[&str] = &["comment_id", "commentId", "commentID"];
 
+/// The title of the gateway's document.
+pub(super) const TITLE: &str = "Comments";
+
 /// The gateway's routes, its document and Swagger UI.
 pub(super) fn routes(shim: &Arc<Shim>) -> Router {
     gateway::serve(
         "comments",
-        "Comments",
+        TITLE,
         ROUTES,
         shim.options.wrong_method,
         |route| handler(shim, route),

@@ -266,13 +266,16 @@ async fn everything_in_the_graph_has_a_description() {
         if is_bare(kind) {
             bare.push(name.to_owned());
         }
-        for list in ["fields", "inputFields", "enumValues"] {
-            for item in kind[list].as_array().into_iter().flatten() {
-                let item_name = item["name"].as_str().unwrap();
-                let args = item["args"].as_array().into_iter().flatten();
-                if !item_name.starts_with('_') && (is_bare(item) || args.clone().any(is_bare)) {
-                    bare.push(format!("{name}.{item_name}"));
-                }
+        let lists = ["fields", "inputFields", "enumValues"];
+        for item in lists
+            .iter()
+            .filter_map(|list| kind[list].as_array())
+            .flatten()
+        {
+            let item_name = item["name"].as_str().unwrap();
+            let mut args = item["args"].as_array().into_iter().flatten();
+            if !item_name.starts_with('_') && (is_bare(item) || args.any(is_bare)) {
+                bare.push(format!("{name}.{item_name}"));
             }
         }
     }

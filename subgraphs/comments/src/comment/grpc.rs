@@ -221,51 +221,13 @@ fn of_user(comment: Comment) -> by_user::Comment {
     }
 }
 
-/// The generated traits differ in name alone.
-macro_rules! handlers {
-    ($service:ident) => {
-        #[tonic::async_trait]
-        impl $service for Server {
-            async fn comment_add(
-                &self,
-                request: Request<CommentAddRequest>,
-            ) -> Result<Response<CommentAddResponse>, Status> {
-                self.add(request).await
-            }
-
-            async fn comment_get_by_id(
-                &self,
-                request: Request<CommentGetByIdRequest>,
-            ) -> Result<Response<CommentGetByIdResponse>, Status> {
-                self.get(request).await
-            }
-
-            async fn comment_edit(
-                &self,
-                request: Request<CommentEditRequest>,
-            ) -> Result<Response<CommentEditResponse>, Status> {
-                self.edit(request).await
-            }
-
-            async fn comment_list_by_sku(
-                &self,
-                request: Request<CommentListBySkuRequest>,
-            ) -> Result<Response<CommentListBySkuResponse>, Status> {
-                self.list_by_sku(request).await
-            }
-
-            async fn comment_list_by_user(
-                &self,
-                request: Request<CommentListByUserRequest>,
-            ) -> Result<Response<CommentListByUserResponse>, Status> {
-                self.list_by_user(request).await
-            }
-        }
-    };
-}
-
-handlers!(Packaged);
-handlers!(Alias);
+chassis::serve_under_names!(Server as Packaged, Alias: {
+    comment_add(CommentAddRequest) -> CommentAddResponse = add;
+    comment_get_by_id(CommentGetByIdRequest) -> CommentGetByIdResponse = get;
+    comment_edit(CommentEditRequest) -> CommentEditResponse = edit;
+    comment_list_by_sku(CommentListBySkuRequest) -> CommentListBySkuResponse = list_by_sku;
+    comment_list_by_user(CommentListByUserRequest) -> CommentListByUserResponse = list_by_user;
+});
 
 /// Serves until the tasks' token; calls in flight end first. The reporter lets the watch tell gRPC's health.
 pub(crate) fn serve(

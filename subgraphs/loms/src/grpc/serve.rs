@@ -121,51 +121,13 @@ impl Server {
     }
 }
 
-/// The generated traits differ in name alone.
-macro_rules! handlers {
-    ($service:ident) => {
-        #[tonic::async_trait]
-        impl $service for Server {
-            async fn order_create(
-                &self,
-                request: Request<OrderCreateRequest>,
-            ) -> Result<Response<OrderCreateResponse>, Status> {
-                self.create(request).await
-            }
-
-            async fn order_info(
-                &self,
-                request: Request<OrderInfoRequest>,
-            ) -> Result<Response<OrderInfoResponse>, Status> {
-                self.info(request).await
-            }
-
-            async fn order_pay(
-                &self,
-                request: Request<OrderPayRequest>,
-            ) -> Result<Response<OrderPayResponse>, Status> {
-                self.pay(request).await
-            }
-
-            async fn order_cancel(
-                &self,
-                request: Request<OrderCancelRequest>,
-            ) -> Result<Response<OrderCancelResponse>, Status> {
-                self.cancel(request).await
-            }
-
-            async fn stocks_info(
-                &self,
-                request: Request<StocksInfoRequest>,
-            ) -> Result<Response<StocksInfoResponse>, Status> {
-                self.stock(request).await
-            }
-        }
-    };
-}
-
-handlers!(Loms);
-handlers!(Alias);
+chassis::serve_under_names!(Server as Loms, Alias: {
+    order_create(OrderCreateRequest) -> OrderCreateResponse = create;
+    order_info(OrderInfoRequest) -> OrderInfoResponse = info;
+    order_pay(OrderPayRequest) -> OrderPayResponse = pay;
+    order_cancel(OrderCancelRequest) -> OrderCancelResponse = cancel;
+    stocks_info(StocksInfoRequest) -> StocksInfoResponse = stock;
+});
 
 /// The caller as its metadata describes it: a client of the compatibility profile, which may change any order.
 fn caller(metadata: &MetadataMap) -> Result<Caller, Failure> {

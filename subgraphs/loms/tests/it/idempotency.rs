@@ -1,11 +1,13 @@
 //! Changes with a name: made once, answered alike. Source: docs/contracts.md leaves keys open; they are ours.
 
+use chassis::{config::Secret, fault::Coded as _, postgres};
 use futures::future::join_all;
-use loms::order::Error;
-use schema::event::OrderStatus;
+use loms::order::{Error, Orders};
+use schema::{code::ErrorCode, event::OrderStatus};
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::json;
 
-use crate::shop::{SKU, Shop, keyed, lines, user};
+use crate::shop::{ORDER_TTL, SKU, Shop, keyed, lines, user};
 
 /// Seen red with the claim of the key skipped.
 #[tokio::test]
@@ -92,6 +94,30 @@ async fn calls_with_the_same_key_that_meet_make_one_order_and_share_its_answer()
     );
     assert_eq!(calls.iter().filter(|call| !call.replayed).count(), 1);
     assert_eq!(shop.stock(SKU).await, (10, 1));
+}
+
+/// What the graph calls `IDEMPOTENCY_KEY_IN_FLIGHT`. The first call's transaction is stood in for by its key alone.
+#[tokio::test]
+async fn a_call_that_waits_too_long_for_the_first_is_told_that_it_is_in_flight() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let first = shop.database.db.begin().await.unwrap();
+    let claim = "insert into idempotency_keys (user_id, operation, key, fingerprint, created_at)
+                 values (1, 'createOrder', 'k', repeat('0', 64), now())";
+    first.execute_unprepared(claim).await.unwrap();
+
+    let impatient = format!("{}?options=-c%20lock_timeout=100", shop.database.url);
+    let config = postgres::Config {
+        url: Secret::new(impatient),
+        ..shop.database.config()
+    };
+    let db = postgres::connect(&config, &shop.database.name).await;
+    let orders = Orders::new(db.unwrap(), shop.clock.clone(), None, ORDER_TTL);
+    let (caller, wanted) = (keyed(1, "k"), lines(&[(SKU, 1)]));
+    let second = orders.create(&caller, user(1), &wanted).await;
+    let refused = second.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::IdempotencyKeyInFlight);
+    first.rollback().await.unwrap();
+    assert_eq!(shop.stock(SKU).await, (10, 0));
 }
 
 #[tokio::test]

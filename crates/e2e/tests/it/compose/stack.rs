@@ -17,10 +17,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::file::{OURS, model, services};
 use super::member::Ground;
 use super::proxy;
+use crate::observability::read;
 use crate::shop::{install_tls, new_user};
-
-/// The trace that every operation of the test belongs to.
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// The processes with the addresses of their replicas. Each service has loopback addresses of its own, so that every
 /// port is the container's.
@@ -145,7 +143,6 @@ impl Stack {
             .http
             .post(self.url(4000, "/graphql"))
             .bearer_auth(token);
-        let request = request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
         let answer = request.json(&json!({"query": query})).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         assert!(answer.get("errors").is_none(), "{query}: {answer}");
@@ -238,6 +235,7 @@ async fn the_stack_of_compose_takes_an_order_through_the_proxy_and_outlives_a_ro
         .unwrap();
     assert_eq!(rest.status(), 200);
     traces_arrive(&stack).await;
+    prometheus_finds_metrics(&stack).await;
 
     // One router less: the proxy sees it, and clients go on.
     let first = stack
@@ -270,18 +268,39 @@ async fn socket_opens(proxy: Ipv4Addr) {
 
 /// Every process sends its spans to the collector that its environment names.
 async fn traces_arrive(stack: &Stack) {
-    for service in ["router", "cart", "loms", "notifier"] {
+    for name in [
+        "fetch loms",
+        "subgraph cart",
+        "subgraph loms",
+        "handle order event",
+    ] {
         eventually(
-            &format!("a span of {service}"),
+            &format!("a span {name}"),
             Duration::from_secs(20),
-            async || {
-                let spans = stack.collector.trace(TRACE);
-                spans
-                    .iter()
-                    .any(|span| span.service.contains(service))
-                    .then_some(())
-            },
+            async || stack.collector.names().contains(name).then_some(()),
         )
         .await;
     }
+}
+
+/// Each job of Prometheus' configuration finds every replica at the port that it names.
+async fn prometheus_finds_metrics(stack: &Stack) {
+    let file = read("observability/prometheus/prometheus.yml");
+    let mut scraped = 0;
+    for job in file.split("names: [").skip(1) {
+        let (name, rest) = job.split_once("], type: A, port: ").expect("a job by name");
+        let (port, _) = rest.split_once(',').expect("a port");
+        for address in stack.addresses(name) {
+            let url = format!("http://{address}:{port}/metrics");
+            let answer = stack.http.get(&url).send().await.unwrap();
+            let text = answer.text().await.unwrap();
+            assert!(text.contains("marketplace_build_info"), "{name}: {url}");
+            scraped += 1;
+        }
+    }
+    assert_eq!(
+        scraped,
+        2 + 1 + 1 + 1 + 3 + 1,
+        "every process of ours is scraped"
+    );
 }

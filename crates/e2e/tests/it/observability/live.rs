@@ -69,7 +69,7 @@ async fn faults(prometheus: &Prometheus) -> Vec<String> {
 
 /// No panel is empty, and every selector of every panel and rule finds a series.
 ///
-/// Seen red with a metric's name misspelt in a panel, and with a status in a matcher that no order has.
+/// Seen red with a metric's name misspelt in a panel, and with a value in a matcher that is never emitted.
 #[tokio::test]
 async fn every_panel_shows_data_and_every_rule_reads_what_is_emitted() {
     let folder = TempDir::with_prefix("marketplace-boards-").unwrap();

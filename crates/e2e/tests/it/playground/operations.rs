@@ -46,7 +46,7 @@ impl Visitor {
     }
 }
 
-/// Seen red with the checkout's key left out of the operation "SameKey": it was refused with `CART_EMPTY`.
+/// Seen red with the checkout's key left out of the operation "SameKey": its answer had no order.
 #[tokio::test]
 async fn the_ten_operations_do_in_order_what_their_comments_say() {
     let mut me = Visitor::arrive().await;

@@ -34,7 +34,6 @@ async fn without_npm_the_plain_page_says_so_and_runs_the_same_operations() {
     shop.stop().await;
 }
 
-/// Seen red with the cursor left out of the page's address: after the reload the page began anew.
 #[tokio::test]
 async fn the_live_page_goes_on_behind_its_cursor_over_a_broken_connection_and_a_reload() {
     let (shop, browser) = tokio::join!(Shop::start(Arrangement::Together), Browser::start());

@@ -20,6 +20,7 @@ const PLENTY_PRICE: u64 = 634;
 /// A product with a small stock, for races over its last units.
 const SCARCE: i64 = 135_717_466;
 
+#[expect(clippy::too_many_lines, reason = "the page's table: a case a line")]
 pub(super) async fn run(shop: &Shop, table: &mut Table) {
     table
         .case(

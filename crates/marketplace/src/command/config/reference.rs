@@ -83,6 +83,7 @@ fn entry(text: &mut String, setting: &Setting) {
     .expect("a string takes any text");
     if let Kind::OneOf(variants) = kind {
         for (name, meaning) in variants {
+            let meaning = meaning.replace('\n', " ");
             writeln!(text, "- `{name}`: {meaning}").expect("a string takes any text");
         }
         text.push('\n');
@@ -99,9 +100,8 @@ mod tests {
     #[test]
     fn the_committed_page_is_what_the_code_says() {
         let page = include_str!("../../../../../docs/configuration.md");
-        assert_eq!(
-            page,
-            markdown(),
+        assert!(
+            page == markdown(),
             "run: target/debug/marketplace config reference > docs/configuration.md"
         );
     }
