@@ -67,6 +67,16 @@ impl Call {
         })
     }
 
+    /// What names the change: who, which operation, under which key.
+    pub(crate) fn name(&self) -> (i64, &'static str, &str) {
+        (self.user, self.operation, &self.key.0)
+    }
+
+    /// The same, as a row has it.
+    pub(crate) fn owned_name(&self) -> (i64, String, String) {
+        (self.user, self.operation.to_owned(), self.key.0.clone())
+    }
+
     pub(crate) const fn user(&self) -> i64 {
         self.user
     }

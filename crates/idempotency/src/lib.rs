@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod call;
+mod each;
 pub mod graphql;
 pub mod grpc;
 mod store;
@@ -13,6 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use crate::{
     call::{BadKey, Call, Key, MAX_KEY},
+    each::{Begun, begin_each, keep_each},
     store::forget_before,
 };
 

@@ -1,5 +1,7 @@
 //! The SQL of the keys: claim, keep, load, forget.
 
+use std::collections::{HashMap, HashSet};
+
 use chassis::postgres::sqlstate;
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -99,6 +101,130 @@ pub async fn forget_before(
         [before.into(), i64::from(limit).into()],
     );
     Ok(db.execute_raw(statement).await?.rows_affected())
+}
+
+/// The name of a change, as its row has it.
+pub(crate) type Name = (i64, String, String);
+
+#[derive(Debug, FromQueryResult)]
+struct NameRow {
+    user_id: i64,
+    operation: String,
+    key: String,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct KeptRow {
+    user_id: i64,
+    operation: String,
+    key: String,
+    fingerprint: String,
+    answer: Value,
+}
+
+fn column<T>(calls: &[&Call], read: impl Fn(&Call) -> T) -> sea_orm::Value
+where
+    Vec<T>: Into<sea_orm::Value>,
+{
+    calls
+        .iter()
+        .map(|call| read(call))
+        .collect::<Vec<T>>()
+        .into()
+}
+
+fn names(calls: &[&Call]) -> [sea_orm::Value; 3] {
+    [
+        column(calls, Call::user),
+        column(calls, |call| call.operation().to_owned()),
+        column(calls, |call| call.key().to_owned()),
+    ]
+}
+
+/// Takes the keys for this transaction; those that it got. Waits while another transaction holds one.
+pub(crate) async fn claim_each(
+    tx: &DatabaseTransaction,
+    calls: &[&Call],
+    now: DateTime<Utc>,
+) -> Result<HashSet<Name>, Error> {
+    if calls.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let [users, operations, keys] = names(calls);
+    let fingerprints = column(calls, |call| call.fingerprint().to_owned());
+    let statement = sql(
+        "insert into idempotency_keys (user_id, operation, key, fingerprint, created_at)
+         select user_id, operation, key, fingerprint, $5
+         from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as call (user_id, operation, key, fingerprint)
+         order by user_id, operation, key
+         on conflict do nothing
+         returning user_id, operation, key",
+        [users, operations, keys, fingerprints, now.into()],
+    );
+    let rows = match tx.query_all_raw(statement).await {
+        Ok(rows) => rows,
+        Err(error) if waited_too_long(&error) => return Err(Error::InFlight(error)),
+        Err(error) => return Err(error.into()),
+    };
+    let read = |row| {
+        let row = NameRow::from_query_result(row, "")?;
+        Ok((row.user_id, row.operation, row.key))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Reads what the first calls left.
+pub(crate) async fn load_each(
+    tx: &DatabaseTransaction,
+    calls: &[&Call],
+) -> Result<HashMap<Name, Kept>, Error> {
+    if calls.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let statement = sql(
+        "select user_id, operation, key, fingerprint, answer
+         from unnest($1::bigint[], $2::text[], $3::text[]) as call (user_id, operation, key)
+         join idempotency_keys using (user_id, operation, key)",
+        names(calls),
+    );
+    let read = |row| {
+        let row = KeptRow::from_query_result(row, "")?;
+        let name = (row.user_id, row.operation, row.key);
+        let (fingerprint, answer) = (row.fingerprint, row.answer);
+        Ok((
+            name,
+            Kept {
+                fingerprint,
+                answer,
+            },
+        ))
+    };
+    tx.query_all_raw(statement)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// Keeps answers, each as JSON text, beside the keys that this transaction claimed.
+pub(crate) async fn keep_each(
+    tx: &DatabaseTransaction,
+    answers: &[(&Call, String)],
+) -> Result<(), Error> {
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let calls: Vec<&Call> = answers.iter().map(|(call, _)| *call).collect();
+    let [users, operations, keys] = names(&calls);
+    let texts: Vec<String> = answers.iter().map(|(_, text)| text.clone()).collect();
+    let statement = sql(
+        "update idempotency_keys as kept set answer = call.answer::jsonb
+         from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as call (user_id, operation, key, answer)
+         where (kept.user_id, kept.operation, kept.key) = (call.user_id, call.operation, call.key)",
+        [users, operations, keys, texts.into()],
+    );
+    tx.execute_raw(statement).await?;
+    Ok(())
 }
 
 fn sql<const N: usize>(text: &str, values: [sea_orm::Value; N]) -> Statement {

@@ -92,6 +92,9 @@ pub enum Command {
     /// Let seeded shoppers use a running marketplace, and check every answer and every frame
     #[command(after_long_help = LOAD)]
     Load(Box<Load>),
+    /// Read the databases and the topic, and say whether the promises hold; exit code 1 if one is broken
+    #[command(after_long_help = VERIFY)]
+    Verify(Verify),
     /// Look at the settings in force, or list what settings there are
     Config(Config),
     /// Print a subgraph's schema (cart, loms, comments, events) or the supergraph
@@ -112,6 +115,17 @@ pub struct Up {
     /// The broker to start when no other is named [default: kafka]
     #[arg(long, value_enum)]
     pub broker: Option<Broker>,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// How long to wait for what is under way to end
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub settle: Duration,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `load`.
@@ -359,6 +373,14 @@ For this session:
   source <(marketplace completions bash)          bash
   source <(marketplace completions zsh)           zsh
   marketplace completions fish | source           fish";
+
+const VERIFY: &str = "\
+Examples:
+  marketplace verify               the marketplace of this folder's `up`
+  marketplace verify --settle 0s   as it is now, unfinished work and all
+  marketplace verify --json        for a program
+
+It reads and changes nothing. docs/reliability.md says what each promise means.";
 
 #[cfg(test)]
 mod tests {

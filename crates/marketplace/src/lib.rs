@@ -12,6 +12,7 @@ pub mod services;
 pub mod settings;
 mod signals;
 pub mod up;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -57,6 +58,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CleanData => command::clean::run(&settings)?,
         Command::Config(_) | Command::Sdl(_) | Command::Openapi(_) | Command::Completions(_) => {}
         Command::Load(load) => return command::load::run(&settings, load).await,
+        Command::Verify(flags) => return command::verify::run(&settings, flags).await,
         running => {
             let telemetry = telemetry::init(&settings.telemetry, name(running))
                 .with_context(|| told_origins(&loaded))?;
@@ -96,6 +98,7 @@ fn name(command: &Command) -> &'static str {
         | Command::CleanData
         | Command::Doctor
         | Command::Load(_)
+        | Command::Verify(_)
         | Command::Completions(_)
         | Command::Openapi(_)
         | Command::Sdl(_) => "marketplace",

@@ -26,6 +26,14 @@ impl Access {
         }
     }
 
+    /// Whether an order of this buyer may be seen and changed.
+    pub(crate) fn covers(self, owner: UserId) -> bool {
+        match self {
+            Self::Owner(user) => user == owner,
+            Self::Everybody => true,
+        }
+    }
+
     /// The owner that a row must have; `None` for any. In SQL: `($n::bigint is null or user_id = $n)`.
     pub(crate) fn owner(self) -> Option<i64> {
         match self {

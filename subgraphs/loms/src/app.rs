@@ -103,6 +103,10 @@ impl Service {
             health,
         );
         let orders = Orders::new(db.clone(), clock.clone(), Some(relay), config.order_ttl);
+        let orders = match config.group_commit {
+            true => orders.grouped(config.group_queue, tasks),
+            false => orders,
+        };
         let stocks = Stocks::new(db.clone(), clock);
         orders.start_sweeper(config.expiry_interval, config.expiry_batch, tasks);
         let server = grpc::Server::new(orders.clone(), stocks.clone(), &config);

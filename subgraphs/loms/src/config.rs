@@ -37,6 +37,11 @@ pub struct Config {
     /// The most orders that one transaction of the sweeper cancels.
     #[schemars(range(min = 1))]
     pub expiry_batch: u32,
+    /// Whether changes of orders that come together share a transaction; without it each has its own.
+    pub group_commit: bool,
+    /// The most changes of orders that wait for their turn; one more is refused with `OVERLOADED`.
+    #[schemars(range(min = 1))]
+    pub group_queue: usize,
     /// The relay of order events.
     pub relay: outbox::relay::Config,
 }
@@ -52,6 +57,8 @@ impl Default for Config {
             order_ttl: Duration::from_secs(600),
             expiry_interval: Duration::from_secs(1),
             expiry_batch: 100,
+            group_commit: true,
+            group_queue: 4_096,
             relay: outbox::relay::Config::default(),
         }
     }

@@ -1,10 +1,14 @@
 //! What the order service tells Prometheus.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use ::schema::event::OrderStatus;
+use chassis::telemetry::{Latency, REQUEST_SECONDS};
 use loms_domain::{lines::Needs, order::StockEffect};
-use prometheus::{IntCounter, IntCounterVec, register_int_counter, register_int_counter_vec};
+use prometheus::{
+    Histogram, IntCounter, IntCounterVec, register_histogram, register_int_counter,
+    register_int_counter_vec,
+};
 
 /// Orders that were made, by the status that they got.
 static CREATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -48,7 +52,7 @@ static CHANGES: LazyLock<IntCounterVec> = LazyLock::new(|| {
 static UNITS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
         "marketplace_loms_units_total",
-        "Units of stock that orders reserved, released or sold, counted when decided: before the commit",
+        "Units of stock that orders reserved, released or sold",
         &["action"]
     )
     .expect("the name is registered once")
@@ -77,25 +81,93 @@ pub(crate) fn announce() {
     LazyLock::force(&RETRIES);
 }
 
-/// Counts a change of an order.
-pub(crate) fn changed(status: OrderStatus) {
-    CHANGES.with_label_values(&[status.as_str()]).inc();
+/// What a transaction changes, to be counted once it is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    created: Vec<OrderStatus>,
+    changes: Vec<OrderStatus>,
+    units: Vec<(&'static str, u64)>,
 }
 
-/// Counts units that an order moves.
-pub(crate) fn moved(effect: StockEffect, needs: &Needs) {
-    let action = match effect {
-        StockEffect::Reserve => "reserved",
-        StockEffect::Release => "released",
-        StockEffect::Deduct => "sold",
-        StockEffect::Untouched => return,
-    };
-    UNITS.with_label_values(&[action]).inc_by(needs.units());
+impl Tally {
+    /// Adds an order that is made, with the status that it got.
+    pub(crate) fn created(&mut self, status: OrderStatus, effect: StockEffect, needs: &Needs) {
+        self.created.push(status);
+        self.changes.push(OrderStatus::New);
+        self.changed(status, effect, needs);
+    }
+
+    /// Adds a status that an order took.
+    pub(crate) fn changed(&mut self, status: OrderStatus, effect: StockEffect, needs: &Needs) {
+        self.changes.push(status);
+        let action = match effect {
+            StockEffect::Reserve => "reserved",
+            StockEffect::Release => "released",
+            StockEffect::Deduct => "sold",
+            StockEffect::Untouched => return,
+        };
+        self.units.push((action, needs.units()));
+    }
+
+    /// Counts all of it.
+    pub(crate) fn count(&self) {
+        for status in &self.created {
+            CREATED.with_label_values(&[status.as_str()]).inc();
+        }
+        for status in &self.changes {
+            CHANGES.with_label_values(&[status.as_str()]).inc();
+        }
+        for (action, units) in &self.units {
+            UNITS.with_label_values(&[action]).inc_by(*units);
+        }
+    }
 }
 
-/// Counts an order that was made.
-pub(crate) fn created(status: OrderStatus) {
-    CREATED.with_label_values(&[status.as_str()]).inc();
+/// Requests of one transaction.
+static GROUP_SIZE: LazyLock<Histogram> = LazyLock::new(|| {
+    register_histogram!(
+        "marketplace_loms_group_requests",
+        "Changes of orders that shared one transaction",
+        vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]
+    )
+    .expect("the name is registered once")
+});
+
+/// Time of one group.
+static GROUP_SECONDS: LazyLock<Latency> = LazyLock::new(|| {
+    Latency::register(
+        "marketplace_loms_group_seconds",
+        "Time of one transaction over a group of changes",
+        &[],
+        REQUEST_SECONDS,
+    )
+});
+
+/// Requests that found the queue full.
+static QUEUE_FULL: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "marketplace_loms_queue_full_total",
+        "Changes of orders refused because too many waited"
+    )
+    .expect("the name is registered once")
+});
+
+/// Shows the series of groups before the first.
+pub(crate) fn announce_groups() {
+    LazyLock::force(&GROUP_SIZE);
+    LazyLock::force(&QUEUE_FULL);
+    GROUP_SECONDS.announce(&[]);
+}
+
+/// Counts a group.
+pub(crate) fn group(requests: usize, took: Duration) {
+    GROUP_SIZE.observe(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
+    GROUP_SECONDS.observe(&[], took.as_secs_f64());
+}
+
+/// Counts a request that found the queue full.
+pub(crate) fn queue_full() {
+    QUEUE_FULL.inc();
 }
 
 /// Counts orders that were cancelled unpaid.

@@ -15,7 +15,7 @@ const SKU: &str = "1076963";
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Parent and child of every step that the trace must have; `sql` is any statement.
-const STEPS: [(&str, &str); 15] = [
+const STEPS: [(&str, &str); 16] = [
     ("POST /graphql", "plan"),
     ("POST /graphql", "fetch cart"),
     ("fetch cart", "subgraph cart"),
@@ -24,7 +24,8 @@ const STEPS: [(&str, &str); 15] = [
     ("GET product", "GET /product/{sku}"),
     ("subgraph cart", "loms.Loms/OrderCreate"),
     ("loms.Loms/OrderCreate", "loms.Loms/OrderCreate"),
-    ("loms.Loms/OrderCreate", "sql"),
+    ("loms.Loms/OrderCreate", "group"),
+    ("group", "sql"),
     ("loms.Loms/OrderCreate", "publish loms.order-events"),
     ("publish loms.order-events", "handle order event"),
     ("handle order event", "sql"),

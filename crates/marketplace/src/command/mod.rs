@@ -9,3 +9,4 @@ pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod sdl;
 pub(crate) mod service;
+pub(crate) mod verify;

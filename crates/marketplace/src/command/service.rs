@@ -76,6 +76,7 @@ async fn start(host: &Host, command: &Command) -> anyhow::Result<()> {
         | Command::Doctor
         | Command::CleanData
         | Command::Load(_)
+        | Command::Verify(_)
         | Command::Completions(_)
         | Command::Config(_)
         | Command::Sdl(_)

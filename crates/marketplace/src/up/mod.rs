@@ -10,7 +10,7 @@ mod mock;
 pub(crate) mod ports;
 pub(crate) mod prepare;
 mod restart;
-mod service_file;
+pub(crate) mod service_file;
 pub(crate) mod stores;
 
 use std::time::Duration;

@@ -29,6 +29,21 @@ pub(super) fn write(folder: &Path, url: &str) -> anyhow::Result<()> {
     written.with_context(|| format!("writing {}", path.display()))
 }
 
+/// The server that the file of this folder names, as an address; `None` when there is no such file.
+pub(crate) fn read(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join(FILE)).ok()?;
+    let value = |name: &str| {
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+    };
+    let mut url = url::Url::parse("postgres://localhost/").expect("a constant");
+    url.set_host(Some(value("host")?)).ok()?;
+    url.set_port(value("port")?.parse().ok()).ok()?;
+    url.set_username(value("user").unwrap_or_default()).ok()?;
+    url.set_password(value("password")).ok()?;
+    Some(url.into())
+}
+
 fn service(url: &str) -> anyhow::Result<String> {
     let url = url::Url::parse(url).context("the address of Postgres")?;
     let host = url.host_str().unwrap_or("127.0.0.1");

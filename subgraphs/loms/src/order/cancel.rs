@@ -4,7 +4,7 @@ use ::schema::id::OrderId;
 use idempotency::Answered;
 use loms_domain::order;
 
-use super::{Error, Orders, Outcome};
+use super::{Error, Orders, Outcome, request::Request};
 use crate::access::Caller;
 
 impl Orders {
@@ -13,6 +13,7 @@ impl Orders {
     /// # Errors
     /// Faults, and a taken idempotency key. Refusals are outcomes. Source: docs/contracts.md §3, row OrderCancel.
     pub async fn cancel(&self, caller: &Caller, id: OrderId) -> Result<Answered<Outcome>, Error> {
-        self.change(caller, id, "cancelOrder", order::cancel).await
+        let request = Request::change(caller, "cancelOrder", id, order::cancel)?;
+        self.decide(request).await
     }
 }

@@ -1,5 +1,7 @@
 //! Why an order does not change, and why it cannot be told.
 
+use std::sync::Arc;
+
 use ::schema::code::ErrorCode;
 use chassis::{fault::Coded, postgres::StoreError};
 use loms_domain::{order::OrderError, stock::LedgerBroken};
@@ -55,6 +57,15 @@ pub enum Error {
     /// The ledger does not add up: a fault that must be looked at.
     #[error(transparent)]
     Ledger(#[from] LedgerBroken),
+    /// Too many changes wait for their turn.
+    #[error("too many changes of orders wait")]
+    QueueFull,
+    /// The task that decides has gone; the change may have happened.
+    #[error("the order ledger gave no answer")]
+    Lost,
+    /// What failed a whole group of changes.
+    #[error(transparent)]
+    Group(Arc<Error>),
     /// A stored row breaks the types.
     #[error("order {id} cannot be read: {what}")]
     Unreadable {
@@ -71,6 +82,9 @@ impl Coded for Error {
             Self::Idempotency(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Stock(error) => error.code(),
+            Self::QueueFull => ErrorCode::Overloaded,
+            Self::Lost => ErrorCode::Unavailable,
+            Self::Group(error) => error.code(),
             Self::Ledger(_) | Self::Unreadable { .. } => ErrorCode::Internal,
         }
     }
@@ -78,7 +92,13 @@ impl Coded for Error {
     fn field(&self) -> Option<Vec<String>> {
         match self {
             Self::Idempotency(_) => Some(vec!["input".to_owned(), "idempotencyKey".to_owned()]),
-            Self::Store(_) | Self::Stock(_) | Self::Ledger(_) | Self::Unreadable { .. } => None,
+            Self::Group(error) => error.field(),
+            Self::Store(_)
+            | Self::Stock(_)
+            | Self::Ledger(_)
+            | Self::QueueFull
+            | Self::Lost
+            | Self::Unreadable { .. } => None,
         }
     }
 }
@@ -94,7 +114,12 @@ impl Conflict for Error {
         match self {
             Self::Store(error) | Self::Idempotency(idempotency::Error::Store(error)) => Some(error),
             Self::Stock(error) => error.store(),
-            Self::Idempotency(_) | Self::Ledger(_) | Self::Unreadable { .. } => None,
+            Self::Group(error) => error.store(),
+            Self::Idempotency(_)
+            | Self::Ledger(_)
+            | Self::QueueFull
+            | Self::Lost
+            | Self::Unreadable { .. } => None,
         }
     }
 }

@@ -10,8 +10,15 @@ use loms_domain::order::{self, Transition};
 use sea_orm::TransactionTrait as _;
 use tokio::time::MissedTickBehavior;
 
-use super::{Error, Order, Orders, settle, settle::Change, store};
-use crate::{metrics, retry};
+use super::{
+    Error, Order, Orders,
+    batch::{self, Expired},
+    store,
+};
+use crate::{
+    metrics::{self, Tally},
+    retry,
+};
 
 /// How often old idempotency keys are removed.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
@@ -24,24 +31,23 @@ impl Orders {
     /// # Errors
     /// Faults; nothing has changed then.
     pub async fn expire(&self, batch: u32) -> Result<usize, Error> {
-        let expired = retry::on_conflict(|| self.try_expire(batch)).await?;
+        let (expired, tally) = retry::on_conflict(|| self.try_expire(batch)).await?;
         if expired > 0 {
+            tally.count();
             metrics::expired(expired);
-            self.announce();
+            self.writer.announce();
         }
         Ok(expired)
     }
 
-    async fn try_expire(&self, batch: u32) -> Result<usize, Error> {
-        let now = self.clock.now();
-        let tx = self.db.begin().await?;
-        let due = store::lock_due(&tx, now, batch).await?;
-        let changes: Vec<Change> = due.into_iter().filter_map(cancelled).collect();
-        if !changes.is_empty() {
-            settle::settle(&tx, &changes, now, None).await?;
-        }
+    async fn try_expire(&self, limit: u32) -> Result<(usize, Tally), Error> {
+        let now = self.writer.clock.now();
+        let tx = self.writer.db.begin().await?;
+        let due = store::lock_due(&tx, now, limit).await?;
+        let due: Vec<Expired> = due.into_iter().filter_map(expired).collect();
+        let tally = batch::expire(&tx, &due, now).await?;
         tx.commit().await?;
-        Ok(changes.len())
+        Ok((due.len(), tally))
     }
 
     /// Starts the sweeper; it ends at the tasks' token. Also removes idempotency keys that are over their time.
@@ -51,12 +57,12 @@ impl Orders {
         tasks.spawn("order expiry", async move {
             let mut ticks = tokio::time::interval(interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut forget_at = orders.clock.now();
+            let mut forget_at = orders.writer.clock.now();
             while token.run_until_cancelled(ticks.tick()).await.is_some() {
                 orders.sweep(batch).await;
-                if orders.clock.now() >= forget_at {
+                if orders.writer.clock.now() >= forget_at {
                     orders.forget().await;
-                    forget_at = orders.clock.now() + FORGET_INTERVAL;
+                    forget_at = orders.writer.clock.now() + FORGET_INTERVAL;
                 }
             }
         });
@@ -81,8 +87,9 @@ impl Orders {
     }
 
     async fn forget(&self) {
-        let before = retention_start(self.clock.now());
-        if let Err(error) = idempotency::forget_before(&self.db, before, FORGET_BATCH).await {
+        let before = retention_start(self.writer.clock.now());
+        if let Err(error) = idempotency::forget_before(&self.writer.db, before, FORGET_BATCH).await
+        {
             tracing::warn!(error = %chassis::fault::chain(&error), "old idempotency keys stay");
         }
     }
@@ -94,9 +101,9 @@ fn retention_start(now: DateTime<Utc>) -> DateTime<Utc> {
         .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
-fn cancelled(order: Order) -> Option<Change> {
+fn expired(order: Order) -> Option<Expired> {
     match order::expire(order.status) {
-        Transition::To { status, stock } => Some(Change {
+        Transition::To { status, stock } => Some(Expired {
             order,
             status,
             stock,

@@ -70,7 +70,7 @@ impl Orders {
 
     /// Many orders with one statement, each for its own caller.
     pub(crate) async fn find_many(&self, keys: &[Key]) -> Result<HashMap<Key, Order>, Error> {
-        store::find(&self.db, keys).await
+        store::find(&self.writer.db, keys).await
     }
 
     /// A page of at most `first` orders behind the order `after`.
@@ -85,7 +85,7 @@ impl Orders {
     ) -> Result<Page, Error> {
         let first = usize::try_from(first).unwrap_or(usize::MAX);
         let one_more = u64::try_from(first.saturating_add(1)).unwrap_or(u64::MAX);
-        let mut orders = store::list(&self.db, slice, after, one_more).await?;
+        let mut orders = store::list(&self.writer.db, slice, after, one_more).await?;
         let has_next = orders.len() > first;
         orders.truncate(first);
         Ok(Page { orders, has_next })
@@ -96,7 +96,7 @@ impl Orders {
     /// # Errors
     /// A failing database.
     pub async fn count(&self, slice: &Slice) -> Result<u64, Error> {
-        store::count(&self.db, slice).await
+        store::count(&self.writer.db, slice).await
     }
 
     /// The lines of orders, ascending by SKU, with one statement. They name no owner: ask for orders that were found.
@@ -104,7 +104,7 @@ impl Orders {
     /// # Errors
     /// A failing database.
     pub async fn lines(&self, ids: &[OrderId]) -> Result<HashMap<OrderId, Vec<OrderLine>>, Error> {
-        Ok(grouped(store::list_lines(&self.db, ids).await?))
+        Ok(grouped(store::list_lines(&self.writer.db, ids).await?))
     }
 
     /// Every status that the orders had, oldest first, with one statement.
@@ -115,7 +115,7 @@ impl Orders {
         &self,
         ids: &[OrderId],
     ) -> Result<HashMap<OrderId, Vec<StatusChange>>, Error> {
-        Ok(grouped(store::list_history(&self.db, ids).await?))
+        Ok(grouped(store::list_history(&self.writer.db, ids).await?))
     }
 }
 

@@ -5,6 +5,7 @@
 //! `loms-domain`. Start reading at [`create`](Orders::create).
 
 mod answer;
+mod batch;
 mod cancel;
 mod create;
 mod error;
@@ -12,9 +13,11 @@ mod expire;
 mod find;
 pub(crate) mod graphql;
 pub(crate) mod grpc;
+mod ledger;
 mod pay;
-mod settle;
+mod request;
 pub(crate) mod store;
+mod writer;
 
 use std::time::Duration;
 
@@ -22,17 +25,17 @@ use ::schema::{
     event::OrderStatus,
     id::{OrderId, UserId},
 };
-use chassis::clock::Clock;
+use chassis::{clock::Clock, tasks::Tasks};
 use chrono::{DateTime, Utc};
 use idempotency::Answered;
 use outbox::RelayHandle;
 use sea_orm::DatabaseConnection;
 
-use self::answer::Kept;
 pub use self::{
     error::{Error, Refusal},
     find::{OrderLine, Page, Slice, StatusChange},
 };
+use self::{ledger::Ledger, request::Request, writer::Writer};
 
 /// An order without its lines, which never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,13 +79,12 @@ impl Outcome {
     }
 }
 
-/// The use cases of orders. Clones share the pool.
+/// The use cases of orders. Clones share the pool and the queue.
 #[derive(Debug, Clone)]
 pub struct Orders {
-    db: DatabaseConnection,
-    clock: Clock,
-    relay: Option<RelayHandle>,
-    order_ttl: Duration,
+    writer: Writer,
+    /// Where changes wait to share a transaction; without it each has its own.
+    ledger: Option<Ledger>,
 }
 
 impl Orders {
@@ -94,28 +96,37 @@ impl Orders {
         relay: Option<RelayHandle>,
         order_ttl: Duration,
     ) -> Self {
-        Self {
+        let writer = Writer {
             db,
             clock,
             relay,
             order_ttl,
+        };
+        Self {
+            writer,
+            ledger: None,
         }
     }
 
-    /// What follows a commit: the relay hears of it, unless the answer is an earlier one.
-    fn finish(&self, answered: Answered<Kept>) -> Result<Answered<Outcome>, Error> {
-        let Answered { answer, replayed } = answered;
-        let answer = Outcome::try_from(answer)?;
-        if !replayed {
-            self.announce();
+    /// The same orders, whose changes share transactions: at most `capacity` wait, in a task of `tasks`.
+    #[must_use]
+    pub fn grouped(self, capacity: usize, tasks: &Tasks) -> Self {
+        let ledger = Ledger::start(self.writer.clone(), capacity, tasks);
+        Self {
+            ledger: Some(ledger),
+            ..self
         }
-        Ok(Answered { answer, replayed })
     }
 
-    /// Says that events were committed.
-    fn announce(&self) {
-        if let Some(relay) = &self.relay {
-            relay.wake();
-        }
+    /// Decides one change, in a group where there are groups.
+    async fn decide(&self, request: Request) -> Result<Answered<Outcome>, Error> {
+        let request = match &self.ledger {
+            None => request,
+            Some(ledger) => match ledger.decide(request).await {
+                Ok(answer) => return answer,
+                Err(request) => request,
+            },
+        };
+        self.writer.commit_one(&request).await
     }
 }

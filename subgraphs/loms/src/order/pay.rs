@@ -4,7 +4,7 @@ use ::schema::id::OrderId;
 use idempotency::Answered;
 use loms_domain::order;
 
-use super::{Error, Orders, Outcome};
+use super::{Error, Orders, Outcome, request::Request};
 use crate::access::Caller;
 
 impl Orders {
@@ -13,6 +13,7 @@ impl Orders {
     /// # Errors
     /// Faults, and a taken idempotency key. Refusals are outcomes. Source: docs/contracts.md §3, row OrderPay.
     pub async fn pay(&self, caller: &Caller, id: OrderId) -> Result<Answered<Outcome>, Error> {
-        self.change(caller, id, "payOrder", order::pay).await
+        let request = Request::change(caller, "payOrder", id, order::pay)?;
+        self.decide(request).await
     }
 }

@@ -2,12 +2,9 @@
 
 use std::collections::HashMap;
 
-use ::schema::{
-    event::OrderStatus,
-    id::{OrderId, Sku, UserId},
-};
+use ::schema::id::{OrderId, Sku, UserId};
 use chrono::{DateTime, Utc};
-use loms_domain::lines::{Lines, Needs};
+use loms_domain::lines::{Line, Needs};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
     DbBackend, EntityTrait as _, FromQueryResult, PaginatorTrait as _, QueryFilter as _,
@@ -16,6 +13,7 @@ use sea_orm::{
 
 use super::{
     Error, Order, OrderLine, StatusChange,
+    batch::{Moment, NewOrder},
     find::{Key, Slice},
 };
 use crate::{access::Access, entity::order};
@@ -44,50 +42,69 @@ fn array<T>(rows: &[T], read: impl Fn(&T) -> i64) -> Value {
     rows.iter().map(read).collect::<Vec<i64>>().into()
 }
 
-/// Inserts an order as its first transaction leaves it.
-pub(super) async fn insert(
+/// Inserts orders with their lines as their first transaction leaves them, in the order given, with two statements.
+pub(super) async fn insert_each(
     tx: &DatabaseTransaction,
-    user: UserId,
-    status: OrderStatus,
-    version: i32,
-    now: DateTime<Utc>,
-    expires_at: Option<DateTime<Utc>>,
-) -> Result<Order, Error> {
+    orders: &[NewOrder<'_>],
+    moment: Moment,
+) -> Result<Vec<Order>, Error> {
+    if orders.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = "insert into orders (user_id, status, version, created_at, expires_at)
-               values ($1, $2, $3, $4, $5)
+               select user_id, status, 2, $3, case status when 'awaiting payment' then $4::timestamptz end
+               from unnest($1::bigint[], $2::text[]) with ordinality as new (user_id, status, place)
+               order by place
                returning id, user_id, status, version, created_at, expires_at";
-    let values: [Value; 5] = [
-        user.get().into(),
-        status.as_str().into(),
-        version.into(),
-        now.into(),
-        expires_at.into(),
+    let status = orders.iter().map(|new| new.status.as_str().to_owned());
+    let values = [
+        array(orders, |new| new.user.get()),
+        status.collect::<Vec<String>>().into(),
+        moment.now.into(),
+        moment.expires_at.into(),
     ];
-    let row = tx.query_one_raw(statement(sql, values)).await?;
-    let row = row.ok_or(Error::Unreadable {
-        id: 0,
-        what: "an insert gave no row",
-    })?;
-    order::Model::from_query_result(&row, "")?.try_into()
+    let rows = tx.query_all_raw(statement(sql, values)).await?;
+    let mut inserted = Vec::with_capacity(rows.len());
+    for row in &rows {
+        inserted.push(Order::try_from(order::Model::from_query_result(row, "")?)?);
+    }
+    // Numbers are given in the order of the select; rows come back in no promised order.
+    inserted.sort_unstable_by_key(|order| order.id);
+    if inserted.len() != orders.len() {
+        return Err(Error::Unreadable {
+            id: 0,
+            what: "an insert gave too few rows",
+        });
+    }
+    insert_lines(tx, &inserted, orders).await?;
+    Ok(inserted)
 }
 
 /// Inserts the lines as they were sent, with one statement.
-pub(super) async fn insert_lines(
+async fn insert_lines(
     tx: &DatabaseTransaction,
-    id: OrderId,
-    lines: &Lines,
+    inserted: &[Order],
+    orders: &[NewOrder<'_>],
 ) -> Result<(), Error> {
-    let lines = lines.as_sent();
+    let lines: Vec<(i64, i64, &Line)> = inserted
+        .iter()
+        .zip(orders)
+        .flat_map(|(order, new)| {
+            let places = (0..).zip(new.lines.as_sent());
+            places.map(|(place, line)| (order.id.get(), place, line))
+        })
+        .collect();
     // A missing price travels as -1: the driver's arrays hold no nulls.
     let sql = "insert into order_lines (order_id, position, sku, count, unit_price)
-               select $1, place - 1, sku, count, nullif(unit_price, -1)
-               from unnest($2::bigint[], $3::bigint[], $4::bigint[])
-                   with ordinality as line (sku, count, unit_price, place)";
+               select order_id, position, sku, count, nullif(unit_price, -1)
+               from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+                   as line (order_id, position, sku, count, unit_price)";
     let values = [
-        id.get().into(),
-        array(lines, |line| line.sku.get()),
-        array(lines, |line| i64::from(line.quantity.get())),
-        array(lines, |line| {
+        array(&lines, |(order, _, _)| *order),
+        array(&lines, |(_, place, _)| *place),
+        array(&lines, |(_, _, line)| line.sku.get()),
+        array(&lines, |(_, _, line)| i64::from(line.quantity.get())),
+        array(&lines, |(_, _, line)| {
             line.unit_price.map_or(-1, |price| price.get())
         }),
     ];
@@ -95,19 +112,30 @@ pub(super) async fn insert_lines(
     Ok(())
 }
 
-/// Locks one order that the caller may change until the transaction ends; absent and foreign look the same.
-pub(super) async fn lock(
+/// Locks, in id order and until the transaction ends, the orders that some of these callers may change.
+pub(super) async fn lock_each(
     tx: &DatabaseTransaction,
-    access: Access,
-    id: OrderId,
-) -> Result<Option<Order>, Error> {
+    wanted: &[(OrderId, Access)],
+) -> Result<HashMap<OrderId, Order>, Error> {
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // An owner of 0 stands for a caller who may change all: the driver's arrays hold no nulls.
     let sql = "select id, user_id, status, version, created_at, expires_at from orders
-               where id = $1 and ($2::bigint is null or user_id = $2) for update";
-    let row = tx
-        .query_one_raw(statement(sql, [id.get().into(), access.owner().into()]))
-        .await?;
-    row.map(|row| order::Model::from_query_result(&row, "")?.try_into())
-        .transpose()
+               where id = any($1)
+                 and exists (select from unnest($1::bigint[], $2::bigint[]) as wanted (order_id, owner)
+                             where order_id = id and (owner = 0 or owner = user_id))
+               order by id for update";
+    let values = [
+        array(wanted, |(id, _)| id.get()),
+        array(wanted, |(_, access)| access.owner().unwrap_or(0)),
+    ];
+    let rows = tx.query_all_raw(statement(sql, values)).await?;
+    let read = |row| {
+        let order = Order::try_from(order::Model::from_query_result(row, "")?)?;
+        Ok((order.id, order))
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Locks orders that are due to be cancelled, in id order, passing over those that somebody else has locked.
@@ -132,6 +160,9 @@ pub(super) async fn lock_due(
 
 /// Writes status and version of locked orders with one statement.
 pub(super) async fn set_status(tx: &DatabaseTransaction, orders: &[Order]) -> Result<(), Error> {
+    if orders.is_empty() {
+        return Ok(());
+    }
     let sql = "update orders set status = change.status, version = change.version
                from unnest($1::bigint[], $2::text[], $3::bigint[]) as change (id, status, version)
                where orders.id = change.id";
@@ -162,6 +193,9 @@ pub(super) async fn load_needs(
     ids: &[OrderId],
 ) -> Result<HashMap<OrderId, Needs>, Error> {
     let mut needs: HashMap<OrderId, Needs> = HashMap::new();
+    if ids.is_empty() {
+        return Ok(needs);
+    }
     for (id, line) in list_lines(tx, ids).await? {
         needs
             .entry(id)

@@ -39,6 +39,9 @@ pub(crate) async fn lock(
     skus: impl IntoIterator<Item = Sku>,
 ) -> Result<StockRows, Error> {
     let skus: Vec<i64> = skus.into_iter().map(Sku::get).collect();
+    if skus.is_empty() {
+        return Ok(StockRows::default());
+    }
     // `order by` and `for update` in one statement lock the rows one by one in that order, so two transactions
     // over the same goods wait for each other and never deadlock.
     let sql = "select sku, total, reserved from stocks where sku = any($1) order by sku for update";

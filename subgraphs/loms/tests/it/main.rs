@@ -4,10 +4,12 @@
 
 mod expiry;
 mod graph;
+mod group;
 mod grpc;
 mod idempotency;
 mod ledger;
 mod lists;
+mod modes;
 mod order;
 mod race;
 mod sdl;

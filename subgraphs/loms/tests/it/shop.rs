@@ -82,15 +82,33 @@ pub(crate) struct Shop {
 impl Shop {
     /// A shop with these stocks: SKU and units.
     pub(crate) async fn with_stock(stocks: &[(i64, i64)]) -> Self {
-        let shop = Self::empty().await;
-        for (sku, total) in stocks {
-            shop.put(*sku, *total, 0).await;
-        }
-        shop
+        Self::empty().await.stocked(stocks).await
     }
 
-    /// A shop with nothing to sell.
+    /// A shop with nothing to sell. Its changes share transactions, unless the whole run is to do without.
     pub(crate) async fn empty() -> Self {
+        let queue = (!crate::modes::is_alone()).then_some(1_024);
+        Self::open(queue).await
+    }
+
+    /// A shop whose changes share transactions, with so many places in the queue.
+    pub(crate) async fn grouped(queue: usize, stocks: &[(i64, i64)]) -> Self {
+        Self::open(Some(queue)).await.stocked(stocks).await
+    }
+
+    /// A shop with a transaction for each change.
+    pub(crate) async fn alone(stocks: &[(i64, i64)]) -> Self {
+        Self::open(None).await.stocked(stocks).await
+    }
+
+    async fn stocked(self, stocks: &[(i64, i64)]) -> Self {
+        for (sku, total) in stocks {
+            self.put(*sku, *total, 0).await;
+        }
+        self
+    }
+
+    async fn open(queue: Option<usize>) -> Self {
         let database = testkit::database(migrations::Database::Loms).await;
         let statements = Arc::new(AtomicUsize::new(0));
         let mut db = database.db.clone();
@@ -99,9 +117,13 @@ impl Shop {
             counter.fetch_add(1, Ordering::Relaxed);
         });
         let clock = Clock::manual(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
-        let orders = Orders::new(db.clone(), clock.clone(), None, ORDER_TTL);
-        let stocks = Stocks::new(db, clock.clone());
         let tasks = Tasks::new();
+        let orders = Orders::new(db.clone(), clock.clone(), None, ORDER_TTL);
+        let orders = match queue {
+            Some(places) => orders.grouped(places, &tasks),
+            None => orders,
+        };
+        let stocks = Stocks::new(db, clock.clone());
         let subgraph = loms::subgraph(orders.clone(), stocks.clone(), &tasks);
         Self {
             orders,

@@ -1,0 +1,88 @@
+//! `marketplace verify`: reads the databases and the topic of a marketplace and says whether its promises hold.
+//!
+//! Each check asks for the rows that break a promise, so what it prints are those rows and not a sum. Nothing is
+//! written, and no lock is taken: run it on a marketplace that is busy, and then again when it is quiet. Only the last
+//! promise, that nothing is left to do, is broken by being busy; it is asked again for as long as `--settle` says.
+
+mod ledger;
+mod quiet;
+mod stores;
+mod topic;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use crate::settings::Settings;
+
+use stores::Stores;
+
+/// Rows that are shown of a broken promise; the others are counted.
+const EXAMPLES: u64 = 5;
+/// How often an unfinished marketplace is looked at again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// One promise.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// Its number in docs/reliability.md.
+    pub id: &'static str,
+    /// The promise, in words.
+    pub promise: &'static str,
+    /// How many things were looked at.
+    pub checked: u64,
+    /// How many break it.
+    pub broken: u64,
+    /// The first that do, in words.
+    pub examples: Vec<String>,
+}
+
+impl Finding {
+    /// Whether the promise holds.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        self.broken == 0
+    }
+}
+
+/// Looks at everything once, and at what is left to do for as long as `settle`.
+///
+/// # Errors
+/// When a database or the broker does not answer: then nothing is said about the promises.
+pub async fn run(settings: &Settings, settle: Duration) -> anyhow::Result<Vec<Finding>> {
+    let stores = Stores::open(settings).await?;
+    let deadline = Instant::now() + settle;
+    let mut left = quiet::look(&stores).await?;
+    while !left.holds() && Instant::now() < deadline {
+        sleep(AGAIN).await;
+        left = quiet::look(&stores).await?;
+    }
+    let mut findings = ledger::look(&stores).await?;
+    findings.extend(topic::look(&stores).await?);
+    findings.push(left);
+    stores.close().await;
+    Ok(findings)
+}
+
+/// The findings as a person reads them.
+#[must_use]
+pub fn describe(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let state = if finding.holds() { "holds " } else { "BROKEN" };
+        let (id, promise, checked) = (finding.id, finding.promise, finding.checked);
+        let line = format!("{id:<4} {state} {promise} ({checked} looked at)");
+        text.push_str(&line);
+        text.push('\n');
+        for example in &finding.examples {
+            writeln!(text, "            {example}").expect("a string takes every text");
+        }
+        let more = finding.broken.saturating_sub(finding.examples.len() as u64);
+        if more > 0 {
+            writeln!(text, "            and {more} more").expect("a string takes every text");
+        }
+    }
+    text
+}
