@@ -23,4 +23,5 @@ mod subscription;
 mod telemetry_page;
 mod trace;
 mod tutorial;
+mod verify;
 mod wire;

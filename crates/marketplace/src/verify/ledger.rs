@@ -31,20 +31,20 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
          from idempotency_keys where operation = 'createOrder' and answer -> 'order' ->> 'id' is not null
          group by operation, answer -> 'order' ->> 'id' having count(*) > 1
          union all
-         select format('key %s of user %s answers order %s, which is not there', key, user_id, answer -> 'order' ->> 'id')
+         select format('key %s of user %s answers order %s, which is not there', key, idempotency_keys.user_id, answer -> 'order' ->> 'id')
          from idempotency_keys left join orders on orders.id = (answer -> 'order' ->> 'id')::bigint
          where answer -> 'order' ->> 'id' is not null and orders.id is null
          union all
          select format('key %s of user %s has no answer', key, user_id) from idempotency_keys where answer is null";
-    let asked = "select format('order %s has no lines', id) from orders
-         where not exists (select from order_lines where order_id = id)";
+    let asked = "select format('order %s has no lines', orders.id) from orders
+         where not exists (select from order_lines where order_id = orders.id)";
     let history = "select format('order %s is %s in version %s, its last event says %s in version %s',
-                              id, orders.status, orders.version, last.status, last.version)
-         from orders left join lateral (select status, version from outbox where order_id = id
+                              orders.id, orders.status, orders.version, last.status, last.version)
+         from orders left join lateral (select status, version from outbox where order_id = orders.id
                                         order by version desc limit 1) as last on true
          where last.version is distinct from orders.version or last.status is distinct from orders.status
          union all
-         select format('order %s has %s events and is in version %s', id, count(*), orders.version)
+         select format('order %s has %s events and is in version %s', orders.id, count(*), orders.version)
          from orders join outbox on order_id = orders.id
          group by orders.id having count(*) <> orders.version";
     Ok(vec![

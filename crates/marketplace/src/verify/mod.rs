@@ -20,7 +20,7 @@ use crate::settings::Settings;
 use stores::Stores;
 
 /// Rows that are shown of a broken promise; the others are counted.
-const EXAMPLES: u64 = 5;
+const EXAMPLES: u32 = 5;
 /// How often an unfinished marketplace is looked at again.
 const AGAIN: Duration = Duration::from_millis(500);
 

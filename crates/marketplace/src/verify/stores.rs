@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use chassis::postgres::{self, DatabaseConnection};
-use dev_services::state::StateDir;
 use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement};
 
 use super::{EXAMPLES, Finding};
@@ -28,8 +27,7 @@ impl Stores {
     pub(super) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let mut settings = settings.clone();
         if settings.postgres.url.expose().is_empty() {
-            let state = StateDir::open(&settings.state_dir)?;
-            let found = up::service_file::read(state.root());
+            let found = up::service_file::read(&settings.state_dir);
             settings.postgres.url = found
                 .context("postgres.url is not set, and no `marketplace up` has run in this folder")?
                 .into();

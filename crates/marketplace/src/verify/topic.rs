@@ -109,7 +109,10 @@ fn finding(
     wrong: impl Iterator<Item = String>,
 ) -> Finding {
     let mut wrong = wrong.peekable();
-    let examples: Vec<String> = wrong.by_ref().take(EXAMPLES as usize).collect();
+    let examples: Vec<String> = wrong
+        .by_ref()
+        .take(usize::try_from(EXAMPLES).unwrap_or(usize::MAX))
+        .collect();
     let broken = examples.len() + wrong.count();
     Finding {
         id,

@@ -76,7 +76,10 @@ async fn a_key_that_comes_twice_at_once_makes_one_order() {
     let made = join_all((0..8).map(|_| shop.orders.create(&caller, user(1), &wanted))).await;
     let made: Vec<_> = made.into_iter().map(Result::unwrap).collect();
     assert_eq!(made.iter().filter(|made| !made.replayed).count(), 1);
-    assert!(made.iter().all(|it| it.answer == made[0].answer), "{made:?}");
+    assert!(
+        made.iter().all(|it| it.answer == made[0].answer),
+        "{made:?}"
+    );
     assert_eq!(shop.stock(SKU).await, (10, 1));
 }
 
@@ -132,8 +135,11 @@ async fn a_request_that_meets_a_fault_fails_alone() {
     let shop = Shop::grouped(64, &[(SKU, 100), (7, 10)]).await;
     let broken = shop.ordered(1, &[(7, 1)]).await;
     // The ledger does not add up any more: paying meets a fault.
-    shop.execute("update stocks set reserved = 0 where sku = $1", [7_i64.into()])
-        .await;
+    shop.execute(
+        "update stocks set reserved = 0 where sku = $1",
+        [7_i64.into()],
+    )
+    .await;
     let (caller, wanted) = (buyer(1), [(SKU, 1)]);
     let (faulty, good) = tokio::join!(
         shop.orders.pay(&caller, broken.id),
