@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Call, Error, store};
@@ -57,9 +57,14 @@ pub async fn begin_each<A: DeserializeOwned>(
         {
             return Ok(Begun::Later);
         }
-        let Some(kept) = kept.remove(&call.owned_name()) else {
+        let name = call.owned_name();
+        if claimed.contains(&name) {
             return Ok(Begun::Run);
-        };
+        }
+        // Neither got nor there: running it now would leave nothing for the next call to find.
+        let kept = kept.remove(&name).ok_or_else(|| {
+            DbErr::RecordNotFound("the key was forgotten between two statements".into())
+        })?;
         if kept.fingerprint != call.fingerprint() {
             return Ok(Begun::Reused);
         }

@@ -91,34 +91,26 @@ where
     E: From<Error>,
     W: AsyncFnOnce() -> Result<A, E>,
 {
-    let Some(call) = call else {
-        return Ok(Answered {
-            answer: work().await?,
-            replayed: false,
-        });
-    };
-    if !store::claim(tx, call, now).await? {
-        let answer = replay(tx, call).await?;
-        return Ok(Answered {
-            answer,
-            replayed: true,
-        });
+    let mut begun = each::begin_each(tx, &[call], now).await?;
+    match begun.pop() {
+        Some(Begun::Run) => {}
+        Some(Begun::Replay(answer)) => {
+            return Ok(Answered {
+                answer,
+                replayed: true,
+            });
+        }
+        Some(Begun::Reused) => return Err(Error::Reused.into()),
+        Some(Begun::Later) | None => unreachable!("a call alone waits for no other"),
     }
     let answer = work().await?;
-    let json = serde_json::to_value(&answer).map_err(Error::from)?;
-    store::keep(tx, call, json).await?;
+    if let Some(call) = call {
+        each::keep_each(tx, &[(call, &answer)]).await?;
+    }
     Ok(Answered {
         answer,
         replayed: false,
     })
-}
-
-async fn replay<A: DeserializeOwned>(tx: &DatabaseTransaction, call: &Call) -> Result<A, Error> {
-    let kept = store::load(tx, call).await?;
-    if kept.fingerprint != call.fingerprint() {
-        return Err(Error::Reused);
-    }
-    Ok(serde_json::from_value(kept.answer)?)
 }
 
 #[cfg(test)]

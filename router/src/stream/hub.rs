@@ -5,16 +5,17 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use chassis::{clock::Clock, principal::Principal, telemetry::trace};
+use chassis::{clock::Clock, telemetry::trace};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use order_stream::{OrderStream, Scope, Stopped};
+use order_stream::{OrderStream, Stopped};
 use schema::{code::ErrorCode, id::OrderId};
 use serde_json::Value;
 use tracing::Instrument as _;
 
 use super::{
     drain::Drain,
+    field::Field,
     frame::{self, End, Frame},
     gate::{Caller, Gate, Permit},
     metrics,
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     config,
-    engine::{Engine, GraphResponse, Prepared, RequestContext, SubscriptionCall},
+    engine::{Engine, GraphResponse, Prepared, RequestContext},
     error::RequestError,
 };
 
@@ -66,14 +67,6 @@ pub struct Closing {
     drain: Drain,
     clock: Clock,
     expires_at: Option<DateTime<Utc>>,
-}
-
-/// What the caller asks to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
-    Order(OrderId),
-    Mine,
-    All,
 }
 
 #[derive(Debug)]
@@ -345,51 +338,6 @@ impl Closing {
                 return;
             }
             tokio::time::sleep(left.min(Duration::from_secs(1))).await;
-        }
-    }
-}
-
-impl Field {
-    fn of(call: &SubscriptionCall) -> Result<Self, RequestError> {
-        match call.field.as_str() {
-            "myOrderEvents" => Ok(Self::Mine),
-            "allOrderEvents" => Ok(Self::All),
-            "orderEvents" => {
-                let id = call
-                    .arguments
-                    .get("orderId")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                let id = id.parse().map_err(|_| {
-                    RequestError::new(
-                        ErrorCode::InvalidArgument,
-                        "orderId must be a positive number",
-                    )
-                })?;
-                Ok(Self::Order(id))
-            }
-            _ => Err(RequestError::masked(ErrorCode::Internal)),
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Order(_) => "orderEvents",
-            Self::Mine => "myOrderEvents",
-            Self::All => "allOrderEvents",
-        }
-    }
-
-    fn scope(self, principal: &Principal) -> Result<Scope, RequestError> {
-        match self {
-            Self::Order(order) => Ok(Scope::Order(order)),
-            Self::Mine => {
-                let user = principal.user;
-                user.map(Scope::User)
-                    .ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))
-            }
-            Self::All if principal.is_ops() => Ok(Scope::All),
-            Self::All => Err(RequestError::masked(ErrorCode::Forbidden)),
         }
     }
 }

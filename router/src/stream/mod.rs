@@ -6,6 +6,7 @@
 //! Invariant: a stream ends rather than skip an event; whoever resumes with its last cursor sees each version once.
 
 mod drain;
+mod field;
 mod fields;
 mod frame;
 mod gate;

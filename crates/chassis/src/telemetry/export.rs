@@ -201,3 +201,47 @@ impl<E: SpanExporter> SpanExporter for CountedExporter<E> {
         self.inner.set_resource(resource);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use opentelemetry::trace::{Span as _, Tracer as _};
+
+    use super::*;
+
+    fn count(outcome: &str) -> u64 {
+        SPANS.with_label_values(&[outcome]).get()
+    }
+
+    /// Both halves in one test, since they read the same counters.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_collector_that_is_away_costs_counted_spans_and_no_waiting() {
+        // Nothing listens on port 1.
+        let export = Export::new("http://127.0.0.1:1", 1.0, "test").unwrap();
+        let (failed, started) = (count("failed"), Instant::now());
+        for _ in 0..100 {
+            export.tracer().start("span").end();
+        }
+        assert!(started.elapsed() < TIMEOUT, "a span waits for no collector");
+        tokio::task::spawn_blocking(move || export.shut_down())
+            .await
+            .unwrap();
+        assert_eq!(count("failed") - failed, 100);
+
+        let dropped = count("dropped");
+        let exporter = opentelemetry_otlp::SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint("http://127.0.0.1:1");
+        let exporter = exporter.build().unwrap();
+        let full = Bounded {
+            inner: BatchSpanProcessor::builder(exporter).build(),
+            waiting: Arc::new(AtomicUsize::new(QUEUE)),
+        };
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(full)
+            .build();
+        provider.tracer("test").start("one too many").end();
+        assert_eq!(count("dropped") - dropped, 1);
+    }
+}

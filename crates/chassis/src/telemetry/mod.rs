@@ -77,9 +77,10 @@ pub enum LogFormat {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            // librdkafka reports the end of a partition as an error, and the span exporter each failed call: our own
-            // code tells what matters of both.
-            log_filter: "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,rdkafka::client=off,\
+            // librdkafka warns of a broker that has just started, its binding reports the end of a partition as an
+            // error, and the span exporter each failed call: our own code tells what matters of them.
+            log_filter: "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,\
+                         librdkafka=error,rdkafka::client=off,\
                          opentelemetry=off,opentelemetry_sdk=off,opentelemetry-otlp=off"
                 .into(),
             log_format: LogFormat::Text,
@@ -214,6 +215,26 @@ mod tests {
         fn on_new_span(&self, span: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
             self.0.lock().unwrap().push(span.metadata().name());
         }
+    }
+
+    #[test]
+    fn a_wrong_setting_is_refused_by_its_name() {
+        let refused = |config: Config| init(&config, "test").unwrap_err().to_string();
+        let filter = Config {
+            log_filter: "loms=loud".into(),
+            ..Config::default()
+        };
+        assert!(refused(filter).starts_with("telemetry.log_filter"));
+        let ratio = Config {
+            trace_sample_ratio: 1.5,
+            ..Config::default()
+        };
+        assert!(refused(ratio).starts_with("telemetry.trace_sample_ratio"));
+        let endpoint = Config {
+            otlp_endpoint: "no address".into(),
+            ..Config::default()
+        };
+        assert!(refused(endpoint).starts_with("telemetry.otlp_endpoint"));
     }
 
     /// Seen red with `Targets` as the filter.

@@ -134,7 +134,7 @@ fn listed() -> Metrics {
 }
 
 /// The cells of the first table below a heading.
-fn rows(heading: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(heading: &str) -> Vec<Vec<String>> {
     let page = std::fs::read_to_string(root().join("docs/telemetry.md")).unwrap();
     let below = page.split_once(heading).unwrap().1;
     let table = below

@@ -9,6 +9,7 @@ use serde_json::json;
 use testkit::{Collector, edges, eventually};
 
 use crate::shop::{Arrangement, Shop, free_offset, new_user};
+use crate::telemetry_page::rows;
 
 /// On sale and in stock. Source: docs/contracts.md §4 and §5.
 const SKU: &str = "1076963";
@@ -96,6 +97,7 @@ async fn a_checkout_is_one_trace_from_the_click_to_the_notifier_and_the_frame() 
         links.iter().all(|other| *other != trace) && links.len() == 1,
         "{links:?}"
     );
+    assert_spans_are_listed(&collector.names());
     shop.stop().await;
 }
 
@@ -131,4 +133,45 @@ async fn until(frames: &mut (impl Stream<Item = reqwest::Result<Bytes>> + Unpin)
     };
     let read = tokio::time::timeout(LIMIT, read).await;
     read.expect("a frame in time");
+}
+
+/// The page's table of spans and what arrived are the same, but for WebSockets, which this user has none of.
+/// Seen red with a span that the page does not have.
+fn assert_spans_are_listed(seen: &BTreeSet<String>) {
+    let listed: Vec<String> = rows("### Spans")
+        .into_iter()
+        .map(|row| row[0].clone())
+        .collect();
+    let strange: Vec<_> = seen
+        .iter()
+        .filter(|name| {
+            !listed
+                .iter()
+                .any(|pattern| fits(pattern.trim_matches('`'), name))
+        })
+        .collect();
+    assert!(strange.is_empty(), "not listed: {strange:?}");
+    let unknown: Vec<_> = listed
+        .iter()
+        .map(|pattern| pattern.trim_matches('`'))
+        .filter(|pattern| *pattern != "WebSocket operation")
+        .filter(|pattern| !seen.iter().any(|name| fits(pattern, name)))
+        .collect();
+    assert!(unknown.is_empty(), "listed and never seen: {unknown:?}");
+}
+
+/// Whether a span's name is of the page's form: capitals and `*` stand for what differs.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern {
+        "METHOD /route" => name
+            .split_once(" /")
+            .is_some_and(|(method, _)| method.chars().all(|letter| letter.is_ascii_uppercase())),
+        "package.Service/Method" => name.contains('/') && !name.contains(' '),
+        pattern => {
+            match pattern.find(|letter: char| letter == '*' || letter.is_ascii_uppercase()) {
+                Some(varies) if varies > 0 => name.starts_with(&pattern[..varies]),
+                _ => name == pattern,
+            }
+        }
+    }
 }

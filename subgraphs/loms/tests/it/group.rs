@@ -192,6 +192,27 @@ async fn one_request_more_than_may_wait_is_refused_at_once() {
     assert_eq!(shop.stock(SKU).await, (100, 2));
 }
 
+/// At the stop, who waits is served, and who comes later runs by itself.
+#[tokio::test]
+async fn a_stop_loses_nobody_who_waits() {
+    let shop = Shop::grouped(64, &[(SKU, 100)]).await;
+    let held = hold(&shop, SKU).await;
+    let wanted = [(SKU, 1)];
+    let rest = async {
+        until_blocked(&shop).await;
+        let stopping = async {
+            tokio::task::yield_now().await;
+            shop.begin_to_stop();
+            held.rollback().await.unwrap();
+        };
+        tokio::join!(shop.order(2, &wanted), stopping).0
+    };
+    let (first, second) = tokio::join!(shop.order(1, &wanted), rest);
+    assert!(first.refusal.is_none() && second.refusal.is_none());
+    shop.ordered(3, &wanted).await;
+    assert_eq!(shop.stock(SKU).await, (100, 3));
+}
+
 /// Statements do not grow with the group, and a group of one has as many as a transaction of its own.
 #[tokio::test]
 async fn a_group_of_one_costs_no_statement_more() {

@@ -136,6 +136,11 @@ impl Shop {
         }
     }
 
+    /// Tells the tasks that the process stops.
+    pub(crate) fn begin_to_stop(&self) {
+        self.tasks.token().cancel();
+    }
+
     /// Opens as many connections as the pool may have: without them, requests that should meet queue up for the first.
     pub(crate) async fn open_connections(&self) {
         let hold = || self.database.db.execute_unprepared("select pg_sleep(0.2)");
