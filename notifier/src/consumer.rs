@@ -5,7 +5,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use chassis::health::Component;
+use chassis::{
+    crash::{self, Point},
+    health::Component,
+    mutant::{self, Mutant},
+};
 use futures::FutureExt as _;
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -105,6 +109,11 @@ impl Member {
         let started = std::time::Instant::now();
         let mut pause = self.config.backoff_min;
         let mut waited = false;
+        if mutant::is_on(Mutant::OffsetBeforeEffect) {
+            self.commit(&batch);
+            // Time for the broker to take it.
+            tokio::time::sleep(CLIENT_PAUSE).await;
+        }
         while let Err(error) = self.handler.handle(&batch).await {
             metrics::RETRIES.inc();
             waited = true;
@@ -124,6 +133,7 @@ impl Member {
             done.insert(message.partition, message.offset + 1);
         }
         metrics::HANDLE.observe(&[], started.elapsed().as_secs_f64());
+        crash::at(Point::C10);
         self.commit(&batch);
         true
     }

@@ -5,7 +5,13 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use chassis::{clock::Clock, postgres, telemetry::trace};
+use chassis::{
+    clock::Clock,
+    crash::{self, Point},
+    mutant::{self, Mutant},
+    postgres,
+    telemetry::trace,
+};
 use schema::event::OrderEvent;
 use sea_orm::{DatabaseConnection, DbErr, TransactionTrait as _};
 use tracing::{Instrument as _, Span};
@@ -81,11 +87,16 @@ impl Handler {
 
     async fn handle_sorted(&self, batch: &Batch) -> Result<(), HandleError> {
         let tx = self.database.begin().await?;
-        let fresh = store::receive(&tx, &batch.events).await?;
+        let fresh = match mutant::is_on(Mutant::InboxOutsideTheTransaction) {
+            false => store::receive(&tx, &batch.events).await?,
+            true => store::receive_apart(&self.database, &tx, &batch.events).await?,
+        };
         for (message, reason) in &batch.poison {
             store::park(&tx, &self.topic, message, reason).await?;
         }
-        // Crash point N1 is after it: effect written, nothing delivered, offset not committed.
+        if !batch.events.is_empty() {
+            crash::at(Point::C9);
+        }
         tx.commit().await?;
         self.count(batch, fresh);
         self.note_parked(&batch.poison);

@@ -44,6 +44,46 @@ pub(crate) async fn receive(tx: &DatabaseTransaction, events: &[Placed]) -> Resu
     Ok(done.await?.rows_affected())
 }
 
+/// The bug of the mutant `InboxOutsideTheTransaction`: the inbox knows an event before it has its effect.
+pub(crate) async fn receive_apart(
+    db: &impl ConnectionTrait,
+    tx: &DatabaseTransaction,
+    events: &[Placed],
+) -> Result<u64, DbErr> {
+    let inbox = r#"insert into inbox (event_id, order_id, version, partition, "offset")
+                   select * from unnest($1::uuid[], $2::bigint[], $3::integer[], $4::integer[], $5::bigint[])
+                   on conflict do nothing returning event_id"#;
+    let version = |it: &Placed| i32::try_from(it.event.version).unwrap_or(i32::MAX);
+    let values: [Value; 5] = [
+        column(events, |it| it.event.event_id),
+        column(events, |it| it.event.order_id.get()),
+        column(events, version),
+        column(events, |it| it.partition),
+        column(events, |it| it.offset),
+    ];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, inbox, values);
+    let rows = db.query_all_raw(statement).await?;
+    let fresh = rows.iter().map(|row| row.try_get("", "event_id"));
+    let fresh: HashSet<Uuid> = fresh.collect::<Result<_, _>>()?;
+    let events = events
+        .iter()
+        .filter(|it| fresh.contains(&it.event.event_id));
+    let events: Vec<Placed> = events.cloned().collect();
+    let effects = "insert into deliveries (event_id, order_id, user_id, version, status, moment)
+                   select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::integer[], $5::text[],
+                                        $6::timestamptz[])";
+    let values: [Value; 6] = [
+        column(&events, |it| it.event.event_id),
+        column(&events, |it| it.event.order_id.get()),
+        column(&events, |it| it.event.user_id.get()),
+        column(&events, version),
+        column(&events, |it| it.event.status.as_str().to_owned()),
+        column(&events, |it| it.event.moment),
+    ];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, effects, values);
+    Ok(tx.execute_raw(statement).await?.rows_affected())
+}
+
 /// Parks a message that cannot be handled; parking it again changes nothing.
 pub(crate) async fn park(
     db: &impl ConnectionTrait,

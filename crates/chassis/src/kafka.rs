@@ -15,6 +15,8 @@ use rdkafka::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::mutant::{self, Mutant};
+
 /// Where the broker is and what the stream is called.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -54,8 +56,9 @@ impl Default for Config {
 /// When librdkafka refuses the settings.
 pub fn producer(config: &Config) -> Result<FutureProducer, KafkaError> {
     let mut client = base(config);
+    let idempotent = !mutant::is_on(Mutant::ProducerWithoutIdempotence);
     client
-        .set("enable.idempotence", "true")
+        .set("enable.idempotence", idempotent.to_string())
         .set("acks", "all")
         .set("linger.ms", "0")
         // The partitioner of JVM clients, so that one key has one partition whoever writes.
@@ -79,6 +82,12 @@ pub fn group_consumer(config: &Config, group: &str) -> Result<StreamConsumer, Ka
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", "6000")
         .set("heartbeat.interval.ms", "1000");
+    if mutant::is_on(Mutant::AutomaticOffsetCommit) {
+        client
+            .set("enable.auto.commit", "true")
+            .set("enable.auto.offset.store", "true")
+            .set("auto.commit.interval.ms", "5");
+    }
     client.create()
 }
 

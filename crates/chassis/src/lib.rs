@@ -4,12 +4,14 @@
 
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod fault;
 pub mod graphql;
 pub mod grpc;
 pub mod health;
 pub mod kafka;
 pub mod listen;
+pub mod mutant;
 pub mod postgres;
 pub mod principal;
 pub mod tasks;

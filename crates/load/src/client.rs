@@ -46,7 +46,7 @@ pub enum Error {
 
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// It was done: the field's value.
     Done(Value),
     /// It was refused with a code that the caller can mend.
@@ -57,25 +57,29 @@ pub(crate) enum Reply {
 
 /// A reply, and how it was come by.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) reply: Reply,
+pub struct Answer {
+    /// What the last try was told.
+    pub reply: Reply,
     /// Tries after the first.
-    pub(crate) retries: u64,
+    pub retries: u64,
     /// The trace of the first try.
-    pub(crate) trace: Uuid,
+    pub trace: Uuid,
 }
 
 /// One GraphQL operation with one root field.
 #[derive(Debug, Clone)]
-pub(crate) struct Operation {
-    pub(crate) text: &'static str,
-    pub(crate) field: &'static str,
-    pub(crate) variables: Value,
+pub struct Operation {
+    /// The document.
+    pub text: &'static str,
+    /// Its root field.
+    pub field: &'static str,
+    /// Its variables, an object.
+    pub variables: Value,
 }
 
 /// The client of one marketplace. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
+pub struct Client {
     pub(crate) http: reqwest::Client,
     graph: Url,
     token: Url,
@@ -83,7 +87,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(url: &Url, patience: Duration) -> Result<Self, Error> {
+    /// A client of the router at `url`, which asks for up to `patience` until an answer is known.
+    ///
+    /// # Errors
+    /// [`Error::Client`] when HTTP cannot be set up.
+    pub fn new(url: &Url, patience: Duration) -> Result<Self, Error> {
         chassis::tls::install();
         let http = reqwest::Client::builder()
             .pool_max_idle_per_host(1024)
@@ -137,7 +145,7 @@ impl Client {
     }
 
     /// Runs an operation to a known answer, or until patience ends.
-    pub(crate) async fn run(&self, token: &str, operation: &Operation) -> Answer {
+    pub async fn run(&self, token: &str, operation: &Operation) -> Answer {
         let trace = Uuid::new_v4();
         let until = Instant::now() + self.patience;
         let (mut retries, mut pause) = (0, PAUSE_MIN);

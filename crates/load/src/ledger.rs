@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The newest version of each order of a watched shopper, as an answer told it.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<HashMap<i64, HashMap<String, u32>>>);
+pub struct Ledger(Mutex<HashMap<i64, HashMap<String, u32>>>);
 
 impl Ledger {
     /// Notes an answer.
-    pub(crate) fn answered(&self, user: i64, order: &str, version: u32) {
+    pub fn answered(&self, user: i64, order: &str, version: u32) {
         let mut users = lock(&self.0);
         let newest = users
             .entry(user)

@@ -18,8 +18,10 @@ mod stats;
 mod subscriber;
 
 pub use self::{
-    client::Error,
+    client::{Answer, Client, Error, Operation, Reply},
+    ledger::Ledger,
     plan::{Arrivals, Kind, Mix, Plan},
     report::{Memory, Operation, Report, Streams},
     run::{Live, Load},
+    subscriber::{Sight, Subscriber, Watched},
 };

@@ -26,21 +26,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What one subscriber has seen.
 #[derive(Debug, Default)]
-pub(crate) struct Sight {
+pub struct Sight {
     pub(crate) seen: Seen,
-    pub(crate) frames: u64,
-    pub(crate) repeated: u64,
-    pub(crate) missed: u64,
-    pub(crate) gaps: u64,
-    pub(crate) reconnects: u64,
-    pub(crate) incomplete: u64,
-    pub(crate) faults: Vec<String>,
+    /// Frames that told of an event.
+    pub frames: u64,
+    /// Frames of a version that had come before.
+    pub repeated: u64,
+    /// Versions that were passed over.
+    pub missed: u64,
+    /// Frames that said GAP.
+    pub gaps: u64,
+    /// Times that the stream was opened again.
+    pub reconnects: u64,
+    /// Frames whose order could not be read in time.
+    pub incomplete: u64,
+    /// Codes of errors that no honest client may get.
+    pub faults: Vec<String>,
     pub(crate) event_to_frame: Latencies,
 }
 
 /// One subscriber.
 #[derive(Debug)]
-pub(crate) struct Subscriber {
+pub struct Subscriber {
     user: i64,
     token: String,
     client: Client,
@@ -51,20 +58,24 @@ pub(crate) struct Subscriber {
 
 /// What is kept of a subscriber that runs.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub struct Watched {
     user: i64,
-    pub(crate) sight: Arc<Mutex<Sight>>,
+    /// What has been seen until now.
+    pub sight: Arc<Mutex<Sight>>,
 }
 
 impl Watched {
     /// Versions that were answered and have not been seen.
-    pub(crate) fn missing(&self, ledger: &Ledger) -> u64 {
+    #[must_use]
+    pub fn missing(&self, ledger: &Ledger) -> u64 {
         ledger.missing(self.user, &lock(&self.sight).seen)
     }
 }
 
 impl Subscriber {
-    pub(crate) fn new(user: i64, token: String, client: Client, cursor: String) -> (Self, Watched) {
+    /// A subscriber to the orders of `user`, from `cursor` on, and what is to be kept of it.
+    #[must_use]
+    pub fn new(user: i64, token: String, client: Client, cursor: String) -> (Self, Watched) {
         let sight = Arc::<Mutex<Sight>>::default();
         let watched = Watched {
             user,
@@ -82,7 +93,7 @@ impl Subscriber {
     }
 
     /// Watches until `stop`.
-    pub(crate) async fn watch(mut self, stop: CancellationToken) {
+    pub async fn watch(mut self, stop: CancellationToken) {
         loop {
             let ended = tokio::select! {
                 () = stop.cancelled() => return,

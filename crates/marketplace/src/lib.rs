@@ -6,7 +6,7 @@
 pub mod cli;
 mod command;
 mod http;
-mod keys;
+pub mod keys;
 mod output;
 pub mod services;
 pub mod settings;
@@ -14,14 +14,47 @@ mod signals;
 pub mod up;
 pub mod verify;
 
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::config::{Loaded, Origin};
 use chassis::telemetry;
+use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
 use crate::settings::Settings;
+
+/// How long the process waits for threads that a client library blocks, once all services have stopped.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// The whole program: reads the command line, runs the command, and prints what stopped it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(Box::pin(run(cli)));
+            // Dropping the runtime would wait without end for a blocked thread, and "clean stop" is a promise.
+            runtime.shutdown_timeout(LINGER);
+            outcome
+        }
+        Err(error) => Err(error.into()),
+    };
+    outcome.unwrap_or_else(|error| {
+        // The chain in one line: what failed, then why.
+        let told = writeln!(std::io::stderr().lock(), "marketplace: {error:#}");
+        if told.is_ok() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::from(2)
+        }
+    })
+}
 
 /// Runs one command to its end.
 ///

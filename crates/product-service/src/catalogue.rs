@@ -18,6 +18,9 @@ pub struct Product {
     pub price: i64,
 }
 
+/// The first SKU of a made-up product: above all that the project keeps.
+pub const FIRST_GENERATED: i64 = 4_000_000_001;
+
 /// All products, ascending by SKU.
 #[derive(Debug)]
 pub struct Catalogue {
@@ -39,6 +42,21 @@ impl Catalogue {
                 .map(|row| (row.sku, product(row)))
                 .collect(),
         }
+    }
+
+    /// The same with `count` made-up products more, whose SKUs go up from [`FIRST_GENERATED`].
+    #[must_use]
+    pub fn with_generated(mut self, count: u32) -> Self {
+        let products = (FIRST_GENERATED..).zip(1..=count).map(|(sku, number)| {
+            let product = Product {
+                sku,
+                name: format!("Generated product {number}"),
+                price: i64::from(number % 1_000) + 1,
+            };
+            (sku, product)
+        });
+        self.by_sku.extend(products);
+        self
     }
 
     /// Finds one product.

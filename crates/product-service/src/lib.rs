@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::{
-    catalogue::{Catalogue, Product},
+    catalogue::{Catalogue, FIRST_GENERATED, Product},
     faults::Faults,
 };
 
@@ -40,6 +40,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The key that callers send in `X-API-KEY`.
     pub key: Secret,
+    /// Made-up products beside those of the catalogue, for loads that need many; none by default.
+    #[schemars(range(max = 100_000))]
+    pub generated: u32,
     /// Wrong answers on purpose; none by default.
     pub faults: Faults,
 }
@@ -50,6 +53,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)),
             // The key that the contract names; it guards nothing.
             key: Secret::new("testToken".to_owned()),
+            generated: 0,
             faults: Faults::default(),
         }
     }
@@ -81,7 +85,8 @@ impl Service {
             faults::warn(&config.faults);
             faults::Injector::new(config.faults, tasks.token())
         });
-        let routes = api::routes(Catalogue::seeded(), config.key, injector)
+        let catalogue = Catalogue::seeded().with_generated(config.generated);
+        let routes = api::routes(catalogue, config.key, injector)
             .merge(health.routes())
             .merge(telemetry::routes());
         listen::serve("product-service", listener, routes, tasks);

@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use chassis::crash::{self, Point};
 use futures::StreamExt;
 use schema::code::ErrorCode;
 use tokio::{
@@ -143,6 +144,9 @@ async fn run(
             Err(end) => return end,
         };
         let bytes = encoding.next(Some(&frame.cursor), &frame.body);
+        if crash::take(Point::C12) {
+            die_midway(body, &bytes).await;
+        }
         tokio::select! {
             sent = tokio::time::timeout(slow, body.send(bytes)) => match sent {
                 Ok(Ok(())) => taken = frame.cursor,
@@ -156,6 +160,14 @@ async fn run(
         }
         heartbeats.reset();
     }
+}
+
+/// Lets half a frame reach the client, and ends the process.
+async fn die_midway(body: &mpsc::Sender<Bytes>, frame: &Bytes) {
+    // Nobody takes it when the client has left; the process ends either way.
+    drop(body.send(frame.slice(..frame.len() / 2)).await);
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    crash::end();
 }
 
 /// Waits for the next frame, with a heartbeat whenever that takes long.

@@ -5,7 +5,12 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use chassis::{clock::Clock, telemetry::trace};
+use chassis::{
+    clock::Clock,
+    crash::{self, Point},
+    mutant::{self, Mutant},
+    telemetry::trace,
+};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use order_stream::{OrderStream, Stopped};
@@ -140,6 +145,7 @@ impl Hub {
         let field = Field::of(&call)?;
         let scope = field.scope(&principal)?;
         let resume = hints.place(call.arguments.get("after").and_then(Value::as_str))?;
+        let resume = resume.filter(|_| !mutant::is_on(Mutant::ResumeFromNow));
         let permit = self.gate.enter(Caller::of(Some(&principal)))?;
 
         // The end is taken before the order is read: see the invariant above.
@@ -171,7 +177,8 @@ impl Hub {
             closing: Closing {
                 drain: self.drain.clone(),
                 clock: self.clock.clone(),
-                expires_at: Some(principal.expires_at),
+                expires_at: Some(principal.expires_at)
+                    .filter(|_| !mutant::is_on(Mutant::TokenExpiryIgnored)),
             },
             ctx,
             _permit: permit,
@@ -242,6 +249,9 @@ impl Subscription {
         let taken = taken.map_err(|Stopped| ErrorCode::ServerDraining)?;
         let mut pending = Vec::with_capacity(taken.items.len());
         for item in taken.items {
+            if matches!(item, Item::Event(..)) {
+                crash::at(Point::C11);
+            }
             match item {
                 Item::Event(event, _) if self.seen.is_some_and(|seen| seen.covers(&event)) => {}
                 Item::Event(event, cursor) => {

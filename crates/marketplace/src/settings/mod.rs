@@ -77,6 +77,10 @@ pub struct Up {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub ready_timeout: std::time::Duration,
+    /// The longest pause before what died is started again; the first is 100 ms, and it doubles.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub restart_pause_max: std::time::Duration,
 }
 
 /// Which broker `up` starts.
@@ -146,6 +150,7 @@ impl Default for Up {
             postgres_port: 5433,
             kafka_port: 9092,
             ready_timeout,
+            restart_pause_max: std::time::Duration::from_secs(5),
         }
     }
 }

@@ -61,8 +61,9 @@ impl Fleet {
                 pid_file: run.join(format!("{name}.pid")),
             };
             let child = member.start()?;
-            host.tasks
-                .spawn(name, keep_running(member, child, host.tasks.token()));
+            let backoff = Backoff::up_to(host.settings.up.restart_pause_max);
+            let running = keep_running(member, child, host.tasks.token(), backoff);
+            host.tasks.spawn(name, running);
         }
         Ok(Self { run })
     }
@@ -98,8 +99,12 @@ impl Member {
     }
 }
 
-async fn keep_running(member: Member, mut child: Supervised, stopping: CancellationToken) {
-    let mut backoff = Backoff::default();
+async fn keep_running(
+    member: Member,
+    mut child: Supervised,
+    stopping: CancellationToken,
+    mut backoff: Backoff,
+) {
     loop {
         let status = tokio::select! {
             status = child.wait() => status,

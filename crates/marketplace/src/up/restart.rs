@@ -58,13 +58,15 @@ pub(crate) async fn keep_running<S: Restart>(
     mut store: S,
     stopping: CancellationToken,
     limit: Duration,
+    backoff: Backoff,
 ) {
-    stopping.run_until_cancelled(watch(&mut store)).await;
+    stopping
+        .run_until_cancelled(watch(&mut store, backoff))
+        .await;
     store.stop(limit).await;
 }
 
-async fn watch<S: Restart>(store: &mut S) {
-    let mut backoff = Backoff::default();
+async fn watch<S: Restart>(store: &mut S, mut backoff: Backoff) {
     loop {
         let status = store.wait().await;
         tracing::error!(store = S::NAME, %status, "ended by itself, starting it again");
@@ -81,14 +83,24 @@ fn tell(store: &str, restarted: &Result<(), Error>) {
     }
 }
 
-/// The pause before a restart: doubles from 100 ms to 5 s, and starts over after 20 quiet seconds.
-#[derive(Debug, Default)]
+/// The pause before a restart: doubles from 100 ms to the longest, and starts over after 20 quiet seconds.
+#[derive(Debug)]
 pub(crate) struct Backoff {
+    longest: Duration,
     failures: u32,
     last: Option<Instant>,
 }
 
 impl Backoff {
+    /// No pause yet.
+    pub(crate) const fn up_to(longest: Duration) -> Self {
+        Self {
+            longest,
+            failures: 0,
+            last: None,
+        }
+    }
+
     /// The next pause, for an end at `now`.
     pub(crate) fn next(&mut self, now: Instant) -> Duration {
         if self
@@ -100,7 +112,7 @@ impl Backoff {
         self.last = Some(now);
         let pause = Duration::from_millis(100) * 2_u32.pow(self.failures.min(6));
         self.failures = self.failures.saturating_add(1);
-        pause.min(Duration::from_secs(5))
+        pause.min(self.longest)
     }
 }
 
@@ -109,8 +121,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pause_grows_to_five_seconds_and_starts_over_after_a_quiet_time() {
-        let (mut backoff, now) = (Backoff::default(), Instant::now());
+    fn the_pause_grows_to_its_longest_and_starts_over_after_a_quiet_time() {
+        let mut backoff = Backoff::up_to(Duration::from_secs(5));
+        let now = Instant::now();
         let pauses: Vec<_> = (0..8).map(|_| backoff.next(now).as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
         let later = now + Duration::from_secs(21);

@@ -14,7 +14,7 @@ use dev_services::state::StateDir;
 use dev_services::{Error, Progress, environment};
 
 use super::mock::Mock;
-use super::restart::keep_running;
+use super::restart::{Backoff, keep_running};
 use crate::settings::{Broker, Settings, is_default};
 use crate::signals::StopSignals;
 
@@ -71,12 +71,20 @@ impl Stores {
         let kafka = start_kafka(settings, state, progress);
         let ((postgres, cluster), (kafka, brokers)) = tokio::try_join!(postgres, kafka)?;
         if let Some(cluster) = cluster {
-            tasks.spawn("postgres", keep_running(cluster, tasks.token(), STOP_LIMIT));
+            let backoff = Backoff::up_to(settings.up.restart_pause_max);
+            tasks.spawn(
+                "postgres",
+                keep_running(cluster, tasks.token(), STOP_LIMIT, backoff),
+            );
         }
         let mock = match brokers {
             Brokers::External => None,
             Brokers::Process(broker) => {
-                tasks.spawn("kafka", keep_running(*broker, tasks.token(), STOP_LIMIT));
+                let backoff = Backoff::up_to(settings.up.restart_pause_max);
+                tasks.spawn(
+                    "kafka",
+                    keep_running(*broker, tasks.token(), STOP_LIMIT, backoff),
+                );
                 None
             }
             Brokers::Mock(mock) => Some(mock),

@@ -66,6 +66,34 @@ pub async fn run(settings: &Settings, settle: Duration) -> anyhow::Result<Vec<Fi
     Ok(findings)
 }
 
+/// Looks at what holds at any moment, in the middle of work as well: the promises about orders and stock.
+#[derive(Debug)]
+pub struct Ledger(Stores);
+
+impl Ledger {
+    /// Opens the databases of a marketplace.
+    ///
+    /// # Errors
+    /// When no server is named and none of `up` runs here.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        Stores::open(settings).await.map(Self)
+    }
+
+    /// Each promise, from one statement and so from one moment.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn look(&self) -> anyhow::Result<Vec<Finding>> {
+        ledger::look(&self.0).await
+    }
+
+    /// The order service's database.
+    #[must_use]
+    pub const fn database(&self) -> &chassis::postgres::DatabaseConnection {
+        &self.0.loms
+    }
+}
+
 /// The findings as a person reads them.
 #[must_use]
 pub fn describe(findings: &[Finding]) -> String {

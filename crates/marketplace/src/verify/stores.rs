@@ -9,6 +9,7 @@ use crate::settings::Settings;
 use crate::up;
 
 /// Open databases and the broker's address.
+#[derive(Debug)]
 pub(super) struct Stores {
     pub(super) loms: DatabaseConnection,
     pub(super) notifier: DatabaseConnection,

@@ -5,7 +5,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use chassis::{clock::Clock, kafka};
+use chassis::{
+    clock::Clock,
+    crash::{self, Point},
+    kafka,
+    mutant::{self, Mutant},
+};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode::UnknownTopicOrPartition};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -36,6 +41,8 @@ pub(crate) struct Leader {
     /// `None` until checked against the topic, and again after the broker was away.
     epoch: Option<Uuid>,
     failures: u32,
+    /// The highest id that was ever read: of no use but to a mutant, for "unsent" is what counts.
+    last_seen: i64,
 }
 
 impl Leader {
@@ -57,6 +64,7 @@ impl Leader {
             config,
             epoch: None,
             failures: 0,
+            last_seen: 0,
         })
     }
 
@@ -93,7 +101,11 @@ impl Leader {
         } else {
             PROBE
         };
-        let (mut after, mut blocked) = (0, HashSet::new());
+        let first = match mutant::is_on(Mutant::RelayCursorOnSerialId) {
+            false => 0,
+            true => self.last_seen,
+        };
+        let (mut after, mut blocked) = (first, HashSet::new());
         loop {
             let shards = i64::from(self.shard.of);
             let shard = i64::from(self.shard.number);
@@ -101,6 +113,10 @@ impl Leader {
                 store::list_unsent(&mut self.connection, shards, shard, after, limit).await?;
             if !page.rows.is_empty() {
                 after = page.last;
+                crash::at(Point::C6);
+                if mutant::is_on(Mutant::MarkSentBeforeAck) {
+                    self.mark_early(&page.rows).await?;
+                }
                 let publisher = &self.publisher;
                 let sent = publish::send_page(page.rows, &mut blocked, |event| {
                     publisher.send(event, epoch)
@@ -111,6 +127,7 @@ impl Leader {
                     return Ok(Pass::Held);
                 }
             }
+            self.last_seen = after;
             if !page.full {
                 return Ok(if blocked.is_empty() {
                     Pass::Clear
@@ -146,8 +163,20 @@ impl Leader {
         if sent.acked.is_empty() {
             return Ok(());
         }
-        // Crash point R1: acknowledged, not yet marked. The rows are sent again after it.
+        // Died here, the rows are sent again: readers drop repeats.
+        crash::at(Point::C7);
         Ok(store::mark_sent(&mut self.connection, &sent.acked, self.clock.now()).await?)
+    }
+
+    /// The bug of [`Mutant::MarkSentBeforeAck`].
+    async fn mark_early(&mut self, rows: &[store::Unsent]) -> Result<(), Broken> {
+        let acked = rows.iter().map(|row| publish::Acked {
+            id: row.id,
+            partition: 0,
+            offset: -1,
+        });
+        let acked: Vec<_> = acked.collect();
+        Ok(store::mark_sent(&mut self.connection, &acked, self.clock.now()).await?)
     }
 
     /// Counts failures and replaces a producer that gave up.

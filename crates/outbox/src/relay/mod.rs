@@ -27,6 +27,7 @@ use chassis::{
     clock::Clock,
     health::{Component, Health},
     kafka,
+    mutant::{self, Mutant},
     tasks::Tasks,
 };
 use rdkafka::error::KafkaError;
@@ -168,6 +169,9 @@ impl Relay {
                 health: health.component("outbox-relay"),
                 token: tasks.token(),
             };
+            if mutant::is_on(Mutant::TwoRelaysWithoutShards) {
+                tasks.spawn("outbox relay", relay.clone().run());
+            }
             tasks.spawn("outbox relay", relay.run());
         }
         tasks.spawn(
@@ -205,6 +209,7 @@ async fn forward_wakes(pool: &PgPool, handle: &RelayHandle) -> Result<(), sqlx::
 }
 
 /// The relay of one shard in this process.
+#[derive(Clone)]
 struct ShardRelay {
     shard: Shard,
     pool: PgPool,
@@ -259,6 +264,9 @@ impl ShardRelay {
     async fn win_lock(&self, connection: &mut PgConnection) -> Result<bool, Broken> {
         let number = i32::try_from(self.shard.number).unwrap_or(i32::MAX);
         while !store::try_lock(connection, number).await? {
+            if mutant::is_on(Mutant::TwoRelaysWithoutShards) {
+                break;
+            }
             tokio::select! {
                 () = self.token.cancelled() => return Ok(false),
                 () = self.woken() => store::notify(connection, CHANNEL).await?,

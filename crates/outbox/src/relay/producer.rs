@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use chassis::{kafka, telemetry::trace};
+use chassis::{
+    crash::{self, Point},
+    kafka,
+    mutant::{self, Mutant},
+    telemetry::trace,
+};
 use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
@@ -56,12 +61,21 @@ impl Publisher {
     ) -> Result<(i32, i64), Fault> {
         event.traceparent = trace::traceparent(span).or(event.traceparent);
         let (key, value) = (event.key(), event.value());
-        let record = FutureRecord::to(&self.topic)
-            .key(&key)
-            .payload(&value)
-            .headers(headers(&event, epoch));
+        let headers = headers(&event, epoch);
+        let record = || {
+            FutureRecord::to(&self.topic)
+                .key(&key)
+                .payload(&value)
+                .headers(headers.clone())
+        };
         // No wait for room in the queue: a page is far smaller than the queue.
-        match self.producer.send(record, Duration::ZERO).await {
+        let mut sent = self.producer.send(record(), Duration::ZERO).await;
+        if mutant::is_on(Mutant::ProducerWithoutIdempotence) {
+            sent = self.producer.send(record(), Duration::ZERO).await;
+        }
+        match sent {
+            // The broker that is killed here has the event, and we do not know.
+            Ok(_) if crash::hold(Point::C8).await => Err(Fault::Broker),
             Ok(delivery) => Ok((delivery.partition, delivery.offset)),
             Err((error, _)) => {
                 tracing::debug!(order.id = %event.order_id, version = event.version, %error,

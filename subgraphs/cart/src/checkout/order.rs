@@ -1,7 +1,10 @@
 //! The walk of a checkout: freeze, ask, settle.
 
 use ::schema::id::{OrderId, UserId};
-use chassis::fault::Coded;
+use chassis::{
+    crash::{self, Point},
+    fault::Coded,
+};
 use idempotency::Answered;
 use tokio::time::Instant;
 
@@ -90,12 +93,15 @@ impl Checkouts {
         checkout: &Checkout,
         traceparent: Option<&str>,
     ) -> Result<Answer, Error> {
+        crash::at(Point::C1);
         let created = self
             .loms
             .create_order(owner, &checkout.lines, checkout.id, traceparent)
             .await?;
-        // Crash point: the order is made, the cart still has its lines. The attempt is open, so a retry asks with the
+        // The order is made, the cart still has its lines. The attempt is open, so a retry after a crash asks with the
         // same id and lines, gets the same order, and settles.
+        crash::at(Point::C5);
+        crash::hold(Point::C14).await;
         let answer = created.map_or(Answer::OutOfStock, Answer::Ordered);
         Ok(self.repository.settle(owner, checkout.id, answer).await?)
     }

@@ -10,8 +10,8 @@ use ::schema::{
     event::{OrderEvent, OrderStatus},
     id::{OrderId, Sku, UserId},
 };
+use chassis::{crash, mutant};
 use chrono::{DateTime, Utc};
-use idempotency::{Answered, Begun};
 use loms_domain::{
     lines::{Lines, Needs},
     order::{self, StockEffect, Transition},
@@ -22,22 +22,10 @@ use uuid::Uuid;
 
 use super::{
     Error, Order, Outcome, Refusal,
-    answer::Kept,
     request::{Request, Work},
     store,
 };
 use crate::{metrics::Tally, stock};
-
-/// What became of a change.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    /// It was decided, now or by an earlier call with the same key.
-    Answered(Answered<Outcome>),
-    /// Its key came before with another input.
-    Reused,
-    /// An earlier change of this transaction has the same key: ask again after the commit.
-    Later,
-}
 
 /// When the changes happen, and until when an order may stay unpaid.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +34,17 @@ pub(super) struct Moment {
     pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
-/// Decides and writes `requests`; one verdict each, in their order, and what to count once they are committed.
+/// What a transaction has decided and written; its events are not appended yet.
+pub(super) struct Written {
+    /// One outcome a request, in their order.
+    pub(super) outcomes: Vec<Outcome>,
+    /// By version within each order.
+    pub(super) events: Vec<OrderEvent>,
+    /// What to count once all this is committed.
+    pub(super) tally: Tally,
+}
+
+/// Locks what `requests` are about, decides them in their order and writes the rows of orders and stock.
 ///
 /// # Errors
 /// Faults; nothing is decided then, and the caller rolls `tx` back.
@@ -54,46 +52,9 @@ pub(super) async fn run(
     tx: &DatabaseTransaction,
     requests: &[&Request],
     moment: Moment,
-) -> Result<(Vec<Verdict>, Tally), Error> {
-    let calls: Vec<_> = requests.iter().map(|it| it.call.as_ref()).collect();
-    let begun = idempotency::begin_each::<Kept>(tx, &calls, moment.now).await?;
-    let fresh = requests.iter().zip(&begun);
-    let fresh = fresh.filter(|(_, begun)| matches!(begun, Begun::Run));
-    let fresh: Vec<&Request> = fresh.map(|(request, _)| *request).collect();
-    let (outcomes, tally) = Batch::lock(tx, &fresh)
-        .await?
-        .decide(&fresh)?
-        .write(tx, moment)
-        .await?;
-
-    let answers: Vec<Kept> = outcomes
-        .iter()
-        .map(|outcome| Kept::from(*outcome))
-        .collect();
-    let keyed = fresh.iter().zip(&answers);
-    let keyed: Vec<_> = keyed
-        .filter_map(|(request, answer)| Some((request.call.as_ref()?, answer)))
-        .collect();
-    idempotency::keep_each(tx, &keyed).await?;
-
-    let mut outcomes = outcomes.into_iter();
-    let verdicts = begun.into_iter().map(|begun| {
-        Ok(match begun {
-            Begun::Run => Verdict::Answered(Answered {
-                answer: outcomes
-                    .next()
-                    .expect("each change that runs has its outcome"),
-                replayed: false,
-            }),
-            Begun::Replay(kept) => Verdict::Answered(Answered {
-                answer: kept.try_into()?,
-                replayed: true,
-            }),
-            Begun::Reused => Verdict::Reused,
-            Begun::Later => Verdict::Later,
-        })
-    });
-    Ok((verdicts.collect::<Result<_, Error>>()?, tally))
+) -> Result<Written, Error> {
+    let batch = Batch::lock(tx, requests).await?;
+    batch.decide(requests)?.write(tx, moment).await
 }
 
 /// The locked rows.
@@ -164,8 +125,12 @@ impl Batch {
                 skus.extend(lines.as_sent().iter().map(|line| line.sku));
             }
         }
-        // Crash point C2 sits behind it: everything is locked, nothing is written.
         let rows = stock::store::lock(tx, skus).await?;
+        for request in requests {
+            if let Some(point) = crash_point(request, &orders) {
+                crash::at(point);
+            }
+        }
         Ok(Self {
             orders,
             needs,
@@ -220,7 +185,10 @@ impl Batch {
 
 impl<'a> Decided<'a> {
     fn create(&mut self, user: UserId, lines: &'a Lines, traceparent: Option<&'a str>) {
-        let needs = lines.needs();
+        let needs = match mutant::is_on(mutant::Mutant::DuplicateLinesNotSummed) {
+            false => lines.needs(),
+            true => last_of_each(lines),
+        };
         let reservation = self.rows.reserve(&needs);
         let transition = match &reservation {
             Ok(()) => order::reserved(),
@@ -250,6 +218,9 @@ impl<'a> Decided<'a> {
         traceparent: Option<&'a str>,
     ) -> Result<Order, Error> {
         self.rows.settle(stock, needs)?;
+        if mutant::is_on(mutant::Mutant::CancelReleasesTwice) && stock == StockEffect::Release {
+            self.rows.settle(stock, needs)?;
+        }
         self.tally.changed(status, stock, needs);
         let order = Order {
             status,
@@ -261,11 +232,7 @@ impl<'a> Decided<'a> {
         Ok(order)
     }
 
-    async fn write(
-        self,
-        tx: &DatabaseTransaction,
-        moment: Moment,
-    ) -> Result<(Vec<Outcome>, Tally), Error> {
+    async fn write(self, tx: &DatabaseTransaction, moment: Moment) -> Result<Written, Error> {
         let created = store::insert_each(tx, &self.created, moment).await?;
         stock::store::write(tx, &self.rows.changed()).await?;
         let changed: Vec<Order> = self.changed.into_values().collect();
@@ -282,7 +249,6 @@ impl<'a> Decided<'a> {
         }
         let later = self.events.iter();
         events.extend(later.map(|it| event(&it.order, moment.now, it.traceparent)));
-        outbox::append(tx, &events).await?;
         let outcomes = self.outcomes.into_iter().map(|pending| match pending {
             Pending::Known(outcome) => outcome,
             Pending::Created(place) => Outcome {
@@ -290,7 +256,33 @@ impl<'a> Decided<'a> {
                 refusal: self.created[place].refusal,
             },
         });
-        Ok((outcomes.collect(), self.tally))
+        Ok(Written {
+            outcomes: outcomes.collect(),
+            events,
+            tally: self.tally,
+        })
+    }
+}
+
+/// The bug of [`mutant::Mutant::DuplicateLinesNotSummed`].
+fn last_of_each(lines: &Lines) -> Needs {
+    let units = lines.as_sent().iter();
+    let units = units.map(|line| (line.sku, i64::from(line.quantity.get())));
+    units.collect::<HashMap<Sku, i64>>().into_iter().collect()
+}
+
+/// Where the process dies when that is asked for: each change has its place behind its locks.
+fn crash_point(request: &Request, orders: &HashMap<OrderId, Order>) -> Option<crash::Point> {
+    let Work::Change { id, rule } = &request.work else {
+        return Some(crash::Point::C2);
+    };
+    match rule(orders.get(id)?.status) {
+        Ok(Transition::To {
+            status: OrderStatus::Paid,
+            ..
+        }) => Some(crash::Point::C13Pay),
+        Ok(Transition::To { .. }) => Some(crash::Point::C13Cancel),
+        Ok(Transition::Unchanged) | Err(_) => None,
     }
 }
 
@@ -315,7 +307,7 @@ pub(super) struct Expired {
     pub(super) stock: StockEffect,
 }
 
-/// Writes the end of locked orders: stock, status and events, with one statement each.
+/// Writes the end of locked orders: stock and status, with one statement each.
 ///
 /// # Errors
 /// Faults. [`LedgerBroken`](loms_domain::stock::LedgerBroken) when a row holds less than an order reserved.
@@ -323,7 +315,7 @@ pub(super) async fn expire(
     tx: &DatabaseTransaction,
     due: &[Expired],
     now: DateTime<Utc>,
-) -> Result<Tally, Error> {
+) -> Result<Written, Error> {
     let ids: Vec<OrderId> = due.iter().map(|it| it.order.id).collect();
     let needs = store::load_needs(tx, &ids).await?;
     let skus: BTreeSet<Sku> = needs.values().flat_map(Needs::skus).collect();
@@ -346,6 +338,5 @@ pub(super) async fn expire(
         now,
         expires_at: None,
     };
-    let (_, tally) = decided.write(tx, moment).await?;
-    Ok(tally)
+    decided.write(tx, moment).await
 }

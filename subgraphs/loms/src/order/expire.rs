@@ -4,7 +4,12 @@
 
 use std::time::Duration;
 
-use chassis::tasks::Tasks;
+use ::schema::event::OrderStatus;
+use chassis::{
+    crash,
+    mutant::{self, Mutant},
+    tasks::Tasks,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use loms_domain::order::{self, Transition};
 use sea_orm::TransactionTrait as _;
@@ -45,9 +50,13 @@ impl Orders {
         let tx = self.writer.db.begin().await?;
         let due = store::lock_due(&tx, now, limit).await?;
         let due: Vec<Expired> = due.into_iter().filter_map(expired).collect();
-        let tally = batch::expire(&tx, &due, now).await?;
+        if !due.is_empty() {
+            crash::at(crash::Point::C13Expire);
+        }
+        let written = batch::expire(&tx, &due, now).await?;
+        outbox::append(&tx, &written.events).await?;
         tx.commit().await?;
-        Ok((due.len(), tally))
+        Ok((due.len(), written.tally))
     }
 
     /// Starts the sweeper; it ends at the tasks' token. Also removes idempotency keys that are over their time.
@@ -107,6 +116,11 @@ fn expired(order: Order) -> Option<Expired> {
             order,
             status,
             stock,
+        }),
+        // The status that the order had before it was locked, with which it was chosen.
+        Transition::Unchanged if mutant::is_on(Mutant::ExpiryIgnoresPayment) => expired(Order {
+            status: OrderStatus::AwaitingPayment,
+            ..order
         }),
         Transition::Unchanged => None,
     }

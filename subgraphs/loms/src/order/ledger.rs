@@ -18,7 +18,11 @@ use tokio::sync::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::{Error, Outcome, batch::Verdict, request::Request, writer::Writer};
+use super::{
+    Error, Outcome,
+    request::Request,
+    writer::{Verdict, Writer},
+};
 use crate::metrics;
 
 /// The most requests of one transaction.

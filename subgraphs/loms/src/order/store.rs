@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use ::schema::id::{OrderId, Sku, UserId};
+use chassis::mutant::{self, Mutant};
 use chrono::{DateTime, Utc};
 use loms_domain::lines::{Line, Needs};
 use sea_orm::{
@@ -150,6 +151,18 @@ pub(super) async fn lock_due(
                             order by expires_at limit $2)
                  and status = 'awaiting payment'
                order by id for update skip locked";
+    // Chosen without a lock, and not looked at again once it is locked.
+    let blind = "with due as materialized (select id from orders
+                              where status = 'awaiting payment' and expires_at <= $1
+                              order by expires_at limit $2),
+                      slow as materialized (select pg_sleep(0.05) from due limit 1)
+                 select orders.id, user_id, status, version, created_at, expires_at
+                 from orders join due using (id) left join slow on true
+                 order by orders.id for update of orders";
+    let sql = match mutant::is_on(Mutant::ExpiryIgnoresPayment) {
+        false => sql,
+        true => blind,
+    };
     let rows = tx
         .query_all_raw(statement(sql, [now.into(), i64::from(limit).into()]))
         .await?;

@@ -2,18 +2,35 @@
 
 use std::time::Duration;
 
-use chassis::clock::Clock;
+use ::schema::event::OrderEvent;
+use chassis::{
+    clock::Clock,
+    crash::{self, Point},
+    mutant::{self, Mutant},
+};
 use chrono::{DateTime, TimeDelta, Utc};
-use idempotency::Answered;
+use idempotency::{Answered, Begun};
 use outbox::RelayHandle;
-use sea_orm::{DatabaseConnection, TransactionTrait as _};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait as _};
 
 use super::{
     Error, Outcome,
-    batch::{self, Moment, Verdict},
+    answer::Kept,
+    batch::{self, Moment, Written},
     request::Request,
 };
-use crate::retry;
+use crate::{metrics::Tally, retry};
+
+/// What became of a change.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It was decided, now or by an earlier call with the same key.
+    Answered(Answered<Outcome>),
+    /// Its key came before with another input.
+    Reused,
+    /// An earlier change of this transaction has the same key: ask again after the commit.
+    Later,
+}
 
 /// What a transaction over orders needs. Clones share the pool.
 #[derive(Debug, Clone)]
@@ -54,20 +71,47 @@ impl Writer {
         }
     }
 
-    async fn try_commit(
-        &self,
-        requests: &[&Request],
-    ) -> Result<(Vec<Verdict>, crate::metrics::Tally), Error> {
+    async fn try_commit(&self, requests: &[&Request]) -> Result<(Vec<Verdict>, Tally), Error> {
         let now = self.clock.now();
         let moment = Moment {
             now,
             expires_at: self.expiry(now),
         };
         let tx = self.db.begin().await?;
-        let decided = batch::run(&tx, requests, moment).await?;
-        // Crash point C3 is before it: all is written, nothing is committed. C4 is behind it: nobody knows yet.
+        let keys = self.apart(Mutant::KeyInItsOwnTransaction).await?;
+        let begun = begin(keys.as_ref().unwrap_or(&tx), requests, moment).await?;
+        let fresh = requests.iter().zip(&begun);
+        let fresh = fresh.filter(|(_, begun)| matches!(begun, Begun::Run));
+        let fresh: Vec<&Request> = fresh.map(|(request, _)| *request).collect();
+        let written = batch::run(&tx, &fresh, moment).await?;
+        keep(keys.as_ref().unwrap_or(&tx), &fresh, &written).await?;
+        if let Some(keys) = keys {
+            keys.commit().await?;
+        }
+        self.append(&tx, &written.events).await?;
+        crash::at(Point::C3);
         tx.commit().await?;
-        Ok(decided)
+        crash::at(Point::C4);
+        Ok((verdicts(begun, written.outcomes)?, written.tally))
+    }
+
+    /// Appends to the outbox in the transaction of the change.
+    async fn append(&self, tx: &DatabaseTransaction, events: &[OrderEvent]) -> Result<(), Error> {
+        let Some(early) = self.apart(Mutant::PublishBeforeCommit).await? else {
+            return Ok(outbox::append(tx, events).await?);
+        };
+        outbox::append(&early, events).await?;
+        early.commit().await?;
+        self.announce();
+        Ok(())
+    }
+
+    /// A transaction beside the change's own, for a mutant; `None` in everything that users run.
+    async fn apart(&self, mutant: Mutant) -> Result<Option<DatabaseTransaction>, DbErr> {
+        match mutant::is_on(mutant) {
+            true => self.db.begin().await.map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Says that events were committed.
@@ -81,4 +125,46 @@ impl Writer {
         let ttl = TimeDelta::from_std(self.order_ttl).ok();
         now.checked_add_signed(ttl.filter(|ttl| !ttl.is_zero())?)
     }
+}
+
+/// Claims the keys, before any other lock.
+async fn begin(
+    tx: &DatabaseTransaction,
+    requests: &[&Request],
+    moment: Moment,
+) -> Result<Vec<Begun<Kept>>, Error> {
+    let calls: Vec<_> = requests.iter().map(|it| it.call.as_ref()).collect();
+    Ok(idempotency::begin_each(tx, &calls, moment.now).await?)
+}
+
+/// Keeps the answers beside their keys.
+async fn keep(
+    tx: &DatabaseTransaction,
+    fresh: &[&Request],
+    written: &Written,
+) -> Result<(), Error> {
+    let answers = written.outcomes.iter().map(|outcome| Kept::from(*outcome));
+    let answers: Vec<Kept> = answers.collect();
+    let keyed = fresh.iter().zip(&answers);
+    let keyed = keyed.filter_map(|(request, answer)| Some((request.call.as_ref()?, answer)));
+    Ok(idempotency::keep_each(tx, &keyed.collect::<Vec<_>>()).await?)
+}
+
+/// One verdict a request: `outcomes` are those of the requests that ran.
+fn verdicts(begun: Vec<Begun<Kept>>, outcomes: Vec<Outcome>) -> Result<Vec<Verdict>, Error> {
+    let mut outcomes = outcomes.into_iter();
+    let verdicts = begun.into_iter().map(|begun| {
+        let (answer, replayed) = match begun {
+            Begun::Run => {
+                let outcome = outcomes.next();
+                let outcome = outcome.expect("each change that runs has its outcome");
+                (outcome, false)
+            }
+            Begun::Replay(kept) => (kept.try_into()?, true),
+            Begun::Reused => return Ok(Verdict::Reused),
+            Begun::Later => return Ok(Verdict::Later),
+        };
+        Ok(Verdict::Answered(Answered { answer, replayed }))
+    });
+    verdicts.collect()
 }

@@ -1,6 +1,7 @@
 //! The SQL of the ledger: lock, write, find.
 
 use ::schema::id::Sku;
+use chassis::mutant::{self, Mutant};
 use loms_domain::stock::{StockRow, StockRows};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend,
@@ -45,6 +46,16 @@ pub(crate) async fn lock(
     // `order by` and `for update` in one statement lock the rows one by one in that order, so two transactions
     // over the same goods wait for each other and never deadlock.
     let sql = "select sku, total, reserved from stocks where sku = any($1) order by sku for update";
+    let sql = match () {
+        () if mutant::is_on(Mutant::CheckThenWrite) => {
+            "select sku, total, reserved from stocks, pg_sleep(0.002) where sku = any($1)"
+        }
+        () if mutant::is_on(Mutant::UnsortedLocks) => {
+            "select sku, total, reserved from stocks where sku = any($1)
+             order by md5(sku::text || pg_backend_pid()) for update"
+        }
+        () => sql,
+    };
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [skus.into()]);
     let rows = tx.query_all_raw(statement).await?;
     rows.iter()
