@@ -145,12 +145,7 @@ impl Service {
             telemetry::admin_routes(health),
             tasks,
         );
-        let lead = drain.lead(
-            tasks.clone(),
-            health.clone(),
-            config.http.drain_delay,
-            config.http.drain_timeout,
-        );
+        let lead = drain.lead(tasks.clone(), health.clone(), config.http.drain_timeout);
         let _drain = tasks.spawn("router drain", lead);
         let (address, admin_address) = service_addresses;
         tracing::info!(%address, %admin_address, "router listens");

@@ -63,10 +63,6 @@ pub struct Http {
     pub connections_max: usize,
     /// Pages of these origins may call; `*` allows all. The playground's own origin needs no entry.
     pub allowed_origins: Vec<String>,
-    /// How long readiness is off before the streams are closed, so that a balancer can see it.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "chassis::config::duration::MayBeZero")]
-    pub drain_delay: Duration,
     /// How long requests in flight and streams may take to end at shutdown.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -161,7 +157,6 @@ impl Default for Http {
             request_timeout: Duration::from_secs(30),
             connections_max: 20_000,
             allowed_origins: Vec::new(),
-            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(3),
         }
     }

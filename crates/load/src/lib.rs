@@ -21,7 +21,7 @@ pub use self::{
     client::{Answer, Client, Error, Operation, Reply},
     ledger::Ledger,
     plan::{Arrivals, Kind, Mix, Plan},
-    report::{Memory, Operation, Report, Streams},
+    report::{Memory, Operation as OperationReport, Report, Streams},
     run::{Live, Load},
     subscriber::{Sight, Subscriber, Watched},
 };

@@ -40,12 +40,24 @@ pub struct Common {
     /// Port of the Postgres that `up` starts [default: 5433]
     #[arg(long, global = true, value_name = "PORT")]
     pub postgres_port: Option<u16>,
+    /// Whether changes of orders that come together share a transaction [default: on]
+    #[arg(long, global = true, value_enum, value_name = "SWITCH")]
+    pub group_commit: Option<Switch>,
     /// Sets one setting, as in --set router.listen=127.0.0.1:4400; may be repeated
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
     /// The flag `--broker` of `up`, which is a setting like these.
     #[arg(skip)]
     pub broker: Option<Broker>,
+}
+
+/// A setting that is on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Yes
+    On,
+    /// No
+    Off,
 }
 
 impl Cli {

@@ -53,6 +53,12 @@ impl Host {
         })
     }
 
+    /// Says "not ready" for as long as the settings want, while everything still works.
+    pub async fn say_draining(&self) {
+        self.health.drain();
+        tokio::time::sleep(self.settings.drain_notice).await;
+    }
+
     /// Takes the process out of rotation, signals every task and waits for them, at most `limit`.
     ///
     /// # Errors

@@ -41,11 +41,10 @@ impl Drain {
         self.listeners.clone()
     }
 
-    /// Waits for the shutdown and then leads it; `delay` is for a balancer to see that readiness is off.
-    pub async fn lead(self, tasks: Tasks, health: Health, delay: Duration, limit: Duration) {
+    /// Waits for the shutdown and then leads it; streams and requests have `limit` to end.
+    pub async fn lead(self, tasks: Tasks, health: Health, limit: Duration) {
         tasks.token().cancelled().await;
         health.drain();
-        tokio::time::sleep(delay).await;
         self.streams.cancel();
         self.listeners.cancel();
         self.open.close();

@@ -24,6 +24,7 @@ pub(crate) async fn run(settings: Settings, command: &Command) -> anyhow::Result
     if outcome.is_ok() {
         signals.next().await;
     }
+    host.say_draining().await;
     let stopped = host.stop(DRAIN_LIMIT).await;
     outcome?;
     Ok(stopped?)

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::{ports::Listener, profile::Refusal};
-use crate::cli::Common;
+use crate::cli::{Common, Switch};
 
 /// Every setting of every process.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,11 @@ pub struct Settings {
     pub profile: Profile,
     /// The folder for data, logs and keys.
     pub state_dir: PathBuf,
+    /// How long a process that was told to stop says "not ready" before it stops listening, so that whoever sends it
+    /// requests hears of it first; `up`, which has nobody in front of it, does not wait.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::MayBeZero")]
+    pub drain_notice: std::time::Duration,
     /// What `up` starts.
     pub up: Up,
     /// Keys of tokens.
@@ -126,6 +131,7 @@ impl Default for Settings {
         Self {
             profile: Profile::Demo,
             state_dir: PathBuf::from(".marketplace"),
+            drain_notice: std::time::Duration::from_millis(300),
             up: Up::default(),
             keys: Keys::default(),
             postgres: postgres::Config::default(),
@@ -286,6 +292,12 @@ fn flags(common: &Common) -> Result<Vec<Flag>, Refused> {
         "up.broker",
         broker.map(|broker| broker.get_name().to_owned()),
     );
+    let switch = common.group_commit.map(|it| it == Switch::On);
+    named(
+        "--group-commit",
+        "loms.group_commit",
+        switch.map(|is_on| is_on.to_string()),
+    );
     let port = |port: Option<u16>| port.map(|port| port.to_string());
     named("--kafka-port", "up.kafka_port", port(common.kafka_port));
     named(
@@ -299,6 +311,19 @@ fn flags(common: &Common) -> Result<Vec<Flag>, Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_switch_of_group_commit_is_the_setting() {
+        let grouped = |switch| {
+            let common = Common {
+                group_commit: switch,
+                ..Common::default()
+            };
+            Settings::load(&common).unwrap().loms.group_commit
+        };
+        assert!(grouped(None) && grouped(Some(Switch::On)));
+        assert!(!grouped(Some(Switch::Off)));
+    }
 
     fn refusal(set: &str) -> String {
         let common = Common {

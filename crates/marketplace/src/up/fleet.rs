@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::restart::Backoff;
 use super::stores::Stores;
-use crate::cli::Common;
+use crate::cli::{Common, Switch};
 use crate::services::Host;
 
 /// How long a child may take to drain before it is killed.
-const STOP_LIMIT: Duration = Duration::from_secs(4);
+const STOP_LIMIT: Duration = Duration::from_millis(4_300);
 
 /// The services, in the order in which they are started.
 const SERVICES: [&str; 6] = [
@@ -138,6 +138,10 @@ fn arguments(common: &Common, state: &StateDir) -> Vec<String> {
     }
     if let Some(offset) = common.port_offset {
         arguments.extend(["--port-offset".to_owned(), offset.to_string()]);
+    }
+    if let Some(switch) = common.group_commit {
+        let value = if switch == Switch::On { "on" } else { "off" };
+        arguments.extend(["--group-commit".to_owned(), value.to_owned()]);
     }
     for set in &common.set {
         arguments.extend(["--set".to_owned(), set.clone()]);

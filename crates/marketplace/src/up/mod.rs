@@ -30,7 +30,7 @@ use fleet::Fleet;
 use stores::Stores;
 
 /// How long services may take to finish what is in hand.
-const DRAIN_LIMIT: Duration = Duration::from_millis(4_500);
+const DRAIN_LIMIT: Duration = Duration::from_millis(4_800);
 
 /// Runs until a signal asks for the end.
 ///

@@ -12,10 +12,13 @@ mod topic;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use chassis::config::Secret;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use crate::settings::Settings;
+use crate::up;
 
 use stores::Stores;
 
@@ -66,7 +69,21 @@ pub async fn run(settings: &Settings, settle: Duration) -> anyhow::Result<Vec<Fi
     Ok(findings)
 }
 
-/// Looks at what holds at any moment, in the middle of work as well: the promises about orders and stock.
+/// The Postgres server of a marketplace: the settings' own, or the one that `up` started in their folder.
+///
+/// # Errors
+/// When no server is named and none of `up` runs here.
+pub fn address(settings: &Settings) -> anyhow::Result<Secret> {
+    if !settings.postgres.url.expose().is_empty() {
+        return Ok(settings.postgres.url.clone());
+    }
+    let found = up::service_file::read(&settings.state_dir);
+    let found =
+        found.context("postgres.url is not set, and no `marketplace up` has run in this folder")?;
+    Ok(found.into())
+}
+
+/// An open marketplace, for looking at it in the middle of work.
 #[derive(Debug)]
 pub struct Ledger(Stores);
 
@@ -79,12 +96,21 @@ impl Ledger {
         Stores::open(settings).await.map(Self)
     }
 
-    /// Each promise, from one statement and so from one moment.
+    /// The promises about orders and stock, which hold at any moment: each from one statement and so from one moment.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn look(&self) -> anyhow::Result<Vec<Finding>> {
         ledger::look(&self.0).await
+    }
+
+    /// When the broker took each message that repeats an earlier one, in milliseconds since 1970. Repeats are allowed
+    /// after a fault, and readers drop them.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn repeats(&self) -> anyhow::Result<Vec<i64>> {
+        topic::repeats(&self.0).await
     }
 
     /// The order service's database.

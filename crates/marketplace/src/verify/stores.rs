@@ -6,7 +6,6 @@ use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement};
 
 use super::{EXAMPLES, Finding};
 use crate::settings::Settings;
-use crate::up;
 
 /// Open databases and the broker's address.
 #[derive(Debug)]
@@ -27,12 +26,7 @@ impl Stores {
     /// When no server is named and none of `up` runs here.
     pub(super) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let mut settings = settings.clone();
-        if settings.postgres.url.expose().is_empty() {
-            let found = up::service_file::read(&settings.state_dir);
-            settings.postgres.url = found
-                .context("postgres.url is not set, and no `marketplace up` has run in this folder")?
-                .into();
-        }
+        settings.postgres.url = super::address(&settings)?;
         if settings.kafka.brokers.is_empty() {
             settings.kafka.brokers = format!("127.0.0.1:{}", settings.up.kafka_port);
         }

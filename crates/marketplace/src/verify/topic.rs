@@ -24,13 +24,16 @@ struct Topic {
     events: HashSet<Uuid>,
     /// The versions of each order as they first came.
     versions: HashMap<i64, Vec<u32>>,
+    /// When the broker took each message that repeats an earlier one, in milliseconds since 1970.
+    repeats: Vec<i64>,
     unreadable: Vec<String>,
 }
 
 /// # Errors
 /// When the broker or a database does not answer.
 pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
-    // The outbox first: what is sent meanwhile is then in the topic, and only there.
+    // What must be in the topic is read before it, and what the topic must be in after it: work may go on meanwhile.
+    let halves = halves(&stores.notifier).await?;
     let sent = events(
         &stores.loms,
         "select event_id from outbox where sent_at is not null",
@@ -38,13 +41,19 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
     .await?;
     let topic = read(&stores.kafka).await.context("the topic")?;
     let known = events(&stores.loms, "select event_id from outbox").await?;
-    let effects = events(&stores.notifier, "select event_id from deliveries").await?;
-    let inbox = events(&stores.notifier, "select event_id from inbox").await?;
     Ok(vec![
         same_events(&sent, &known, &topic),
         versions(&topic),
-        one_effect(&known, &inbox, &effects, &topic),
+        one_effect(&known, &halves, &topic),
     ])
+}
+
+/// When the broker took each message that repeats an earlier one, in milliseconds since 1970.
+///
+/// # Errors
+/// When the broker does not answer.
+pub(super) async fn repeats(stores: &Stores) -> anyhow::Result<Vec<i64>> {
+    Ok(read(&stores.kafka).await.context("the topic")?.repeats)
 }
 
 fn same_events(sent: &HashSet<Uuid>, known: &HashSet<Uuid>, topic: &Topic) -> Finding {
@@ -76,15 +85,40 @@ fn versions(topic: &Topic) -> Finding {
     finding("I7", promise, topic.versions.len(), wrong.chain(unreadable))
 }
 
-fn one_effect(
-    known: &HashSet<Uuid>,
-    inbox: &HashSet<Uuid>,
-    effects: &HashSet<Uuid>,
-    topic: &Topic,
-) -> Finding {
+/// What the notifier has of an event.
+struct Halves {
+    effects: HashSet<Uuid>,
+    /// Events with an inbox row and no effect, or the other way round.
+    alone: Vec<Uuid>,
+}
+
+/// Inbox and effects of one moment.
+async fn halves(db: &chassis::postgres::DatabaseConnection) -> anyhow::Result<Halves> {
+    let sql = "select event_id, inbox.event_id is not null, deliveries.event_id is not null
+               from inbox full join deliveries using (event_id)";
+    let rows = db
+        .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await?;
+    let (mut effects, mut alone) = (HashSet::new(), Vec::new());
+    for row in &rows {
+        let event: Uuid = row.try_get_by_index(0)?;
+        let (received, has_effect): (bool, bool) =
+            (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        if has_effect {
+            effects.insert(event);
+        }
+        if received != has_effect {
+            alone.push(event);
+        }
+    }
+    Ok(Halves { effects, alone })
+}
+
+fn one_effect(known: &HashSet<Uuid>, halves: &Halves, topic: &Topic) -> Finding {
     // The table's key lets an event have one row at most; what can go wrong is a row without its other half.
-    let halves = inbox
-        .symmetric_difference(effects)
+    let Halves { effects, alone } = halves;
+    let alone = alone
+        .iter()
         .map(|id| format!("event {id} has only one of inbox row and effect"));
     let unasked = effects
         .iter()
@@ -98,7 +132,7 @@ fn one_effect(
         "I8",
         "each event has one effect, and no effect is without its event",
         effects.len(),
-        halves.chain(unasked).chain(early),
+        alone.chain(unasked).chain(early),
     )
 }
 
@@ -186,7 +220,9 @@ impl Topic {
                 let versions = self.versions.entry(event.order_id.get()).or_default();
                 versions.push(event.version);
             }
-            Ok(_) => {}
+            Ok(_) => self
+                .repeats
+                .push(message.timestamp().to_millis().unwrap_or(0)),
             Err(error) => self.unreadable.push(format!(
                 "message {} of partition {} is no order event: {error}",
                 message.offset(),

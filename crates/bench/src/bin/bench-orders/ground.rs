@@ -1,0 +1,138 @@
+//! The ground of the contest: a fresh cluster with fsync, the order service's schema, a real broker.
+
+use std::time::Duration;
+
+use chassis::clock::Clock;
+use chassis::config::Secret;
+use chassis::postgres::{self, Config, DatabaseConnection};
+use chassis::tasks::Tasks;
+use dev_services::account::Account;
+use dev_services::kafka::{self, Kafka};
+use dev_services::postgres::{Cluster, Durability, Settings};
+use dev_services::state::StateDir;
+use dev_services::{Progress, environment};
+use loms::order::Orders;
+use migrations::Database;
+use sea_orm::ConnectionTrait as _;
+use tempfile::TempDir;
+
+/// The first SKU, and how many there are.
+pub(crate) const FIRST_SKU: i64 = 1;
+pub(crate) const SKUS: i64 = 1_000;
+/// Units of each: more than a run can sell.
+const UNITS: i64 = 2_000_000_000;
+/// As the order service has it by default.
+const QUEUE: usize = 4_096;
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Stores that belong to this run.
+pub(crate) struct Ground {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) kafka: chassis::kafka::Config,
+    pub(crate) tasks: Tasks,
+    cluster: Cluster,
+    broker: Kafka,
+    _state: StateDir,
+    _folder: TempDir,
+}
+
+impl Ground {
+    /// Starts both stores and fills the shelves.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub(crate) async fn prepare() -> anyhow::Result<Self> {
+        let folder = TempDir::with_prefix("bench-orders-")?;
+        let state = StateDir::open(folder.path())?;
+        let account = Account::for_postgres()?;
+        let cache = environment::cache_dir().unwrap_or_else(|| folder.path().join("cache"));
+        let progress = Progress::new(|_, _| {});
+        let cluster = Settings {
+            dir: state.for_account("postgres", account)?,
+            log: state.log("postgres"),
+            port: 0,
+            pg_bin: environment::pg_bin(),
+            cache: cache.clone(),
+            account,
+            durability: Durability::Fsync,
+            cleanup: None,
+        };
+        let broker = kafka::Settings {
+            dir: folder.path().join("kafka"),
+            log: state.log("kafka"),
+            port: 0,
+            cache,
+            cleanup: None,
+        };
+        let starting = (
+            Cluster::start(cluster, &progress),
+            Kafka::start(broker, &progress),
+        );
+        let (cluster, broker) = tokio::try_join!(starting.0, starting.1)?;
+        migrations::create_databases(cluster.url()).await?;
+        let config = Config {
+            url: Secret::new(cluster.url().to_owned()),
+            // A client of the contest waits as long as it takes.
+            acquire_timeout: Duration::from_secs(60),
+            ..Config::default()
+        };
+        let db = postgres::connect(&config, "loms").await?;
+        migrations::up(&db, Database::Loms).await?;
+        let kafka = chassis::kafka::Config {
+            brokers: broker.brokers().to_owned(),
+            ..chassis::kafka::Config::default()
+        };
+        chassis::kafka::ensure_topic(&kafka).await?;
+        let ground = Self {
+            db,
+            kafka,
+            tasks: Tasks::new(),
+            cluster,
+            broker,
+            _state: state,
+            _folder: folder,
+        };
+        ground.stock(FIRST_SKU, SKUS, UNITS).await?;
+        Ok(ground)
+    }
+
+    /// Puts `units` of `count` SKUs on the shelves, from `first` on.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn stock(&self, first: i64, count: i64, units: i64) -> anyhow::Result<()> {
+        let last = first + count - 1;
+        let sql = format!(
+            "insert into stocks (sku, total, reserved, baseline_total)
+             select sku, {units}, 0, {units} from generate_series({first}, {last}) as sku"
+        );
+        self.db.execute_unprepared(&sql).await?;
+        Ok(())
+    }
+
+    /// The use cases of orders, whose changes share transactions or do not.
+    pub(crate) fn orders(&self, grouped: bool, relay: Option<outbox::RelayHandle>) -> Orders {
+        let ttl = Duration::from_secs(3_600);
+        let orders = Orders::new(self.db.clone(), Clock::system(), relay, ttl);
+        match grouped {
+            true => orders.grouped(QUEUE, &self.tasks),
+            false => orders,
+        }
+    }
+
+    /// Stops everything.
+    pub(crate) async fn leave(self) {
+        self.tasks.shutdown(STOP_LIMIT).await;
+        tokio::join!(self.broker.stop(STOP_LIMIT), self.cluster.stop(STOP_LIMIT));
+    }
+}
+
+/// What the machine calls its processor.
+pub(crate) fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let name = name.map(|rest| rest.trim_start_matches([' ', '\t', ':']));
+    name.unwrap_or("unknown").to_owned()
+}

@@ -1,0 +1,298 @@
+//! Buyers: an open, seeded load of mutations, each with a key and asked again until it is answered.
+//!
+//! Arrivals do not wait for answers, so a marketplace that stalls meets a crowd afterwards. One buyer has one checkout at
+//! a time; what is added to the cart meanwhile must stay in it.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chassis::tasks::Tasks;
+use load::{Answer, Client, Ledger, Operation, Reply};
+use product_service::FIRST_GENERATED;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::journal::{Journal, Work};
+
+/// SKUs that half of all purchases want, and the units that there are of each.
+pub(crate) const HOT: u32 = 10;
+pub(crate) const HOT_UNITS: i64 = 120;
+/// SKUs that never run out.
+pub(crate) const COLD: u32 = 1_000;
+/// The first user; the next ones count on.
+const FIRST_USER: i64 = 1_000;
+/// Mutations under way at once; more arrivals wait.
+const IN_FLIGHT_MAX: usize = 600;
+
+const ADD: &str = "mutation($sku: ID!, $count: Int!, $key: String!) {
+    addToCart(input: {sku: $sku, count: $count, idempotencyKey: $key}) { userErrors { code } } }";
+const CHECKOUT: &str = "mutation($key: String!) { checkout(input: {idempotencyKey: $key}) {
+    order { id } userErrors { code } } }";
+const CREATE: &str = "mutation($lines: [OrderLineInput!]!, $key: String!) {
+    createOrder(input: {lines: $lines, idempotencyKey: $key}) {
+        order { id status version } userErrors { code } } }";
+const PAY: &str =
+    "mutation($id: ID!, $key: String!) { payOrder(input: {orderId: $id, idempotencyKey: $key}) {
+    order { id status version } userErrors { code } } }";
+const CANCEL: &str =
+    "mutation($id: ID!, $key: String!) { cancelOrder(input: {orderId: $id, idempotencyKey: $key}) {
+    order { id status version } userErrors { code } } }";
+
+/// A user with a token.
+#[derive(Debug, Clone)]
+pub(crate) struct Buyer {
+    pub(crate) user: i64,
+    pub(crate) token: String,
+}
+
+/// An order that may be paid or called off.
+#[derive(Debug, Clone)]
+struct Awaiting {
+    buyer: Buyer,
+    order: String,
+}
+
+/// Everything that buyers share.
+pub(crate) struct Buyers {
+    pub(crate) client: Client,
+    pub(crate) journal: Journal,
+    /// What was answered to the users that subscribers watch.
+    pub(crate) ledger: Ledger,
+    tokens: Box<dyn Fn(i64) -> String + Send + Sync>,
+    idle: Mutex<Vec<Buyer>>,
+    awaiting: Mutex<Vec<Awaiting>>,
+    next_user: AtomicI64,
+    in_flight: AtomicUsize,
+}
+
+impl Buyers {
+    /// Buyers at the router of `client`; `tokens` makes a user's token. The first `watched` users are subscribed to.
+    pub(crate) fn new(
+        client: Client,
+        tokens: impl Fn(i64) -> String + Send + Sync + 'static,
+        watched: usize,
+    ) -> Self {
+        let buyers = Self {
+            client,
+            journal: Journal::default(),
+            ledger: Ledger::default(),
+            tokens: Box::new(tokens),
+            idle: Mutex::default(),
+            awaiting: Mutex::default(),
+            next_user: AtomicI64::new(FIRST_USER),
+            in_flight: AtomicUsize::new(0),
+        };
+        let first = (0..watched).map(|_| buyers.next_buyer()).collect();
+        *lock(&buyers.idle) = first;
+        buyers
+    }
+
+    /// The users that are subscribed to, before any of them buys.
+    pub(crate) fn watched(&self) -> Vec<Buyer> {
+        lock(&self.idle).clone()
+    }
+
+    /// Mutations under way.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Lets buyers arrive, `rate` a second on average, until `stop`; then waits for the last answers.
+    pub(crate) async fn run(self: &Arc<Self>, seed: u64, rate: f64, stop: CancellationToken) {
+        let mut random = StdRng::seed_from_u64(seed);
+        let tasks = Tasks::new();
+        let mut due = Instant::now();
+        loop {
+            // The gap between independent arrivals is exponential.
+            let gap = -(1.0 - random.random::<f64>()).ln() / rate;
+            due += Duration::from_secs_f64(gap);
+            let draw = random.random();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = sleep_until(due) => {}
+            }
+            if self.in_flight() >= IN_FLIGHT_MAX {
+                continue;
+            }
+            let buyers = Arc::clone(self);
+            tasks.spawn("buyer", async move {
+                buyers.in_flight.fetch_add(1, Ordering::Relaxed);
+                buyers.arrive(StdRng::seed_from_u64(draw)).await;
+                buyers.in_flight.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        // Each is patient for a while and then gives up by itself.
+        let late = tasks.shutdown(Duration::from_secs(300)).await;
+        assert!(late.is_empty(), "buyers give up by themselves");
+    }
+
+    /// 60 % buy, 25 % pay, 15 % call off.
+    async fn arrive(&self, mut random: StdRng) {
+        match random.random_range(0..100) {
+            0..52 => self.buy(&mut random).await,
+            52..60 => self.create(&mut random).await,
+            60..85 => self.finish(&mut random, true).await,
+            _ => self.finish(&mut random, false).await,
+        }
+    }
+
+    async fn buy(&self, random: &mut StdRng) {
+        let buyer = self.take(random);
+        for _ in 0..random.random_range(1..=2) {
+            let sku = draw_sku(random);
+            self.add(&buyer, sku, random.random_range(1..=3)).await;
+        }
+        let later = async {
+            if random.random_bool(0.2) {
+                self.add(&buyer, draw_cold(random), 1).await;
+            }
+        };
+        let (answer, ()) = tokio::join!(self.checkout(&buyer), later);
+        match &answer.reply {
+            Reply::Done(_) | Reply::Failed(_) => lock(&self.idle).push(buyer),
+            Reply::Refused(code) if code == "CART_EMPTY" => lock(&self.idle).push(buyer),
+            // What has run out stays in this cart: another buyer comes instead.
+            Reply::Refused(_) => {}
+        }
+    }
+
+    async fn add(&self, buyer: &Buyer, sku: i64, count: i64) {
+        let work = Work::Add { sku, count };
+        let variables = json!({ "sku": sku.to_string(), "count": count, "key": key() });
+        self.ask(buyer, work, ADD, "addToCart", variables).await;
+    }
+
+    async fn checkout(&self, buyer: &Buyer) -> Answer {
+        let variables = json!({ "key": key() });
+        let answer = self
+            .ask(buyer, Work::Checkout, CHECKOUT, "checkout", variables)
+            .await;
+        self.await_payment(buyer, &answer);
+        answer
+    }
+
+    /// An order without a cart, of a user of its own, with one SKU on two lines.
+    async fn create(&self, random: &mut StdRng) {
+        let buyer = self.next_buyer();
+        let line = |sku: i64, count| json!({ "sku": sku.to_string(), "count": count });
+        let (twice, once) = (draw_sku(random), draw_cold(random));
+        let lines = json!([line(twice, 1), line(once, 2), line(twice, 2)]);
+        let variables = json!({ "lines": lines, "key": key() });
+        let answer = self
+            .ask(&buyer, Work::Create, CREATE, "createOrder", variables)
+            .await;
+        self.await_payment(&buyer, &answer);
+    }
+
+    fn await_payment(&self, buyer: &Buyer, answer: &Answer) {
+        if let Reply::Done(value) = &answer.reply
+            && let Some(order) = value["order"]["id"].as_str()
+        {
+            lock(&self.awaiting).push(Awaiting {
+                buyer: buyer.clone(),
+                order: order.to_owned(),
+            });
+        }
+    }
+
+    /// Pays or calls off an order: half of the times the oldest, which is about to expire. A quarter does both at once.
+    async fn finish(&self, random: &mut StdRng, pays: bool) {
+        let taken = {
+            let mut awaiting = lock(&self.awaiting);
+            match awaiting.len() {
+                0 => None,
+                _ if random.random_bool(0.5) => Some(awaiting.remove(0)),
+                length => Some(awaiting.swap_remove(random.random_range(0..length))),
+            }
+        };
+        let Some(Awaiting { buyer, order }) = taken else {
+            return;
+        };
+        match (random.random_bool(0.25), pays) {
+            (true, _) => {
+                tokio::join!(self.pay(&buyer, &order), self.cancel(&buyer, &order));
+            }
+            (false, true) => self.pay(&buyer, &order).await,
+            (false, false) => self.cancel(&buyer, &order).await,
+        }
+    }
+
+    async fn pay(&self, buyer: &Buyer, order: &str) {
+        let work = Work::Pay(order.parse().unwrap_or(0));
+        let variables = json!({ "id": order, "key": key() });
+        self.ask(buyer, work, PAY, "payOrder", variables).await;
+    }
+
+    async fn cancel(&self, buyer: &Buyer, order: &str) {
+        let work = Work::Cancel(order.parse().unwrap_or(0));
+        let variables = json!({ "id": order, "key": key() });
+        self.ask(buyer, work, CANCEL, "cancelOrder", variables)
+            .await;
+    }
+
+    async fn ask(
+        &self,
+        buyer: &Buyer,
+        work: Work,
+        text: &'static str,
+        field: &'static str,
+        variables: serde_json::Value,
+    ) -> Answer {
+        let operation = Operation {
+            text,
+            field,
+            variables,
+        };
+        let answer = self.client.run(&buyer.token, &operation).await;
+        if let Reply::Done(value) = &answer.reply
+            && let Some(order) = value["order"]["id"].as_str()
+        {
+            // A checkout's answer names the order alone: what it is by then is another question.
+            let version = value["order"]["version"].as_u64().unwrap_or(2);
+            let version = u32::try_from(version).unwrap_or(u32::MAX);
+            self.ledger.answered(buyer.user, order, version);
+        }
+        let (user, token) = (buyer.user, buyer.token.as_str());
+        self.journal.note(user, token, work, operation, &answer);
+        answer
+    }
+
+    fn take(&self, random: &mut StdRng) -> Buyer {
+        let mut idle = lock(&self.idle);
+        match idle.len() {
+            0 => self.next_buyer(),
+            length => idle.swap_remove(random.random_range(0..length)),
+        }
+    }
+
+    fn next_buyer(&self) -> Buyer {
+        let user = self.next_user.fetch_add(1, Ordering::Relaxed);
+        let token = (self.tokens)(user);
+        Buyer { user, token }
+    }
+}
+
+fn draw_sku(random: &mut StdRng) -> i64 {
+    match random.random_bool(0.5) {
+        true => FIRST_GENERATED + i64::from(random.random_range(0..HOT)),
+        false => draw_cold(random),
+    }
+}
+
+fn draw_cold(random: &mut StdRng) -> i64 {
+    FIRST_GENERATED + i64::from(HOT) + i64::from(random.random_range(0..COLD))
+}
+
+/// A key that no other mutation has.
+fn key() -> String {
+    Uuid::new_v4().to_string()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
