@@ -48,6 +48,8 @@ const CANCEL: &str =
 pub(crate) struct Buyer {
     pub(crate) user: i64,
     pub(crate) token: String,
+    /// Somebody is subscribed to this user, who buys only what does not run out, and so all the time.
+    pub(crate) watched: bool,
 }
 
 /// An order that may be paid or called off.
@@ -65,6 +67,7 @@ pub(crate) struct Buyers {
     pub(crate) ledger: Ledger,
     tokens: Box<dyn Fn(i64) -> String + Send + Sync>,
     idle: Mutex<Vec<Buyer>>,
+    idle_watched: Mutex<Vec<Buyer>>,
     awaiting: Mutex<Vec<Awaiting>>,
     next_user: AtomicI64,
     in_flight: AtomicUsize,
@@ -83,18 +86,22 @@ impl Buyers {
             ledger: Ledger::default(),
             tokens: Box::new(tokens),
             idle: Mutex::default(),
+            idle_watched: Mutex::default(),
             awaiting: Mutex::default(),
             next_user: AtomicI64::new(FIRST_USER),
             in_flight: AtomicUsize::new(0),
         };
-        let first = (0..watched).map(|_| buyers.next_buyer()).collect();
-        *lock(&buyers.idle) = first;
+        let first = (0..watched).map(|_| Buyer {
+            watched: true,
+            ..buyers.next_buyer()
+        });
+        *lock(&buyers.idle_watched) = first.collect();
         buyers
     }
 
     /// The users that are subscribed to, before any of them buys.
     pub(crate) fn watched(&self) -> Vec<Buyer> {
-        lock(&self.idle).clone()
+        lock(&self.idle_watched).clone()
     }
 
     /// Mutations under way.
@@ -144,7 +151,10 @@ impl Buyers {
     async fn buy(&self, random: &mut StdRng) {
         let buyer = self.take(random);
         for _ in 0..random.random_range(1..=2) {
-            let sku = draw_sku(random);
+            let sku = match buyer.watched {
+                true => draw_cold(random),
+                false => draw_sku(random),
+            };
             self.add(&buyer, sku, random.random_range(1..=3)).await;
         }
         let later = async {
@@ -154,8 +164,8 @@ impl Buyers {
         };
         let (answer, ()) = tokio::join!(self.checkout(&buyer), later);
         match &answer.reply {
-            Reply::Done(_) | Reply::Failed(_) => lock(&self.idle).push(buyer),
-            Reply::Refused(code) if code == "CART_EMPTY" => lock(&self.idle).push(buyer),
+            Reply::Done(_) | Reply::Failed(_) => self.give_back(buyer),
+            Reply::Refused(code) if code == "CART_EMPTY" => self.give_back(buyer),
             // What has run out stays in this cart: another buyer comes instead.
             Reply::Refused(_) => {}
         }
@@ -262,7 +272,13 @@ impl Buyers {
         answer
     }
 
+    /// Somebody who has no checkout under way: in a third of all cases a user with a stream.
     fn take(&self, random: &mut StdRng) -> Buyer {
+        if random.random_bool(0.33)
+            && let Some(watched) = lock(&self.idle_watched).pop()
+        {
+            return watched;
+        }
         let mut idle = lock(&self.idle);
         match idle.len() {
             0 => self.next_buyer(),
@@ -273,7 +289,18 @@ impl Buyers {
     fn next_buyer(&self) -> Buyer {
         let user = self.next_user.fetch_add(1, Ordering::Relaxed);
         let token = (self.tokens)(user);
-        Buyer { user, token }
+        Buyer {
+            user,
+            token,
+            watched: false,
+        }
+    }
+
+    fn give_back(&self, buyer: Buyer) {
+        match buyer.watched {
+            true => lock(&self.idle_watched).push(buyer),
+            false => lock(&self.idle).push(buyer),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod schedule;
 mod watch;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -78,9 +78,10 @@ async fn run(flags: &Run) -> anyhow::Result<bool> {
     bar.finish_and_clear();
     let (_, broken) = (tell(&report::describe(&fought))?, broken(&fought));
     for round in broken.iter().filter(|_| !flags.no_kills) {
-        let (seed, folder) = (round.seed, flags.arena.folder.display());
+        let (seed, folder) = (round.seed, kept(&flags.arena.folder, round.seed));
+        let folder = folder.display();
         tell(&format!(
-            "Again: make chaos SEEDS={seed}; the databases and logs are in {folder}\n"
+            "Again: make chaos SEEDS={seed}; the logs and the topic are in {folder}\n"
         ))?;
     }
     Ok(broken.is_empty())
@@ -114,10 +115,24 @@ async fn fight(plan: &Plan, bar: &ProgressBar) -> anyhow::Result<Round> {
             }
         ))
     })?;
-    if round.violations.is_empty() {
-        remove(&plan.folder)?;
+    match round.violations.is_empty() {
+        true => remove(&plan.folder)?,
+        false => keep(plan)?,
     }
     Ok(round)
+}
+
+/// Puts the logs of a round that failed where the next round does not remove them.
+fn keep(plan: &Plan) -> anyhow::Result<()> {
+    let kept = kept(&plan.folder, plan.seed);
+    remove(&kept)?;
+    std::fs::rename(&plan.folder, &kept).with_context(|| kept.display().to_string())
+}
+
+/// Where a failed round's folder is kept. Postgres' own data is there too, unless its account could not get into the
+/// folder; its logs always are.
+fn kept(folder: &Path, seed: u64) -> PathBuf {
+    folder.with_file_name(format!("failed-{seed}"))
 }
 
 /// Switches on one bug after the other; whether each was caught.

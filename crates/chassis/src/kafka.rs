@@ -81,6 +81,9 @@ pub fn group_consumer(config: &Config, group: &str) -> Result<StreamConsumer, Ka
         .set("auto.offset.reset", "earliest")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", "6000")
+        // Also how long the broker waits, while it divides the partitions, for a member that was killed meanwhile: with
+        // the default of five minutes one unlucky kill stops the whole group for that long.
+        .set("max.poll.interval.ms", "15000")
         .set("heartbeat.interval.ms", "1000");
     if mutant::is_on(Mutant::AutomaticOffsetCommit) {
         client
