@@ -66,7 +66,7 @@ impl Database {
                 "cart/0004_retention"
             ],
             Self::Comments => steps!["comments/0001_comments", "comments/0002_idempotency_keys"],
-            Self::Notifier => steps!["notifier/0001_inbox"],
+            Self::Notifier => steps!["notifier/0001_inbox", "notifier/0002_webhook"],
         }
     }
 }
