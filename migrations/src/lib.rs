@@ -57,7 +57,8 @@ impl Database {
             Self::Loms => steps![
                 "loms/0001_orders",
                 "loms/0002_outbox",
-                "loms/0003_idempotency"
+                "loms/0003_idempotency",
+                "loms/0004_order_history"
             ],
             Self::Cart => steps![
                 "cart/0001_carts",

@@ -5,6 +5,7 @@
 
 pub mod cli;
 mod command;
+mod durability;
 mod http;
 pub mod keys;
 mod output;

@@ -66,14 +66,20 @@ async fn a_replay_handles_the_message_once_and_one_that_fails_changes_nothing() 
         letters.replay(id, &*stage.sink, false)
     );
     let outcomes = [one, other];
-    let handled = outcomes.iter().filter(|it| matches!(it, Ok(Replayed::Handled)));
+    let handled = outcomes
+        .iter()
+        .filter(|it| matches!(it, Ok(Replayed::Handled)));
     assert_eq!(handled.count(), 1, "{outcomes:?}");
-    let missing = outcomes.iter().filter(|it| matches!(it, Err(ReplayError::Missing(_))));
+    let missing = outcomes
+        .iter()
+        .filter(|it| matches!(it, Err(ReplayError::Missing(_))));
     assert_eq!(missing.count(), 1, "{outcomes:?}");
     assert_eq!(stage.taken(3).await.len(), 3);
     assert_eq!(stage.count("dead_letters").await, 0);
     assert_eq!(
-        stage.count("deliveries where delivered_at is not null").await,
+        stage
+            .count("deliveries where delivered_at is not null")
+            .await,
         3
     );
 }
@@ -90,8 +96,14 @@ async fn what_is_no_event_stays_parked_and_a_number_that_is_not_there_is_told() 
     let still = letters.replay(id, &*stage.sink, false).await;
     assert!(matches!(still, Err(ReplayError::Decode(_))), "{still:?}");
     assert_eq!(letters.show(id).await.unwrap().value.unwrap(), "nothing");
-    let missing = letters.replay(id + 1, &*stage.sink, false).await.unwrap_err();
-    assert_eq!(missing.to_string(), format!("there is no dead letter {}", id + 1));
+    let missing = letters
+        .replay(id + 1, &*stage.sink, false)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        format!("there is no dead letter {}", id + 1)
+    );
 }
 
 /// The contract for poison: it is parked, and what is behind it is handled, within two seconds.
@@ -104,8 +116,12 @@ async fn poison_in_the_middle_of_a_full_batch_holds_up_those_behind_it_for_less_
     let mut hostile = change(1, 2);
     hostile.traceparent = Some("00-\0-01".to_owned());
     let started = Instant::now();
-    let before = (2..=120).map(|version| change(1, version)).collect::<Vec<_>>();
-    let behind = (121..=240).map(|version| change(1, version)).collect::<Vec<_>>();
+    let before = (2..=120)
+        .map(|version| change(1, version))
+        .collect::<Vec<_>>();
+    let behind = (121..=240)
+        .map(|version| change(1, version))
+        .collect::<Vec<_>>();
     for event in before.iter().chain([&hostile]).chain(&behind) {
         stage.write(event).await;
     }
@@ -114,7 +130,10 @@ async fn poison_in_the_middle_of_a_full_batch_holds_up_those_behind_it_for_less_
     stage.taken(240).await;
     stage.until_count("dead_letters", 2).await;
     let waited = written.elapsed();
-    eprintln!("240 events and 2 poisons: written in {:?}, handled {waited:?} later", written - started);
+    eprintln!(
+        "240 events and 2 poisons: written in {:?}, handled {waited:?} later",
+        written - started
+    );
     assert!(waited < Duration::from_secs(2), "{waited:?}");
     replica.stop().await;
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hmac::{Hmac, Mac as _};
 use chassis::clock::Clock;
+use hmac::{Hmac, Mac as _};
 use notifier::{DeadLetters, Replayed, webhook};
 use serde_json::Value;
 use sha2::Sha256;
