@@ -57,7 +57,8 @@ impl Database {
             Self::Loms => steps![
                 "loms/0001_orders",
                 "loms/0002_outbox",
-                "loms/0003_idempotency"
+                "loms/0003_idempotency",
+                "loms/0004_order_history"
             ],
             Self::Cart => steps![
                 "cart/0001_carts",
@@ -66,7 +67,7 @@ impl Database {
                 "cart/0004_retention"
             ],
             Self::Comments => steps!["comments/0001_comments", "comments/0002_idempotency_keys"],
-            Self::Notifier => steps!["notifier/0001_inbox"],
+            Self::Notifier => steps!["notifier/0001_inbox", "notifier/0002_webhook"],
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     handle::Handler,
     lag, metrics,
     sink::{Sink, Stdout},
+    webhook::{self, BadWebhook, Courier},
 };
 
 /// What the notifier needs from its process.
@@ -39,6 +40,9 @@ pub enum StartError {
     /// The broker settings make no consumer.
     #[error("broker: {0}")]
     Kafka(#[from] KafkaError),
+    /// The webhook settings make no webhook.
+    #[error(transparent)]
+    Webhook(#[from] BadWebhook),
 }
 
 /// A running notifier. It stops with the tasks it was started in.
@@ -79,6 +83,7 @@ impl Service {
         let (watched, topic) = (consumer.clone(), dependencies.kafka.topic.clone());
         let token = tasks.token();
         tasks.spawn("notifier lag", lag::watch(watched, topic, token));
+        let courier = start_courier(&config.webhook, &database, &dependencies, tasks)?;
         let member = Member {
             consumer,
             handler: Handler {
@@ -86,6 +91,7 @@ impl Service {
                 sink,
                 clock: dependencies.clock,
                 topic: dependencies.kafka.topic,
+                courier,
             },
             config,
             health: health.component("notifier"),
@@ -94,4 +100,25 @@ impl Service {
         tasks.spawn("notifier", member.run());
         Ok(Self)
     }
+}
+
+/// Starts posting events, if a receiver is named.
+fn start_courier(
+    config: &webhook::Config,
+    database: &postgres::DatabaseConnection,
+    dependencies: &Dependencies,
+    tasks: &Tasks,
+) -> Result<Option<webhook::Wake>, BadWebhook> {
+    if !config.is_on() {
+        return Ok(None);
+    }
+    let (clock, topic) = (dependencies.clock.clone(), dependencies.kafka.topic.clone());
+    let courier = Courier::new(config.clone(), database.clone(), clock, topic)?;
+    let wake = courier.wake();
+    tasks.spawn("webhook", courier.run(tasks.token()));
+    tasks.spawn(
+        "webhook queue",
+        webhook::watch(database.clone(), tasks.token()),
+    );
+    Ok(Some(wake))
 }

@@ -8,6 +8,8 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::webhook;
+
 /// How the notifier reads and retries. The defaults suit one to three replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -27,6 +29,8 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub backoff_min: Duration,
+    /// Posts each event to a receiver, beside the line on standard output.
+    pub webhook: webhook::Config,
     /// Longest pause while database or sink fail.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -40,6 +44,7 @@ impl Default for Config {
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4104)),
             database: "notifier".to_owned(),
             batch: 256,
+            webhook: webhook::Config::default(),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(5),
         }

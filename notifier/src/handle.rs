@@ -21,6 +21,7 @@ use crate::{
     metrics,
     sink::{Sink, SinkError},
     store::{self, Placed},
+    webhook::Wake,
 };
 
 /// Why a batch is not done; it is tried again.
@@ -57,6 +58,8 @@ pub(crate) struct Handler {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) clock: Clock,
     pub(crate) topic: String,
+    /// The webhook's courier, if events are posted.
+    pub(crate) courier: Option<Wake>,
 }
 
 impl Handler {
@@ -88,7 +91,7 @@ impl Handler {
     async fn handle_sorted(&self, batch: &Batch) -> Result<(), HandleError> {
         let tx = self.database.begin().await?;
         let fresh = match mutant::is_on(Mutant::InboxOutsideTheTransaction) {
-            false => store::receive(&tx, &batch.events).await?,
+            false => store::receive(&tx, &batch.events, self.courier.is_some()).await?,
             true => store::receive_apart(&self.database, &tx, &batch.events).await?,
         };
         for (message, reason) in &batch.poison {
@@ -98,6 +101,9 @@ impl Handler {
             crash::at(Point::C9);
         }
         tx.commit().await?;
+        if let Some(courier) = self.courier.as_ref().filter(|_| fresh > 0) {
+            courier.notify_one();
+        }
         self.count(batch, fresh);
         self.note_parked(&batch.poison);
         self.deliver(&batch.events).await

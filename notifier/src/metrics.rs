@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use chassis::telemetry::{Latency, REQUEST_SECONDS};
 use prometheus::{
-    IntCounter, IntCounterVec, IntGaugeVec, register_int_counter, register_int_counter_vec,
-    register_int_gauge_vec,
+    IntCounter, IntCounterVec, IntGauge, IntGaugeVec, register_int_counter,
+    register_int_counter_vec, register_int_gauge, register_int_gauge_vec,
 };
 
 fn counter(name: &str, help: &str) -> IntCounter {
@@ -54,11 +54,34 @@ pub(crate) static LAG: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
+/// Requests to the webhook's receiver by what became of them.
+pub(crate) static WEBHOOKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "marketplace_notifier_webhook_requests_total",
+        "Requests to the webhook's receiver: taken, failed and tried again, or parked as refused",
+        &["outcome"]
+    )
+    .expect("the name is registered once")
+});
+
+/// Events that the webhook's receiver has not taken.
+pub(crate) static WEBHOOK_QUEUE: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!(
+        "marketplace_notifier_webhook_queue_events",
+        "Order events that the webhook's receiver has not taken"
+    )
+    .expect("the name is registered once")
+});
+
 /// Shows every series before the first event.
 pub(crate) fn announce() {
     for outcome in ["handled", "duplicate", "dead_letter"] {
         EVENTS.with_label_values(&[outcome]).inc_by(0);
     }
+    for outcome in ["taken", "failed", "parked"] {
+        WEBHOOKS.with_label_values(&[outcome]).inc_by(0);
+    }
+    LazyLock::force(&WEBHOOK_QUEUE);
     EVENT_AGE.announce(&[]);
     HANDLE.announce(&[]);
     LazyLock::force(&DELIVERED);

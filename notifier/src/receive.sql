@@ -12,6 +12,10 @@ fresh as (
     select event_id, order_id, version, partition, "offset" from event order by place
     on conflict do nothing
     returning event_id
+),
+queued as (
+    insert into webhook_queue (event_id, order_id, version)
+    select event_id, order_id, version from event join fresh using (event_id) where $10
 )
 insert into deliveries (event_id, order_id, user_id, version, status, moment, traceparent)
 select event_id, order_id, user_id, version, status, moment, nullif(traceparent, '')

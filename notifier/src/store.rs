@@ -18,9 +18,14 @@ pub(crate) struct Placed {
     pub(crate) offset: i64,
 }
 
-/// Writes inbox rows and effects of the events that the inbox does not know. `events` name each id once.
-pub(crate) async fn receive(tx: &DatabaseTransaction, events: &[Placed]) -> Result<u64, DbErr> {
-    let values: [Value; 9] = [
+/// Writes inbox rows and effects of the events that the inbox does not know, and queues them for the webhook if there is
+/// one. `events` name each id once. Gives how many the inbox did not know.
+pub(crate) async fn receive(
+    tx: &DatabaseTransaction,
+    events: &[Placed],
+    webhook: bool,
+) -> Result<u64, DbErr> {
+    let values: [Value; 10] = [
         column(events, |it| it.event.event_id),
         column(events, |it| it.event.order_id.get()),
         column(events, |it| it.event.user_id.get()),
@@ -34,6 +39,7 @@ pub(crate) async fn receive(tx: &DatabaseTransaction, events: &[Placed]) -> Resu
         }),
         column(events, |it| it.partition),
         column(events, |it| it.offset),
+        webhook.into(),
     ];
     let sql = include_str!("receive.sql");
     let done = tx.execute_raw(Statement::from_sql_and_values(

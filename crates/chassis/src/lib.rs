@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod durability;
 pub mod fault;
 pub mod graphql;
 pub mod grpc;
@@ -14,6 +15,7 @@ pub mod listen;
 pub mod mutant;
 pub mod postgres;
 pub mod principal;
+pub mod retention;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;

@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use crate::{
     call::{BadKey, Call, Key, MAX_KEY},
     each::{Begun, begin_each, keep_each},
-    store::forget_before,
+    store::{forget_before, start_forgetting},
 };
 
 /// How long answers are kept.

@@ -2,7 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chassis::postgres::sqlstate;
+use chassis::{
+    clock::Clock,
+    postgres::{StoreError, sqlstate},
+    retention::{self, Batch},
+    tasks::Tasks,
+};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
@@ -32,7 +37,7 @@ pub async fn forget_before(
     db: &DatabaseConnection,
     before: DateTime<Utc>,
     limit: u32,
-) -> Result<u64, Error> {
+) -> Result<u64, StoreError> {
     let statement = sql(
         "delete from idempotency_keys where (user_id, operation, key) in (
              select user_id, operation, key from idempotency_keys
@@ -40,6 +45,19 @@ pub async fn forget_before(
         [before.into(), i64::from(limit).into()],
     );
     Ok(db.execute_raw(statement).await?.rows_affected())
+}
+
+/// Removes the keys of one database that are over [`RETENTION`](crate::RETENTION), at intervals and until the tasks' token.
+/// Any number of processes may: rows that another one has locked are skipped.
+pub fn start_forgetting(db: DatabaseConnection, clock: Clock, tasks: &Tasks) {
+    retention::start("idempotency_keys", tasks, move || {
+        let (db, before) = (db.clone(), retention::cutoff(&clock, crate::RETENTION));
+        async move {
+            forget_before(&db, before, retention::BATCH)
+                .await
+                .map(Batch::of)
+        }
+    });
 }
 
 /// The name of a change, as its row has it.

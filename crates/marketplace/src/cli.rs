@@ -107,6 +107,9 @@ pub enum Command {
     /// Read the databases and the topic, and say whether the promises hold; exit code 1 if one is broken
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
+    /// Look at what the notifier parked, and handle it again
+    #[command(after_long_help = DEAD_LETTERS)]
+    DeadLetters(DeadLetters),
     /// Look at the settings in force, or list what settings there are
     Config(Config),
     /// Print a subgraph's schema (cart, loms, comments, events) or the supergraph
@@ -138,6 +141,51 @@ pub struct Verify {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Subcommands of `dead-letters`.
+#[derive(Debug, Args)]
+pub struct DeadLetters {
+    /// What to do with them
+    #[command(subcommand)]
+    pub action: DeadLetterAction,
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DeadLetterAction {
+    /// One line each: number, kind, time, partition/offset, reason
+    List {
+        /// Print each as a JSON object on a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Everything of one of them, as JSON
+    Show {
+        /// Its number
+        id: i64,
+    },
+    /// Handle them again; what succeeds is removed
+    Replay {
+        /// Which of them
+        #[command(flatten)]
+        which: ReplayWhich,
+        /// Say what would happen, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Which dead letters are replayed.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct ReplayWhich {
+    /// The one with this number
+    #[arg(long, value_name = "N")]
+    pub id: Option<i64>,
+    /// All of them, oldest first
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Flags of `load`.
@@ -385,6 +433,16 @@ For this session:
   source <(marketplace completions bash)          bash
   source <(marketplace completions zsh)           zsh
   marketplace completions fish | source           fish";
+
+const DEAD_LETTERS: &str = "\
+Examples:
+  marketplace dead-letters list
+  marketplace dead-letters replay --all --dry-run
+  marketplace dead-letters replay --id 7
+
+A replayed event has its effect and its line, here on standard output, once; one
+that the webhook's receiver refused goes back to the webhook's queue. Exit code
+1: something is still not handled, or there is no such dead letter.";
 
 const VERIFY: &str = "\
 Examples:

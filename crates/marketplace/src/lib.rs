@@ -5,6 +5,7 @@
 
 pub mod cli;
 mod command;
+mod durability;
 mod http;
 pub mod keys;
 mod output;
@@ -91,6 +92,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CleanData => command::clean::run(&settings)?,
         Command::Config(_) | Command::Sdl(_) | Command::Openapi(_) | Command::Completions(_) => {}
         Command::Load(load) => return command::load::run(&settings, load).await,
+        Command::DeadLetters(letters) => {
+            return command::dead_letters::run(&settings, &letters.action).await;
+        }
         Command::Verify(flags) => return command::verify::run(&settings, flags).await,
         running => {
             let telemetry = telemetry::init(&settings.telemetry, name(running))
@@ -131,6 +135,7 @@ fn name(command: &Command) -> &'static str {
         | Command::CleanData
         | Command::Doctor
         | Command::Load(_)
+        | Command::DeadLetters(_)
         | Command::Verify(_)
         | Command::Completions(_)
         | Command::Openapi(_)

@@ -108,6 +108,7 @@ impl Host {
     /// # Errors
     /// When it does not start.
     pub async fn start_loms(&self) -> anyhow::Result<LocalSubgraph> {
+        self.check_durability("loms").await?;
         let dependencies = loms::Dependencies {
             postgres: self.settings.postgres.clone(),
             kafka: self.settings.kafka.clone(),
@@ -124,6 +125,9 @@ impl Host {
     /// # Errors
     /// When it does not start.
     pub async fn start_cart(&self) -> anyhow::Result<LocalSubgraph> {
+        if self.settings.cart.store == cart::Store::Postgres {
+            self.check_durability("cart").await?;
+        }
         let dependencies = cart::Dependencies {
             postgres: self.settings.postgres.clone(),
             verifier: self.keys.verifier.clone(),
@@ -139,6 +143,9 @@ impl Host {
     /// # Errors
     /// When it does not start.
     pub async fn start_comments(&self) -> anyhow::Result<LocalSubgraph> {
+        for database in &self.settings.comments.databases {
+            self.check_durability(database).await?;
+        }
         let dependencies = comments::Dependencies {
             postgres: self.settings.postgres.clone(),
             verifier: self.keys.verifier.clone(),
@@ -155,6 +162,8 @@ impl Host {
     /// # Errors
     /// When it does not start.
     pub async fn start_notifier(&self) -> anyhow::Result<()> {
+        self.check_durability(&self.settings.notifier.database)
+            .await?;
         let dependencies = notifier::Dependencies {
             postgres: self.settings.postgres.clone(),
             kafka: self.settings.kafka.clone(),

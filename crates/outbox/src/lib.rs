@@ -6,6 +6,8 @@
 
 mod append;
 pub mod relay;
+mod retention;
 
 pub use append::append;
 pub use relay::{Relay, RelayHandle};
+pub use retention::{Retired, retire};

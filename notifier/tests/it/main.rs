@@ -5,7 +5,9 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+mod dead_letter;
 mod effect;
 mod outage;
 mod poison;
 mod replica;
+mod webhook;

@@ -12,7 +12,7 @@ use std::{
 use chassis::{clock::Clock, health::Health, kafka, tasks::Tasks};
 use futures::future::BoxFuture;
 use migrations::Database;
-use notifier::{Config, Dependencies, Service, Sink, SinkError};
+use notifier::{Config, Dependencies, Service, Sink, SinkError, webhook};
 use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
@@ -51,6 +51,7 @@ pub(crate) struct Stage {
     pub(crate) sink: Arc<Memory>,
     pub(crate) kafka: kafka::Config,
     group: String,
+    pub(crate) webhook: webhook::Config,
     producer: FutureProducer,
 }
 
@@ -66,6 +67,7 @@ impl Stage {
             sink: Arc::default(),
             producer: kafka::producer(&kafka).unwrap(),
             group: testkit::unique("notifier-group"),
+            webhook: webhook::Config::default(),
             kafka,
         }
     }
@@ -76,6 +78,7 @@ impl Stage {
         let config = Config {
             group: self.group.clone(),
             database: self.database.name.clone(),
+            webhook: self.webhook.clone(),
             backoff_min: Duration::from_millis(20),
             backoff_max: Duration::from_millis(200),
             ..Config::default()

@@ -59,16 +59,6 @@ static CHECKOUTS: LazyLock<HistogramVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Rows that went because they were too old.
-static FORGOTTEN: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    register_int_counter_vec!(
-        "marketplace_cart_forgotten_rows_total",
-        "Rows deleted at the end of their retention, by table",
-        &["table"]
-    )
-    .expect("the name is registered once")
-});
-
 /// Additions to carts.
 static ITEMS_ADDED: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(
@@ -82,9 +72,6 @@ static ITEMS_ADDED: LazyLock<IntCounter> = LazyLock::new(|| {
 pub(crate) fn announce() {
     for source in ["service", "memory", "stale", "failed"] {
         PRODUCT_LOOKUPS.with_label_values(&[source]).inc_by(0);
-    }
-    for table in ["checkouts", "cart_changes"] {
-        FORGOTTEN.with_label_values(&[table]).inc_by(0);
     }
     LazyLock::force(&ITEMS_ADDED);
     LazyLock::force(&PRODUCT_QUEUED);
@@ -155,9 +142,4 @@ pub(crate) fn checked_out(outcome: &str, took: Duration) {
     CHECKOUTS
         .with_label_values(&[outcome])
         .observe(took.as_secs_f64());
-}
-
-/// Counts rows that went.
-pub(crate) fn forgotten(table: &str, rows: u64) {
-    FORGOTTEN.with_label_values(&[table]).inc_by(rows);
 }

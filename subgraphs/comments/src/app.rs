@@ -94,6 +94,10 @@ impl Service {
         let shards = Arc::new(Shards::new(connections)?);
         metrics::announce();
         let over = Arc::clone(&shards);
+        for shard in shards.all() {
+            let clock = dependencies.clock.clone();
+            idempotency::start_forgetting(shard.db.clone(), clock, tasks);
+        }
         let service = Self::over(over, config.edit_window, dependencies.clock, tasks);
         let server = grpc::Server::new(service.comments(), &config);
         let reporter = grpc::serve(server, listener, &config, tasks)?;

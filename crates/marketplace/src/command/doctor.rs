@@ -7,8 +7,9 @@ use dev_services::account::Account;
 use dev_services::java::{self, find_program};
 use dev_services::{environment, install, kafka, postgres, state};
 
+use crate::durability;
 use crate::output;
-use crate::settings::Settings;
+use crate::settings::{Profile, Settings};
 use crate::up::{ports, stores};
 
 /// Free space that a first start needs: jars, a new cluster, some days of events.
@@ -35,6 +36,9 @@ pub(crate) async fn run(settings: &Settings) -> bool {
         ("disk", disk(&settings.state_dir)),
         ("npm", npm()),
     ];
+    if let Some(address) = stores::external_postgres(settings) {
+        findings.push(("durability", durability(settings, address).await));
+    }
     let running = is_running(&settings.state_dir);
     findings.extend(running.map(|pid| {
         (
@@ -108,6 +112,20 @@ fn postgres(settings: &Settings) -> Finding {
             "no binaries here; the first start fetches them by Maven, or run: {}",
             install::line(&["postgresql"])
         )),
+    }
+}
+
+/// Only a server that is named is asked: a private one has all three on.
+async fn durability(settings: &Settings, address: String) -> Finding {
+    let mut settings = settings.clone();
+    settings.postgres.url = address.into();
+    match durability::look(&settings, "postgres").await {
+        Ok(risks) => match risks.first() {
+            None => Finding::Fine("fsync, full_page_writes and synchronous_commit are on".into()),
+            Some(risk) if settings.profile == Profile::Production => Finding::Broken(risk.told()),
+            Some(risk) => Finding::Note(risk.told()),
+        },
+        Err(error) => Finding::Note(format!("Postgres does not say: {error:#}")),
     }
 }
 

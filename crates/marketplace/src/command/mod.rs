@@ -3,6 +3,7 @@
 pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod dead_letters;
 pub(crate) mod doctor;
 pub(crate) mod load;
 pub(crate) mod migrate;

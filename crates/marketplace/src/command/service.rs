@@ -77,6 +77,7 @@ async fn start(host: &Host, command: &Command) -> anyhow::Result<()> {
         | Command::Doctor
         | Command::CleanData
         | Command::Load(_)
+        | Command::DeadLetters(_)
         | Command::Verify(_)
         | Command::Completions(_)
         | Command::Config(_)

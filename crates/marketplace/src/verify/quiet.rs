@@ -44,7 +44,7 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Finding> {
 async fn sent(stores: &Stores) -> anyhow::Result<u64> {
     count(
         &stores.loms,
-        "select count(*) from outbox where sent_at is not null",
+        "select (select count(*) from outbox where sent_at is not null) + (select count(*) from order_history)",
     )
     .await
 }

@@ -36,11 +36,16 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
     let halves = halves(&stores.notifier).await?;
     let sent = events(
         &stores.loms,
-        "select event_id from outbox where sent_at is not null",
+        "select event_id from outbox where sent_at is not null
+         union all select event_id from order_history",
     )
     .await?;
     let topic = read(&stores.kafka).await.context("the topic")?;
-    let known = events(&stores.loms, "select event_id from outbox").await?;
+    let known = events(
+        &stores.loms,
+        "select event_id from outbox union all select event_id from order_history",
+    )
+    .await?;
     Ok(vec![
         same_events(&sent, &known, &topic),
         versions(&topic),

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
 mod clients;
+mod durability;
 mod held;
 mod leaks;

@@ -10,7 +10,7 @@
 //! would make all committing transactions queue for Postgres's one notification lock. A wake lost in a crash
 //! costs at most `poll_interval`.
 //!
-//! Sent rows stay: an order's history is read from them.
+//! Sent rows stay for `retention`, to be sent again when a consumer lost its state; then the order's history has them.
 
 mod epoch;
 mod leader;
@@ -39,6 +39,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use leader::{Leader, Pause};
+
+use crate::retention;
 
 /// The channel on which relays wake each other.
 const CHANNEL: &str = "outbox";
@@ -77,6 +79,10 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub drain_timeout: Duration,
+    /// How long a sent event stays in the outbox, where it can be sent again; then the order's history alone has it. 0: for ever.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::MayBeZero")]
+    pub retention: Duration,
 }
 
 impl Default for Config {
@@ -90,6 +96,7 @@ impl Default for Config {
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(2),
+            retention: Duration::from_hours(7 * 24),
         }
     }
 }
@@ -157,6 +164,7 @@ impl Relay {
         let handle = RelayHandle {
             shards: (0..shards).map(|_| Notify::new()).collect(),
         };
+        retention::start(database.clone(), clock.clone(), config.retention, tasks);
         let pool = database.get_postgres_connection_pool().clone();
         for number in 0..shards {
             let relay = ShardRelay {

@@ -7,5 +7,6 @@
 
 mod failure;
 mod leader;
+mod retention;
 mod send;
 mod shop;

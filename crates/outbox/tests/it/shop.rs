@@ -95,7 +95,7 @@ impl Shop {
         self.count(sql).await
     }
 
-    async fn count(&self, sql: &str) -> i64 {
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
         let statement = Statement::from_string(DbBackend::Postgres, sql);
         let row = self.database.db.query_one_raw(statement).await.unwrap();
         row.unwrap().try_get("", "n").unwrap()

@@ -1,9 +1,13 @@
 //! Idempotency keys: a change that its caller named happens once.
 
-use chassis::fault::Coded as _;
-use comments::comment::Error;
+use std::time::Duration;
+
+use chassis::{clock::Clock, fault::Coded as _, health::Health, tasks::Tasks};
+use comments::{Config, Dependencies, Service, comment::Error};
 use idempotency::{Answered, Key};
 use schema::code::ErrorCode;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use testkit::TestTokens;
 
 use crate::shop::{EDIT_WINDOW, PAGE, Shop, sku, text, user};
 
@@ -97,4 +101,42 @@ async fn a_refused_edit_stays_refused_under_its_key() {
     shop.clock.advance(EDIT_WINDOW * 2);
     let replay = edit(1).await.unwrap();
     assert!(replay.replayed, "a replay asks no window: nothing changes");
+}
+
+#[tokio::test]
+async fn keys_that_are_over_their_time_go_from_every_shard() {
+    let databases = [
+        testkit::database(migrations::Database::Comments).await,
+        testkit::database(migrations::Database::Comments).await,
+    ];
+    for database in &databases {
+        let old = "insert into idempotency_keys (user_id, operation, key, fingerprint, answer, created_at)
+                   select 1, 'addComment', 'old ' || n, repeat('0', 64), '{}'::jsonb, now() - interval '31 days'
+                   from generate_series(1, 2500) as n
+                   union all select 1, 'addComment', 'young', repeat('0', 64), '{}'::jsonb, now()";
+        database.db.execute_unprepared(old).await.unwrap();
+    }
+    let config = Config {
+        databases: databases.iter().map(|one| one.name.clone()).collect(),
+        grpc_listen: ([127, 0, 0, 1], 0).into(),
+        ..Config::default()
+    };
+    let dependencies = Dependencies {
+        postgres: databases[0].config(),
+        verifier: TestTokens::default().verifier,
+        clock: Clock::system(),
+    };
+    let tasks = Tasks::new();
+    let started = Service::start(config, dependencies, &tasks, &Health::new()).await;
+    started.unwrap();
+    for database in &databases {
+        testkit::eventually("old keys go", Duration::from_secs(20), async || {
+            let count = "select count(*) as n from idempotency_keys";
+            let count = Statement::from_string(DbBackend::Postgres, count);
+            let row = database.db.query_one_raw(count).await.unwrap().unwrap();
+            (row.try_get::<i64>("", "n").unwrap() == 1).then_some(())
+        })
+        .await;
+    }
+    tasks.shutdown(Duration::from_secs(5)).await;
 }

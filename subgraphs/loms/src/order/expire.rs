@@ -10,7 +10,6 @@ use chassis::{
     mutant::{self, Mutant},
     tasks::Tasks,
 };
-use chrono::{DateTime, TimeDelta, Utc};
 use loms_domain::order::{self, Transition};
 use sea_orm::TransactionTrait as _;
 use tokio::time::MissedTickBehavior;
@@ -24,11 +23,6 @@ use crate::{
     metrics::{self, Tally},
     retry,
 };
-
-/// How often old idempotency keys are removed.
-const FORGET_INTERVAL: Duration = Duration::from_secs(600);
-/// Keys removed with one statement.
-const FORGET_BATCH: u32 = 1_000;
 
 impl Orders {
     /// Cancels at most `batch` orders whose time to be paid is over, in one transaction, and says how many.
@@ -59,20 +53,15 @@ impl Orders {
         Ok((due.len(), written.tally))
     }
 
-    /// Starts the sweeper; it ends at the tasks' token. Also removes idempotency keys that are over their time.
+    /// Starts the sweeper; it ends at the tasks' token.
     pub(crate) fn start_sweeper(&self, interval: Duration, batch: u32, tasks: &Tasks) {
         let (orders, token) = (self.clone(), tasks.token());
         let interval = interval.max(Duration::from_millis(10));
         tasks.spawn("order expiry", async move {
             let mut ticks = tokio::time::interval(interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut forget_at = orders.writer.clock.now();
             while token.run_until_cancelled(ticks.tick()).await.is_some() {
                 orders.sweep(batch).await;
-                if orders.writer.clock.now() >= forget_at {
-                    orders.forget().await;
-                    forget_at = orders.writer.clock.now() + FORGET_INTERVAL;
-                }
             }
         });
     }
@@ -94,20 +83,6 @@ impl Orders {
             }
         }
     }
-
-    async fn forget(&self) {
-        let before = retention_start(self.writer.clock.now());
-        if let Err(error) = idempotency::forget_before(&self.writer.db, before, FORGET_BATCH).await
-        {
-            tracing::warn!(error = %chassis::fault::chain(&error), "old idempotency keys stay");
-        }
-    }
-}
-
-fn retention_start(now: DateTime<Utc>) -> DateTime<Utc> {
-    let retention = TimeDelta::from_std(idempotency::RETENTION).expect("30 days fit");
-    now.checked_sub_signed(retention)
-        .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
 fn expired(order: Order) -> Option<Expired> {

@@ -255,13 +255,16 @@ struct ChangeRow {
     moment: DateTime<Utc>,
 }
 
-/// Reads every status that the orders had, oldest first, with one statement. The outbox keeps them for good.
+/// Reads every status that the orders had, oldest first, with one statement and so from one moment: an event is in
+/// the outbox until its retention there is over, and in the history from then on.
 pub(super) async fn list_history(
     db: &DatabaseConnection,
     ids: &[OrderId],
 ) -> Result<Vec<(OrderId, StatusChange)>, Error> {
-    let sql = "select order_id, version, status, moment from outbox
-               where order_id = any($1) order by order_id, version";
+    let sql = "select order_id, version, status, moment from outbox where order_id = any($1)
+               union all
+               select order_id, version, status, moment from order_history where order_id = any($1)
+               order by order_id, version";
     let rows = db
         .query_all_raw(statement(sql, [array(ids, |id| id.get())]))
         .await?;

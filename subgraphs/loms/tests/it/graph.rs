@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::shop::{SKU, Shop, buyer};
+use crate::shop::{SKU, Shop, buyer, keyed, lines, user};
 
 const CREATE: &str = "mutation($input: CreateOrderInput!) { createOrder(input: $input) {
     order { id status version user { id } lines { count product { sku } } total { amount } expiresAt history { status version } }
@@ -195,4 +195,34 @@ async fn a_database_that_is_away_is_one_masked_sentence() {
         "{answer}"
     );
     assert!(!answer.to_string().contains("hunter2"));
+}
+
+/// Part of the history has left the outbox, part of it is still there.
+#[tokio::test]
+async fn an_orders_history_is_whole_when_its_first_events_have_left_the_outbox() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let made = shop
+        .orders
+        .create(&keyed(1, "k"), user(1), &lines(&[(SKU, 1)]))
+        .await;
+    let id = made.unwrap().answer.order.unwrap().id;
+    let history = "query($id: ID!) { order(id: $id) { history { status version at } } }";
+    let id = json!({ "id": id.to_string() });
+    let before = shop.ask(1, history, id.clone()).await;
+    shop.execute(
+        "update outbox set sent_at = created_at where version = 1",
+        [],
+    )
+    .await;
+    let soon = chassis::clock::Clock::system().now() + std::time::Duration::from_secs(60);
+    let retired = outbox::retire(&shop.database.db, soon, 0, 100)
+        .await
+        .unwrap();
+    assert_eq!(retired.moved, 1);
+    let after = shop.ask(1, history, id).await;
+    assert_eq!(after, before);
+    assert_eq!(
+        after["data"]["order"]["history"].as_array().unwrap().len(),
+        2
+    );
 }

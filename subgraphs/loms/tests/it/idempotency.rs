@@ -195,3 +195,29 @@ async fn keys_are_forgotten_after_their_time_in_batches() {
         1
     );
 }
+
+/// More than a statement takes, of a rate that a statement each ten minutes would not keep up with. Orders go on.
+#[tokio::test]
+async fn every_key_that_is_over_its_time_goes_however_many_there_are() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    shop.execute(
+        "insert into idempotency_keys (user_id, operation, key, fingerprint, answer, created_at)
+         select 1, 'createOrder', 'old ' || n, repeat('0', 64), '{}'::jsonb, now() - interval '31 days'
+         from generate_series(1, 3500) as n
+         union all select 1, 'createOrder', 'young', repeat('0', 64), '{}'::jsonb, now()",
+        [],
+    )
+    .await;
+    let tasks = chassis::tasks::Tasks::new();
+    let clock = chassis::clock::Clock::system();
+    idempotency::start_forgetting(shop.database.db.clone(), clock, &tasks);
+    let left = async || {
+        let sql = "select count(*) as n from idempotency_keys";
+        let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql);
+        let row = sea_orm::ConnectionTrait::query_one_raw(&shop.database.db, statement).await;
+        let left: i64 = row.unwrap().unwrap().try_get("", "n").unwrap();
+        (left == 1).then_some(())
+    };
+    testkit::eventually("old keys go", std::time::Duration::from_secs(20), left).await;
+    tasks.shutdown(std::time::Duration::from_secs(5)).await;
+}

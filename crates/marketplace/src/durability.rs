@@ -1,0 +1,80 @@
+//! Looks at the start of each service whether its Postgres keeps what it acknowledges.
+//!
+//! The profile `production` does not start on a server that does not; the demo says so and goes on. A server that is away
+//! stops no start, so it is asked again until it answers, and what it then says takes a production process out of rotation.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chassis::durability::{self, Risk};
+use chassis::health::Component;
+use chassis::postgres;
+
+use crate::services::Host;
+use crate::settings::{Profile, Settings};
+
+/// How often a server that is away is asked again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The settings that are off in sessions of this database.
+///
+/// # Errors
+/// When the server does not answer.
+pub(crate) async fn look(settings: &Settings, database: &str) -> anyhow::Result<Vec<Risk>> {
+    // One session, and none of the service's pool.
+    let config = postgres::Config {
+        max_connections: 1,
+        ..settings.postgres.clone()
+    };
+    let db = postgres::connect(&config, database).await?;
+    let risks = durability::risks(&db).await;
+    db.close().await.context("closing a connection")?;
+    Ok(risks?)
+}
+
+impl Host {
+    /// Looks at one database of a service.
+    ///
+    /// # Errors
+    /// In production, the first setting that is off, with its mending.
+    pub(crate) async fn check_durability(&self, database: &str) -> anyhow::Result<()> {
+        match look(&self.settings, database).await {
+            Ok(risks) => match (self.settings.profile, risks.first()) {
+                (Profile::Production, Some(risk)) => anyhow::bail!(risk.told()),
+                (Profile::Production | Profile::Demo, _) => warn(&risks),
+            },
+            Err(error) => {
+                tracing::debug!(error = %format!("{error:#}"), "durability is not known yet");
+                self.look_later(database.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn look_later(&self, database: String) {
+        let (host, token) = (self.clone(), self.tasks.token());
+        let later = async move {
+            let risks = loop {
+                tokio::time::sleep(AGAIN).await;
+                if let Ok(risks) = look(&host.settings, &database).await {
+                    break risks;
+                }
+            };
+            warn(&risks);
+            if let (Profile::Production, Some(risk)) = (host.settings.profile, risks.first()) {
+                let component: Component = host.health.component("postgres-durability");
+                component.down(risk.told());
+            }
+        };
+        self.tasks.spawn("postgres durability", async move {
+            token.run_until_cancelled(later).await;
+        });
+    }
+}
+
+fn warn(risks: &[Risk]) {
+    for risk in risks {
+        let told = risk.told();
+        tracing::warn!(told, "Postgres may lose what it has acknowledged");
+    }
+}
