@@ -148,3 +148,27 @@ fn arguments(common: &Common, state: &StateDir) -> Vec<String> {
     }
     arguments
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values are those that the child's own command line takes.
+    #[test]
+    fn a_child_commits_as_its_parent_was_told_to() {
+        use clap::Parser as _;
+
+        use crate::cli::Cli;
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        for switch in [None, Some(Switch::On), Some(Switch::Off)] {
+            let common = Common {
+                group_commit: switch,
+                ..Common::default()
+            };
+            let line = ["marketplace".to_owned(), "loms".to_owned()].into_iter();
+            let child = Cli::parse_from(line.chain(arguments(&common, &state)));
+            assert_eq!(child.common.group_commit, switch);
+        }
+    }
+}

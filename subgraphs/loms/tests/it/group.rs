@@ -1,38 +1,12 @@
 //! Changes that share a transaction. The outcome is that of the same changes one after the other.
 
-use std::time::Duration;
-
 use chassis::fault::Coded as _;
 use futures::{FutureExt as _, future::join_all};
 use loms::order::{Error, Refusal};
 use loms_domain::order::OrderError;
 use schema::{code::ErrorCode, event::OrderStatus};
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, TransactionTrait as _};
-use testkit::eventually;
 
 use crate::shop::{SKU, Shop, buyer, keyed, lines, user};
-
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// Locks a SKU's row, so that whoever wants it has to wait.
-async fn hold(shop: &Shop, sku: i64) -> DatabaseTransaction {
-    let tx = shop.database.db.begin().await.unwrap();
-    let sql = format!("select 1 from stocks where sku = {sku} for update");
-    tx.execute_unprepared(&sql).await.unwrap();
-    tx
-}
-
-/// Waits until a transaction stands before a lock.
-async fn until_blocked(shop: &Shop) {
-    eventually("a transaction waits", LIMIT, async || {
-        let sql = "select count(*) as waiting from pg_stat_activity
-                   where datname = current_database() and wait_event_type = 'Lock'";
-        let row = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql);
-        let row = shop.database.db.query_one_raw(row).await.unwrap().unwrap();
-        (row.try_get::<i64>("", "waiting").unwrap() > 0).then_some(())
-    })
-    .await;
-}
 
 /// Seen red with a group of one.
 #[tokio::test]
@@ -104,13 +78,13 @@ async fn a_key_with_another_input_is_refused_and_its_group_goes_on() {
 async fn a_pay_and_a_cancel_of_one_order_in_one_group_do_not_both_happen() {
     let shop = Shop::grouped(64, &[(SKU, 100), (7, 10)]).await;
     let order = shop.ordered(1, &[(SKU, 3)]).await;
-    let held = hold(&shop, 7).await;
+    let held = shop.hold(7).await;
     // The first stands before the lock, so that the next two come together.
     let blocker = [(7, 1)];
     let first = shop.order(2, &blocker);
     let caller = buyer(1);
     let then = async {
-        until_blocked(&shop).await;
+        shop.until_blocked().await;
         let both = async {
             tokio::join!(
                 shop.orders.pay(&caller, order.id),
@@ -154,11 +128,11 @@ async fn a_request_that_meets_a_fault_fails_alone() {
 #[tokio::test]
 async fn a_caller_that_left_before_its_group_is_not_served() {
     let shop = Shop::grouped(64, &[(SKU, 100)]).await;
-    let held = hold(&shop, SKU).await;
+    let held = shop.hold(SKU).await;
     let wanted = [(SKU, 1)];
     let first = shop.order(1, &wanted);
     let then = async {
-        until_blocked(&shop).await;
+        shop.until_blocked().await;
         let left = shop.order(2, &wanted).now_or_never();
         assert!(left.is_none(), "it waits behind the first group");
         held.rollback().await.unwrap();
@@ -172,11 +146,11 @@ async fn a_caller_that_left_before_its_group_is_not_served() {
 #[tokio::test]
 async fn one_request_more_than_may_wait_is_refused_at_once() {
     let shop = Shop::grouped(1, &[(SKU, 100)]).await;
-    let held = hold(&shop, SKU).await;
+    let held = shop.hold(SKU).await;
     let (caller, wanted) = (buyer(1), lines(&[(SKU, 1)]));
     let create = || shop.orders.create(&caller, user(1), &wanted);
     let rest = async {
-        until_blocked(&shop).await;
+        shop.until_blocked().await;
         let second = create();
         let third = async {
             tokio::task::yield_now().await;
@@ -196,10 +170,10 @@ async fn one_request_more_than_may_wait_is_refused_at_once() {
 #[tokio::test]
 async fn a_stop_loses_nobody_who_waits() {
     let shop = Shop::grouped(64, &[(SKU, 100)]).await;
-    let held = hold(&shop, SKU).await;
+    let held = shop.hold(SKU).await;
     let wanted = [(SKU, 1)];
     let rest = async {
-        until_blocked(&shop).await;
+        shop.until_blocked().await;
         let stopping = async {
             tokio::task::yield_now().await;
             shop.begin_to_stop();

@@ -14,4 +14,5 @@ mod order;
 mod race;
 mod sdl;
 mod shop;
+mod statements;
 mod stock;

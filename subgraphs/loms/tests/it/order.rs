@@ -149,22 +149,6 @@ async fn another_buyers_order_looks_absent_and_cannot_be_changed() {
     assert_eq!(shop.events(order.id).await.len(), 2);
 }
 
-/// Style of every write: one statement a table, however many lines.
-#[tokio::test]
-async fn the_number_of_statements_does_not_depend_on_the_number_of_lines() {
-    let skus: Vec<(i64, i64)> = (1..=50).map(|sku| (sku, 100)).collect();
-    let shop = Shop::with_stock(&skus).await;
-    let many: Vec<(i64, u32)> = (1..=50).map(|sku| (sku, 1)).collect();
-    let mut counts = Vec::new();
-    for wanted in [&many[..1], &many[..]] {
-        let (create, order) = shop.statements(shop.ordered(1, wanted)).await;
-        let (pay, _) = shop.statements(shop.orders.pay(&buyer(1), order.id)).await;
-        counts.push((create, pay));
-    }
-    // Create: lock, order, lines, stock, outbox. Pay: lock order, lines, lock stock, stock, order, outbox.
-    assert_eq!(counts, [(5, 6), (5, 6)]);
-}
-
 #[tokio::test]
 async fn an_order_of_a_thousand_lines_is_fine() {
     let shop = Shop::with_stock(&[(SKU, 1_000)]).await;

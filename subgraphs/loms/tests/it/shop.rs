@@ -26,12 +26,16 @@ use schema::{
     event::OrderStatus,
     id::{OrderId, Quantity, Sku, UserId},
 };
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseTransaction, DbBackend, Statement, TransactionTrait as _,
+};
 use serde_json::{Value, json};
-use testkit::TestDatabase;
+use testkit::{TestDatabase, eventually};
 
 pub(crate) const ORDER_TTL: Duration = Duration::from_secs(600);
 pub(crate) const SKU: i64 = 1_076_963;
+/// The longest wait for something to happen.
+const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) fn user(id: i64) -> UserId {
     id.try_into().unwrap()
@@ -146,6 +150,26 @@ impl Shop {
         let hold = || self.database.db.execute_unprepared("select pg_sleep(0.2)");
         let held = futures::future::join_all((0..8).map(|_| hold())).await;
         assert!(held.iter().all(Result::is_ok), "{held:?}");
+    }
+
+    /// Locks a SKU's row, so that whoever wants it has to wait.
+    pub(crate) async fn hold(&self, sku: i64) -> DatabaseTransaction {
+        let tx = self.database.db.begin().await.unwrap();
+        let sql = format!("select 1 from stocks where sku = {sku} for update");
+        tx.execute_unprepared(&sql).await.unwrap();
+        tx
+    }
+
+    /// Waits until a transaction stands before a lock.
+    pub(crate) async fn until_blocked(&self) {
+        eventually("a transaction waits", LIMIT, async || {
+            let sql = "select count(*) as waiting from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'";
+            let row = Statement::from_string(DbBackend::Postgres, sql);
+            let row = self.database.db.query_one_raw(row).await.unwrap().unwrap();
+            (row.try_get::<i64>("", "waiting").unwrap() > 0).then_some(())
+        })
+        .await;
     }
 
     /// Puts a row into the ledger.

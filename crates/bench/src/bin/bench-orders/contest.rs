@@ -7,7 +7,6 @@ use chassis::tasks::Tasks;
 use hdrhistogram::Histogram;
 use idempotency::Key;
 use indicatif::ProgressBar;
-use loms::order::Orders;
 use loms::{Access, Caller};
 use loms_domain::lines::{Line, Lines};
 use parking_lot::Mutex;
@@ -16,10 +15,14 @@ use schema::id::{Quantity, Sku, UserId};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::door::{Door, Shop};
 use crate::ground::{FIRST_SKU, Ground, SKUS};
 
 /// Clients that ask at once.
 pub(crate) const CLIENTS: [usize; 4] = [1, 8, 64, 256];
+
+/// The longest wait for what runs to end.
+const END: Duration = Duration::from_secs(60);
 
 /// Which goods are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,6 +55,7 @@ impl Shelf {
 /// One side at one point.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
+    pub(crate) door: Door,
     pub(crate) shelf: Shelf,
     pub(crate) clients: usize,
     pub(crate) grouped: bool,
@@ -71,22 +75,34 @@ impl Outcome {
     }
 }
 
-/// Runs every point: the sides in turns, the first turn of each thrown away.
+/// Runs every point behind `door`: the sides in turns, the first turn of each thrown away.
 pub(crate) async fn run(
     ground: &Ground,
-    turns: u32,
-    turn: Duration,
+    door: Door,
+    (turns, turn): (u32, Duration),
     bar: &ProgressBar,
 ) -> anyhow::Result<Vec<Outcome>> {
-    let sides = [true, false].map(|grouped| (grouped, ground.orders(grouped, None)));
+    let serving = Tasks::new();
+    let sides = [
+        (true, Shop::open(ground, door, true, &serving).await?),
+        (false, Shop::open(ground, door, false, &serving).await?),
+    ];
     let mut outcomes = Vec::new();
     for shelf in Shelf::ALL {
         for clients in CLIENTS {
-            bar.set_message(format!("{clients} clients, {}", shelf.name()));
+            bar.set_message(format!(
+                "{}, {clients} clients, {}",
+                door.name(),
+                shelf.name()
+            ));
             let mut found = [(); 2].map(|()| (Vec::new(), histogram()));
             for number in 0..=turns {
-                for ((_, orders), (rates, latencies)) in sides.iter().zip(&mut found) {
-                    let (rate, seen) = one_turn(orders, shelf, clients, turn).await?;
+                for ((_, shop), (rates, latencies)) in sides.iter().zip(&mut found) {
+                    let (rate, seen) = one_turn(shop, shelf, clients, turn).await?;
+                    if door == Door::Grpc {
+                        // What one side left to the relay must not slow the other.
+                        ground.until_sent().await?;
+                    }
                     // The first turn fills caches and pools.
                     if number > 0 {
                         rates.push(rate);
@@ -97,6 +113,7 @@ pub(crate) async fn run(
             }
             for ((grouped, _), (turns, latencies)) in sides.iter().zip(found) {
                 outcomes.push(Outcome {
+                    door,
                     shelf,
                     clients,
                     grouped: *grouped,
@@ -107,12 +124,15 @@ pub(crate) async fn run(
             }
         }
     }
+    drop(sides);
+    let late = serving.shutdown(END).await;
+    anyhow::ensure!(late.is_empty(), "a service did not end: {late:?}");
     Ok(outcomes)
 }
 
 /// Lets `clients` order one after another for as long as a turn is.
 async fn one_turn(
-    orders: &Orders,
+    shop: &Shop,
     shelf: Shelf,
     clients: usize,
     turn: Duration,
@@ -120,13 +140,13 @@ async fn one_turn(
     let tasks = Tasks::new();
     let seen = Arc::new(Mutex::new((histogram(), Vec::new())));
     let started = Instant::now();
-    for _ in 0..clients {
-        let (orders, seen) = (orders.clone(), Arc::clone(&seen));
+    for client in 0..clients {
+        let (shop, seen) = (shop.clone(), Arc::clone(&seen));
         tasks.spawn("client", async move {
             let mut own = histogram();
             while started.elapsed() < turn {
                 let asked = Instant::now();
-                if let Err(error) = order(&orders, shelf.draw()).await {
+                if let Err(error) = shop.order(client, shelf.draw(), 2).await {
                     seen.lock().1.push(error);
                     return;
                 }
@@ -135,7 +155,7 @@ async fn one_turn(
             seen.lock().0 += own;
         });
     }
-    let late = tasks.shutdown(Duration::from_secs(60)).await;
+    let late = tasks.shutdown(END).await;
     anyhow::ensure!(late.is_empty(), "a client did not end");
     let took = started.elapsed().as_secs_f64();
     let (latencies, errors) = std::mem::replace(&mut *seen.lock(), (histogram(), Vec::new()));
@@ -148,15 +168,6 @@ async fn one_turn(
     )]
     let rate = latencies.len() as f64 / took;
     Ok((rate, latencies))
-}
-
-/// One order of two units, with a key.
-async fn order(orders: &Orders, sku: i64) -> anyhow::Result<()> {
-    let outcome = orders
-        .create(&caller(1)?, UserId::try_from(1)?, &lines(sku, 2)?)
-        .await?;
-    anyhow::ensure!(outcome.answer.refusal.is_none(), "the shelves are empty");
-    Ok(())
 }
 
 /// A buyer with a key that nobody has had.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chassis::clock::Clock;
 use chassis::config::Secret;
 use chassis::postgres::{self, Config, DatabaseConnection};
@@ -13,8 +14,9 @@ use dev_services::state::StateDir;
 use dev_services::{Progress, environment};
 use loms::order::Orders;
 use migrations::Database;
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement, TransactionTrait as _};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 /// The first SKU, and how many there are.
 pub(crate) const FIRST_SKU: i64 = 1;
@@ -29,7 +31,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Ground {
     pub(crate) db: DatabaseConnection,
     pub(crate) kafka: chassis::kafka::Config,
-    pub(crate) tasks: Tasks,
     cluster: Cluster,
     broker: Kafka,
     _state: StateDir,
@@ -86,7 +87,6 @@ impl Ground {
         let ground = Self {
             db,
             kafka,
-            tasks: Tasks::new(),
             cluster,
             broker,
             _state: state,
@@ -111,18 +111,54 @@ impl Ground {
     }
 
     /// The use cases of orders, whose changes share transactions or do not.
-    pub(crate) fn orders(&self, grouped: bool, relay: Option<outbox::RelayHandle>) -> Orders {
+    pub(crate) fn orders(
+        &self,
+        grouped: bool,
+        relay: Option<outbox::RelayHandle>,
+        tasks: &Tasks,
+    ) -> Orders {
         let ttl = Duration::from_secs(3_600);
         let orders = Orders::new(self.db.clone(), Clock::system(), relay, ttl);
         match grouped {
-            true => orders.grouped(QUEUE, &self.tasks),
+            true => orders.grouped(QUEUE, tasks),
             false => orders,
         }
     }
 
+    /// Waits until the relay has nothing left to send.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn until_sent(&self) -> anyhow::Result<()> {
+        let sql = "select exists (select from outbox where sent_at is null)";
+        loop {
+            let asked = Statement::from_string(DbBackend::Postgres, sql);
+            let row = self.db.query_one_raw(asked).await?.context("a row")?;
+            if !row.try_get_by_index::<bool>(0)? {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Says that what was left unsent is nobody's business any more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn forget_unsent(&self) -> anyhow::Result<()> {
+        let sql = "update outbox set sent_at = now() where sent_at is null";
+        // More rows than one statement may take its time for.
+        let tx = self.db.begin().await?;
+        tx.execute_unprepared("set local statement_timeout = 0")
+            .await?;
+        tx.execute_unprepared(sql).await?;
+        tx.commit().await?;
+        self.db.execute_unprepared("vacuum analyze outbox").await?;
+        Ok(())
+    }
+
     /// Stops everything.
     pub(crate) async fn leave(self) {
-        self.tasks.shutdown(STOP_LIMIT).await;
         tokio::join!(self.broker.stop(STOP_LIMIT), self.cluster.stop(STOP_LIMIT));
     }
 }

@@ -1,9 +1,11 @@
 //! What group commit is worth, and how fast events leave: on a private, durable Postgres and a real Kafka.
 //!
-//! The order service's own use cases are driven in this process, each order with an idempotency key, as a checkout has.
+//! The order service runs in this process and is asked over gRPC, as its users do, and once more by its use cases
+//! alone; each order has an idempotency key, as a checkout has.
 //! Both sides take turns in one run, because the machine may be noisy: the ratio is the result, not the rate.
 
 mod contest;
+mod door;
 mod ground;
 mod page;
 mod sale;
@@ -18,6 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use contest::{Outcome, Shelf};
+use door::Door;
 use ground::Ground;
 
 /// Measures orders a second with group commit and without, and how events get to Kafka.
@@ -69,12 +72,16 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(args: &Args, ground: &Ground) -> anyhow::Result<Results> {
-    let points = contest::CLIENTS.len() * Shelf::ALL.len();
+    let points = contest::CLIENTS.len() * Shelf::ALL.len() * Door::ALL.len();
     let steps = points as u64 * 2 * u64::from(args.turns) + 4;
     let bar = ProgressBar::new(steps);
     let style = ProgressStyle::with_template("  [{bar:32}] {pos} of {len} {msg}")?;
     bar.set_style(style.progress_chars("=> "));
-    let contest = contest::run(ground, args.turns, args.turn, &bar).await?;
+    let mut contest = Vec::new();
+    for door in Door::ALL {
+        let turns = (args.turns, args.turn);
+        contest.extend(contest::run(ground, door, turns, &bar).await?);
+    }
     let buyers = if args.quick { 500 } else { 10_000 };
     let mut sales = Vec::new();
     for grouped in [true, false] {

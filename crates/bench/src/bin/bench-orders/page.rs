@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::Results;
 use crate::contest::{CLIENTS, Outcome, Shelf};
+use crate::door::Door;
 
 /// Writes results.json and orders.svg.
 ///
@@ -22,8 +23,11 @@ pub(crate) fn write(folder: &Path, results: &Results) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn find(results: &Results, shelf: Shelf, clients: usize, grouped: bool) -> &Outcome {
-    let mut all = results.contest.iter();
+/// Goods, and clients that want them at once.
+type Point = (Shelf, usize);
+
+fn find(results: &Results, door: Door, (shelf, clients): Point, grouped: bool) -> &Outcome {
+    let mut all = results.contest.iter().filter(|it| it.door == door);
     let found = all.find(|it| (it.shelf, it.clients, it.grouped) == (shelf, clients, grouped));
     found.expect("every point was measured")
 }
@@ -31,28 +35,46 @@ fn find(results: &Results, shelf: Shelf, clients: usize, grouped: bool) -> &Outc
 /// The tables.
 pub(crate) fn tables(results: &Results) -> String {
     let mut text = String::from(
-        "| Goods | Clients | Orders/s, grouped | single | Ratio | p50 ms, grouped | single | p99 ms, grouped | single |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| Way | Goods | Clients | Orders/s, grouped | single | Ratio | p50 ms, grouped | single | Ratio | p99 ms, grouped | single |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
     );
-    for shelf in Shelf::ALL {
-        for clients in CLIENTS {
-            let grouped = find(results, shelf, clients, true);
-            let single = find(results, shelf, clients, false);
-            writeln!(
-                text,
-                "| {} | {clients} | {:.0} | {:.0} | {:.1}x | {:.2} | {:.2} | {:.2} | {:.2} |",
-                shelf.name(),
-                grouped.rate(),
-                single.rate(),
-                grouped.rate() / single.rate(),
-                grouped.p50,
-                single.p50,
-                grouped.p99,
-                single.p99,
-            )
-            .expect("a string takes every text");
+    for door in Door::ALL {
+        for point in points() {
+            row(&mut text, results, door, point);
         }
     }
+    sales(&mut text, results);
+    stream(&mut text, &results.stream);
+    text
+}
+
+fn points() -> impl Iterator<Item = Point> {
+    let shelves = Shelf::ALL.into_iter();
+    shelves.flat_map(|shelf| CLIENTS.map(|clients| (shelf, clients)))
+}
+
+fn row(text: &mut String, results: &Results, door: Door, point: Point) {
+    let grouped = find(results, door, point, true);
+    let single = find(results, door, point, false);
+    writeln!(
+        text,
+        "| {} | {} | {} | {:.0} | {:.0} | {:.1}x | {:.2} | {:.2} | {:.2}x | {:.2} | {:.2} |",
+        door.name(),
+        point.0.name(),
+        point.1,
+        grouped.rate(),
+        single.rate(),
+        grouped.rate() / single.rate(),
+        grouped.p50,
+        single.p50,
+        grouped.p50 / single.p50,
+        grouped.p99,
+        single.p99,
+    )
+    .expect("a string takes every text");
+}
+
+fn sales(text: &mut String, results: &Results) {
     text.push_str(
         "\n| Flash sale | Buyers | Sold | Out of stock | Faults | Told to come again | Seconds |\n|---|---|---|---|---|---|---|\n",
     );
@@ -65,7 +87,9 @@ pub(crate) fn tables(results: &Results) -> String {
         )
         .expect("a string takes every text");
     }
-    let stream = &results.stream;
+}
+
+fn stream(text: &mut String, stream: &crate::stream::Outcome) {
     writeln!(
         text,
         "\nCommit to a reader of the topic at {} orders/s, over {} orders: p50 {:.1} ms, p99 {:.1} ms.\n\
@@ -79,66 +103,87 @@ pub(crate) fn tables(results: &Results) -> String {
         f64::from(stream.backlog) / stream.backlog_seconds,
     )
     .expect("a string takes every text");
-    text
 }
 
 const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 220.0;
 const BAR: f64 = 28.0;
 
-/// Two panels of bars, one for each kind of goods. Its greys can be read on light and on dark.
+/// Panels of bars, a row of them for each way to order. Its greys can be read on light and on dark.
 fn plot(results: &Results) -> String {
-    let most = results
-        .contest
-        .iter()
-        .map(Outcome::rate)
-        .fold(1.0, f64::max);
+    let rates = results.contest.iter().map(Outcome::rate);
+    let most = rates.fold(1.0, f64::max);
     let mut svg = String::from(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 300\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#808080\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 580\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#808080\">\n\
          <text x=\"20\" y=\"18\" font-size=\"14\">Orders a second: group commit (blue) and a transaction each (grey)</text>\n",
     );
-    for (left, shelf) in [20.0, 390.0].into_iter().zip(Shelf::ALL) {
-        panel(&mut svg, results, shelf, left, most);
+    for (top, door) in [30.0, 310.0].into_iter().zip(Door::ALL) {
+        for (left, shelf) in [20.0, 390.0].into_iter().zip(Shelf::ALL) {
+            let mut bars = Bars {
+                x: left + 12.0,
+                floor: top + HEIGHT,
+                most,
+            };
+            for clients in CLIENTS {
+                bars.pair(
+                    &mut svg,
+                    clients,
+                    [true, false]
+                        .map(|grouped| find(results, door, (shelf, clients), grouped).rate()),
+                );
+            }
+            let below = format!("clients, {}, {}", door.name(), shelf.name());
+            floor(&mut svg, left, top + HEIGHT, &below);
+        }
     }
     svg.push_str("</svg>\n");
     svg
 }
 
-fn panel(svg: &mut String, results: &Results, shelf: Shelf, left: f64, most: f64) {
-    let floor = 30.0 + HEIGHT;
-    let mut x = left + 12.0;
-    for clients in CLIENTS {
-        for (grouped, colour) in [(true, "#3b82f6"), (false, "#9ca3af")] {
-            let rate = find(results, shelf, clients, grouped).rate();
-            let height = rate / most * (HEIGHT - 20.0);
-            let top = floor - height;
+/// Where the next bar stands.
+struct Bars {
+    x: f64,
+    floor: f64,
+    /// The rate that has the full height.
+    most: f64,
+}
+
+impl Bars {
+    /// Both sides of a number of clients: grouped, then single.
+    fn pair(&mut self, svg: &mut String, clients: usize, rates: [f64; 2]) {
+        for (rate, colour) in rates.into_iter().zip(["#3b82f6", "#9ca3af"]) {
+            let height = rate / self.most * (HEIGHT - 20.0);
+            let top = self.floor - height;
             writeln!(
                 svg,
-                "<rect x=\"{x:.0}\" y=\"{top:.1}\" width=\"{BAR}\" height=\"{height:.1}\" fill=\"{colour}\"/>\n\
+                "<rect x=\"{:.0}\" y=\"{top:.1}\" width=\"{BAR}\" height=\"{height:.1}\" fill=\"{colour}\"/>\n\
                  <text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"10\">{rate:.0}</text>",
-                x + BAR / 2.0,
+                self.x,
+                self.x + BAR / 2.0,
                 top - 4.0
             )
             .expect("a string takes every text");
-            x += BAR + 2.0;
+            self.x += BAR + 2.0;
         }
         writeln!(
             svg,
             "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{clients}</text>",
-            x - BAR - 2.0,
-            floor + 16.0
+            self.x - BAR - 2.0,
+            self.floor + 16.0
         )
         .expect("a string takes every text");
-        x += 26.0;
+        self.x += 26.0;
     }
+}
+
+fn floor(svg: &mut String, left: f64, y: f64, below: &str) {
     writeln!(
         svg,
-        "<line x1=\"{left}\" y1=\"{floor}\" x2=\"{}\" y2=\"{floor}\" stroke=\"#808080\"/>\n\
-         <text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">clients, {}</text>",
+        "<line x1=\"{left}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"#808080\"/>\n\
+         <text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{below}</text>",
         left + WIDTH - 10.0,
         left + WIDTH / 2.0,
-        floor + 36.0,
-        shelf.name()
+        y + 34.0,
     )
     .expect("a string takes every text");
 }

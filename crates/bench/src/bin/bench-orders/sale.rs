@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use chassis::fault::Coded as _;
+use chassis::tasks::Tasks;
 use futures::StreamExt as _;
-use loms::order::Refusal;
 use rand::Rng as _;
 use schema::code::ErrorCode;
 use schema::id::UserId;
@@ -42,7 +42,8 @@ enum Ending {
 pub(crate) async fn run(ground: &Ground, grouped: bool, buyers: usize) -> anyhow::Result<Outcome> {
     let sku = NEXT_SKU.fetch_add(1, Ordering::Relaxed);
     ground.stock(sku, 1, UNITS).await?;
-    let orders = ground.orders(grouped, None);
+    let serving = Tasks::new();
+    let orders = ground.orders(grouped, None, &serving);
     let started = Instant::now();
     let wants = (1..).take(buyers).map(|user: i64| {
         let orders = orders.clone();
@@ -54,7 +55,9 @@ pub(crate) async fn run(ground: &Ground, grouped: bool, buyers: usize) -> anyhow
                 let ending = match orders.create(&caller, user, &lines).await {
                     Ok(answered) => match answered.answer.refusal {
                         None => Ending::Sold,
-                        Some(Refusal::OutOfStock { .. }) => Ending::OutOfStock,
+                        Some(refusal) if refusal.code() == ErrorCode::OutOfStock => {
+                            Ending::OutOfStock
+                        }
                         Some(_) => Ending::Fault,
                     },
                     Err(error) if error.code() == ErrorCode::Overloaded => {
@@ -85,5 +88,7 @@ pub(crate) async fn run(ground: &Ground, grouped: bool, buyers: usize) -> anyhow
         }
     }
     outcome.seconds = started.elapsed().as_secs_f64();
+    drop(endings);
+    serving.shutdown(Duration::from_secs(10)).await;
     Ok(outcome)
 }

@@ -14,9 +14,9 @@ use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use schema::id::UserId;
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sea_orm::ConnectionTrait as _;
 use serde::Serialize;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, timeout};
 
 use crate::contest::{caller, histogram, lines, micros, milliseconds};
 use crate::ground::{FIRST_SKU, Ground, SKUS};
@@ -42,9 +42,7 @@ pub(crate) struct Outcome {
 
 /// Measures both, the backlog last.
 pub(crate) async fn run(ground: &Ground, seconds: u64, backlog: u32) -> anyhow::Result<Outcome> {
-    // What the contest left unsent is nobody's business here.
-    let sql = "update outbox set sent_at = now() where sent_at is null";
-    ground.db.execute_unprepared(sql).await?;
+    ground.forget_unsent().await?;
     let mut outcome = steady(ground, seconds).await?;
     outcome.backlog = backlog;
     outcome.backlog_seconds = drain(ground, backlog).await?;
@@ -54,7 +52,7 @@ pub(crate) async fn run(ground: &Ground, seconds: u64, backlog: u32) -> anyhow::
 async fn steady(ground: &Ground, seconds: u64) -> anyhow::Result<Outcome> {
     let relaying = Tasks::new();
     let relay = start_relay(ground, &relaying);
-    let orders = ground.orders(true, Some(relay));
+    let orders = ground.orders(true, Some(relay), &relaying);
     let reader = read_from_the_end(ground).await?;
     let committed = Arc::new(Mutex::new(HashMap::new()));
     let buying = Tasks::new();
@@ -126,15 +124,7 @@ async fn drain(ground: &Ground, backlog: u32) -> anyhow::Result<f64> {
     let relaying = Tasks::new();
     let started = Instant::now();
     let _relay = start_relay(ground, &relaying);
-    loop {
-        let sql = "select exists (select from outbox where sent_at is null)";
-        let asked = Statement::from_string(DbBackend::Postgres, sql);
-        let row = ground.db.query_one_raw(asked).await?.context("a row")?;
-        if !row.try_get_by_index::<bool>(0)? {
-            break;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
+    ground.until_sent().await?;
     let took = started.elapsed().as_secs_f64();
     relaying.shutdown(SILENCE).await;
     Ok(took)
