@@ -103,7 +103,6 @@ async fn a_refused_edit_stays_refused_under_its_key() {
     assert!(replay.replayed, "a replay asks no window: nothing changes");
 }
 
-/// Seen red without the loop: the keys stayed.
 #[tokio::test]
 async fn keys_that_are_over_their_time_go_from_every_shard() {
     let databases = [

@@ -197,7 +197,7 @@ async fn a_database_that_is_away_is_one_masked_sentence() {
     assert!(!answer.to_string().contains("hunter2"));
 }
 
-/// Part of the history has left the outbox, part of it is still there. Seen red with the outbox read alone.
+/// Part of the history has left the outbox, part of it is still there.
 #[tokio::test]
 async fn an_orders_history_is_whole_when_its_first_events_have_left_the_outbox() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
