@@ -88,40 +88,34 @@ pub(crate) async fn run(
         (false, Shop::open(ground, door, false, &serving).await?),
     ];
     let mut outcomes = Vec::new();
-    for shelf in Shelf::ALL {
-        for clients in CLIENTS {
-            bar.set_message(format!(
-                "{}, {clients} clients, {}",
-                door.name(),
-                shelf.name()
-            ));
-            let mut found = [(); 2].map(|()| (Vec::new(), histogram()));
-            for number in 0..=turns {
-                for ((_, shop), (rates, latencies)) in sides.iter().zip(&mut found) {
-                    let (rate, seen) = one_turn(shop, shelf, clients, turn).await?;
-                    if door == Door::Grpc {
-                        // What one side left to the relay must not slow the other.
-                        ground.until_sent().await?;
-                    }
-                    // The first turn fills caches and pools.
-                    if number > 0 {
-                        rates.push(rate);
-                        latencies.add(&seen)?;
-                        bar.inc(1);
-                    }
+    let shelves = Shelf::ALL.into_iter();
+    for (shelf, clients) in shelves.flat_map(|shelf| CLIENTS.map(|clients| (shelf, clients))) {
+        let (door_name, goods) = (door.name(), shelf.name());
+        bar.set_message(format!("{door_name}, {clients} clients, {goods}"));
+        let mut found = [(); 2].map(|()| (Vec::new(), histogram()));
+        // The first turn fills caches and pools.
+        for is_warm in (0..=turns).map(|number| number > 0) {
+            for ((_, shop), (rates, latencies)) in sides.iter().zip(&mut found) {
+                let (rate, seen) = one_turn(shop, shelf, clients, turn).await?;
+                // What one side left to the relay must not slow the other.
+                door.settle(ground).await?;
+                if is_warm {
+                    rates.push(rate);
+                    latencies.add(&seen)?;
+                    bar.inc(1);
                 }
             }
-            for ((grouped, _), (turns, latencies)) in sides.iter().zip(found) {
-                outcomes.push(Outcome {
-                    door,
-                    shelf,
-                    clients,
-                    grouped: *grouped,
-                    turns,
-                    p50: milliseconds(&latencies, 0.5),
-                    p99: milliseconds(&latencies, 0.99),
-                });
-            }
+        }
+        for ((grouped, _), (turns, latencies)) in sides.iter().zip(found) {
+            outcomes.push(Outcome {
+                door,
+                shelf,
+                clients,
+                grouped: *grouped,
+                turns,
+                p50: milliseconds(&latencies, 0.5),
+                p99: milliseconds(&latencies, 0.99),
+            });
         }
     }
     drop(sides);

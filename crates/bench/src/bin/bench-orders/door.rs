@@ -44,6 +44,17 @@ impl Door {
             Self::UseCase => "use case",
         }
     }
+
+    /// Waits until nothing is left of a turn.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn settle(self, ground: &Ground) -> anyhow::Result<()> {
+        match self {
+            Self::Grpc => ground.until_sent().await,
+            Self::UseCase => Ok(()),
+        }
+    }
 }
 
 /// An order service behind one of its doors.

@@ -59,7 +59,7 @@ async fn main() -> anyhow::Result<()> {
     if args.quick {
         (args.turns, args.turn, args.backlog) = (1, Duration::from_millis(300), 2_000);
     }
-    let ground = Ground::prepare().await?;
+    let ground = Box::pin(Ground::prepare()).await?;
     let measured = measure(&args, &ground).await;
     ground.leave().await;
     let results = measured?;
