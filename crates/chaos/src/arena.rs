@@ -207,6 +207,14 @@ impl Arena {
         (points.join(point.name()), taken)
     }
 
+    /// How many deadlocks Postgres has found. Its log survives its kills, its counters do not.
+    pub(crate) fn deadlocks(&self) -> usize {
+        let log = self.folder.join("state/logs/postgres.log");
+        let text = std::fs::read(log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        text.matches("deadlock detected").count()
+    }
+
     /// Stops everything; how long that took.
     pub(crate) async fn stop(mut self) -> Duration {
         let started = Instant::now();

@@ -190,8 +190,13 @@ impl Buyers {
     async fn create(&self, random: &mut StdRng) {
         let buyer = self.next_buyer();
         let line = |sku: i64, count| json!({ "sku": sku.to_string(), "count": count });
-        let (twice, once) = (draw_sku(random), draw_cold(random));
-        let lines = json!([line(twice, 1), line(once, 2), line(twice, 2)]);
+        let (twice, once) = (draw_sku(random), draw_sku(random));
+        let lines = json!([
+            line(twice, 1),
+            line(once, 2),
+            line(twice, 2),
+            line(draw_cold(random), 1)
+        ]);
         let variables = json!({ "lines": lines, "key": key() });
         let answer = self
             .ask(&buyer, Work::Create, CREATE, "createOrder", variables)

@@ -159,6 +159,11 @@ async fn fight(plan: &Plan, arena: &Arena, bar: &ProgressBar) -> anyhow::Result<
         let told = format!("I6: {early} events are in the topic twice, and nobody had been killed");
         round.violations.push(told);
     }
+    let deadlocks = arena.deadlocks();
+    if deadlocks > 0 {
+        let told = format!("locks: Postgres has found {deadlocks} deadlocks");
+        round.violations.push(told);
+    }
     let cart = cart_database(arena).await?;
     let compared = buyers.journal.compare(ledger.database(), &cart).await?;
     round.violations.extend(compared);

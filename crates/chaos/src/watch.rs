@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use marketplace::verify::Ledger;
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -30,21 +29,6 @@ pub(crate) async fn run(ledger: &Ledger, stop: CancellationToken) -> Seen {
             });
             seen.wrong.extend(told.take(20));
         }
-        if let Ok(deadlocks) = deadlocks(ledger).await
-            && deadlocks > 0
-        {
-            let told = "locks: Postgres has found a deadlock among the orders' transactions";
-            seen.wrong.insert(told.to_owned());
-        }
     }
     seen
-}
-
-async fn deadlocks(ledger: &Ledger) -> anyhow::Result<i64> {
-    let sql = "select deadlocks::bigint from pg_stat_database where datname = current_database()";
-    let row = ledger
-        .database()
-        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
-        .await?;
-    Ok(row.map_or(Ok(0), |row| row.try_get_by_index(0))?)
 }

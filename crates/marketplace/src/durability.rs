@@ -67,7 +67,7 @@ impl Host {
             }
         };
         self.tasks.spawn("postgres durability", async move {
-            token.run_until_cancelled(later).await;
+            Box::pin(token.run_until_cancelled(later)).await;
         });
     }
 }

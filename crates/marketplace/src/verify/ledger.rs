@@ -8,6 +8,31 @@ const HELD: &str = "select sku, sum(count) filter (where status = 'awaiting paym
            sum(count) filter (where status = 'paid') as paid
     from order_lines join orders on orders.id = order_id group by sku";
 
+/// Keys that answer wrongly.
+const KEYS: &str = "select format('order %s answers %s keys of %s', answer -> 'order' ->> 'id', count(*), operation)
+         from idempotency_keys where operation = 'createOrder' and answer -> 'order' ->> 'id' is not null
+         group by operation, answer -> 'order' ->> 'id' having count(*) > 1
+         union all
+         select format('key %s of user %s answers order %s, which is not there', key, idempotency_keys.user_id, answer -> 'order' ->> 'id')
+         from idempotency_keys left join orders on orders.id = (answer -> 'order' ->> 'id')::bigint
+         where answer -> 'order' ->> 'id' is not null and orders.id is null
+         union all
+         select format('key %s of user %s has no answer', key, user_id) from idempotency_keys where answer is null";
+
+/// Orders that their events do not explain.
+const HISTORY: &str = "select format('order %s is %s in version %s, its last event says %s in version %s',
+                              orders.id, orders.status, orders.version, last.status, last.version)
+         from orders left join lateral (select status, version from outbox where order_id = orders.id
+                                        union all
+                                        select status, version from order_history where order_id = orders.id
+                                        order by version desc limit 1) as last on true
+         where last.version is distinct from orders.version or last.status is distinct from orders.status
+         union all
+         select format('order %s has %s events and is in version %s', orders.id, count(*), orders.version)
+         from orders join (select order_id from outbox union all select order_id from order_history) as event
+              on order_id = orders.id
+         group by orders.id having count(*) <> orders.version";
+
 /// # Errors
 /// When the database does not answer.
 pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
@@ -27,29 +52,8 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
          where reserved <> baseline_reserved + coalesce(unpaid, 0)
             or reserved < 0 or (reserved > total and not seeded_over)"
     );
-    let keys = "select format('order %s answers %s keys of %s', answer -> 'order' ->> 'id', count(*), operation)
-         from idempotency_keys where operation = 'createOrder' and answer -> 'order' ->> 'id' is not null
-         group by operation, answer -> 'order' ->> 'id' having count(*) > 1
-         union all
-         select format('key %s of user %s answers order %s, which is not there', key, idempotency_keys.user_id, answer -> 'order' ->> 'id')
-         from idempotency_keys left join orders on orders.id = (answer -> 'order' ->> 'id')::bigint
-         where answer -> 'order' ->> 'id' is not null and orders.id is null
-         union all
-         select format('key %s of user %s has no answer', key, user_id) from idempotency_keys where answer is null";
     let asked = "select format('order %s has no lines', orders.id) from orders
          where not exists (select from order_lines where order_id = orders.id)";
-    let history = "select format('order %s is %s in version %s, its last event says %s in version %s',
-                              orders.id, orders.status, orders.version, last.status, last.version)
-         from orders left join lateral (select status, version from outbox where order_id = orders.id
-                                        union all
-                                        select status, version from order_history where order_id = orders.id
-                                        order by version desc limit 1) as last on true
-         where last.version is distinct from orders.version or last.status is distinct from orders.status
-         union all
-         select format('order %s has %s events and is in version %s', orders.id, count(*), orders.version)
-         from orders join (select order_id from outbox union all select order_id from order_history) as event
-              on order_id = orders.id
-         group by orders.id having count(*) <> orders.version";
     Ok(vec![
         ask(
             db,
@@ -72,7 +76,7 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
             "I4",
             "one key, one order",
             "select count(*) from idempotency_keys",
-            keys,
+            KEYS,
         )
         .await?,
         ask(
@@ -88,7 +92,7 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
             "I7a",
             "an order stands where its last event says, and no version is left out",
             orders,
-            history,
+            HISTORY,
         )
         .await?,
     ])

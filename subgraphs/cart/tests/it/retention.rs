@@ -65,10 +65,17 @@ impl Shop {
 
     /// How many checkouts and how many answers went.
     async fn forget(&self, before: DateTime<Utc>, most: u32) -> (u64, u64) {
-        let checkouts = self.carts.forget_checkouts(before, most).await.unwrap();
+        let checkouts = self
+            .carts
+            .forget_checkouts(before, most)
+            .await
+            .expect("the database answers");
         (
             checkouts,
-            self.carts.forget_changes(before, most).await.unwrap(),
+            self.carts
+                .forget_changes(before, most)
+                .await
+                .expect("the database answers"),
         )
     }
 

@@ -51,7 +51,8 @@ pub(crate) async fn lock(
             "select sku, total, reserved from stocks, pg_sleep(0.002) where sku = any($1)"
         }
         () if mutant::is_on(Mutant::UnsortedLocks) => {
-            "select sku, total, reserved from stocks where sku = any($1)
+            // With a pause between two locks.
+            "select sku, total, reserved, pg_sleep(0.003)::text as pause from stocks where sku = any($1)
              order by md5(sku::text || pg_backend_pid()) for update"
         }
         () => sql,
