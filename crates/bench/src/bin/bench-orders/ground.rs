@@ -74,7 +74,7 @@ impl Ground {
         let config = Config {
             url: Secret::new(cluster.url().to_owned()),
             // A client of the contest waits as long as it takes.
-            acquire_timeout: Duration::from_secs(60),
+            acquire_timeout: Duration::from_secs(600),
             ..Config::default()
         };
         let db = postgres::connect(&config, "loms").await?;
