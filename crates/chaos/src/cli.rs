@@ -52,6 +52,14 @@ impl Tier {
         }
     }
 
+    /// Buyers a second: a debug build on a small machine must keep up with those of CI.
+    pub(crate) const fn rate(self) -> f64 {
+        match self {
+            Self::Ci => 12.0,
+            Self::Nightly | Self::Record => 60.0,
+        }
+    }
+
     /// Mutations that each round must see answered.
     pub(crate) const fn mutations(self) -> u64 {
         match self {
@@ -70,9 +78,9 @@ pub(crate) struct Run {
     /// Fight these rounds instead of all of the tier's: 7, or 1..40 with both ends
     #[arg(long, value_name = "SEEDS")]
     pub(crate) seeds: Option<Seeds>,
-    /// Buyers a second
-    #[arg(long, default_value_t = 60.0)]
-    pub(crate) rate: f64,
+    /// Buyers a second [default: 12 in CI's tier, else 60]
+    #[arg(long)]
+    pub(crate) rate: Option<f64>,
     /// Kill nobody, to see that the suite says so
     #[arg(long)]
     pub(crate) no_kills: bool,
@@ -92,7 +100,7 @@ pub(crate) struct Mutants {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Buyers a second
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 25.0)]
     pub(crate) rate: f64,
     #[command(flatten)]
     pub(crate) arena: ArenaFlags,

@@ -65,7 +65,7 @@ async fn run(flags: &Run) -> anyhow::Result<bool> {
             continue;
         }
         let plan = Plan {
-            rate: flags.rate,
+            rate: flags.rate.unwrap_or(flags.tier.rate()),
             mutations: flags.tier.mutations(),
             kills: !flags.no_kills,
             group_commit: seed % 2 == 1,
