@@ -97,7 +97,7 @@ impl Handler {
         for (message, reason) in &batch.poison {
             store::park(&tx, &self.topic, message, reason).await?;
         }
-        if !batch.events.is_empty() {
+        if fresh > 0 {
             crash::at(Point::C9);
         }
         tx.commit().await?;

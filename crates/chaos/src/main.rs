@@ -25,6 +25,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use cli::{ArenaFlags, Cli, Command, Mutants, Run};
 use round::{Plan, Round};
 
+/// Rounds that a mutant may take to be caught.
+const MUTANT_ROUNDS: usize = 3;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -145,21 +148,9 @@ async fn mutants(flags: &Mutants) -> anyhow::Result<bool> {
     let wanted =
         |it: &Mutant| flags.only.is_empty() || flags.only.iter().any(|name| name == it.name());
     let (bar, mut survivors) = (bar(), Vec::new());
-    tell("| Mutant | Caught by |\n|---|---|\n")?;
+    tell("| Mutant | Seed | Caught by |\n|---|---|---|\n")?;
     for mutant in Mutant::ALL.into_iter().filter(wanted) {
-        let plan = Plan {
-            rate: flags.rate,
-            mutations: 500,
-            // Where one task decides everything, two transactions never meet.
-            group_commit: !matches!(mutant, Mutant::CheckThenWrite | Mutant::UnsortedLocks),
-            mutant: Some(mutant.name()),
-            patience: Duration::from_secs(20),
-            ..plan(flags.seed, &flags.arena)?
-        };
-        let caught = match round::run(&plan, &bar).await {
-            Ok(round) => round.violations,
-            Err(error) => vec![format!("the round did not get to its end: {error:#}")],
-        };
+        let (seed, caught) = catch(mutant, flags, &bar).await?;
         let told = match caught.as_slice() {
             [] => "**nothing**".to_owned(),
             caught => caught
@@ -169,20 +160,43 @@ async fn mutants(flags: &Mutants) -> anyhow::Result<bool> {
                 .collect::<Vec<_>>()
                 .join("; "),
         };
-        bar.suspend(|| {
-            tell(&format!(
-                "| {} | {} |\n",
-                mutant.name(),
-                told.replace('|', "/")
-            ))
-        })?;
+        let (name, told) = (mutant.name(), told.replace('|', "/"));
+        bar.suspend(|| tell(&format!("| {name} | {seed} | {told} |\n")))?;
         if caught.is_empty() {
-            survivors.push(mutant.name());
+            survivors.push(name);
         }
-        remove(&plan.folder)?;
     }
     bar.finish_and_clear();
     Ok(survivors.is_empty())
+}
+
+/// Fights rounds with the bug until one shows it, and says which seed that was and what was wrong. A bug that needs two
+/// to meet may go unseen in a round; one that three rounds do not show is not caught.
+async fn catch(
+    mutant: Mutant,
+    flags: &Mutants,
+    bar: &ProgressBar,
+) -> anyhow::Result<(u64, Vec<String>)> {
+    for seed in (flags.seed..).take(MUTANT_ROUNDS) {
+        let plan = Plan {
+            rate: flags.rate,
+            mutations: 500,
+            // Where one task decides everything, two transactions never meet.
+            group_commit: !matches!(mutant, Mutant::CheckThenWrite | Mutant::UnsortedLocks),
+            mutant: Some(mutant.name()),
+            patience: Duration::from_secs(20),
+            ..plan(seed, &flags.arena)?
+        };
+        let caught = match round::run(&plan, bar).await {
+            Ok(round) => round.violations,
+            Err(error) => vec![format!("the round did not get to its end: {error:#}")],
+        };
+        remove(&plan.folder)?;
+        if !caught.is_empty() {
+            return Ok((seed, caught));
+        }
+    }
+    Ok((flags.seed, Vec::new()))
 }
 
 fn plan(seed: u64, flags: &ArenaFlags) -> anyhow::Result<Plan> {

@@ -52,7 +52,7 @@ pub(crate) async fn lock(
         }
         () if mutant::is_on(Mutant::UnsortedLocks) => {
             // With a pause between two locks.
-            "select sku, total, reserved, pg_sleep(0.003)::text as pause from stocks where sku = any($1)
+            "select sku, total, reserved, pg_sleep(0.03)::text as pause from stocks where sku = any($1)
              order by md5(sku::text || pg_backend_pid()) for update"
         }
         () => sql,
