@@ -12,6 +12,8 @@ use crate::schedule::{Counts, Schedule, Strike, Target, is_held};
 
 /// How long a process may take to come to an armed point. With the broker down the relay comes to none for a while.
 const COME_BY: Duration = Duration::from_secs(15);
+/// The same in the second try: a consumer group that lost a member while it was divided waits 15 s and then begins anew.
+const COME_BY_AT_LAST: Duration = Duration::from_secs(45);
 /// How long a process may take to run again, so that it can be killed.
 const RUNS_AGAIN: Duration = Duration::from_secs(10);
 
@@ -56,14 +58,14 @@ pub(crate) async fn run(
             () = sleep(pause) => {}
             () = stop.cancelled() => return Ok(struck),
         }
-        if !one(arena, strike, &mut struck).await? {
+        if !one(arena, strike, COME_BY, &mut struck).await? {
             again.push(strike);
         }
         tell(struck.total());
     }
     for strike in again {
         sleep(Duration::from_millis(random.random_range(500..1_500))).await;
-        if !one(arena, strike, &mut struck).await? {
+        if !one(arena, strike, COME_BY_AT_LAST, &mut struck).await? {
             struck.missed.push(format!("{strike:?}"));
         }
         tell(struck.total());
@@ -72,7 +74,12 @@ pub(crate) async fn run(
 }
 
 /// One kill; whether it happened.
-async fn one(arena: &Arena, strike: Strike, struck: &mut Struck) -> anyhow::Result<bool> {
+async fn one(
+    arena: &Arena,
+    strike: Strike,
+    come_by: Duration,
+    struck: &mut Struck,
+) -> anyhow::Result<bool> {
     let target = match strike {
         Strike::Random(target) => {
             let killed = arena.kill(target, RUNS_AGAIN).await;
@@ -85,7 +92,7 @@ async fn one(arena: &Arena, strike: Strike, struck: &mut Struck) -> anyhow::Resu
     };
     let point = target;
     let target = Target::of(point);
-    if !arena.arm(point, COME_BY).await? {
+    if !arena.arm(point, come_by).await? {
         return Ok(false);
     }
     if is_held(point) && !arena.kill(target, RUNS_AGAIN).await {
