@@ -116,7 +116,7 @@ pub(crate) fn describe(rounds: &[Round]) -> String {
             sum(|it| it.looks).to_string(),
         ),
         ("Hours of fighting", format!("{:.2}", seconds / 3_600.0)),
-        ("Rounds with a broken promise", failed.len().to_string()),
+        ("Rounds that failed", failed.len().to_string()),
     ];
     let mut text = String::from("| What | How much |\n|---|---|\n");
     for (what, much) in rows {
