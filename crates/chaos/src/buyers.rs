@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chassis::tasks::Tasks;
-use load::{Answer, Client, Ledger, Operation, Reply};
+use load::{Answer, CANCEL, Client, Ledger, Operation, PAY, Reply};
 use product_service::FIRST_GENERATED;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -36,12 +36,6 @@ const CHECKOUT: &str = "mutation($key: String!) { checkout(input: {idempotencyKe
 const CREATE: &str = "mutation($lines: [OrderLineInput!]!, $key: String!) {
     createOrder(input: {lines: $lines, idempotencyKey: $key}) {
         order { id status version } userErrors { code } } }";
-const PAY: &str =
-    "mutation($id: ID!, $key: String!) { payOrder(input: {orderId: $id, idempotencyKey: $key}) {
-    order { id status version } userErrors { code } } }";
-const CANCEL: &str =
-    "mutation($id: ID!, $key: String!) { cancelOrder(input: {orderId: $id, idempotencyKey: $key}) {
-    order { id status version } userErrors { code } } }";
 
 /// A user with a token.
 #[derive(Debug, Clone)]

@@ -23,5 +23,6 @@ pub use self::{
     plan::{Arrivals, Kind, Mix, Plan},
     report::{Memory, Operation as OperationReport, Report, Streams},
     run::{Live, Load},
+    shopper::{CANCEL, PAY},
     subscriber::{Sight, Subscriber, Watched},
 };

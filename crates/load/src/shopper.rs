@@ -32,10 +32,12 @@ const ADD: &str = "mutation($sku: ID!, $count: Int!, $key: String!) {
         cart { itemCount total { amount } } userErrors { code } } }";
 const CHECKOUT: &str = "mutation($key: String!) { checkout(input: {idempotencyKey: $key}) {
     order { id status version } userErrors { code } } }";
-const PAY: &str =
+/// Pays the order `$id`, named by `$key`.
+pub const PAY: &str =
     "mutation($id: ID!, $key: String!) { payOrder(input: {orderId: $id, idempotencyKey: $key}) {
     order { id status version } userErrors { code } } }";
-const CANCEL: &str =
+/// Calls the order `$id` off, named by `$key`.
+pub const CANCEL: &str =
     "mutation($id: ID!, $key: String!) { cancelOrder(input: {orderId: $id, idempotencyKey: $key}) {
     order { id status version } userErrors { code } } }";
 const COMMENT: &str = "mutation($sku: ID!, $text: String!, $key: String!) {

@@ -28,7 +28,7 @@ pub struct Settings {
     /// The folder for data, logs and keys.
     pub state_dir: PathBuf,
     /// How long a process that was told to stop says "not ready" before it stops listening, so that whoever sends it
-    /// requests hears of it first; `up`, which has nobody in front of it, does not wait.
+    /// requests hears of it first; `up` in one process does not wait, and `up --processes` ends children after 4.3 s.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::MayBeZero")]
     pub drain_notice: std::time::Duration,
