@@ -30,10 +30,11 @@ impl Stores {
         if settings.kafka.brokers.is_empty() {
             settings.kafka.brokers = format!("127.0.0.1:{}", settings.up.kafka_port);
         }
+        let connect = |database| postgres::connect_for_reports(&settings.postgres, database);
         Ok(Self {
-            loms: postgres::connect(&settings.postgres, "loms").await?,
-            notifier: postgres::connect(&settings.postgres, &settings.notifier.database).await?,
-            kafka: settings.kafka,
+            loms: connect("loms").await?,
+            notifier: connect(&settings.notifier.database).await?,
+            kafka: settings.kafka.clone(),
         })
     }
 

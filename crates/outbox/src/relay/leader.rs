@@ -86,12 +86,19 @@ impl Leader {
             Err(broken) => return Err(broken),
         };
         self.settle(pass)?;
-        let oldest = store::oldest_unsent(&mut self.connection).await?;
-        let age = oldest.map_or(0, |since| {
-            (self.clock.now() - since).num_milliseconds().max(0)
-        });
-        metrics::OLDEST_UNSENT.set(Duration::from_millis(age.unsigned_abs()).as_secs_f64());
+        let age = match pass {
+            Pass::Clear => Duration::ZERO,
+            Pass::Held => self.oldest_age().await?,
+        };
+        metrics::OLDEST_UNSENT.set(age.as_secs_f64());
         Ok(pass)
+    }
+
+    /// For how long the oldest unsent row has waited.
+    async fn oldest_age(&mut self) -> Result<Duration, Broken> {
+        let oldest = store::oldest_unsent(&mut self.connection).await?;
+        let age = oldest.map(|since| (self.clock.now() - since).num_milliseconds().max(0));
+        Ok(Duration::from_millis(age.unwrap_or(0).unsigned_abs()))
     }
 
     async fn send_pages(&mut self) -> Result<Pass, Broken> {

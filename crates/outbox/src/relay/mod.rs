@@ -126,14 +126,30 @@ pub struct Relay;
 /// Wakes the relay. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RelayHandle {
-    shards: Arc<[Notify]>,
+    shards: Arc<[Wakes]>,
+}
+
+/// Why a shard's relay may wake up. A wake from elsewhere is not passed on: it would come back, without end.
+#[derive(Debug, Default)]
+struct Wakes {
+    /// This process committed.
+    here: Notify,
+    /// Another process did.
+    elsewhere: Notify,
 }
 
 impl RelayHandle {
     /// Says that events were committed. Never blocks; calls that come close together count as one.
     pub fn wake(&self) {
         for shard in self.shards.iter() {
-            shard.notify_one();
+            shard.here.notify_one();
+        }
+    }
+
+    /// The same of another process.
+    fn wake_from_elsewhere(&self) {
+        for shard in self.shards.iter() {
+            shard.elsewhere.notify_one();
         }
     }
 }
@@ -162,7 +178,7 @@ impl Relay {
             ..kafka
         };
         let handle = RelayHandle {
-            shards: (0..shards).map(|_| Notify::new()).collect(),
+            shards: (0..shards).map(|_| Wakes::default()).collect(),
         };
         retention::start(database.clone(), clock.clone(), config.retention, tasks);
         let pool = database.get_postgres_connection_pool().clone();
@@ -173,7 +189,7 @@ impl Relay {
                 kafka: kafka.clone(),
                 clock: clock.clone(),
                 config: config.clone(),
-                wakes: handle.clone(),
+                handle: handle.clone(),
                 health: health.component("outbox-relay"),
                 token: tasks.token(),
             };
@@ -212,7 +228,7 @@ async fn forward_wakes(pool: &PgPool, handle: &RelayHandle) -> Result<(), sqlx::
     loop {
         // `None` says that the connection was lost and made anew: something may have been missed.
         listener.try_recv().await?;
-        handle.wake();
+        handle.wake_from_elsewhere();
     }
 }
 
@@ -224,7 +240,7 @@ struct ShardRelay {
     kafka: kafka::Config,
     clock: Clock,
     config: Config,
-    wakes: RelayHandle,
+    handle: RelayHandle,
     health: Component,
     token: CancellationToken,
 }
@@ -277,7 +293,7 @@ impl ShardRelay {
             }
             tokio::select! {
                 () = self.token.cancelled() => return Ok(false),
-                () = self.woken() => store::notify(connection, CHANNEL).await?,
+                () = self.wakes().here.notified() => store::notify(connection, CHANNEL).await?,
                 () = tokio::time::sleep(self.config.takeover_interval) => {}
             }
         }
@@ -297,7 +313,8 @@ impl ShardRelay {
             }
             match leader.pause() {
                 Pause::UntilWoken(limit) => tokio::select! {
-                    () = self.woken() => {}
+                    () = self.wakes().here.notified() => {}
+                    () = self.wakes().elsewhere.notified() => {}
                     () = self.pause(limit) => {}
                 },
                 Pause::Backoff(limit) => self.pause(limit).await,
@@ -305,10 +322,8 @@ impl ShardRelay {
         }
     }
 
-    async fn woken(&self) {
-        self.wakes.shards[self.shard.number as usize]
-            .notified()
-            .await;
+    fn wakes(&self) -> &Wakes {
+        &self.handle.shards[self.shard.number as usize]
     }
 
     /// Sleeps, or less when the process stops.

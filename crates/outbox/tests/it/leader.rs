@@ -8,6 +8,7 @@ use std::{
 
 use chassis::{clock::Clock, health::Health, kafka, postgres, tasks::Tasks};
 use outbox::{Relay, relay};
+use sqlx::postgres::PgListener;
 
 use crate::shop::{Shop, assert_in_order, change, changes};
 
@@ -144,6 +145,33 @@ async fn a_relay_that_does_not_send_passes_the_wake_on() {
     shop.commit(&[change(1, 2)]).await;
     other.relay.wake();
     assert_eq!(shop.next().await.event.version, 2);
+}
+
+/// Seen red with wakes of other processes passed on like those of this one: thousands a second went round.
+#[tokio::test]
+async fn a_wake_from_another_process_is_not_passed_on() {
+    let shop = Shop::open().await;
+    let _sender = shop.process();
+    shop.commit(&[change(1, 1)]).await;
+    shop.next().await;
+    let [other, _third] = [shop.process(), shop.process()];
+    testkit::eventually("the others listen", crate::shop::LIMIT, async || {
+        (shop.listeners().await >= 3).then_some(())
+    })
+    .await;
+    let pool = shop.database.db.get_postgres_connection_pool();
+    let mut listener = PgListener::connect_with(pool).await.unwrap();
+    listener.listen("outbox").await.unwrap();
+    other.relay.wake();
+    let mut heard = 0;
+    let listening = async {
+        while listener.recv().await.is_ok() {
+            heard += 1;
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(1), listening).await;
+    assert!(ended.is_err(), "the connection was lost");
+    assert_eq!(heard, 1);
 }
 
 #[tokio::test]

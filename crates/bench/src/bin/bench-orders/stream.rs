@@ -21,8 +21,10 @@ use tokio::time::{interval, timeout};
 use crate::contest::{caller, histogram, lines, micros, milliseconds};
 use crate::ground::{FIRST_SKU, Ground, SKUS};
 
-/// Orders a second of the steady load, and how they are spread.
+/// Orders a second of the steady load.
 const RATE: u32 = 500;
+/// What comes first and is not measured: the relay connects, and pools and caches fill.
+const WARM_SECONDS: u64 = 1;
 /// The longest wait for one more event.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -55,17 +57,25 @@ async fn steady(ground: &Ground, seconds: u64) -> anyhow::Result<Outcome> {
     let orders = ground.orders(true, Some(relay), &relaying);
     let reader = read_from_the_end(ground).await?;
     let committed = Arc::new(Mutex::new(HashMap::new()));
+    let failed = Arc::new(Mutex::new(None));
     let buying = Tasks::new();
-    let wanted = seconds * u64::from(RATE);
+    let warm = WARM_SECONDS * u64::from(RATE);
+    let wanted = warm + seconds * u64::from(RATE);
     let mut ticks = interval(Duration::from_secs(1) / RATE);
     let mut buy = async || {
         for number in 0..wanted {
             ticks.tick().await;
             let (orders, committed) = (orders.clone(), Arc::clone(&committed));
+            let failed = Arc::clone(&failed);
             let sku = FIRST_SKU + i64::try_from(number).unwrap_or(0) % SKUS;
+            let is_warm = number >= warm;
             buying.spawn("buyer", async move {
-                if let Ok(order) = buy_one(&orders, sku).await {
-                    committed.lock().insert(order, Instant::now());
+                let bought = buy_one(&orders, sku).await;
+                let ended = Instant::now();
+                match bought {
+                    Ok(order) if is_warm => drop(committed.lock().insert(order, ended)),
+                    Ok(_) => {}
+                    Err(error) => *failed.lock() = Some(error),
                 }
             });
         }
@@ -85,9 +95,12 @@ async fn steady(ground: &Ground, seconds: u64) -> anyhow::Result<Outcome> {
         anyhow::Ok(arrived)
     };
     let ((), arrived) = tokio::join!(buy(), read);
-    let arrived = arrived?;
     let late = buying.shutdown(SILENCE).await;
     anyhow::ensure!(late.is_empty(), "a buyer did not end");
+    if let Some(error) = failed.lock().take() {
+        return Err(error.context("an order of the steady load"));
+    }
+    let arrived = arrived?;
     let mut latencies = histogram();
     for (order, committed) in committed.lock().iter() {
         let arrived = arrived.get(order).context("an order has no event")?;
