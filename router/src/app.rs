@@ -125,7 +125,7 @@ impl Service {
             Arc::clone(&engine),
             signer,
             clock.clone(),
-            tasks,
+            (tasks, health),
         )
         .await?;
         let gateway = Gateway::new(
@@ -138,12 +138,14 @@ impl Service {
             clock,
         );
         let routes = serve::routes(gateway, issuer).merge(health.routes());
+        let routes = listen::closing(routes, health);
         serve_clients(listening, routes, &config, &drain, tasks);
         listen::serve(
             "router admin",
             admin,
             telemetry::admin_routes(health),
             tasks,
+            health,
         );
         let lead = drain.lead(tasks.clone(), health.clone(), config.http.drain_timeout);
         let _drain = tasks.spawn("router drain", lead);

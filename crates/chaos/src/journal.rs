@@ -76,7 +76,8 @@ impl Journal {
             Reply::Done(_) => self.done.fetch_add(1, Ordering::Relaxed),
             Reply::Refused(_) | Reply::Failed(_) => self.refused.fetch_add(1, Ordering::Relaxed),
         };
-        self.retries.fetch_add(answer.retries, Ordering::Relaxed);
+        let retries = answer.retried.len() as u64;
+        self.retries.fetch_add(retries, Ordering::Relaxed);
         self.lock().push(Entry {
             user,
             token: token.to_owned(),

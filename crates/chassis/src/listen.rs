@@ -2,10 +2,12 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::Router;
+use axum::{Router, response::Response};
+use http::{HeaderValue, StatusCode, header};
 use tokio::net::TcpListener;
+use tower::util::MapResponseLayer;
 
-use crate::tasks::Tasks;
+use crate::{health::Health, tasks::Tasks};
 
 /// Why a socket cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +50,22 @@ pub async fn bind(address: SocketAddr, setting: impl Into<String>) -> Result<Tcp
         })
 }
 
+/// How long our HTTP clients keep a connection that nobody uses: less than a process's notice before it stops listening
+/// (`drain_notice`), so that none sends a request on a connection that is being closed.
+pub const KEEP_IDLE: Duration = Duration::from_millis(250);
+
 /// How long a connection may stay open after the shutdown signal; less than the process itself waits for its tasks.
 const LINGER: Duration = Duration::from_secs(3);
 
 /// Serves `routes` until shutdown; requests in flight end first, for at most 3 s.
-pub fn serve(name: &'static str, listener: TcpListener, routes: Router, tasks: &Tasks) {
-    let token = tasks.token();
+pub fn serve(
+    name: &'static str,
+    listener: TcpListener,
+    routes: Router,
+    tasks: &Tasks,
+    health: &Health,
+) {
+    let (routes, token) = (closing(routes, health), tasks.token());
     tasks.spawn(name, async move {
         let stop = token.clone();
         let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
@@ -73,9 +85,41 @@ pub fn serve(name: &'static str, listener: TcpListener, routes: Router, tasks: &
     });
 }
 
+/// Answers the last request of each connection with `Connection: close` while the process drains.
+///
+/// A connection that is kept is cut at the end of the drain, and a request that is on its way then gets no answer.
+/// Source: RFC 9112, 9.6. HTTP/2 has GOAWAY for this, and drops the header.
+pub fn closing(routes: Router, health: &Health) -> Router {
+    let health = health.clone();
+    routes.layer(MapResponseLayer::new(move |mut response: Response| {
+        if health.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    }))
+}
+
 #[cfg(test)]
 mod tests {
+    use axum::{body::Body, routing::get};
+    use tower::ServiceExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_process_that_drains_closes_each_connection_behind_its_answer() {
+        let health = Health::new();
+        let routes = closing(Router::new().route("/", get(|| async {})), &health);
+        let ask = async || {
+            let request = http::Request::get("/").body(Body::empty()).unwrap();
+            let response = routes.clone().oneshot(request).await.unwrap();
+            response.headers().get(header::CONNECTION).cloned()
+        };
+        assert_eq!(ask().await, None);
+        health.drain();
+        assert_eq!(ask().await.unwrap(), "close");
+    }
 
     #[tokio::test]
     async fn a_taken_port_names_the_setting_that_moves_it() {

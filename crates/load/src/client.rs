@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use chassis::listen::KEEP_IDLE;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use schema::code::ErrorCode;
 use serde_json::{Value, json};
@@ -60,8 +61,8 @@ pub enum Reply {
 pub struct Answer {
     /// What the last try was told.
     pub reply: Reply,
-    /// Tries after the first.
-    pub retries: u64,
+    /// What each try before it was told, by code.
+    pub retried: Vec<String>,
     /// The trace of the first try.
     pub trace: Uuid,
 }
@@ -95,6 +96,7 @@ impl Client {
         chassis::tls::install();
         let http = reqwest::Client::builder()
             .pool_max_idle_per_host(1024)
+            .pool_idle_timeout(KEEP_IDLE)
             .tcp_nodelay(true)
             .build()
             .map_err(Error::Client)?;
@@ -148,19 +150,24 @@ impl Client {
     pub async fn run(&self, token: &str, operation: &Operation) -> Answer {
         let trace = Uuid::new_v4();
         let until = Instant::now() + self.patience;
-        let (mut retries, mut pause) = (0, PAUSE_MIN);
+        let (mut retried, mut pause) = (Vec::new(), PAUSE_MIN);
         loop {
             let reply = self.ask(token, operation, trace).await;
-            if !is_open(&reply) || Instant::now() + pause > until {
-                return Answer {
-                    reply,
-                    retries,
-                    trace,
-                };
+            let again = Instant::now() + pause <= until;
+            match &reply {
+                Reply::Refused(code) | Reply::Failed(code) if again && is_open(&reply) => {
+                    retried.push(code.clone());
+                }
+                _ => {
+                    return Answer {
+                        reply,
+                        retried,
+                        trace,
+                    };
+                }
             }
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
-            retries += 1;
         }
     }
 

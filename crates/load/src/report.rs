@@ -51,8 +51,8 @@ pub struct Operation {
     pub refused: BTreeMap<String, u64>,
     /// Errors, by code.
     pub errors: BTreeMap<String, u64>,
-    /// Tries after the first.
-    pub retries: u64,
+    /// Answers after which an operation was tried again, by code.
+    pub retried: BTreeMap<String, u64>,
     /// Half of all took less, in milliseconds from the moment at which the operation was due.
     pub p50_ms: f64,
     /// Nine of ten took less.
@@ -166,7 +166,7 @@ fn operation(name: &'static str, tally: &Tally) -> Operation {
         done: tally.done,
         refused: tally.refused.clone(),
         errors: tally.failed.clone(),
-        retries: tally.retries,
+        retried: tally.retried.clone(),
         p50_ms: tally.latencies.quantile(0.5),
         p90_ms: tally.latencies.quantile(0.9),
         p99_ms: tally.latencies.quantile(0.99),
@@ -176,11 +176,11 @@ fn operation(name: &'static str, tally: &Tally) -> Operation {
 
 fn add(all: &mut Tally, tally: &Tally) {
     all.done += tally.done;
-    all.retries += tally.retries;
     all.latencies.add(&tally.latencies);
     for (sum, part) in [
         (&mut all.refused, &tally.refused),
         (&mut all.failed, &tally.failed),
+        (&mut all.retried, &tally.retried),
     ] {
         for (code, count) in part {
             *sum.entry(code.clone()).or_default() += count;
@@ -218,6 +218,7 @@ impl fmt::Display for Report {
         if let Some(all) = all {
             told(f, "refused", &all.refused)?;
             told(f, "errors", &all.errors)?;
+            told(f, "tried again", &all.retried)?;
         }
         writeln!(
             f,

@@ -239,11 +239,12 @@ impl Shopper {
         let trace = Uuid::new_v4();
         let sku = self.shop.goods.draw(random).to_owned();
         let (key, until) = (key(), Instant::now() + self.shop.client.patience());
-        let (mut retries, mut answer) = (0, self.add_over_rest(&sku, &key, trace).await);
+        let mut retried = Vec::new();
+        let mut answer = self.add_over_rest(&sku, &key, trace).await;
         // A gateway's 5xx and a lost connection leave the effect open: the key makes asking again safe.
         while !matches!(answer, Ok(..500)) && Instant::now() < until {
             sleep(REST_PAUSE).await;
-            retries += 1;
+            retried.push(told_over_rest(&answer));
             answer = self.add_over_rest(&sku, &key, trace).await;
         }
         let ending = match answer {
@@ -255,12 +256,11 @@ impl Shopper {
                 self.shop.goods.restock(&self.shop.client, &sku).await;
                 Ending::Refused("HTTP_412".into())
             }
-            Ok(status) => Ending::Failed(format!("HTTP_{status}")),
-            Err(_) => Ending::Failed("NO_ANSWER".into()),
+            Ok(_) | Err(_) => Ending::Failed(told_over_rest(&answer)),
         };
         Outcome {
             ending,
-            retries,
+            retried,
             trace,
         }
     }
@@ -293,6 +293,13 @@ impl Shopper {
     }
 }
 
+fn told_over_rest(answer: &Result<u16, reqwest::Error>) -> String {
+    match answer {
+        Ok(status) => format!("HTTP_{status}"),
+        Err(_) => "NO_ANSWER".into(),
+    }
+}
+
 /// A key that no other operation has.
 fn key() -> String {
     Uuid::new_v4().to_string()
@@ -308,7 +315,7 @@ impl Outcome {
         };
         Self {
             ending,
-            retries: answer.retries,
+            retried: answer.retried,
             trace: answer.trace,
         }
     }

@@ -25,7 +25,7 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     pub(crate) ending: Ending,
-    pub(crate) retries: u64,
+    pub(crate) retried: Vec<String>,
     pub(crate) trace: Uuid,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Tally {
     pub(crate) done: u64,
     pub(crate) refused: BTreeMap<String, u64>,
     pub(crate) failed: BTreeMap<String, u64>,
-    pub(crate) retries: u64,
+    pub(crate) retried: BTreeMap<String, u64>,
     pub(crate) latencies: Latencies,
     /// The slowest one, with its trace.
     pub(crate) slowest: Option<(Duration, Uuid)>,
@@ -103,7 +103,9 @@ impl Stats {
             Ending::Refused(code) => *tally.refused.entry(code).or_default() += 1,
             Ending::Failed(code) => *tally.failed.entry(code).or_default() += 1,
         }
-        tally.retries += outcome.retries;
+        for code in outcome.retried {
+            *tally.retried.entry(code).or_default() += 1;
+        }
         tally.latencies.record(latency);
         if tally.slowest.is_none_or(|(slowest, _)| latency > slowest) {
             tally.slowest = Some((latency, outcome.trace));

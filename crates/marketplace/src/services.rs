@@ -226,7 +226,7 @@ impl Host {
         let listener = listen::bind(address, setting).await?;
         let routes =
             subgraph_routes(subgraph, self.keys.verifier.clone()).merge(self.admin_routes());
-        listen::serve(name, listener, routes, &self.tasks);
+        listen::serve(name, listener, routes, &self.tasks, &self.health);
         Ok(())
     }
 
@@ -241,7 +241,8 @@ impl Host {
         setting: &'static str,
     ) -> anyhow::Result<()> {
         let listener = listen::bind(address, setting).await?;
-        listen::serve(name, listener, self.admin_routes(), &self.tasks);
+        let routes = self.admin_routes();
+        listen::serve(name, listener, routes, &self.tasks, &self.health);
         Ok(())
     }
 

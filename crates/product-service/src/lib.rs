@@ -89,7 +89,7 @@ impl Service {
         let routes = api::routes(catalogue, config.key, injector)
             .merge(health.routes())
             .merge(telemetry::routes());
-        listen::serve("product-service", listener, routes, tasks);
+        listen::serve("product-service", listener, routes, tasks, health);
         Ok(Self { address })
     }
 

@@ -11,8 +11,7 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
-use chassis::{clock::Clock, listen, principal::Signer, tasks::Tasks};
+use chassis::{clock::Clock, health::Health, listen, principal::Signer, tasks::Tasks};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -217,7 +216,7 @@ pub async fn start(
     engine: Arc<Engine>,
     signer: Arc<Signer>,
     clock: Clock,
-    tasks: &Tasks,
+    (tasks, health): (&Tasks, &Health),
 ) -> Result<Option<Listening>, StartError> {
     if !config.enabled {
         return Ok(None);
@@ -237,12 +236,18 @@ pub async fn start(
         graph,
         options: config,
     });
+    let serve = async |name, (setting, address), routes| -> Result<SocketAddr, StartError> {
+        let listener = listen::bind(address, setting).await?;
+        let bound = listener.local_addr()?;
+        listen::serve(name, listener, routes, tasks, health);
+        Ok(bound)
+    };
     let [cart, loms, loms_old, comments] = listeners;
     Ok(Some(Listening {
-        cart: serve("rest-cart", cart, cart::routes(&shim), tasks).await?,
-        loms: serve("rest-loms", loms, loms::routes(&shim), tasks).await?,
-        loms_old: serve("rest-loms-old", loms_old, loms::routes(&shim), tasks).await?,
-        comments: serve("rest-comments", comments, comments::routes(&shim), tasks).await?,
+        cart: serve("rest-cart", cart, cart::routes(&shim)).await?,
+        loms: serve("rest-loms", loms, loms::routes(&shim)).await?,
+        loms_old: serve("rest-loms-old", loms_old, loms::routes(&shim)).await?,
+        comments: serve("rest-comments", comments, comments::routes(&shim)).await?,
     }))
 }
 
@@ -260,18 +265,6 @@ fn check_reach(
     }
     tracing::warn!(setting, %address, "whoever reaches this listener may act as any user: rest calls carry no token");
     Ok(())
-}
-
-async fn serve(
-    name: &'static str,
-    (setting, address): (&'static str, SocketAddr),
-    routes: Router,
-    tasks: &Tasks,
-) -> Result<SocketAddr, StartError> {
-    let listener = listen::bind(address, setting).await?;
-    let bound = listener.local_addr()?;
-    listen::serve(name, listener, routes, tasks);
-    Ok(bound)
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ pub struct FetchConfig {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub connect_timeout: Duration,
-    /// How long an unused connection is kept.
+    /// How long an unused connection is kept: less than the subgraphs' `drain_notice`, so that no request is sent on a
+    /// connection that is being closed.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub idle_timeout: Duration,
@@ -52,7 +53,7 @@ impl Default for FetchConfig {
         Self {
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(1),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: chassis::listen::KEEP_IDLE,
             http2_prior_knowledge: false,
             max_response_bytes: 16 * 1024 * 1024,
             breaker_failures: 20,
@@ -158,14 +159,29 @@ impl Guarded {
             ended: false,
         };
         let mut answer = self.attempt(request.clone(), ctx).await;
-        // Nothing happened when nobody was reached; a mutation is left to the client and its idempotency key.
-        let retries = request.kind != OperationKind::Mutation;
-        if retries && matches!(answer, Err(FetchError::Connect(_))) {
+        if is_safe_again(&answer, request.kind, ctx) {
             answer = self.attempt(request, ctx).await;
         }
         end.ended = true;
         self.record(answer.is_err());
         answer
+    }
+}
+
+/// Whether a second attempt can do no harm: nobody was reached, or what may have happened is not done twice.
+fn is_safe_again(
+    answer: &Result<Bytes, FetchError>,
+    kind: OperationKind,
+    ctx: &RequestContext,
+) -> bool {
+    match answer {
+        Err(FetchError::Connect(_)) => true,
+        Err(FetchError::Lost(_)) => {
+            kind != OperationKind::Mutation || ctx.idempotency_key.is_some()
+        }
+        Ok(_) | Err(FetchError::Answer(_) | FetchError::Timeout(_) | FetchError::BreakerOpen) => {
+            false
+        }
     }
 }
 

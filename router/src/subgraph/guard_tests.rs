@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 
 /// Fails as long as it is told to, and counts.
-#[derive(Default)]
 struct Flaky {
+    error: FetchError,
     calls: AtomicU32,
     failures: AtomicU32,
 }
@@ -21,7 +21,7 @@ impl Subgraph for Flaky {
                 return Ok(Bytes::from_static(b"{}"));
             }
             self.failures.fetch_sub(1, Ordering::Relaxed);
-            Err(FetchError::Connect("refused".to_owned()))
+            Err(self.error.clone())
         })
     }
 }
@@ -46,10 +46,22 @@ fn context() -> RequestContext {
     }
 }
 
+/// Over a subgraph whose first answers come too late.
 fn guarded(failures: u32, breaker_failures: u32, breaker_open: Duration) -> (Arc<Flaky>, Guarded) {
+    let late = FetchError::Timeout(LONG);
+    guarded_with(late, failures, breaker_failures, breaker_open)
+}
+
+fn guarded_with(
+    error: FetchError,
+    failures: u32,
+    breaker_failures: u32,
+    breaker_open: Duration,
+) -> (Arc<Flaky>, Guarded) {
     let flaky = Arc::new(Flaky {
+        error,
+        calls: AtomicU32::new(0),
         failures: AtomicU32::new(failures),
-        ..Flaky::default()
     });
     let config = FetchConfig {
         breaker_failures,
@@ -61,25 +73,31 @@ fn guarded(failures: u32, breaker_failures: u32, breaker_open: Duration) -> (Arc
 
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Seen red with the retry left out, and with mutations retried.
+/// Seen red with the retry left out, and with every mutation tried again.
 #[tokio::test]
-async fn a_query_that_reached_nobody_is_tried_once_more_and_a_mutation_is_not() {
-    let (flaky, guarded) = guarded(1, 0, LONG);
-    assert!(
-        guarded
-            .fetch(request(OperationKind::Query), &context())
-            .await
-            .is_ok()
-    );
-    assert_eq!(flaky.calls.load(Ordering::Relaxed), 2);
-    flaky.failures.store(1, Ordering::Relaxed);
-    assert!(
-        guarded
-            .fetch(request(OperationKind::Mutation), &context())
-            .await
-            .is_err()
-    );
-    assert_eq!(flaky.calls.load(Ordering::Relaxed), 3);
+async fn what_can_do_no_harm_is_tried_once_more() {
+    let reached_nobody = || FetchError::Connect("refused".to_owned());
+    let lost = || FetchError::Lost("closed".to_owned());
+    let late = || FetchError::Timeout(LONG);
+    let (query, mutation) = (OperationKind::Query, OperationKind::Mutation);
+    for (error, kind, is_keyed, calls) in [
+        (reached_nobody(), query, false, 2),
+        (reached_nobody(), mutation, false, 2),
+        (lost(), query, false, 2),
+        (lost(), mutation, false, 1),
+        (lost(), mutation, true, 2),
+        (late(), query, true, 1),
+    ] {
+        let told = format!("{error:?} {kind:?} {is_keyed}");
+        let (flaky, guarded) = guarded_with(error, 1, 0, LONG);
+        let ctx = RequestContext {
+            idempotency_key: is_keyed.then(|| "k".into()),
+            ..context()
+        };
+        let answer = guarded.fetch(request(kind), &ctx).await;
+        assert_eq!(answer.is_ok(), calls == 2, "{told}");
+        assert_eq!(flaky.calls.load(Ordering::Relaxed), calls, "{told}");
+    }
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ impl Subgraph for Http {
                 if error.is_connect() {
                     FetchError::Connect(error.to_string())
                 } else {
-                    FetchError::Answer(error.to_string())
+                    FetchError::Lost(error.to_string())
                 }
             })?;
             let status = response.status();
@@ -95,7 +95,7 @@ impl Subgraph for Http {
                         self.max_response_bytes
                     ));
                 }
-                FetchError::Answer(error.to_string())
+                FetchError::Lost(error.to_string())
             })?;
             let bytes = bytes.to_bytes();
             // A refused operation is a GraphQL answer with an error status; a gateway's error page is not.

@@ -48,7 +48,12 @@ pub(super) fn fetched<T>(subgraph: &str, answer: &Result<T, FetchError>, took: D
     let outcome = match answer {
         Ok(_) => "ok",
         Err(FetchError::BreakerOpen) => "refused",
-        Err(FetchError::Connect(_) | FetchError::Answer(_) | FetchError::Timeout(_)) => "error",
+        Err(
+            FetchError::Connect(_)
+            | FetchError::Lost(_)
+            | FetchError::Answer(_)
+            | FetchError::Timeout(_),
+        ) => "error",
     };
     FETCHES.with_label_values(&[subgraph, outcome]).inc();
     SECONDS.observe(&[subgraph], took.as_secs_f64());

@@ -64,7 +64,10 @@ pub enum FetchError {
     /// Nobody was reached, so nothing happened; a retry is safe.
     #[error("not reachable: {0}")]
     Connect(String),
-    /// The connection broke, or the answer is not what a GraphQL server sends.
+    /// The connection broke before the whole answer was there: it may have happened.
+    #[error("connection lost: {0}")]
+    Lost(String),
+    /// The answer is not what a GraphQL server sends.
     #[error("broken answer: {0}")]
     Answer(String),
     /// It took too long.

@@ -209,10 +209,10 @@ fn item(line: &PricedLine) -> Item {
 
 /// Whether the same call may succeed in a moment: the connection broke, or the first call with this key still runs.
 fn is_transient(code: Code) -> bool {
-    // A connection that breaks under a call is `Unknown` or `Cancelled`, depending on where it broke.
+    // A connection that breaks under a call is `Unknown`, `Cancelled` or `Internal`, depending on where it broke.
     matches!(
         code,
-        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Aborted
+        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Aborted | Code::Internal
     )
 }
 

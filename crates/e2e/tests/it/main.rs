@@ -17,6 +17,7 @@ mod operations;
 mod playground;
 mod rest;
 mod rest_contract;
+mod rolling;
 mod shop;
 mod stores;
 mod subscription;

@@ -128,6 +128,19 @@ impl Shop {
         Identity::find_running(&self.state.join("run").join(format!("{name}.pid")))
     }
 
+    /// The address of its Postgres, password included: as the service file in the state folder has it.
+    pub(crate) fn postgres_url(&self) -> String {
+        let text = std::fs::read_to_string(self.state.join("pg_service.conf")).unwrap();
+        let value = |name: &str| {
+            let mut lines = text.lines();
+            let found = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            found.unwrap_or_else(|| panic!("no {name} in the service file"))
+        };
+        let [user, password] = [value("user"), value("password")];
+        let [host, port] = [value("host"), value("port")];
+        format!("postgres://{user}:{password}@{host}:{port}/")
+    }
+
     /// Every process that this marketplace runs, itself included.
     pub(crate) fn processes(&self) -> Vec<Identity> {
         let mut found = vec![self.child.pid()];

@@ -8,7 +8,10 @@ use std::{sync::Arc, time::Duration};
 use ::schema::id::Sku;
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use chassis::telemetry::{http::TRACEPARENT, trace};
+use chassis::{
+    listen::KEEP_IDLE,
+    telemetry::{http::TRACEPARENT, trace},
+};
 use reqwest::{
     Client, Response, StatusCode, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
@@ -81,6 +84,7 @@ impl HttpClient {
             HeaderValue::from_str(config.product_key.expose()).map_err(|_| SetupError::Key)?;
         key.set_sensitive(true);
         let http = Client::builder()
+            .pool_idle_timeout(KEEP_IDLE)
             .default_headers(HeaderMap::from_iter([(KEY_HEADER, key)]))
             .timeout(config.product_timeout)
             .connect_timeout(config.product_timeout)
