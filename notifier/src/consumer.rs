@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{config::Config, handle::Handler, message::Received, metrics};
 
-/// Pause after an error of the client, which reconnects by itself.
+/// Pause between two questions whether the broker is back.
 const CLIENT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a member that lost its broker waits for the answer to whether it is back.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -85,8 +85,9 @@ impl Member {
                 Err(error) => {
                     lost = true;
                     self.health.down(error.to_string());
+                    // No pause: the client puts hundreds of errors of one outage before the partitions that it is given
+                    // afterwards, and waits by itself when there is nothing to say.
                     tracing::debug!(%error, "the notifier waits for the broker");
-                    tokio::time::sleep(CLIENT_PAUSE).await;
                 }
             }
         }
@@ -149,7 +150,7 @@ impl Member {
             }
             match tokio::time::timeout_at(end, self.consumer.recv()).await {
                 Ok(Ok(message)) => more.push(message.into()),
-                Ok(Err(_)) => tokio::time::sleep(CLIENT_PAUSE.min(pause)).await,
+                Ok(Err(error)) => tracing::debug!(%error, "the notifier waits for the broker"),
                 Err(_) => return more,
             }
         }

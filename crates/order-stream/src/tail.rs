@@ -81,7 +81,8 @@ async fn follow(
 fn start(shared: &Shared, bounds: &Bounds, epoch: Uuid) -> Result<OffReactor, Broken> {
     let partitions = bounds.high.len().max(1);
     let fitting = shared.config.log_bytes / EVENT_BYTES / partitions;
-    let fitting = i64::try_from(fitting).unwrap_or(i64::MAX);
+    // At least the last record, which tells the epoch: a log that is live without one gives places in no topic.
+    let fitting = i64::try_from(fitting).unwrap_or(i64::MAX).max(1);
     let begin = bounds
         .low
         .iter()
