@@ -147,7 +147,7 @@ async fn a_relay_that_does_not_send_passes_the_wake_on() {
     assert_eq!(shop.next().await.event.version, 2);
 }
 
-/// Seen red with wakes of other processes passed on like those of this one: thousands a second went round.
+/// Passed on, it comes back to the one who passed it on, without end.
 #[tokio::test]
 async fn a_wake_from_another_process_is_not_passed_on() {
     let shop = Shop::open().await;
