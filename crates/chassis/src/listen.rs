@@ -107,6 +107,7 @@ mod tests {
 
     use super::*;
 
+    /// Seen red with the header left out.
     #[tokio::test]
     async fn a_process_that_drains_closes_each_connection_behind_its_answer() {
         let health = Health::new();

@@ -73,6 +73,7 @@ fn guarded_with(
 
 const LONG: Duration = Duration::from_secs(3600);
 
+/// Seen red with a lost mutation tried again without a key.
 #[tokio::test]
 async fn what_can_do_no_harm_is_tried_once_more() {
     let reached_nobody = || FetchError::Connect("refused".to_owned());

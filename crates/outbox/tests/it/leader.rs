@@ -147,7 +147,7 @@ async fn a_relay_that_does_not_send_passes_the_wake_on() {
     assert_eq!(shop.next().await.event.version, 2);
 }
 
-/// Passed on, it comes back to the one who passed it on, without end.
+/// Seen red with it passed on: 3,902 came in the second.
 #[tokio::test]
 async fn a_wake_from_another_process_is_not_passed_on() {
     let shop = Shop::open().await;
