@@ -66,31 +66,11 @@ impl Member {
     }
 
     async fn take_first(&self) -> Received {
-        let mut lost = false;
-        loop {
-            let received = tokio::select! {
-                received = self.consumer.recv() => received,
-                // A quiet topic brings no message to say that the broker is back.
-                () = self.broker_answers(), if lost => {
-                    self.health.up();
-                    lost = false;
-                    continue;
-                }
-            };
-            match received {
-                Ok(message) => {
-                    self.health.up();
-                    return message.into();
-                }
-                Err(error) => {
-                    lost = true;
-                    self.health.down(error.to_string());
-                    // No pause: the client puts hundreds of errors of one outage before the partitions that it is given
-                    // afterwards, and waits by itself when there is nothing to say.
-                    tracing::debug!(%error, "the notifier waits for the broker");
-                }
-            }
-        }
+        first(|| self.receive(), || self.broker_answers(), &self.health).await
+    }
+
+    async fn receive(&self) -> KafkaResult<Received> {
+        self.consumer.recv().await.map(Received::from)
     }
 
     /// Ends when the group's coordinator answers this member.
@@ -205,6 +185,45 @@ impl Member {
     }
 }
 
+/// The first message of `receive`; meanwhile `health` tells of the client's errors, and that they are over once
+/// `broker_answers` ends.
+///
+/// Errors are passed over without a pause: the client queues hundreds of them in one outage, before the partitions that it
+/// is given afterwards, and waits by itself when there is nothing to say.
+async fn first<R, A>(
+    receive: impl Fn() -> R,
+    broker_answers: impl Fn() -> A,
+    health: &Component,
+) -> Received
+where
+    R: Future<Output = KafkaResult<Received>>,
+    A: Future<Output = ()>,
+{
+    let mut lost = false;
+    loop {
+        let received = tokio::select! {
+            received = receive() => received,
+            // A quiet topic brings no message to say that the broker is back.
+            () = broker_answers(), if lost => {
+                health.up();
+                lost = false;
+                continue;
+            }
+        };
+        match received {
+            Ok(message) => {
+                health.up();
+                return message;
+            }
+            Err(error) => {
+                lost = true;
+                health.down(error.to_string());
+                tracing::debug!(%error, "the notifier waits for the broker");
+            }
+        }
+    }
+}
+
 /// Asks the group's coordinator for an offset: a broker that answers this has the group again. Blocks for
 /// [`RECOVERY_TIMEOUT`] at most.
 fn ask_coordinator(consumer: &StreamConsumer, topic: &str) -> KafkaResult<()> {
@@ -235,4 +254,72 @@ fn offsets(topic: &str, ends: &BTreeMap<i32, i64>) -> KafkaResult<TopicPartition
         list.add_partition_offset(topic, *partition, Offset::Offset(*end))?;
     }
     Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, future::pending};
+
+    use chassis::health::Health;
+    use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
+
+    use super::*;
+
+    /// The clock stands still but for who sleeps: a pause after each error would show.
+    #[tokio::test(start_paused = true)]
+    async fn the_errors_of_a_long_outage_hold_up_no_message() {
+        let health = Health::new();
+        let errors = Cell::new(500_u32);
+        let receive = || async {
+            match errors.get() {
+                0 => Ok(message()),
+                left => {
+                    errors.set(left - 1);
+                    let code = RDKafkaErrorCode::BrokerTransportFailure;
+                    Err(KafkaError::MessageConsumption(code))
+                }
+            }
+        };
+        let started = tokio::time::Instant::now();
+        let taken = first(receive, pending, &health.component("notifier")).await;
+        assert_eq!((taken.offset, started.elapsed()), (7, Duration::ZERO));
+        assert!(health.is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_a_quiet_topic_the_coordinator_s_answer_ends_the_outage() {
+        let health = Health::new();
+        let errors = Cell::new(1_u32);
+        let receive = || async {
+            if errors.replace(0) == 0 {
+                pending::<()>().await;
+            }
+            Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::BrokerTransportFailure,
+            ))
+        };
+        let component = health.component("notifier");
+        let answers = || tokio::time::sleep(CLIENT_PAUSE);
+        let waiting = first(receive, answers, &component);
+        let watching = async {
+            tokio::time::sleep(CLIENT_PAUSE / 2).await;
+            assert!(!health.is_ready(), "the outage is told");
+            tokio::time::sleep(CLIENT_PAUSE).await;
+            assert!(health.is_ready(), "its end is told");
+        };
+        tokio::select! {
+            _ = waiting => unreachable!("there is no message"),
+            () = watching => {}
+        }
+    }
+
+    fn message() -> Received {
+        Received {
+            partition: 0,
+            offset: 7,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        }
+    }
 }

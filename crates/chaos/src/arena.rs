@@ -13,6 +13,7 @@ use chassis::crash::Point;
 use chassis::principal::{Scopes, Signer};
 use dev_services::child::{Output, Supervised};
 use dev_services::process::{Identity, Signal, send};
+use load::Client;
 use marketplace::cli::Common;
 use marketplace::keys::Keys;
 use marketplace::settings::Settings;
@@ -20,6 +21,7 @@ use schema::id::UserId;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use crate::clients::Clients;
 use crate::schedule::Target;
 
 /// How long a start may take on a busy machine.
@@ -117,6 +119,16 @@ impl Arena {
     /// The router.
     pub(crate) fn router(&self) -> Url {
         local(self.settings.router.listen)
+    }
+
+    /// Clients of every protocol, beside the router's.
+    ///
+    /// # Errors
+    /// When an address makes no client.
+    pub(crate) fn clients(&self, graphql: Client) -> anyhow::Result<Clients> {
+        let (rest, loms) = (&self.settings.router.rest, &self.settings.loms);
+        let (cart, gateway) = (local(rest.cart_listen), local(rest.loms_listen));
+        Clients::new(graphql, cart, gateway, &local(loms.grpc_listen))
     }
 
     /// A token of the demo's issuer that is good for `ttl`.

@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chassis::tasks::Tasks;
-use load::{Answer, CANCEL, Client, Ledger, Operation, PAY, Reply};
+use load::{Answer, Ledger, Reply};
 use product_service::FIRST_GENERATED;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use crate::journal::{Journal, Work};
+use crate::clients::Clients;
+use crate::journal::Journal;
+use crate::mutation::{Mutation, Work};
 
 /// SKUs that half of all purchases want, and the units that there are of each.
 pub(crate) const HOT: u32 = 10;
@@ -28,14 +28,6 @@ pub(crate) const COLD: u32 = 1_000;
 const FIRST_USER: i64 = 1_000;
 /// Mutations under way at once; more arrivals wait.
 const IN_FLIGHT_MAX: usize = 600;
-
-const ADD: &str = "mutation($sku: ID!, $count: Int!, $key: String!) {
-    addToCart(input: {sku: $sku, count: $count, idempotencyKey: $key}) { userErrors { code } } }";
-const CHECKOUT: &str = "mutation($key: String!) { checkout(input: {idempotencyKey: $key}) {
-    order { id } userErrors { code } } }";
-const CREATE: &str = "mutation($lines: [OrderLineInput!]!, $key: String!) {
-    createOrder(input: {lines: $lines, idempotencyKey: $key}) {
-        order { id status version } userErrors { code } } }";
 
 /// A user with a token.
 #[derive(Debug, Clone)]
@@ -50,12 +42,12 @@ pub(crate) struct Buyer {
 #[derive(Debug, Clone)]
 struct Awaiting {
     buyer: Buyer,
-    order: String,
+    order: i64,
 }
 
 /// Everything that buyers share.
 pub(crate) struct Buyers {
-    pub(crate) client: Client,
+    pub(crate) clients: Clients,
     pub(crate) journal: Journal,
     /// What was answered to the users that subscribers watch.
     pub(crate) ledger: Ledger,
@@ -68,14 +60,14 @@ pub(crate) struct Buyers {
 }
 
 impl Buyers {
-    /// Buyers at the router of `client`; `tokens` makes a user's token. The first `watched` users are subscribed to.
+    /// Buyers at the marketplace of `clients`; `tokens` makes a user's token. The first `watched` users are subscribed to.
     pub(crate) fn new(
-        client: Client,
+        clients: Clients,
         tokens: impl Fn(i64) -> String + Send + Sync + 'static,
         watched: usize,
     ) -> Self {
         let buyers = Self {
-            client,
+            clients,
             journal: Journal::default(),
             ledger: Ledger::default(),
             tokens: Box::new(tokens),
@@ -149,14 +141,18 @@ impl Buyers {
                 true => draw_cold(random),
                 false => draw_sku(random),
             };
-            self.add(&buyer, sku, random.random_range(1..=3)).await;
+            let count = random.random_range(1..=3);
+            self.ask(&buyer, Work::Add { sku, count }, random).await;
         }
+        let mut other = StdRng::seed_from_u64(random.random());
         let later = async {
-            if random.random_bool(0.2) {
-                self.add(&buyer, draw_cold(random), 1).await;
+            if other.random_bool(0.2) {
+                let (sku, count) = (draw_cold(&mut other), 1);
+                self.ask(&buyer, Work::Add { sku, count }, &mut other).await;
             }
         };
-        let (answer, ()) = tokio::join!(self.checkout(&buyer), later);
+        let (answer, ()) = tokio::join!(self.ask(&buyer, Work::Checkout, random), later);
+        self.await_payment(&buyer, &answer);
         match &answer.reply {
             Reply::Done(_) | Reply::Failed(_) => self.give_back(buyer),
             Reply::Refused(code) if code == "CART_EMPTY" => self.give_back(buyer),
@@ -165,46 +161,20 @@ impl Buyers {
         }
     }
 
-    async fn add(&self, buyer: &Buyer, sku: i64, count: i64) {
-        let work = Work::Add { sku, count };
-        let variables = json!({ "sku": sku.to_string(), "count": count, "key": key() });
-        self.ask(buyer, work, ADD, "addToCart", variables).await;
-    }
-
-    async fn checkout(&self, buyer: &Buyer) -> Answer {
-        let variables = json!({ "key": key() });
-        let answer = self
-            .ask(buyer, Work::Checkout, CHECKOUT, "checkout", variables)
-            .await;
-        self.await_payment(buyer, &answer);
-        answer
-    }
-
     /// An order without a cart, of a user of its own, with one SKU on two lines.
     async fn create(&self, random: &mut StdRng) {
         let buyer = self.next_buyer();
-        let line = |sku: i64, count| json!({ "sku": sku.to_string(), "count": count });
         let (twice, once) = (draw_sku(random), draw_sku(random));
-        let lines = json!([
-            line(twice, 1),
-            line(once, 2),
-            line(twice, 2),
-            line(draw_cold(random), 1)
-        ]);
-        let variables = json!({ "lines": lines, "key": key() });
-        let answer = self
-            .ask(&buyer, Work::Create, CREATE, "createOrder", variables)
-            .await;
+        let lines = vec![(twice, 1), (once, 2), (twice, 2), (draw_cold(random), 1)];
+        let answer = self.ask(&buyer, Work::Create(lines), random).await;
         self.await_payment(&buyer, &answer);
     }
 
     fn await_payment(&self, buyer: &Buyer, answer: &Answer) {
-        if let Reply::Done(value) = &answer.reply
-            && let Some(order) = value["order"]["id"].as_str()
-        {
+        if let Some(order) = order_in(&answer.reply) {
             lock(&self.awaiting).push(Awaiting {
                 buyer: buyer.clone(),
-                order: order.to_owned(),
+                order,
             });
         }
     }
@@ -222,52 +192,38 @@ impl Buyers {
         let Some(Awaiting { buyer, order }) = taken else {
             return;
         };
-        match (random.random_bool(0.25), pays) {
-            (true, _) => {
-                tokio::join!(self.pay(&buyer, &order), self.cancel(&buyer, &order));
-            }
-            (false, true) => self.pay(&buyer, &order).await,
-            (false, false) => self.cancel(&buyer, &order).await,
+        if random.random_bool(0.25) {
+            let mut other = StdRng::seed_from_u64(random.random());
+            tokio::join!(
+                self.ask(&buyer, Work::Pay(order), random),
+                self.ask(&buyer, Work::Cancel(order), &mut other)
+            );
+            return;
         }
-    }
-
-    async fn pay(&self, buyer: &Buyer, order: &str) {
-        let work = Work::Pay(order.parse().unwrap_or(0));
-        let variables = json!({ "id": order, "key": key() });
-        self.ask(buyer, work, PAY, "payOrder", variables).await;
-    }
-
-    async fn cancel(&self, buyer: &Buyer, order: &str) {
-        let work = Work::Cancel(order.parse().unwrap_or(0));
-        let variables = json!({ "id": order, "key": key() });
-        self.ask(buyer, work, CANCEL, "cancelOrder", variables)
-            .await;
-    }
-
-    async fn ask(
-        &self,
-        buyer: &Buyer,
-        work: Work,
-        text: &'static str,
-        field: &'static str,
-        variables: serde_json::Value,
-    ) -> Answer {
-        let operation = Operation {
-            text,
-            field,
-            variables,
+        let work = match pays {
+            true => Work::Pay(order),
+            false => Work::Cancel(order),
         };
-        let answer = self.client.run(&buyer.token, &operation).await;
-        if let Reply::Done(value) = &answer.reply
-            && let Some(order) = value["order"]["id"].as_str()
-        {
-            // A checkout's answer names the order alone: what it is by then is another question.
-            let version = value["order"]["version"].as_u64().unwrap_or(2);
-            let version = u32::try_from(version).unwrap_or(u32::MAX);
-            self.ledger.answered(buyer.user, order, version);
+        self.ask(&buyer, work, random).await;
+    }
+
+    /// Sends a mutation by any protocol until it is answered, and notes the answer.
+    async fn ask(&self, buyer: &Buyer, work: Work, random: &mut StdRng) -> Answer {
+        let mutation = Mutation::new(buyer.user, &buyer.token, work, random);
+        let answer = self.clients.run(&mutation).await;
+        if matches!(answer.reply, Reply::Done(_)) {
+            // An order that awaits payment has version 2; one that is paid or called off, 3.
+            let told = match mutation.work {
+                Work::Add { .. } => None,
+                Work::Checkout | Work::Create(_) => order_in(&answer.reply).map(|id| (id, 2)),
+                Work::Pay(order) | Work::Cancel(order) => Some((order, 3)),
+            };
+            if let Some((order, version)) = told {
+                let order = order.to_string();
+                self.ledger.answered(buyer.user, &order, version);
+            }
         }
-        let (user, token) = (buyer.user, buyer.token.as_str());
-        self.journal.note(user, token, work, operation, &answer);
+        self.journal.note(mutation, &answer);
         answer
     }
 
@@ -314,9 +270,12 @@ fn draw_cold(random: &mut StdRng) -> i64 {
     FIRST_GENERATED + i64::from(HOT) + i64::from(random.random_range(0..COLD))
 }
 
-/// A key that no other mutation has.
-fn key() -> String {
-    Uuid::new_v4().to_string()
+/// The order that an answer names.
+fn order_in(reply: &Reply) -> Option<i64> {
+    match reply {
+        Reply::Done(value) => value["order"]["id"].as_str()?.parse().ok(),
+        Reply::Refused(_) | Reply::Failed(_) => None,
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -8,48 +8,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt as _;
-use load::{Answer, Client, Operation, Reply};
+use load::{Answer, Reply};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
+
+use crate::clients::Clients;
+use crate::mutation::{Mutation, Work};
+use crate::schedule::Counts;
 
 /// Replays that run side by side.
 const REPLAYS_AT_ONCE: usize = 16;
 /// Wrong things that are told of one kind.
 const EXAMPLES: usize = 3;
 
-/// What was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Work {
-    /// Units into the cart.
-    Add { sku: i64, count: i64 },
-    /// The cart becomes an order.
-    Checkout,
-    /// An order without a cart.
-    Create,
-    /// An order is paid.
-    Pay(i64),
-    /// An order is called off.
-    Cancel(i64),
-}
-
-impl Work {
-    /// Whether the shop may refuse an honest buyer with this code.
-    fn may_be_refused(&self, code: &str) -> bool {
-        match self {
-            Self::Add { .. } | Self::Create => code == "OUT_OF_STOCK",
-            Self::Checkout => matches!(code, "OUT_OF_STOCK" | "CART_EMPTY"),
-            Self::Pay(_) => code == "ORDER_NOT_PAYABLE",
-            Self::Cancel(_) => code == "ORDER_NOT_CANCELLABLE",
-        }
-    }
-}
-
 /// One mutation and its answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    pub(crate) user: i64,
-    pub(crate) token: String,
-    pub(crate) work: Work,
-    pub(crate) operation: Operation,
+    pub(crate) mutation: Mutation,
     pub(crate) reply: Reply,
 }
 
@@ -64,14 +38,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Notes an answer.
-    pub(crate) fn note(
-        &self,
-        user: i64,
-        token: &str,
-        work: Work,
-        operation: Operation,
-        answer: &Answer,
-    ) {
+    pub(crate) fn note(&self, mutation: Mutation, answer: &Answer) {
         match &answer.reply {
             Reply::Done(_) => self.done.fetch_add(1, Ordering::Relaxed),
             Reply::Refused(_) | Reply::Failed(_) => self.refused.fetch_add(1, Ordering::Relaxed),
@@ -79,10 +46,7 @@ impl Journal {
         let retries = answer.retried.len() as u64;
         self.retries.fetch_add(retries, Ordering::Relaxed);
         self.lock().push(Entry {
-            user,
-            token: token.to_owned(),
-            work,
-            operation,
+            mutation,
             reply: answer.reply.clone(),
         });
     }
@@ -93,11 +57,21 @@ impl Journal {
         (load(&self.done), load(&self.refused), load(&self.retries))
     }
 
+    /// Mutations that were answered, by protocol.
+    pub(crate) fn protocols(&self) -> Counts {
+        let mut counts = Counts::new();
+        for entry in self.lock().iter() {
+            let name = entry.mutation.protocol.name();
+            *counts.entry(name.to_owned()).or_default() += 1;
+        }
+        counts
+    }
+
     /// An order that some user has, for the probes.
     pub(crate) fn any_order(&self) -> Option<(i64, String)> {
         let entries = self.lock();
         let found = entries.iter().find(|it| it.order().is_some())?;
-        Some((found.user, found.order()?.to_string()))
+        Some((found.mutation.user, found.order()?.to_string()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -130,14 +104,14 @@ impl Journal {
     }
 
     /// Asks every `step`th mutation again with its key; each answer that differs, in words.
-    pub(crate) async fn replay(&self, client: &Client, step: usize) -> (u64, Vec<String>) {
+    pub(crate) async fn replay(&self, clients: &Clients, step: usize) -> (u64, Vec<String>) {
         let entries: Vec<Entry> = self.lock().iter().step_by(step.max(1)).cloned().collect();
         let count = entries.len() as u64;
         let replays = futures::stream::iter(entries).map(async |entry| {
-            let again = client.run(&entry.token, &entry.operation).await.reply;
+            let again = clients.run(&entry.mutation).await.reply;
             (again != entry.reply).then(|| {
-                let (work, before) = (&entry.work, &entry.reply);
-                format!("I3: {work:?} was answered {before:?}, and again {again:?}")
+                let (asked, before) = (entry.asked(), &entry.reply);
+                format!("I3: {asked} was answered {before:?}, and again {again:?}")
             })
         });
         let wrong = replays.buffer_unordered(REPLAYS_AT_ONCE);
@@ -147,10 +121,16 @@ impl Journal {
 }
 
 impl Entry {
+    /// What was asked, and how.
+    fn asked(&self) -> String {
+        let Mutation { work, protocol, .. } = &self.mutation;
+        format!("{work:?} by {}", protocol.name())
+    }
+
     /// The order that was made.
     fn order(&self) -> Option<i64> {
-        match (&self.work, &self.reply) {
-            (Work::Checkout | Work::Create, Reply::Done(value)) => {
+        match (&self.mutation.work, &self.reply) {
+            (Work::Checkout | Work::Create(_), Reply::Done(value)) => {
                 value["order"]["id"].as_str()?.parse().ok()
             }
             _ => None,
@@ -173,9 +153,9 @@ fn few(mut wrong: Vec<String>) -> Vec<String> {
 
 fn unanswered(entries: &[Entry]) -> Vec<String> {
     let wrong = entries.iter().filter_map(|it| match &it.reply {
-        Reply::Failed(code) => Some(format!("I3: {:?} was never answered: {code}", it.work)),
-        Reply::Refused(code) if !it.work.may_be_refused(code) => {
-            Some(format!("I3: {:?} was refused with {code}", it.work))
+        Reply::Failed(code) => Some(format!("I3: {} was never answered: {code}", it.asked())),
+        Reply::Refused(code) if !it.mutation.work.may_be_refused(code) => {
+            Some(format!("I3: {} was refused with {code}", it.asked()))
         }
         Reply::Done(_) | Reply::Refused(_) => None,
     });
@@ -203,7 +183,7 @@ fn compare_orders(entries: &[Entry], orders: &BTreeMap<i64, String>) -> Vec<Stri
         unasked.map(|(id, status)| format!("I5: order {id} ({status}) was asked for by nobody"));
     wrong.extend(few(unasked.collect()));
     // A refusal for want of stock leaves one failed order.
-    let makes = |it: &&Entry| matches!(it.work, Work::Checkout | Work::Create);
+    let makes = |it: &&Entry| matches!(it.mutation.work, Work::Checkout | Work::Create(_));
     let short = |it: &&Entry| it.reply == Reply::Refused("OUT_OF_STOCK".into());
     let refused = entries.iter().filter(makes).filter(short).count();
     let failed = orders.values().filter(|status| *status == "failed").count();
@@ -219,10 +199,10 @@ fn compare_orders(entries: &[Entry], orders: &BTreeMap<i64, String>) -> Vec<Stri
 fn compare_changes(entries: &[Entry], orders: &BTreeMap<i64, String>) -> Vec<String> {
     let mut wrong = Vec::new();
     for entry in entries {
-        let (order, expected, refusing): (_, _, &[&str]) = match entry.work {
+        let (order, expected, refusing): (_, _, &[&str]) = match entry.mutation.work {
             Work::Pay(order) => (order, "paid", &["cancelled"]),
             Work::Cancel(order) => (order, "cancelled", &["paid", "cancelled"]),
-            Work::Add { .. } | Work::Checkout | Work::Create => continue,
+            Work::Add { .. } | Work::Checkout | Work::Create(_) => continue,
         };
         let status = orders.get(&order).map_or("gone", String::as_str);
         let fits = match entry.is_done() {
@@ -230,9 +210,9 @@ fn compare_changes(entries: &[Entry], orders: &BTreeMap<i64, String>) -> Vec<Str
             false => matches!(entry.reply, Reply::Failed(_)) || refusing.contains(&status),
         };
         if !fits {
-            let (work, reply) = (&entry.work, &entry.reply);
+            let (asked, reply) = (entry.asked(), &entry.reply);
             wrong.push(format!(
-                "I3: {work:?} was answered {reply:?}, and the order is {status}"
+                "I3: {asked} was answered {reply:?}, and the order is {status}"
             ));
         }
     }
@@ -245,8 +225,9 @@ type Units = HashMap<(i64, i64), i64>;
 fn compare_carts(entries: &[Entry], ordered: &Units, in_carts: &Units) -> Vec<String> {
     let mut expected = Units::new();
     for entry in entries.iter().filter(|it| it.is_done()) {
-        if let Work::Add { sku, count } = entry.work {
-            *expected.entry((entry.user, sku)).or_default() += count;
+        if let Work::Add { sku, count } = entry.mutation.work {
+            let units = expected.entry((entry.mutation.user, sku)).or_default();
+            *units += i64::from(count);
         }
     }
     // Users who order without a cart have none.
@@ -288,21 +269,16 @@ async fn read_units(db: &DatabaseConnection, sql: &str) -> anyhow::Result<Units>
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
     use serde_json::json;
 
     use super::*;
 
     fn entry(user: i64, work: Work, reply: Reply) -> Entry {
-        let operation = Operation {
-            text: "",
-            field: "",
-            variables: json!({}),
-        };
+        let mut random = StdRng::seed_from_u64(1);
         Entry {
-            user,
-            token: String::new(),
-            work,
-            operation,
+            mutation: Mutation::new(user, "", work, &mut random),
             reply,
         }
     }

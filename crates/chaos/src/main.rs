@@ -3,8 +3,10 @@
 mod arena;
 mod buyers;
 mod cli;
+mod clients;
 mod journal;
 mod killer;
+mod mutation;
 mod probes;
 mod report;
 mod round;

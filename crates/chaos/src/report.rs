@@ -66,6 +66,7 @@ pub(crate) fn describe(rounds: &[Round]) -> String {
     let sum = |read: fn(&Round) -> u64| rounds.iter().map(read).sum::<u64>();
     let kills = total(rounds, |round| &round.kills);
     let points = total(rounds, |round| &round.points);
+    let protocols = total(rounds, |round| &round.protocols);
     let failed: Vec<&Round> = rounds
         .iter()
         .filter(|it| !it.violations.is_empty())
@@ -92,6 +93,7 @@ pub(crate) fn describe(rounds: &[Round]) -> String {
             "Mutations refused as they may be",
             sum(|it| it.refused).to_string(),
         ),
+        ("Mutations by protocol", list(&protocols)),
         ("Tries beyond the first", sum(|it| it.retries).to_string()),
         (
             "Mutations replayed in the end with their key",

@@ -70,6 +70,9 @@ pub(crate) struct Round {
     pub(crate) done: u64,
     pub(crate) refused: u64,
     pub(crate) retries: u64,
+    /// Mutations that were answered, by protocol.
+    #[serde(default)]
+    pub(crate) protocols: Counts,
     /// Mutations that were asked again with their key in the end.
     pub(crate) replayed: u64,
     pub(crate) orders: u64,
@@ -117,7 +120,8 @@ async fn fight(plan: &Plan, arena: &Arena, bar: &ProgressBar) -> anyhow::Result<
         let token = issuer.user_token(user, Scopes::CUSTOMER, TOKEN_TTL);
         token.expose().to_owned()
     };
-    let buyers = Arc::new(Buyers::new(client.clone(), tokens, SUBSCRIBERS));
+    let clients = arena.clients(client.clone())?;
+    let buyers = Arc::new(Buyers::new(clients.clone(), tokens, SUBSCRIBERS));
     let streams = Tasks::new();
     let watched = subscribe(arena, &client, &buyers, &streams).await?;
 
@@ -167,10 +171,11 @@ async fn fight(plan: &Plan, arena: &Arena, bar: &ProgressBar) -> anyhow::Result<
     let cart = cart_database(arena).await?;
     let compared = buyers.journal.compare(ledger.database(), &cart).await?;
     round.violations.extend(compared);
-    let (replayed, wrong) = buyers.journal.replay(&client, plan.replay_step).await;
+    let (replayed, wrong) = buyers.journal.replay(&clients, plan.replay_step).await;
     round.replayed = replayed;
     round.violations.extend(wrong);
     (round.done, round.refused, round.retries) = buyers.journal.totals();
+    round.protocols = buyers.journal.protocols();
     if let Some((owner, order)) = buyers.journal.any_order() {
         let probed = probes::entities(arena, owner, &order).await;
         round.violations.extend(probed);

@@ -13,7 +13,7 @@ use url::Url;
 use uuid::Uuid;
 
 /// How long one try may take.
-const TRY_LIMIT: Duration = Duration::from_secs(10);
+pub const TRY_LIMIT: Duration = Duration::from_secs(10);
 /// The pause before the second try; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ pub struct Operation {
 /// The client of one marketplace. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub(crate) http: reqwest::Client,
+    http: reqwest::Client,
     graph: Url,
     token: Url,
     patience: Duration,
@@ -114,8 +114,15 @@ impl Client {
     }
 
     /// How long an operation without an answer is tried again.
-    pub(crate) const fn patience(&self) -> Duration {
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// What it sends with.
+    #[must_use]
+    pub const fn http(&self) -> &reqwest::Client {
+        &self.http
     }
 
     /// Where GraphQL is.
@@ -149,25 +156,12 @@ impl Client {
     /// Runs an operation to a known answer, or until patience ends.
     pub async fn run(&self, token: &str, operation: &Operation) -> Answer {
         let trace = Uuid::new_v4();
-        let until = Instant::now() + self.patience;
-        let (mut retried, mut pause) = (Vec::new(), PAUSE_MIN);
-        loop {
-            let reply = self.ask(token, operation, trace).await;
-            let again = Instant::now() + pause <= until;
-            match &reply {
-                Reply::Refused(code) | Reply::Failed(code) if again && is_open(&reply) => {
-                    retried.push(code.clone());
-                }
-                _ => {
-                    return Answer {
-                        reply,
-                        retried,
-                        trace,
-                    };
-                }
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+        let (reply, retried) =
+            until_known(self.patience, || self.ask(token, operation, trace)).await;
+        Answer {
+            reply,
+            retried,
+            trace,
         }
     }
 
@@ -185,6 +179,28 @@ impl Client {
             Err(error) if error.is_connect() => Reply::Failed("NOT_CONNECTED".into()),
             Err(_) => Reply::Failed("NO_ANSWER".into()),
         }
+    }
+}
+
+/// Asks again, with growing pauses, while the reply leaves open whether the effect happened, and for up to `patience`.
+/// Gives the last reply, and what each one before it was, by code. `ask` must name the same idempotency key each time.
+pub async fn until_known<F: Future<Output = Reply>>(
+    patience: Duration,
+    ask: impl Fn() -> F,
+) -> (Reply, Vec<String>) {
+    let until = Instant::now() + patience;
+    let (mut retried, mut pause) = (Vec::new(), PAUSE_MIN);
+    loop {
+        let reply = ask().await;
+        let again = Instant::now() + pause <= until;
+        match &reply {
+            Reply::Refused(code) | Reply::Failed(code) if again && is_open(&reply) => {
+                retried.push(code.clone());
+            }
+            _ => return (reply, retried),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
     }
 }
 

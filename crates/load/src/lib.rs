@@ -18,7 +18,7 @@ mod stats;
 mod subscriber;
 
 pub use self::{
-    client::{Answer, Client, Error, Operation, Reply},
+    client::{Answer, Client, Error, Operation, Reply, TRY_LIMIT, until_known},
     ledger::Ledger,
     plan::{Arrivals, Kind, Mix, Plan},
     report::{Memory, Operation as OperationReport, Report, Streams},

@@ -91,7 +91,7 @@ impl Load {
         }
         let memory = Arc::<Watermark>::default();
         if let Some(admin) = plan.admin_url.clone() {
-            let http = client.http.clone();
+            let http = client.http().clone();
             let watch = watch_memory(http, admin, memory.clone(), tasks.token());
             tasks.spawn("server-memory", watch);
         }

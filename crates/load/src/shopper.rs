@@ -277,7 +277,7 @@ impl Shopper {
         };
         let mut url = base.clone();
         url.set_path(&format!("/user/{}/cart/{sku}", self.user));
-        let http = &self.shop.client.http;
+        let http = self.shop.client.http();
         let headers = crate::client::headers("", trace);
         let traceparent = headers.get("traceparent").cloned();
         let mut add = http.post(url.clone()).json(&json!({ "count": 1 }));

@@ -111,7 +111,7 @@ impl Subscriber {
     /// Reads one connection to its end; why it ended.
     async fn read_stream(&mut self) -> String {
         let body = json!({ "query": WATCH, "variables": { "after": self.cursor } });
-        let request = self.client.http.post(self.client.graph().clone());
+        let request = self.client.http().post(self.client.graph().clone());
         let request = request
             .headers(client::headers(&self.token, Uuid::new_v4()))
             .header("accept", "text/event-stream")
