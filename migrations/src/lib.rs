@@ -67,7 +67,11 @@ impl Database {
                 "cart/0004_retention"
             ],
             Self::Comments => steps!["comments/0001_comments", "comments/0002_idempotency_keys"],
-            Self::Notifier => steps!["notifier/0001_inbox", "notifier/0002_webhook"],
+            Self::Notifier => steps![
+                "notifier/0001_inbox",
+                "notifier/0002_webhook",
+                "notifier/0003_retention"
+            ],
         }
     }
 }

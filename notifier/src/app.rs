@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     consumer::Member,
     handle::Handler,
-    lag, metrics,
+    lag, metrics, retention,
     sink::{Sink, Stdout},
     webhook::{self, BadWebhook, Courier},
 };
@@ -77,6 +77,8 @@ impl Service {
         let database = postgres::connect(&dependencies.postgres, &config.database).await?;
         let most = dependencies.postgres.max_connections;
         postgres::watch(&database, &config.database, most, tasks);
+        let clock = dependencies.clock.clone();
+        retention::start(database.clone(), clock, config.retention, tasks);
         let consumer = kafka::group_consumer(&dependencies.kafka, &config.group)?;
         metrics::announce();
         let consumer = Arc::new(consumer);

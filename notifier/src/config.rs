@@ -35,6 +35,11 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub backoff_max: Duration,
+    /// How long an effect that a sink has taken and its inbox row are kept. It must be longer than the topic keeps events and
+    /// than an operator may send them again: an event that comes again later has a second effect. 0: for ever.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::MayBeZero")]
+    pub retention: Duration,
 }
 
 impl Default for Config {
@@ -47,6 +52,7 @@ impl Default for Config {
             webhook: webhook::Config::default(),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(5),
+            retention: Duration::from_hours(30 * 24),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! row and effect are written in one transaction, the sink is called, then the offset is committed. Invariant:
 //! whatever dies and whenever, each event has exactly one effect in the database and reaches the sink at least
 //! once under the same id, and the webhook's receiver too if there is one; a message that cannot be understood is parked and holds nobody up.
-//! Source: docs/contracts.md §7.
+//! An effect that is done is forgotten after `retention`, and its inbox row with it. Source: docs/contracts.md §7.
 
 mod app;
 mod config;
@@ -14,6 +14,7 @@ mod handle;
 mod lag;
 mod message;
 mod metrics;
+mod retention;
 mod sink;
 mod store;
 pub mod webhook;
@@ -21,4 +22,5 @@ pub mod webhook;
 pub use app::{Dependencies, Service, StartError};
 pub use config::Config;
 pub use dead_letter::{DeadLetter, DeadLetters, ReplayError, Replayed};
+pub use retention::forget;
 pub use sink::{Sink, SinkError, Stdout};

@@ -4,10 +4,17 @@
 //! come between other work and not before it. Nothing bounds the number of batches: the loop keeps up with any rate at
 //! which rows grow old that the database keeps up with.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::{IntCounterVec, register_int_counter_vec};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
 
 use crate::{clock::Clock, fault, postgres::StoreError, tasks::Tasks};
 
@@ -45,6 +52,62 @@ impl Batch {
             more: removed >= u64::from(BATCH),
         }
     }
+}
+
+/// What one page of a table had, where pages go by id from the lowest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Rows that left.
+    pub removed: u64,
+    /// Behind which id to go on; none when the next rows are too young, or there are none.
+    pub next: Option<i64>,
+}
+
+/// Runs the statement of one page: its `$1` is `before`, and it looks at the first `$3` rows behind id `$2`. The one row that
+/// it gives says how many it `removed` and how many it had `seen`, the `last` id of these, and whether it `reached_young`.
+///
+/// # Errors
+/// [`StoreError`]; nothing was removed then.
+pub async fn page(
+    db: &DatabaseConnection,
+    sql: &str,
+    before: DateTime<Utc>,
+    after: i64,
+    most: u32,
+) -> Result<Page, StoreError> {
+    let values = [before.into(), after.into(), i64::from(most).into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    let row = db.query_one_raw(statement).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("the counts of a page".to_owned()))?;
+    let removed: i64 = row.try_get("", "removed")?;
+    let seen: i64 = row.try_get("", "seen")?;
+    let ends = seen < i64::from(most) || row.try_get("", "reached_young")?;
+    let last = row.try_get("", "last")?;
+    Ok(Page {
+        removed: removed.unsigned_abs(),
+        next: (!ends).then_some(last),
+    })
+}
+
+/// Like [`start`], page by page: each begins behind the id that the page before it gave, and each round at the lowest id. So
+/// rows that stay for good are passed over once a round, and no index is needed that tells the old rows.
+pub fn start_pages<F, P>(table: &'static str, tasks: &Tasks, page: P)
+where
+    F: Future<Output = Result<Page, StoreError>> + Send + 'static,
+    P: Fn(i64) -> F + Send + Sync + 'static,
+{
+    let after = Arc::new(AtomicI64::new(0));
+    start(table, tasks, move || {
+        // A round that failed begins anew, too.
+        let page = page(after.swap(0, Ordering::Relaxed));
+        let after = after.clone();
+        async move {
+            let Page { removed, next } = page.await?;
+            after.store(next.unwrap_or(0), Ordering::Relaxed);
+            let more = next.is_some();
+            Ok(Batch { removed, more })
+        }
+    });
 }
 
 /// Runs `batch` until it says that nothing is left, at the start and every [`INTERVAL`], until the tasks' token. A fault

@@ -10,4 +10,4 @@ mod retention;
 
 pub use append::append;
 pub use relay::{Relay, RelayHandle};
-pub use retention::{Retired, retire};
+pub use retention::retire;

@@ -13,6 +13,6 @@ moved as (
     select order_id, version, event_id, status, moment from gone
     returning order_id
 )
-select (select count(*) from moved) as moved, count(*) as seen, coalesce(max(id), 0) as last,
+select (select count(*) from moved) as removed, count(*) as seen, coalesce(max(id), 0) as last,
        coalesce(bool_or(created_at >= $1), false) as reached_young
 from page

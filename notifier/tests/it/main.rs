@@ -10,4 +10,5 @@ mod effect;
 mod outage;
 mod poison;
 mod replica;
+mod retention;
 mod webhook;

@@ -52,6 +52,7 @@ pub(crate) struct Stage {
     pub(crate) kafka: kafka::Config,
     group: String,
     pub(crate) webhook: webhook::Config,
+    pub(crate) retention: Duration,
     producer: FutureProducer,
 }
 
@@ -68,6 +69,7 @@ impl Stage {
             producer: kafka::producer(&kafka).unwrap(),
             group: testkit::unique("notifier-group"),
             webhook: webhook::Config::default(),
+            retention: Config::default().retention,
             kafka,
         }
     }
@@ -79,6 +81,7 @@ impl Stage {
             group: self.group.clone(),
             database: self.database.name.clone(),
             webhook: self.webhook.clone(),
+            retention: self.retention,
             backoff_min: Duration::from_millis(20),
             backoff_max: Duration::from_millis(200),
             ..Config::default()

@@ -17,7 +17,7 @@ async fn retire_all(shop: &Shop, page: u32) -> u64 {
     let (mut moved, mut after) = (0, Some(0));
     while let Some(from) = after {
         let retired = retire(&shop.database.db, before, from, page).await.unwrap();
-        moved += retired.moved;
+        moved += retired.removed;
         after = retired.next;
     }
     moved

@@ -218,7 +218,7 @@ async fn an_orders_history_is_whole_when_its_first_events_have_left_the_outbox()
     let retired = outbox::retire(&shop.database.db, soon, 0, 100)
         .await
         .unwrap();
-    assert_eq!(retired.moved, 1);
+    assert_eq!(retired.removed, 1);
     let after = shop.ask(1, history, id).await;
     assert_eq!(after, before);
     assert_eq!(
