@@ -141,6 +141,18 @@ impl Shop {
         format!("postgres://{user}:{password}@{host}:{port}/")
     }
 
+    /// Runs SQL in one of its databases; the rows, unaligned.
+    pub(crate) async fn psql(&self, database: &str, sql: &str) -> String {
+        let mut command = Command::new("psql");
+        command
+            .env("PGSERVICEFILE", self.state.join("pg_service.conf"))
+            .env("PGSERVICE", "marketplace")
+            .args(["-q", "-At", "-d", database, "-c", sql]);
+        let output = run(command).await;
+        assert!(output.status.success(), "{sql}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Every process that this marketplace runs, itself included.
     pub(crate) fn processes(&self) -> Vec<Identity> {
         let mut found = vec![self.child.pid()];
@@ -227,6 +239,13 @@ pub(crate) fn command(state: &Path, offset: u16) -> Command {
         // Short, so that the contract's case of a late edit ends soon; long enough for an edit in time.
         .env("MARKETPLACE_COMMENTS_EDIT_WINDOW", "2s");
     command
+}
+
+/// Runs a command to its end, off the reactor.
+pub(crate) async fn run(mut command: Command) -> std::process::Output {
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let run = tokio::time::timeout(Duration::from_secs(60), run).await;
+    run.expect("it ends in time").unwrap()
 }
 
 /// A user whom nobody has been before.

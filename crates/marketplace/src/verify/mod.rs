@@ -6,6 +6,7 @@
 
 mod ledger;
 mod quiet;
+mod read;
 mod stores;
 mod topic;
 

@@ -1,5 +1,7 @@
 //! Where the marketplace keeps what it must not lose: the settings' stores, or those that `up` started here.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use chassis::postgres::{self, DatabaseConnection};
 use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement};
@@ -7,12 +9,14 @@ use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement};
 use super::{EXAMPLES, Finding};
 use crate::settings::Settings;
 
-/// Open databases and the broker's address.
+/// Open databases and the broker's address, and what is needed to judge what they hold.
 #[derive(Debug)]
 pub(super) struct Stores {
     pub(super) loms: DatabaseConnection,
     pub(super) notifier: DatabaseConnection,
     pub(super) kafka: chassis::kafka::Config,
+    /// How long the notifier keeps an effect; 0: for ever.
+    pub(super) effects_kept: Duration,
 }
 
 #[derive(FromQueryResult)]
@@ -35,6 +39,7 @@ impl Stores {
             loms: connect("loms").await?,
             notifier: connect(&settings.notifier.database).await?,
             kafka: settings.kafka.clone(),
+            effects_kept: settings.notifier.retention,
         })
     }
 

@@ -1,33 +1,20 @@
-//! The promises about events: what the outbox says, the topic has, once and in order, and each has one effect.
+//! The promises about events: what the outbox says, the topic has, once and in order, and each has one effect. What the
+//! topic's retention may have removed is not missed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
+use std::collections::HashMap;
 
 use anyhow::Context as _;
-use chassis::kafka;
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
-use rdkafka::message::{Headers as _, Message as _};
-use rdkafka::{Offset, TopicPartitionList};
-use schema::event::OrderEvent;
+use chassis::postgres::DatabaseConnection;
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use uuid::Uuid;
 
+use super::read::{self, Topic};
 use super::stores::Stores;
 use super::{EXAMPLES, Finding};
 
-/// The longest silence of a broker that still has messages.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// What the topic has, repeats left out.
-#[derive(Default)]
-struct Topic {
-    events: HashSet<Uuid>,
-    /// The versions of each order as they first came.
-    versions: HashMap<i64, Vec<u32>>,
-    /// When the broker took each message that repeats an earlier one, in milliseconds since 1970.
-    repeats: Vec<i64>,
-    unreadable: Vec<String>,
-}
+/// Events by id, each with the moment of its change.
+type Events = HashMap<Uuid, DateTime<Utc>>;
 
 /// # Errors
 /// When the broker or a database does not answer.
@@ -36,14 +23,14 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
     let halves = halves(&stores.notifier).await?;
     let sent = events(
         &stores.loms,
-        "select event_id from outbox where sent_at is not null
-         union all select event_id from order_history",
+        "select event_id, moment from outbox where sent_at is not null
+         union all select event_id, moment from order_history",
     )
     .await?;
-    let topic = read(&stores.kafka).await.context("the topic")?;
+    let topic = read::topic(&stores.kafka).await.context("the topic")?;
     let known = events(
         &stores.loms,
-        "select event_id from outbox union all select event_id from order_history",
+        "select event_id, moment from outbox union all select event_id, moment from order_history",
     )
     .await?;
     Ok(vec![
@@ -58,84 +45,83 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
 /// # Errors
 /// When the broker does not answer.
 pub(super) async fn repeats(stores: &Stores) -> anyhow::Result<Vec<i64>> {
-    Ok(read(&stores.kafka).await.context("the topic")?.repeats)
+    let topic = read::topic(&stores.kafka).await.context("the topic")?;
+    Ok(topic.repeats)
 }
 
-fn same_events(sent: &HashSet<Uuid>, known: &HashSet<Uuid>, topic: &Topic) -> Finding {
+fn same_events(sent: &Events, known: &Events, topic: &Topic) -> Finding {
     let lost = sent
-        .difference(&topic.events)
-        .map(|id| format!("event {id} was sent and is not in the topic"));
+        .iter()
+        .filter(|(id, moment)| topic.lacks(id, **moment))
+        .map(|(id, _)| format!("event {id} was sent and is not in the topic"));
     let foreign = topic
         .events
-        .difference(known)
+        .iter()
+        .filter(|id| !known.contains_key(*id))
         .map(|id| format!("event {id} of the topic is in no outbox"));
     finding(
         "I6",
-        "the topic has every sent event of the outbox, and no other",
+        "the topic has every sent event that its retention has not removed, and no other",
         topic.events.len(),
         lost.chain(foreign),
     )
 }
 
 fn versions(topic: &Topic) -> Finding {
-    let orders: BTreeMap<_, _> = topic.versions.iter().collect();
-    let wrong = orders.into_iter().filter_map(|(order, versions)| {
-        let in_order = (1..)
-            .zip(versions)
-            .all(|(expected, version)| expected == *version);
-        (!in_order).then(|| format!("order {order} came as versions {versions:?}"))
-    });
-    let promise = "in the topic each order's versions are 1, 2, 3 and so on, repeats aside";
+    let wrong = topic
+        .orders
+        .iter()
+        .filter(|(_, versions)| !versions.follow())
+        .map(|(order, versions)| format!("order {order} came as versions {:?}", versions.came));
+    let promise = "in the topic each order's versions are 1, 2, 3 and so on, repeats and what retention removed aside";
     let unreadable = topic.unreadable.iter().cloned();
-    finding("I7", promise, topic.versions.len(), wrong.chain(unreadable))
+    finding("I7", promise, topic.orders.len(), wrong.chain(unreadable))
 }
 
-/// What the notifier has of an event.
+/// What the notifier has of events.
 struct Halves {
-    effects: HashSet<Uuid>,
+    effects: Events,
     /// Events with an inbox row and no effect, or the other way round.
     alone: Vec<Uuid>,
 }
 
 /// Inbox and effects of one moment.
-async fn halves(db: &chassis::postgres::DatabaseConnection) -> anyhow::Result<Halves> {
-    let sql = "select event_id, inbox.event_id is not null, deliveries.event_id is not null
+async fn halves(db: &DatabaseConnection) -> anyhow::Result<Halves> {
+    let sql = "select event_id, inbox.event_id is not null, deliveries.moment
                from inbox full join deliveries using (event_id)";
     let rows = db
         .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
         .await?;
-    let (mut effects, mut alone) = (HashSet::new(), Vec::new());
+    let (mut effects, mut alone) = (Events::new(), Vec::new());
     for row in &rows {
         let event: Uuid = row.try_get_by_index(0)?;
-        let (received, has_effect): (bool, bool) =
-            (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
-        if has_effect {
-            effects.insert(event);
-        }
-        if received != has_effect {
+        let received: bool = row.try_get_by_index(1)?;
+        let effect: Option<DateTime<Utc>> = row.try_get_by_index(2)?;
+        if received != effect.is_some() {
             alone.push(event);
         }
+        effects.extend(effect.map(|moment| (event, moment)));
     }
     Ok(Halves { effects, alone })
 }
 
-fn one_effect(known: &HashSet<Uuid>, halves: &Halves, topic: &Topic) -> Finding {
+fn one_effect(known: &Events, halves: &Halves, topic: &Topic) -> Finding {
     // The table's key lets an event have one row at most; what can go wrong is a row without its other half.
     let Halves { effects, alone } = halves;
     let alone = alone
         .iter()
         .map(|id| format!("event {id} has only one of inbox row and effect"));
     let unasked = effects
-        .iter()
-        .filter(|id| !known.contains(id))
+        .keys()
+        .filter(|id| !known.contains_key(*id))
         .map(|id| format!("effect of event {id}, which is in no outbox"));
     let early = effects
         .iter()
-        .filter(|id| !topic.events.contains(id))
-        .map(|id| format!("effect of event {id}, which is not in the topic"));
+        .filter(|(id, moment)| topic.lacks(id, **moment))
+        .map(|(id, _)| format!("effect of event {id}, which is not in the topic"));
     finding(
         "I8",
-        "each event has one effect, and no effect is without its event",
+        "no event has a second effect, and no effect is without its event",
         effects.len(),
         alone.chain(unasked).chain(early),
     )
@@ -162,77 +148,115 @@ fn finding(
     }
 }
 
-async fn events(
-    db: &chassis::postgres::DatabaseConnection,
-    sql: &str,
-) -> anyhow::Result<HashSet<Uuid>> {
+async fn events(db: &DatabaseConnection, sql: &str) -> anyhow::Result<Events> {
     let rows = db
         .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
         .await?;
     rows.iter()
-        .map(|row| Ok(row.try_get_by_index(0)?))
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
         .collect()
 }
 
-/// Reads every partition from its first message to the end that it has now.
-async fn read(config: &kafka::Config) -> anyhow::Result<Topic> {
-    let consumer = kafka::reader(config)?;
-    let name = config.topic.clone();
-    let (consumer, mut ends) = tokio::task::spawn_blocking(move || {
-        let ends = assign(&consumer, &name)?;
-        anyhow::Ok((consumer, ends))
-    })
-    .await??;
-    let mut topic = Topic::default();
-    while !ends.is_empty() {
-        let message = tokio::time::timeout(SILENCE, consumer.recv()).await;
-        let message = message.context("the broker is silent")??;
-        topic.take(&message);
-        let (partition, next) = (message.partition(), message.offset() + 1);
-        if ends.get(&partition).is_some_and(|end| next >= *end) {
-            ends.remove(&partition);
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use schema::event::{OrderEvent, OrderStatus};
+
+    use super::*;
+
+    fn minute(minute: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::minutes(minute)
+    }
+
+    /// Order 7 came to `version` at minute `at`.
+    fn event(version: u32, at: i64) -> OrderEvent {
+        OrderEvent {
+            event_id: Uuid::new_v4(),
+            order_id: 7.try_into().unwrap(),
+            user_id: 1.try_into().unwrap(),
+            version,
+            status: OrderStatus::Paid,
+            moment: minute(at),
+            traceparent: None,
         }
     }
-    Ok(topic)
-}
 
-/// Assigns every partition that has messages, from its first one; the end of each.
-fn assign(consumer: &StreamConsumer, topic: &str) -> anyhow::Result<BTreeMap<i32, i64>> {
-    let metadata = consumer.fetch_metadata(Some(topic), SILENCE)?;
-    let found = metadata.topics().iter().find(|found| found.name() == topic);
-    let partitions = found.context("it does not exist")?.partitions();
-    let (mut ends, mut list) = (BTreeMap::new(), TopicPartitionList::new());
-    for partition in partitions {
-        let (first, end) = consumer.fetch_watermarks(topic, partition.id(), SILENCE)?;
-        if end > first {
-            ends.insert(partition.id(), end);
-            list.add_partition_offset(topic, partition.id(), Offset::Offset(first))?;
+    /// A topic whose partition 0 has these events; if it was cut, its first one was sent at that minute.
+    fn topic(cut: Option<i64>, events: &[OrderEvent]) -> Topic {
+        let mut topic = Topic::default();
+        if let Some(at) = cut {
+            topic.cut(0, minute(at));
         }
+        for event in events {
+            topic.add(0, 0, event);
+        }
+        topic
     }
-    consumer.assign(&list)?;
-    Ok(ends)
-}
 
-impl Topic {
-    fn take(&mut self, message: &rdkafka::message::BorrowedMessage<'_>) {
-        let header = |name: &str| {
-            let headers = message.headers()?;
-            let found = headers.iter().find(|header| header.key == name)?;
-            found.value.map(<[u8]>::to_vec)
+    fn by_id(events: &[OrderEvent]) -> Events {
+        let events = events.iter();
+        events.map(|event| (event.event_id, event.moment)).collect()
+    }
+
+    /// How many of the events are missed, as sent ones and as those of effects, where the topic has the last one alone.
+    fn missed(cut: Option<i64>, events: &[OrderEvent]) -> [u64; 2] {
+        let topic = topic(cut, &events[events.len() - 1..]);
+        let (all, alone) = (by_id(events), Vec::new());
+        let halves = Halves {
+            effects: all.clone(),
+            alone,
         };
-        match OrderEvent::decode(message.payload().unwrap_or_default(), header) {
-            Ok(event) if self.events.insert(event.event_id) => {
-                let versions = self.versions.entry(event.order_id.get()).or_default();
-                versions.push(event.version);
-            }
-            Ok(_) => self
-                .repeats
-                .push(message.timestamp().to_millis().unwrap_or(0)),
-            Err(error) => self.unreadable.push(format!(
-                "message {} of partition {} is no order event: {error}",
-                message.offset(),
-                message.partition()
-            )),
+        let sent = same_events(&all, &all, &topic);
+        [sent.broken, one_effect(&all, &halves, &topic).broken]
+    }
+
+    /// Whether the versions of an order, each with its minute, are in order where they came like this.
+    fn in_order(cut: Option<i64>, came: &[(u32, i64)]) -> bool {
+        let came: Vec<_> = came.iter().map(|(v, at)| event(*v, *at)).collect();
+        versions(&topic(cut, &came)).holds()
+    }
+
+    #[test]
+    fn an_event_is_missed_unless_it_is_older_than_what_a_cut_partition_has_left() {
+        let events = [event(1, 1), event(2, 4), event(3, 6), event(4, 9)];
+        assert_eq!(missed(None, &events), [3, 3], "nothing was cut");
+        assert_eq!(missed(Some(5), &events), [1, 1], "that of minute 6");
+        assert_eq!(missed(Some(9), &events), [0, 0]);
+    }
+
+    #[test]
+    fn what_the_topic_has_must_be_in_an_outbox_however_old() {
+        let old = event(1, 1);
+        let topic = topic(Some(5), &[old]);
+        let none = Events::new();
+        assert_eq!(same_events(&none, &none, &topic).broken, 1);
+    }
+
+    #[test]
+    fn versions_begin_at_1_and_follow_one_another() {
+        assert!(in_order(None, &[(1, 1), (2, 2), (3, 3)]));
+        for wrong in [
+            &[(2, 2), (3, 3)][..],
+            &[(1, 1), (3, 3)],
+            &[(3, 3), (1, 1), (2, 2)],
+        ] {
+            assert!(!in_order(None, wrong), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn in_a_cut_partition_versions_begin_anywhere_and_then_follow_one_another() {
+        assert!(in_order(Some(5), &[(4, 6), (5, 7)]));
+        assert!(!in_order(Some(5), &[(4, 6), (6, 7)]));
+        assert!(!in_order(Some(5), &[(5, 7), (4, 6)]));
+        // Versions 1 and 2 were cut off, and sent again behind version 3.
+        assert!(in_order(Some(5), &[(3, 5), (1, 1), (2, 2), (4, 6)]));
+    }
+
+    #[test]
+    fn a_cut_excuses_no_order_of_another_partition() {
+        let mut topic = topic(Some(5), &[]);
+        topic.add(1, 0, &event(2, 6));
+        assert!(!versions(&topic).holds());
     }
 }

@@ -1,0 +1,154 @@
+//! Reads the topic from end to end: which events it has, in which order, and what its retention may have removed.
+//!
+//! Retention cuts off the beginning of a partition. What was there nobody can tell, but for one thing: it was sent before the
+//! first record that is left, so it tells of changes from before then. Only such events may be missing, and only if a
+//! partition was cut.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chassis::clock::Clock;
+use chassis::kafka;
+use chrono::{DateTime, TimeDelta, Utc};
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+use schema::event::OrderEvent;
+use uuid::Uuid;
+
+/// The longest silence of a broker that still has messages.
+const SILENCE: Duration = Duration::from_secs(10);
+/// What the clocks of who changes an order and of who sends its event may differ by.
+const CLOCKS: TimeDelta = TimeDelta::seconds(1);
+
+/// What the topic has, repeats left out.
+#[derive(Default)]
+pub(super) struct Topic {
+    pub(super) events: HashSet<Uuid>,
+    /// By order id.
+    pub(super) orders: BTreeMap<i64, Versions>,
+    /// When the broker took each message that repeats an earlier one, in milliseconds since 1970.
+    pub(super) repeats: Vec<i64>,
+    pub(super) unreadable: Vec<String>,
+    /// Of each partition that was cut, up to which moment events may be missing.
+    cuts: HashMap<i32, DateTime<Utc>>,
+}
+
+/// The versions of an order as they first came.
+#[derive(Default)]
+pub(super) struct Versions {
+    pub(super) came: Vec<u32>,
+    /// Whether the versions before the first one may have been cut off.
+    cut: bool,
+}
+
+impl Versions {
+    /// Whether each follows the one before it, and the first is 1 or follows one that may have been cut off.
+    pub(super) fn follow(&self) -> bool {
+        let begin = self.cut || self.came.first().is_none_or(|first| *first == 1);
+        let mut pairs = self.came.windows(2);
+        begin && pairs.all(|pair| pair[0].checked_add(1) == Some(pair[1]))
+    }
+}
+
+impl Topic {
+    /// Whether an event of this moment should be there and is not. The event's partition is not known, so it may have been in
+    /// the one that was cut last.
+    pub(super) fn lacks(&self, event: &Uuid, moment: DateTime<Utc>) -> bool {
+        !self.events.contains(event) && self.cuts.values().all(|cut| moment > *cut)
+    }
+
+    /// Notes that a partition was cut, and when the first record that it has left was sent; of several calls the first counts.
+    pub(super) fn cut(&mut self, partition: i32, first_sent: DateTime<Utc>) {
+        self.cuts.entry(partition).or_insert(first_sent + CLOCKS);
+    }
+
+    /// Takes the next event of a partition, which the broker took at `at`, in milliseconds since 1970.
+    pub(super) fn add(&mut self, partition: i32, at: i64, event: &OrderEvent) {
+        if !self.events.insert(event.event_id) {
+            self.repeats.push(at);
+            return;
+        }
+        let cut = self.cuts.get(&partition);
+        let order = self.orders.entry(event.order_id.get()).or_default();
+        order.cut |= cut.is_some();
+        // An older event may repeat one that was cut off, and then its place says nothing.
+        if cut.is_none_or(|cut| event.moment > *cut) {
+            order.came.push(event.version);
+        }
+    }
+
+    fn take(&mut self, message: &BorrowedMessage<'_>) {
+        let header = |name: &str| {
+            let headers = message.headers()?;
+            let found = headers.iter().find(|header| header.key == name)?;
+            found.value.map(<[u8]>::to_vec)
+        };
+        let (partition, at) = (message.partition(), message.timestamp().to_millis());
+        match OrderEvent::decode(message.payload().unwrap_or_default(), header) {
+            Ok(event) => self.add(partition, at.unwrap_or(0), &event),
+            Err(error) => self.unreadable.push(format!(
+                "message {} of partition {partition} is no order event: {error}",
+                message.offset(),
+            )),
+        }
+    }
+}
+
+/// Reads every partition from its first message to the end that it has now.
+pub(super) async fn topic(config: &kafka::Config) -> anyhow::Result<Topic> {
+    let begun = Clock::system().now();
+    let consumer = kafka::reader(config)?;
+    let name = config.topic.clone();
+    let (consumer, partitions) = tokio::task::spawn_blocking(move || {
+        let partitions = assign(&consumer, &name)?;
+        anyhow::Ok((consumer, partitions))
+    })
+    .await??;
+    let (mut topic, mut unread) = (Topic::default(), BTreeSet::new());
+    for (partition, offsets) in &partitions {
+        if !offsets.is_empty() {
+            unread.insert(*partition);
+        } else if offsets.start > 0 {
+            // Nothing is left of it.
+            topic.cut(*partition, begun);
+        }
+    }
+    while !unread.is_empty() {
+        let message = tokio::time::timeout(SILENCE, consumer.recv()).await;
+        let message = message.context("the broker is silent")??;
+        let (partition, next) = (message.partition(), message.offset() + 1);
+        let offsets = &partitions[&partition];
+        if offsets.start > 0 {
+            topic.cut(partition, sent(&message).unwrap_or(begun).min(begun));
+        }
+        topic.take(&message);
+        if next >= offsets.end {
+            unread.remove(&partition);
+        }
+    }
+    Ok(topic)
+}
+
+fn sent(message: &BorrowedMessage<'_>) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(message.timestamp().to_millis()?)
+}
+
+/// Assigns every partition that has messages, from its first one; the offsets of each partition.
+fn assign(consumer: &StreamConsumer, topic: &str) -> anyhow::Result<BTreeMap<i32, Range<i64>>> {
+    let metadata = consumer.fetch_metadata(Some(topic), SILENCE)?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let partitions = found.context("it does not exist")?.partitions();
+    let (mut all, mut list) = (BTreeMap::new(), TopicPartitionList::new());
+    for partition in partitions {
+        let (first, end) = consumer.fetch_watermarks(topic, partition.id(), SILENCE)?;
+        if end > first {
+            list.add_partition_offset(topic, partition.id(), Offset::Offset(first))?;
+        }
+        all.insert(partition.id(), first..end);
+    }
+    consumer.assign(&list)?;
+    Ok(all)
+}
