@@ -188,6 +188,15 @@ impl DeadLetters {
         load(&self.database, sql, id).await.map(DeadLetter::from)
     }
 
+    /// Deletes one of them, and gives it.
+    ///
+    /// # Errors
+    /// [`ReplayError::Missing`], or a failing database.
+    pub async fn delete(&self, id: i64) -> Result<DeadLetter, ReplayError> {
+        let sql = "delete from dead_letters where id = $1 returning *";
+        load(&self.database, sql, id).await.map(DeadLetter::from)
+    }
+
     /// Handles one of them again, and writes the line of an event that had no effect to `sink`. With `keep` nothing is
     /// changed and nothing written: it says what would happen.
     ///

@@ -105,7 +105,7 @@ pub(crate) async fn run(plan: &Plan, bar: &ProgressBar) -> anyhow::Result<Round>
         products: HOT + COLD,
     })
     .await?;
-    let outcome = fight(plan, &arena, bar).await;
+    let outcome = Box::pin(fight(plan, &arena, bar)).await;
     arena.stop().await;
     outcome
 }

@@ -48,7 +48,8 @@ pub fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         // The chain in one line: what failed, then why.
-        let told = writeln!(std::io::stderr().lock(), "marketplace: {error:#}");
+        let error = chassis::fault::chain(error.as_ref());
+        let told = writeln!(std::io::stderr().lock(), "marketplace: {error}");
         if told.is_ok() {
             ExitCode::FAILURE
         } else {

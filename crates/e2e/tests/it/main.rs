@@ -4,6 +4,7 @@
 
 mod compose;
 mod crash;
+mod dead_letters;
 mod deaf_proxy;
 mod error_samples;
 mod graphql;

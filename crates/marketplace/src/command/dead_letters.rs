@@ -1,4 +1,4 @@
-//! `marketplace dead-letters`: what the notifier parked, and replaying it.
+//! `marketplace dead-letters`: what the notifier parked; replaying and deleting it.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::verify;
 /// Rows read at a time.
 const PAGE: u32 = 100;
 
-/// Lists, shows or replays. Exit code 1: a message is still not handled; it stays parked.
+/// Lists, shows, replays or deletes. Exit code 1: a message is still not handled; it stays parked.
 ///
 /// # Errors
 /// When the database does not answer, or there is no such dead letter.
@@ -30,6 +30,11 @@ pub(crate) async fn run(
         DeadLetterAction::Show { id } => {
             let text = serde_json::to_string_pretty(&letters.show(*id).await?)?;
             output::result(&(text + "\n"));
+        }
+        DeadLetterAction::Delete { id } => {
+            let text = serde_json::to_string(&letters.delete(*id).await?)?;
+            output::result(&(text + "\n"));
+            output::progress("delete", &format!("{id} deleted"));
         }
         DeadLetterAction::Replay { which, dry_run } => {
             return replay(&letters, which, *dry_run).await;
@@ -69,8 +74,17 @@ fn line(letter: &DeadLetter) -> String {
         letter.parked_at.format("%Y-%m-%dT%H:%M:%SZ"),
         letter.partition,
         letter.offset,
-        letter.reason.escape_debug()
+        on_one_line(&letter.reason)
     )
+}
+
+/// A foreign message may say anything: what would move the terminal's cursor is escaped.
+fn on_one_line(text: &str) -> String {
+    let escaped = text.chars().map(|it| match it.is_control() {
+        true => it.escape_default().to_string(),
+        false => it.to_string(),
+    });
+    escaped.collect()
 }
 
 async fn replay(
