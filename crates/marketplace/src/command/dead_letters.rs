@@ -129,3 +129,14 @@ fn told(id: i64, replayed: Replayed, dry_run: bool) -> String {
         false => format!("{id} {did}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_stays_on_its_line_and_moves_no_cursor() {
+        let told = on_one_line("no \"event\" é\n\x1b[2J");
+        assert_eq!(told, "no \"event\" é\\n\\u{1b}[2J");
+    }
+}
