@@ -16,7 +16,6 @@ mod watch;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::crash::Point;
@@ -186,7 +185,6 @@ async fn catch(
             // Where one task decides everything, two transactions never meet.
             group_commit: !matches!(mutant, Mutant::CheckThenWrite | Mutant::UnsortedLocks),
             mutant: Some(mutant.name()),
-            patience: Duration::from_secs(20),
             ..plan(seed, &flags.arena)?
         };
         let caught = match round::run(&plan, bar).await {

@@ -224,8 +224,9 @@ impl Host {
         setting: &'static str,
     ) -> anyhow::Result<()> {
         let listener = listen::bind(address, setting).await?;
+        let calls = self.settings.subgraphs.calls;
         let routes =
-            subgraph_routes(subgraph, self.keys.verifier.clone()).merge(self.admin_routes());
+            subgraph_routes(subgraph, self.keys.verifier.clone(), calls).merge(self.admin_routes());
         listen::serve(name, listener, routes, &self.tasks, &self.health);
         Ok(())
     }

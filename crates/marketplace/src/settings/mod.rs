@@ -124,6 +124,9 @@ pub struct Subgraphs {
     pub loms_listen: SocketAddr,
     /// The comments subgraph.
     pub comments_listen: SocketAddr,
+    /// Requests that one of them works on at once; more are refused with `OVERLOADED`.
+    #[schemars(range(min = 1))]
+    pub calls: usize,
 }
 
 impl Default for Settings {
@@ -168,6 +171,7 @@ impl Default for Subgraphs {
             cart_listen: local(4101),
             loms_listen: local(4102),
             comments_listen: local(4103),
+            calls: 512,
         }
     }
 }
