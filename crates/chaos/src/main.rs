@@ -182,8 +182,11 @@ async fn catch(
         let plan = Plan {
             rate: flags.rate,
             mutations: 500,
-            // Where one task decides everything, two transactions never meet.
-            group_commit: !matches!(mutant, Mutant::CheckThenWrite | Mutant::UnsortedLocks),
+            // Where one task decides everything, two transactions never meet, and ids come in the order of the commits.
+            group_commit: !matches!(
+                mutant,
+                Mutant::CheckThenWrite | Mutant::UnsortedLocks | Mutant::RelayCursorOnSerialId
+            ),
             mutant: Some(mutant.name()),
             ..plan(seed, &flags.arena)?
         };
