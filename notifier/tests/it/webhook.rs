@@ -240,9 +240,10 @@ async fn a_delivery_that_was_not_noted_is_repeated_under_the_same_id_when_its_le
     stage.write(&event).await;
     requests(&receiver, 1).await;
     first.stop().await;
-    // The lease ends soon after the longest request.
-    let leased = "webhook_queue where due_at between now() and now() + interval '20 seconds'";
-    assert_eq!(stage.count(leased).await, 1);
+    // The lease ends soon after the longest request, or was given back by the stop.
+    let too_long = "webhook_queue where due_at > now() + interval '20 seconds'";
+    assert_eq!(stage.count("webhook_queue").await, 1);
+    assert_eq!(stage.count(too_long).await, 0);
     stage
         .execute("drop trigger no on webhook_queue; update webhook_queue set due_at = now()")
         .await;

@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// How often a replica is asked; below the notice that a process gives before it stops listening.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// A replica that says nothing for so long is not ready.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A replica that says nothing for so long is not ready; well below that notice, too.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A balancer in front of the replicas of one listener.
 #[derive(Debug)]
@@ -75,13 +75,14 @@ async fn accept(listener: TcpListener, backends: Vec<Arc<Backend>>) {
             .collect();
         let turn = next.fetch_add(1, Ordering::Relaxed);
         spawn(async move {
-            // Without a replica the connection is closed, and the client's request fails.
-            let Some(address) = ready.get(turn.checked_rem(ready.len()).unwrap_or(0)) else {
-                return;
-            };
-            if let Ok(mut server) = TcpStream::connect(address).await {
-                // The one who closes ends both.
-                drop(copy_bidirectional(&mut client, &mut server).await);
+            // One that takes no connection is passed over; without a replica the client's connection is closed.
+            for number in 0..ready.len() {
+                let address = ready[(turn + number) % ready.len()];
+                if let Ok(mut server) = TcpStream::connect(address).await {
+                    // The one who closes ends both.
+                    drop(copy_bidirectional(&mut client, &mut server).await);
+                    return;
+                }
             }
         });
     }
