@@ -11,8 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// How often a replica is asked; below the notice that a process gives before it stops listening.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// A replica that says nothing for so long is not ready; well below that notice, too.
+/// How long a replica may take to say whether it is ready.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// So many questions in a row without an answer mean not ready: one may be late on a busy machine.
+const SILENT_MAX: u32 = 3;
 
 /// A balancer in front of the replicas of one listener.
 #[derive(Debug)]
@@ -57,10 +59,16 @@ impl Balancer {
 }
 
 async fn watch(client: reqwest::Client, url: String, backend: Arc<Backend>) {
+    let mut silent = 0;
     loop {
-        let answer = client.get(&url).send().await;
-        let is_ready = answer.is_ok_and(|answer| answer.status() == 200);
-        backend.is_ready.store(is_ready, Ordering::SeqCst);
+        match client.get(&url).send().await {
+            Err(error) if error.is_timeout() && silent < SILENT_MAX => silent += 1,
+            answer => {
+                silent = 0;
+                let is_ready = answer.is_ok_and(|answer| answer.status() == 200);
+                backend.is_ready.store(is_ready, Ordering::SeqCst);
+            }
+        }
         tokio::time::sleep(INTERVAL).await;
     }
 }
