@@ -81,11 +81,7 @@ impl Clients {
             }
             Work::Checkout => (&self.cart, format!("/checkout/{user}"), json!({})),
             Work::Create(lines) => {
-                let items = lines
-                    .iter()
-                    .map(|(sku, count)| json!({ "sku": sku.to_string(), "count": count }));
-                let items: Vec<_> = items.collect();
-                let body = json!({ "userId": user.to_string(), "items": items });
+                let body = json!({ "userId": user.to_string(), "items": listed(lines) });
                 (&self.gateway, "/order/create".to_owned(), body)
             }
             Work::Pay(order) => {
@@ -157,11 +153,8 @@ fn operation(mutation: &Mutation) -> Operation {
         }
         Work::Checkout => (CHECKOUT, "checkout", json!({ "key": key })),
         Work::Create(lines) => {
-            let lines = lines
-                .iter()
-                .map(|(sku, count)| json!({ "sku": sku.to_string(), "count": count }));
-            let lines: Vec<_> = lines.collect();
-            (CREATE, "createOrder", json!({ "lines": lines, "key": key }))
+            let variables = json!({ "lines": listed(lines), "key": key });
+            (CREATE, "createOrder", variables)
         }
         Work::Pay(order) => {
             let variables = json!({ "id": order.to_string(), "key": key });
@@ -177,6 +170,14 @@ fn operation(mutation: &Mutation) -> Operation {
         field,
         variables,
     }
+}
+
+/// Lines as GraphQL and the gateway both read them.
+fn listed(lines: &[(i64, u32)]) -> Value {
+    let lines = lines.iter();
+    lines
+        .map(|(sku, count)| json!({ "sku": sku.to_string(), "count": count }))
+        .collect()
 }
 
 fn request<M>(message: M, key: &str) -> Request<M> {

@@ -190,10 +190,9 @@ async fn catch(
             mutant: Some(mutant.name()),
             ..plan(seed, &flags.arena)?
         };
-        let caught = match round::run(&plan, bar).await {
-            Ok(round) => round.violations,
-            Err(error) => vec![format!("the round did not get to its end: {error:#}")],
-        };
+        // A round that does not get to its end says nothing of the bug.
+        let round = round::run(&plan, bar).await;
+        let caught = round.with_context(|| mutant.name())?.violations;
         remove(&plan.folder)?;
         if !caught.is_empty() {
             return Ok((seed, caught));
