@@ -180,7 +180,7 @@ fn every_mounted_file_exists_and_kafka_is_the_one_of_make_run() {
     }
     let image = services(&model)["kafka"]["image"].as_str().unwrap();
     let version = image.strip_prefix("apache/kafka:").unwrap();
-    let jars = read("crates/dev-services/kafka/pom.xml");
+    let jars = read("launcher/dev-services/kafka/pom.xml");
     assert!(
         jars.contains(&format!("<version>{version}</version>")),
         "{image}"

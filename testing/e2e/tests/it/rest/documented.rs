@@ -30,7 +30,7 @@ pub(super) fn check(table: &Table) -> anyhow::Result<()> {
         "schema/src",
         "schema/tests",
         "subgraphs",
-        "crates/e2e/tests",
+        "testing/e2e/tests",
     ] {
         read_into(&mut sources, &root.join(folder))?;
     }
