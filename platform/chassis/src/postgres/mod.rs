@@ -2,6 +2,8 @@
 //!
 //! Decisions rest on SQLSTATE and constraint names, never on message text.
 
+pub mod sql;
+
 use std::{sync::LazyLock, time::Duration};
 
 use prometheus::{IntGaugeVec, register_int_gauge_vec};
