@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chassis::{
-    crash::{self, Point},
+    crash,
     health::Component,
     mutant::{self, Mutant},
 };
@@ -114,7 +114,7 @@ impl Member {
             done.insert(message.partition, message.offset + 1);
         }
         metrics::HANDLE.observe(&[], started.elapsed().as_secs_f64());
-        crash::at(Point::C10);
+        crash::at("notifier::after_commit");
         self.commit(&batch);
         true
     }

@@ -7,7 +7,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use chassis::{
     clock::Clock,
-    crash::{self, Point},
+    crash,
     mutant::{self, Mutant},
     postgres,
     telemetry::trace,
@@ -98,7 +98,7 @@ impl Handler {
             store::park(&tx, &self.topic, message, reason).await?;
         }
         if fresh > 0 {
-            crash::at(Point::C9);
+            crash::at("notifier::after_write");
         }
         tx.commit().await?;
         if let Some(courier) = self.courier.as_ref().filter(|_| fresh > 0) {

@@ -1,4 +1,4 @@
-//! Tells a GraphQL client that it got an earlier answer: `extensions.idempotency.replayed: true`.
+//! GraphQL: the key comes as an argument or as a header, and `extensions.idempotency.replayed: true` marks a replay.
 
 use std::sync::{
     Arc,
@@ -6,12 +6,29 @@ use std::sync::{
 };
 
 use async_graphql::{
-    Context, Request, Response, ServerResult, Value,
+    Context, Request, Response, ServerResult,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest},
     value,
 };
 
-use crate::Answered;
+use chassis::graphql::IdempotencyKeyHeader;
+
+use crate::{InvalidKey, Key, Recorded};
+
+/// The request's idempotency key: the argument, else the header.
+///
+/// # Errors
+/// [`InvalidKey`], whichever of the two it came in.
+pub fn key(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<Key>, InvalidKey> {
+    let text = match argument {
+        Some(text) => Some(text),
+        None => ctx
+            .data_opt::<IdempotencyKeyHeader>()
+            .map(|header| String::from_utf8(header.0.clone()).map_err(|_| InvalidKey))
+            .transpose()?,
+    };
+    text.map(Key::try_from).transpose()
+}
 
 /// The schema extension that adds the mark to the response.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,22 +57,18 @@ impl Extension for Replayed {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         let response = next.run(ctx).await;
         if self.0.load(Ordering::Relaxed) {
-            return response.extension("idempotency", replayed());
+            return response.extension("idempotency", value!({ "replayed": true }));
         }
         response
     }
 }
 
-fn replayed() -> Value {
-    value!({ "replayed": true })
-}
-
-/// Takes the answer out, and notes for the response that it was replayed.
-pub fn mark<A>(ctx: &Context<'_>, answered: Answered<A>) -> A {
-    if answered.replayed
+/// Takes the value out, and notes for the response whether it is a replay.
+pub fn mark<A>(ctx: &Context<'_>, recorded: Recorded<A>) -> A {
+    if recorded.replayed
         && let Some(Replayed(mark)) = ctx.data_opt::<Replayed>()
     {
         mark.store(true, Ordering::Relaxed);
     }
-    answered.answer
+    recorded.value
 }

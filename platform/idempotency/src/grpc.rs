@@ -1,34 +1,47 @@
-//! Keys and marks in gRPC metadata: the key comes in, and an earlier answer goes out marked as one.
+//! gRPC: the key comes as metadata, and metadata marks a replay.
 
 use tonic::{
     Response,
     metadata::{MetadataMap, MetadataValue},
 };
 
-use crate::{Answered, BadKey, KEY_HEADER, Key, REPLAYED_HEADER};
+use crate::{InvalidKey, KEY_HEADER, Key, Recorded};
+
+/// The metadata name that marks a replay.
+pub const REPLAYED_HEADER: &str = "idempotency-replayed";
 
 /// The key that a call came with, if any.
 ///
 /// # Errors
-/// [`BadKey`] when it is no text or has a wrong length.
-pub fn key(metadata: &MetadataMap) -> Result<Option<Key>, BadKey> {
+/// [`InvalidKey`]; metadata that is not ASCII is none either.
+pub fn key(metadata: &MetadataMap) -> Result<Option<Key>, InvalidKey> {
     let key = metadata.get(KEY_HEADER).map(|key| {
-        let text = key.to_str().map_err(|_| BadKey)?;
+        let text = key.to_str().map_err(|_| InvalidKey)?;
         Key::try_from(text.to_owned())
     });
     key.transpose()
 }
 
-/// An answer, marked in its metadata when it is an earlier one.
-pub fn answer<T>(answered: Answered<T>) -> Response<T> {
-    let mut response = Response::new(answered.answer);
-    if answered.replayed {
+/// Sends a key along with a call.
+///
+/// # Errors
+/// [`InvalidKey`] when it is not plain ASCII, which is all that metadata can carry.
+pub fn set_key(metadata: &mut MetadataMap, key: &Key) -> Result<(), InvalidKey> {
+    let value = MetadataValue::try_from(key.as_str()).map_err(|_| InvalidKey)?;
+    metadata.insert(KEY_HEADER, value);
+    Ok(())
+}
+
+/// A response that says in its metadata whether it is a replay.
+pub fn response<T>(recorded: Recorded<T>) -> Response<T> {
+    let mut response = Response::new(recorded.value);
+    if recorded.replayed {
         mark_replayed(response.metadata_mut());
     }
     response
 }
 
-/// Marks an answer or a refusal as an earlier one.
+/// Marks a response or a refusal as a replay.
 pub fn mark_replayed(metadata: &mut MetadataMap) {
     metadata.insert(REPLAYED_HEADER, MetadataValue::from_static("true"));
 }

@@ -1,13 +1,8 @@
-//! The SQL of the keys: claim, keep, load, forget.
+//! The SQL of the keys: claim, load, record, delete.
 
 use std::collections::{HashMap, HashSet};
 
-use chassis::{
-    clock::Clock,
-    postgres::{StoreError, sqlstate},
-    retention::{self, Batch},
-    tasks::Tasks,
-};
+use chassis::postgres::{StoreError, sqlstate};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
@@ -17,11 +12,11 @@ use serde_json::Value;
 
 use crate::{Call, Error};
 
-/// What an earlier call left.
+/// What an earlier call stored.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct StoredResponse {
     pub(crate) fingerprint: String,
-    pub(crate) answer: Value,
+    pub(crate) response: Value,
 }
 
 /// Statement timeout or lock timeout: the one thing the insert can wait for is the first call.
@@ -29,11 +24,11 @@ fn waited_too_long(error: &DbErr) -> bool {
     matches!(sqlstate(error).as_deref(), Some("57014" | "55P03"))
 }
 
-/// Removes at most `limit` keys from before `before`, oldest first, and says how many.
+/// Deletes at most `limit` keys from before `before`, oldest first, and says how many.
 ///
 /// # Errors
 /// A failing database.
-pub async fn forget_before(
+pub async fn delete_before(
     db: &DatabaseConnection,
     before: DateTime<Utc>,
     limit: u32,
@@ -47,19 +42,6 @@ pub async fn forget_before(
     Ok(db.execute_raw(statement).await?.rows_affected())
 }
 
-/// Removes the keys of one database that are over [`RETENTION`](crate::RETENTION), at intervals and until the tasks' token.
-/// Any number of processes may: rows that another one has locked are skipped.
-pub fn start_forgetting(db: DatabaseConnection, clock: Clock, tasks: &Tasks) {
-    retention::start("idempotency_keys", tasks, move || {
-        let (db, before) = (db.clone(), retention::cutoff(&clock, crate::RETENTION));
-        async move {
-            forget_before(&db, before, retention::BATCH)
-                .await
-                .map(Batch::of)
-        }
-    });
-}
-
 /// The name of a change, as its row has it.
 pub(crate) type Name = (i64, String, String);
 
@@ -71,7 +53,7 @@ struct NameRow {
 }
 
 #[derive(Debug, FromQueryResult)]
-struct KeptRow {
+struct StoredRow {
     user_id: i64,
     operation: String,
     key: String,
@@ -98,8 +80,8 @@ fn names(calls: &[&Call]) -> [sea_orm::Value; 3] {
     ]
 }
 
-/// Takes the keys for this transaction; those that it got. Waits while another transaction holds one.
-pub(crate) async fn claim_each(
+/// Takes the keys for this transaction and gives those that it got. Waits while another transaction holds one.
+pub(crate) async fn claim(
     tx: &DatabaseTransaction,
     calls: &[&Call],
     now: DateTime<Utc>,
@@ -130,11 +112,11 @@ pub(crate) async fn claim_each(
     rows.iter().map(read).collect()
 }
 
-/// Reads what the first calls left.
-pub(crate) async fn load_each(
+/// Reads what the first calls stored.
+pub(crate) async fn load(
     tx: &DatabaseTransaction,
     calls: &[&Call],
-) -> Result<HashMap<Name, Kept>, Error> {
+) -> Result<HashMap<Name, StoredResponse>, Error> {
     if calls.is_empty() {
         return Ok(HashMap::new());
     }
@@ -145,16 +127,12 @@ pub(crate) async fn load_each(
         names(calls),
     );
     let read = |row| {
-        let row = KeptRow::from_query_result(row, "")?;
-        let name = (row.user_id, row.operation, row.key);
-        let (fingerprint, answer) = (row.fingerprint, row.answer);
-        Ok((
-            name,
-            Kept {
-                fingerprint,
-                answer,
-            },
-        ))
+        let row = StoredRow::from_query_result(row, "")?;
+        let stored = StoredResponse {
+            fingerprint: row.fingerprint,
+            response: row.answer,
+        };
+        Ok(((row.user_id, row.operation, row.key), stored))
     };
     tx.query_all_raw(statement)
         .await?
@@ -163,21 +141,21 @@ pub(crate) async fn load_each(
         .collect()
 }
 
-/// Keeps answers, each as JSON text, beside the keys that this transaction claimed.
-pub(crate) async fn keep_each(
+/// Writes responses, each as JSON text, beside the keys that this transaction claimed.
+pub(crate) async fn record(
     tx: &DatabaseTransaction,
-    answers: &[(&Call, String)],
+    responses: &[(&Call, String)],
 ) -> Result<(), Error> {
-    if answers.is_empty() {
+    if responses.is_empty() {
         return Ok(());
     }
-    let calls: Vec<&Call> = answers.iter().map(|(call, _)| *call).collect();
+    let calls: Vec<&Call> = responses.iter().map(|(call, _)| *call).collect();
     let [users, operations, keys] = names(&calls);
-    let texts: Vec<String> = answers.iter().map(|(_, text)| text.clone()).collect();
+    let texts: Vec<String> = responses.iter().map(|(_, text)| text.clone()).collect();
     let statement = sql(
-        "update idempotency_keys as kept set answer = call.answer::jsonb
+        "update idempotency_keys as stored set answer = call.answer::jsonb
          from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as call (user_id, operation, key, answer)
-         where (kept.user_id, kept.operation, kept.key) = (call.user_id, call.operation, call.key)",
+         where (stored.user_id, stored.operation, stored.key) = (call.user_id, call.operation, call.key)",
         [users, operations, keys, texts.into()],
     );
     tx.execute_raw(statement).await?;

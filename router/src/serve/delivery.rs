@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use chassis::crash::{self, Point};
+use chassis::crash;
 use futures::StreamExt;
 use schema::code::ErrorCode;
 use tokio::{
@@ -144,7 +144,7 @@ async fn run(
             Err(end) => return end,
         };
         let bytes = encoding.next(Some(&frame.cursor), &frame.body);
-        if crash::take(Point::C12) {
+        if crash::take("stream::after_half_a_frame") {
             die_midway(body, &bytes).await;
         }
         tokio::select! {

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use chassis::{
     clock::Clock,
-    crash::{self, Point},
+    crash,
     mutant::{self, Mutant},
     telemetry::trace,
 };
@@ -250,7 +250,7 @@ impl Subscription {
         let mut pending = Vec::with_capacity(taken.items.len());
         for item in taken.items {
             if matches!(item, Item::Event(..)) {
-                crash::at(Point::C11);
+                crash::at("stream::after_read");
             }
             match item {
                 Item::Event(event, _) if self.seen.is_some_and(|seen| seen.covers(&event)) => {}

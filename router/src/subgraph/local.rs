@@ -28,7 +28,9 @@ impl Subgraph for Local {
                 call = call.data(principal.clone());
             }
             if let Some(key) = &ctx.idempotency_key {
-                call = call.data(chassis::graphql::IdempotencyKeyHeader(key.clone()));
+                call = call.data(chassis::graphql::IdempotencyKeyHeader(
+                    key.clone().into_bytes(),
+                ));
             }
             if let Some(trace) = trace::current_or(ctx.traceparent.as_deref()) {
                 call = call.data(chassis::graphql::TraceParent(trace));

@@ -96,7 +96,7 @@ impl Service {
         let over = Arc::clone(&shards);
         for shard in shards.all() {
             let clock = dependencies.clock.clone();
-            idempotency::start_forgetting(shard.db.clone(), clock, tasks);
+            idempotency::start_retention(shard.db.clone(), clock, tasks);
         }
         let service = Self::over(over, config.edit_window, dependencies.clock, tasks);
         let server = grpc::Server::new(service.comments(), &config);

@@ -102,7 +102,7 @@ impl Service {
             tasks,
             health,
         );
-        idempotency::start_forgetting(db.clone(), clock.clone(), tasks);
+        idempotency::start_retention(db.clone(), clock.clone(), tasks);
         let orders = Orders::new(db.clone(), clock.clone(), Some(relay), config.order_ttl);
         let orders = match config.group_commit {
             true => orders.grouped(config.group_queue, tasks),

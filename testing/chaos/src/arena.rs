@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use chassis::clock::Clock;
-use chassis::crash::Point;
 use chassis::principal::{Scopes, Signer};
 use dev_services::child::{Output, Supervised};
 use dev_services::process::{Identity, Signal, send};
@@ -22,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::clients::Clients;
+use crate::point::Point;
 use crate::schedule::Target;
 
 /// How long a start may take on a busy machine.

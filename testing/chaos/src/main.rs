@@ -7,6 +7,7 @@ mod clients;
 mod journal;
 mod killer;
 mod mutation;
+mod point;
 mod probes;
 mod report;
 mod round;
@@ -18,11 +19,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use chassis::crash::Point;
 use chassis::mutant::Mutant;
 use clap::Parser as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::point::Point;
 use cli::{ArenaFlags, Cli, Command, Mutants, Run};
 use round::{Plan, Round};
 

@@ -294,8 +294,8 @@ impl Round {
             let told = "vacuous: nobody was killed, so this round says nothing";
             self.violations.push(told.to_owned());
         }
-        let hit = |point: &chassis::crash::Point| struck.points.contains_key(point.name());
-        let points = chassis::crash::Point::ALL;
+        let hit = |point: &crate::point::Point| struck.points.contains_key(point.name());
+        let points = crate::point::Point::ALL;
         let never: Vec<_> = points.iter().filter(|point| !hit(point)).collect();
         if plan.mutant.is_none() && !never.is_empty() {
             let names: Vec<_> = never.iter().map(|point| point.name()).collect();

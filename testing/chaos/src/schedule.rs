@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chassis::crash::Point;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, SeedableRng as _};
+
+use crate::point::Point;
 
 /// A process that can be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,26 +49,26 @@ impl Target {
     /// Who dies at a crash point.
     pub(crate) const fn of(point: Point) -> Self {
         match point {
-            Point::C1 | Point::C5 => Self::Cart,
-            Point::C2
-            | Point::C3
-            | Point::C4
-            | Point::C6
-            | Point::C7
-            | Point::C13Pay
-            | Point::C13Cancel
-            | Point::C13Expire => Self::Loms,
-            Point::C8 => Self::Kafka,
-            Point::C9 | Point::C10 => Self::Notifier,
-            Point::C11 | Point::C12 => Self::Router,
-            Point::C14 => Self::Postgres,
+            Point::CheckoutAfterFreeze | Point::CheckoutAfterOrder => Self::Cart,
+            Point::OrdersAfterCreateLock
+            | Point::OrdersAfterWrite
+            | Point::OrdersAfterCommit
+            | Point::RelayAfterRead
+            | Point::RelayAfterAcknowledgement
+            | Point::OrdersAfterPayLock
+            | Point::OrdersAfterCancelLock
+            | Point::OrdersAfterExpiryLock => Self::Loms,
+            Point::RelayAfterSend => Self::Kafka,
+            Point::NotifierAfterWrite | Point::NotifierAfterCommit => Self::Notifier,
+            Point::StreamAfterRead | Point::StreamAfterHalfAFrame => Self::Router,
+            Point::CheckoutBetweenCommits => Self::Postgres,
         }
     }
 }
 
 /// Whether the process that comes to the point waits there for another one's death.
 pub(crate) const fn is_held(point: Point) -> bool {
-    matches!(point, Point::C8 | Point::C14)
+    matches!(point, Point::RelayAfterSend | Point::CheckoutBetweenCommits)
 }
 
 /// One kill.

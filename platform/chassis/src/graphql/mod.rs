@@ -30,9 +30,10 @@ use crate::{
 /// The most characters of an idempotency key.
 pub const MAX_KEY: usize = 255;
 
-/// The `Idempotency-Key` header of the request, put into the request's data by the transport.
+/// The `Idempotency-Key` header of the request as it came, put into the request's data by the transport. Whether it is a
+/// key is for `idempotency` to say, so that a wrong one is refused and not lost.
 #[derive(Debug, Clone)]
-pub struct IdempotencyKeyHeader(pub String);
+pub struct IdempotencyKeyHeader(pub Vec<u8>);
 
 /// The `traceparent` header of the request, put into the request's data by the transport.
 #[derive(Debug, Clone)]
@@ -72,7 +73,7 @@ pub fn idempotency_key(
 ) -> async_graphql::Result<Option<String>> {
     let header = || {
         ctx.data_opt::<IdempotencyKeyHeader>()
-            .map(|header| header.0.clone())
+            .map(|header| String::from_utf8_lossy(&header.0).into_owned())
     };
     match field.or_else(header) {
         Some(key) if key.is_empty() || key.chars().count() > MAX_KEY => Err(fault::graphql(BadKey)),

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{IdempotencyKeyHeader, LocalSubgraph, MAX_KEY, TraceParent};
+use super::{IdempotencyKeyHeader, LocalSubgraph, TraceParent};
 use crate::{
     fault::{self, Coded},
     principal::{Verifier, bearer},
@@ -85,8 +85,8 @@ async fn graphql(State(served): State<Served>, headers: HeaderMap, body: Bytes) 
         }
     }
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(key) = text("idempotency-key").filter(|key| key.len() <= 4 * MAX_KEY) {
-        request = request.data(IdempotencyKeyHeader(key.to_owned()));
+    if let Some(key) = headers.get("idempotency-key") {
+        request = request.data(IdempotencyKeyHeader(key.as_bytes().to_vec()));
     }
     if let Some(trace) = text("traceparent").filter(|trace| trace.len() <= 128) {
         request = request.data(TraceParent(trace.to_owned()));

@@ -7,8 +7,7 @@ use std::{collections::HashSet, time::Duration};
 
 use chassis::{
     clock::Clock,
-    crash::{self, Point},
-    kafka,
+    crash, kafka,
     mutant::{self, Mutant},
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode::UnknownTopicOrPartition};
@@ -120,7 +119,7 @@ impl Leader {
                 store::list_unsent(&mut self.connection, shards, shard, after, limit).await?;
             if !page.rows.is_empty() {
                 after = page.last;
-                crash::at(Point::C6);
+                crash::at("relay::after_read");
                 if mutant::is_on(Mutant::MarkSentBeforeAck) {
                     self.mark_early(&page.rows).await?;
                 }
@@ -171,7 +170,7 @@ impl Leader {
             return Ok(());
         }
         // Died here, the rows are sent again: readers drop repeats.
-        crash::at(Point::C7);
+        crash::at("relay::after_acknowledgement");
         Ok(store::mark_sent(&mut self.connection, &sent.acked, self.clock.now()).await?)
     }
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use chassis::{
-    crash::{self, Point},
-    kafka,
+    crash, kafka,
     mutant::{self, Mutant},
     telemetry::trace,
 };
@@ -75,7 +74,7 @@ impl Publisher {
         }
         match sent {
             // The broker that is killed here has the event, and we do not know.
-            Ok(_) if crash::hold(Point::C8).await => Err(Fault::Broker),
+            Ok(_) if crash::hold("relay::after_send").await => Err(Fault::Broker),
             Ok(delivery) => Ok((delivery.partition, delivery.offset)),
             Err((error, _)) => {
                 tracing::debug!(order.id = %event.order_id, version = event.version, %error,

@@ -1,7 +1,7 @@
 //! Adding units of a product to a cart.
 
 use ::schema::id::{Quantity, Sku, UserId};
-use idempotency::Answered;
+use idempotency::Recorded;
 
 use super::{Cart, Carts, Change, Error, Refusal};
 use crate::metrics;
@@ -19,7 +19,7 @@ impl Carts {
         sku: Sku,
         count: Quantity,
         key: Option<&str>,
-    ) -> Result<Answered<Cart>, Error> {
+    ) -> Result<Recorded<Cart>, Error> {
         let added = self.change(owner, Change::Add(sku, count), key).await?;
         if !added.replayed {
             metrics::item_added();

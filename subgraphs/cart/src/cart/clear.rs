@@ -1,7 +1,7 @@
 //! Emptying a cart.
 
 use ::schema::id::UserId;
-use idempotency::Answered;
+use idempotency::Recorded;
 
 use super::{Cart, Carts, Change, Error};
 
@@ -11,7 +11,7 @@ impl Carts {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn clear(&self, owner: UserId, key: Option<&str>) -> Result<Answered<Cart>, Error> {
+    pub async fn clear(&self, owner: UserId, key: Option<&str>) -> Result<Recorded<Cart>, Error> {
         self.change(owner, Change::Clear, key).await
     }
 }

@@ -7,7 +7,7 @@ use chassis::{
     fault,
     graphql::{Money, UserError, idempotency_key, principal},
 };
-use idempotency::{Answered, graphql::mark};
+use idempotency::{Recorded, graphql::mark};
 
 use super::{Cart, Carts, Error, Refusal, domain::Prices};
 use crate::product::{
@@ -179,7 +179,7 @@ impl CartMutation {
 }
 
 impl CartPayload {
-    fn of(ctx: &Context<'_>, changed: Result<Answered<Cart>, Error>) -> Result<Self> {
+    fn of(ctx: &Context<'_>, changed: Result<Recorded<Cart>, Error>) -> Result<Self> {
         match changed {
             Ok(changed) => Ok(Self {
                 cart: Some(CartObject(mark(ctx, changed))),

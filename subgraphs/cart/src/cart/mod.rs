@@ -20,7 +20,7 @@ use ::schema::{
     id::{OutOfRange, UserId},
 };
 use chassis::{fault::Coded, postgres::StoreError};
-use idempotency::Answered;
+use idempotency::Recorded;
 
 pub use self::{
     change::Change,
@@ -57,12 +57,12 @@ impl Carts {
         owner: UserId,
         change: Change,
         key: Option<&str>,
-    ) -> Result<Answered<Cart>, Error> {
+    ) -> Result<Recorded<Cart>, Error> {
         if let Some(key) = key
             && self.repository.recall(owner, change, key).await?
         {
-            return Ok(Answered {
-                answer: self.find(owner).await?,
+            return Ok(Recorded {
+                value: self.find(owner).await?,
                 replayed: true,
             });
         }
@@ -76,8 +76,8 @@ impl Carts {
                 .note_refusal(owner, change, key, *refusal)
                 .await?;
         }
-        Ok(Answered {
-            answer: made?,
+        Ok(Recorded {
+            value: made?,
             replayed: false,
         })
     }

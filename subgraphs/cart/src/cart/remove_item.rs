@@ -1,7 +1,7 @@
 //! Taking a product out of a cart.
 
 use ::schema::id::{Sku, UserId};
-use idempotency::Answered;
+use idempotency::Recorded;
 
 use super::{Cart, Carts, Change, Error};
 
@@ -16,7 +16,7 @@ impl Carts {
         owner: UserId,
         sku: Sku,
         key: Option<&str>,
-    ) -> Result<Answered<Cart>, Error> {
+    ) -> Result<Recorded<Cart>, Error> {
         self.change(owner, Change::Remove(sku), key).await
     }
 }

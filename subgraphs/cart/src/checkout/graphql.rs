@@ -6,7 +6,7 @@ use chassis::{
     fault,
     graphql::{UserError, idempotency_key, principal, traceparent},
 };
-use idempotency::{Answered, graphql::mark};
+use idempotency::{Recorded, graphql::mark};
 
 use super::{Checkouts, Error};
 
@@ -63,7 +63,7 @@ impl CheckoutMutation {
 }
 
 impl CheckoutPayload {
-    fn of(ctx: &Context<'_>, ordered: Result<Answered<OrderId>, Error>) -> Result<Self> {
+    fn of(ctx: &Context<'_>, ordered: Result<Recorded<OrderId>, Error>) -> Result<Self> {
         match ordered {
             Ok(ordered) => Ok(Self {
                 order: Some(Order(mark(ctx, ordered))),

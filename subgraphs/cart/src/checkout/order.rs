@@ -1,11 +1,8 @@
 //! The walk of a checkout: freeze, ask, settle.
 
 use ::schema::id::{OrderId, UserId};
-use chassis::{
-    crash::{self, Point},
-    fault::Coded,
-};
-use idempotency::Answered;
+use chassis::{crash, fault::Coded};
+use idempotency::Recorded;
 use tokio::time::Instant;
 
 use super::{Answer, Checkout, Checkouts, Error, Opened};
@@ -31,11 +28,11 @@ impl Checkouts {
         owner: UserId,
         key: Option<&str>,
         traceparent: Option<&str>,
-    ) -> Result<Answered<OrderId>, Error> {
+    ) -> Result<Recorded<OrderId>, Error> {
         let asked = Instant::now();
         let ordered = self.walk(owner, key, traceparent).await;
         let outcome = match &ordered {
-            Ok(Answered { replayed: true, .. }) => "REPLAYED",
+            Ok(Recorded { replayed: true, .. }) => "REPLAYED",
             Ok(_) => "ORDERED",
             Err(error) => error.code().as_str(),
         };
@@ -48,7 +45,7 @@ impl Checkouts {
         owner: UserId,
         key: Option<&str>,
         traceparent: Option<&str>,
-    ) -> Result<Answered<OrderId>, Error> {
+    ) -> Result<Recorded<OrderId>, Error> {
         let (answer, replayed) = match self.open(owner, key).await? {
             Opened::Answered(answer) => (answer, true),
             Opened::Ready(checkout) => (self.order(owner, &checkout, traceparent).await?, false),
@@ -59,7 +56,7 @@ impl Checkouts {
             }
         };
         match answer {
-            Answer::Ordered(answer) => Ok(Answered { answer, replayed }),
+            Answer::Ordered(value) => Ok(Recorded { value, replayed }),
             Answer::OutOfStock => Err(Error::OutOfStock),
             Answer::CartEmpty => Err(Error::CartEmpty),
         }
@@ -93,15 +90,15 @@ impl Checkouts {
         checkout: &Checkout,
         traceparent: Option<&str>,
     ) -> Result<Answer, Error> {
-        crash::at(Point::C1);
+        crash::at("checkout::after_freeze");
         let created = self
             .loms
             .create_order(owner, &checkout.lines, checkout.id, traceparent)
             .await?;
         // The order is made, the cart still has its lines. The attempt is open, so a retry after a crash asks with the
         // same id and lines, gets the same order, and settles.
-        crash::at(Point::C5);
-        crash::hold(Point::C14).await;
+        crash::at("checkout::after_order");
+        crash::hold("checkout::between_commits").await;
         let answer = created.map_or(Answer::OutOfStock, Answer::Ordered);
         Ok(self.repository.settle(owner, checkout.id, answer).await?)
     }

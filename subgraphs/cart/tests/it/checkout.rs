@@ -48,7 +48,7 @@ impl Shop {
 
     async fn checkout(&self, key: Option<&str>) -> Result<i64, Error> {
         let ordered = self.checkouts.checkout(user(1), key, None).await;
-        ordered.map(|ordered| ordered.answer.get())
+        ordered.map(|ordered| ordered.value.get())
     }
 
     async fn lines(&self) -> Vec<(i64, u32)> {

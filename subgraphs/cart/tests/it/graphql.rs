@@ -85,7 +85,7 @@ async fn a_key_in_the_header_or_the_input_makes_a_repeat_harmless() {
             r#"mutation {{ addToCart(input: {{ sku: "1076963", count: {count} {input_key} }}) {{
                 cart {{ itemCount }} userErrors {{ code }} }} }}"#
         );
-        let request = Request::new(operation).data(IdempotencyKeyHeader("k".to_owned()));
+        let request = Request::new(operation).data(IdempotencyKeyHeader(b"k".to_vec()));
         graph.run(request.data(Graph::principal(1, Scopes::CUSTOMER)))
     };
     let made = json!({"data": {"addToCart": {"cart": {"itemCount": 2}, "userErrors": []}}});

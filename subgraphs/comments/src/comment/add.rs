@@ -1,7 +1,7 @@
 //! Adding a comment.
 
 use futures::future::join_all;
-use idempotency::{Answered, Call, Key};
+use idempotency::{Call, Key, Recorded};
 use schema::id::{Sku, UserId};
 use sea_orm::TransactionTrait as _;
 
@@ -26,7 +26,7 @@ impl Comments {
         sku: Sku,
         text: Text,
         key: Option<Key>,
-    ) -> Result<Answered<Comment>, Error> {
+    ) -> Result<Recorded<Comment>, Error> {
         let input = (sku.get(), text.as_str());
         let shard = self.shards.of_sku(sku);
         if let Some(key) = &key {
@@ -35,8 +35,7 @@ impl Comments {
         }
         let call = key
             .map(|key| Call::new(Some(me), OPERATION, key, &input))
-            .transpose();
-        let call = call.map_err(idempotency::Error::from)?;
+            .transpose()?;
         let now = self.clock.now();
 
         let tx = shard.db.begin().await?;
@@ -44,13 +43,13 @@ impl Comments {
             let comment = store::insert(&tx, shard.index, me, sku, &text, now).await?;
             Ok::<_, Error>(KeptComment::from(&comment))
         });
-        let Answered { answer, replayed } = answered.await?;
+        let Recorded { value, replayed } = answered.await?;
         tx.commit().await?;
         if !replayed {
             metrics::added();
         }
-        Ok(Answered {
-            answer: answer.try_into()?,
+        Ok(Recorded {
+            value: value.try_into()?,
             replayed,
         })
     }

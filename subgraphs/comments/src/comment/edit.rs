@@ -1,6 +1,6 @@
 //! Editing a comment.
 
-use idempotency::{Answered, Call, Key};
+use idempotency::{Call, Key, Recorded};
 use schema::id::{CommentId, UserId};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 
@@ -26,26 +26,25 @@ impl Comments {
         id: CommentId,
         text: Text,
         key: Option<Key>,
-    ) -> Result<Answered<Comment>, Error> {
+    ) -> Result<Recorded<Comment>, Error> {
         let shard = self.shards.of_comment(id).ok_or(CommentError::NotFound)?;
         let input = (id.get(), text.as_str());
         let call = key
             .map(|key| Call::new(Some(me), "editComment", key, &input))
-            .transpose();
-        let call = call.map_err(idempotency::Error::from)?;
+            .transpose()?;
 
         let tx = shard.db.begin().await?;
         let answered = idempotency::once(&tx, call.as_ref(), self.clock.now(), async || {
             self.edit_locked(&tx, me, id, &text).await
         });
-        let Answered { answer, replayed } = answered.await?;
+        let Recorded { value, replayed } = answered.await?;
         tx.commit().await?;
-        let edited = answer.map_err(CommentError::from)?;
+        let edited = value.map_err(CommentError::from)?;
         if !replayed {
             metrics::edited();
         }
-        Ok(Answered {
-            answer: edited.try_into()?,
+        Ok(Recorded {
+            value: edited.try_into()?,
             replayed,
         })
     }

@@ -11,7 +11,7 @@ use chassis::{
     graphql::{self, PageInfo, UserError, page},
 };
 use chrono::{DateTime, Utc};
-use idempotency::{Answered, Key, graphql::mark};
+use idempotency::{Key, Recorded, graphql::mark};
 use schema::id::{CommentId, Sku, UserId};
 
 use super::{
@@ -141,7 +141,7 @@ fn comment_id(id: &ID) -> std::result::Result<CommentId, CommentError> {
 /// A refusal is an answer; anything else is a fault.
 fn payload(
     ctx: &Context<'_>,
-    outcome: std::result::Result<Answered<Comment>, Error>,
+    outcome: std::result::Result<Recorded<Comment>, Error>,
 ) -> Result<CommentPayload> {
     match outcome {
         Ok(answered) => {

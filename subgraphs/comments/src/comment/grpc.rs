@@ -24,7 +24,7 @@ use chassis::{
     grpc::{Bounds, Invalid, ReflectionError, Reporter},
     tasks::Tasks,
 };
-use idempotency::{Answered, KEY_HEADER, Key, grpc::answer};
+use idempotency::{KEY_HEADER, Key, Recorded, grpc::response};
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
@@ -102,13 +102,12 @@ impl Server {
             let sku = positive(request.sku, "CommentAddRequest.Sku")?;
             let text = text(request.comment, "CommentAddRequest.Comment")?;
             let added = self.comments.add(author, sku, text, key(&metadata)?);
-            let Answered { answer, replayed } = added.await?;
-            let answer = CommentAddResponse {
-                id: answer.id.get(),
-            };
-            Ok(Answered { answer, replayed })
+            let added = added.await?;
+            Ok(added.map(|comment| CommentAddResponse {
+                id: comment.id.get(),
+            }))
         };
-        self.run(&metadata, add).await.map(answer)
+        self.run(&metadata, add).await.map(response)
     }
 
     async fn get(
@@ -144,12 +143,12 @@ impl Server {
                 .comments
                 .edit(editor, id, text, key(&metadata)?)
                 .await?;
-            Ok(Answered {
-                answer: CommentEditResponse {},
+            Ok(Recorded {
+                value: CommentEditResponse {},
                 replayed: edited.replayed,
             })
         };
-        self.run(&metadata, edit).await.map(answer)
+        self.run(&metadata, edit).await.map(response)
     }
 
     async fn list_by_sku(

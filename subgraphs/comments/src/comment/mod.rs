@@ -61,7 +61,7 @@ pub enum Error {
     Refused(#[from] CommentError),
     /// The idempotency key has a wrong length.
     #[error(transparent)]
-    Key(#[from] idempotency::BadKey),
+    Key(#[from] idempotency::InvalidKey),
     /// The idempotency key is taken.
     #[error(transparent)]
     Idempotency(#[from] idempotency::Error),

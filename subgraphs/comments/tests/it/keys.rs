@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chassis::{clock::Clock, fault::Coded as _, health::Health, tasks::Tasks};
 use comments::{Config, Dependencies, Service, comment::Error};
-use idempotency::{Answered, Key};
+use idempotency::{Key, Recorded};
 use schema::code::ErrorCode;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use testkit::TestTokens;
@@ -27,7 +27,7 @@ async fn a_repeated_add_adds_nothing_and_answers_the_same() {
     };
     let (first, second) = (add().await, add().await);
     assert_eq!((first.replayed, second.replayed), (false, true));
-    assert_eq!(first.answer, second.answer);
+    assert_eq!(first.value, second.value);
     assert_eq!(
         shop.comments.count_by_skus(&[sku(2)]).await.unwrap()[&sku(2)],
         1
@@ -51,7 +51,7 @@ async fn two_adds_at_once_with_one_key_add_one() {
             .unwrap()
     };
     let (first, second) = tokio::join!(add(), add());
-    assert_eq!(first.answer, second.answer);
+    assert_eq!(first.value, second.value);
     assert_ne!(first.replayed, second.replayed);
 }
 
@@ -93,7 +93,7 @@ async fn a_refused_edit_stays_refused_under_its_key() {
             .edit(user(editor), id, text("new"), key("k"))
             .await
     };
-    let code = |outcome: Result<Answered<_>, Error>| outcome.unwrap_err().code();
+    let code = |outcome: Result<Recorded<_>, Error>| outcome.unwrap_err().code();
     assert_eq!(code(edit(2).await), ErrorCode::NotTheAuthor);
     assert_eq!(code(edit(2).await), ErrorCode::NotTheAuthor);
 

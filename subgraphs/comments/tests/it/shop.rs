@@ -119,7 +119,7 @@ impl Shop {
             .add(user(author), sku(product), text(said), None)
             .await
             .unwrap()
-            .answer
+            .value
     }
 
     pub(crate) async fn edit(
@@ -132,7 +132,7 @@ impl Shop {
             .comments
             .edit(user(editor), id, text(said), None)
             .await?;
-        Ok(answered.answer)
+        Ok(answered.value)
     }
 
     /// Statements sent to any shard until now.

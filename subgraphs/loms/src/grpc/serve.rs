@@ -15,7 +15,7 @@ use chassis::{
     grpc::{Bounds, ReflectionError, Reporter},
     tasks::Tasks,
 };
-use idempotency::{Answered, KEY_HEADER, grpc::answer};
+use idempotency::{KEY_HEADER, Recorded, grpc::response};
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
@@ -62,7 +62,7 @@ impl Server {
     ) -> Result<Response<OrderCreateResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
         let create = async { order::grpc::create(&self.orders, caller(&metadata)?, request).await };
-        self.run(&metadata, create).await.map(answer)
+        self.run(&metadata, create).await.map(response)
     }
 
     async fn info(
@@ -86,12 +86,12 @@ impl Server {
             let id = order::grpc::order_id(request.order_id, "OrderPayRequest.OrderId")?;
             let paid = self.orders.pay(&caller(&metadata)?, id).await?;
             order::grpc::done(&paid)?;
-            Ok(Answered {
-                answer: OrderPayResponse {},
+            Ok(Recorded {
+                value: OrderPayResponse {},
                 replayed: paid.replayed,
             })
         };
-        self.run(&metadata, pay).await.map(answer)
+        self.run(&metadata, pay).await.map(response)
     }
 
     async fn cancel(
@@ -103,12 +103,12 @@ impl Server {
             let id = order::grpc::order_id(request.order_id, "OrderCancelRequest.OrderId")?;
             let cancelled = self.orders.cancel(&caller(&metadata)?, id).await?;
             order::grpc::done(&cancelled)?;
-            Ok(Answered {
-                answer: OrderCancelResponse {},
+            Ok(Recorded {
+                value: OrderCancelResponse {},
                 replayed: cancelled.replayed,
             })
         };
-        self.run(&metadata, cancel).await.map(answer)
+        self.run(&metadata, cancel).await.map(response)
     }
 
     async fn stock(

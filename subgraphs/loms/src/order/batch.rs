@@ -272,16 +272,16 @@ fn last_of_each(lines: &Lines) -> Needs {
 }
 
 /// Where the process dies when that is asked for: each change has its place behind its locks.
-fn crash_point(request: &Request, orders: &HashMap<OrderId, Order>) -> Option<crash::Point> {
+fn crash_point(request: &Request, orders: &HashMap<OrderId, Order>) -> Option<&'static str> {
     let Work::Change { id, rule } = &request.work else {
-        return Some(crash::Point::C2);
+        return Some("orders::after_create_lock");
     };
     match rule(orders.get(id)?.status) {
         Ok(Transition::To {
             status: OrderStatus::Paid,
             ..
-        }) => Some(crash::Point::C13Pay),
-        Ok(Transition::To { .. }) => Some(crash::Point::C13Cancel),
+        }) => Some("orders::after_pay_lock"),
+        Ok(Transition::To { .. }) => Some("orders::after_cancel_lock"),
         Ok(Transition::Unchanged) | Err(_) => None,
     }
 }

@@ -1,7 +1,7 @@
 //! A buyer orders: every line is reserved, or the order is kept as failed and nothing is.
 
 use ::schema::id::UserId;
-use idempotency::Answered;
+use idempotency::Recorded;
 use loms_domain::lines::Lines;
 
 use super::{Error, Orders, Outcome, request::Request};
@@ -20,7 +20,7 @@ impl Orders {
         caller: &Caller,
         user: UserId,
         lines: &Lines,
-    ) -> Result<Answered<Outcome>, Error> {
+    ) -> Result<Recorded<Outcome>, Error> {
         self.decide(Request::create(caller, user, lines)?).await
     }
 }

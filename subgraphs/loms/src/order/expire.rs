@@ -45,7 +45,7 @@ impl Orders {
         let due = store::lock_due(&tx, now, limit).await?;
         let due: Vec<Expired> = due.into_iter().filter_map(expired).collect();
         if !due.is_empty() {
-            crash::at(crash::Point::C13Expire);
+            crash::at("orders::after_expiry_lock");
         }
         let written = batch::expire(&tx, &due, now).await?;
         outbox::append(&tx, &written.events).await?;

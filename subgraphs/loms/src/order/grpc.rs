@@ -4,7 +4,7 @@ use ::schema::{
     id::{OrderId, Quantity, Sku, UserId},
     proto::loms::{Item, OrderCreateRequest, OrderCreateResponse, OrderInfoResponse},
 };
-use idempotency::Answered;
+use idempotency::Recorded;
 use loms_domain::lines::{Line, Lines, LinesError, Price};
 
 use super::{Error, OrderLine, Orders, Outcome, Refusal};
@@ -56,7 +56,7 @@ pub(crate) async fn create(
     orders: &Orders,
     caller: Caller,
     request: OrderCreateRequest,
-) -> Result<Answered<OrderCreateResponse>, Failure> {
+) -> Result<Recorded<OrderCreateResponse>, Failure> {
     let (user, lines) = decode(&request)?;
     let caller = Caller {
         access: Access::Owner(user),
@@ -65,20 +65,20 @@ pub(crate) async fn create(
     };
     let answered = orders.create(&caller, user, &lines).await?;
     let order_id = done(&answered)?.map_or(0, OrderId::get);
-    Ok(Answered {
-        answer: OrderCreateResponse { order_id },
+    Ok(Recorded {
+        value: OrderCreateResponse { order_id },
         replayed: answered.replayed,
     })
 }
 
 /// The order of an outcome that was not refused.
-pub(crate) fn done(answered: &Answered<Outcome>) -> Result<Option<OrderId>, Failure> {
-    match answered.answer.refusal {
+pub(crate) fn done(answered: &Recorded<Outcome>) -> Result<Option<OrderId>, Failure> {
+    match answered.value.refusal {
         Some(refusal) => Err(Failure::Refused {
             refusal,
             replayed: answered.replayed,
         }),
-        None => Ok(answered.answer.order.map(|order| order.id)),
+        None => Ok(answered.value.order.map(|order| order.id)),
     }
 }
 

@@ -9,7 +9,7 @@
 use std::{sync::Arc, time::Instant};
 
 use chassis::{fault::Coded as _, tasks::Tasks};
-use idempotency::Answered;
+use idempotency::Recorded;
 use schema::code::ErrorCode;
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
@@ -28,7 +28,7 @@ use crate::metrics;
 /// The most requests of one transaction.
 const GROUP: usize = 128;
 
-type Answer = Result<Answered<Outcome>, Error>;
+type Answer = Result<Recorded<Outcome>, Error>;
 
 /// A request with the one who waits for it.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ use ::schema::{
 };
 use chassis::{clock::Clock, tasks::Tasks};
 use chrono::{DateTime, Utc};
-use idempotency::Answered;
+use idempotency::Recorded;
 use outbox::RelayHandle;
 use sea_orm::DatabaseConnection;
 
@@ -119,7 +119,7 @@ impl Orders {
     }
 
     /// Decides one change, in a group where there are groups.
-    async fn decide(&self, request: Request) -> Result<Answered<Outcome>, Error> {
+    async fn decide(&self, request: Request) -> Result<Recorded<Outcome>, Error> {
         let request = match &self.ledger {
             None => request,
             Some(ledger) => match ledger.decide(request).await {

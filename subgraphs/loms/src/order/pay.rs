@@ -1,7 +1,7 @@
 //! An order is paid: its reserved units leave the stock.
 
 use ::schema::id::OrderId;
-use idempotency::Answered;
+use idempotency::Recorded;
 use loms_domain::order;
 
 use super::{Error, Orders, Outcome, request::Request};
@@ -12,7 +12,7 @@ impl Orders {
     ///
     /// # Errors
     /// Faults, and a taken idempotency key. Refusals are outcomes. Source: docs/contracts.md §3, row OrderPay.
-    pub async fn pay(&self, caller: &Caller, id: OrderId) -> Result<Answered<Outcome>, Error> {
+    pub async fn pay(&self, caller: &Caller, id: OrderId) -> Result<Recorded<Outcome>, Error> {
         let request = Request::change(caller, "payOrder", id, order::pay)?;
         self.decide(request).await
     }

@@ -78,7 +78,7 @@ impl Request {
         Ok(Self {
             access: caller.access,
             traceparent: caller.traceparent.clone(),
-            call: call.transpose().map_err(idempotency::Error::from)?,
+            call: call.transpose()?,
             work,
         })
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use ::schema::event::OrderEvent;
 use chassis::{
     clock::Clock,
-    crash::{self, Point},
+    crash,
     mutant::{self, Mutant},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use idempotency::{Answered, Begun};
+use idempotency::{Claim, Recorded};
 use outbox::RelayHandle;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait as _};
 
@@ -25,7 +25,7 @@ use crate::{metrics::Tally, retry};
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// It was decided, now or by an earlier call with the same key.
-    Answered(Answered<Outcome>),
+    Answered(Recorded<Outcome>),
     /// Its key came before with another input.
     Reused,
     /// An earlier change of this transaction has the same key: ask again after the commit.
@@ -63,7 +63,7 @@ impl Writer {
     ///
     /// # Errors
     /// Faults, and a key that came before with another input.
-    pub(super) async fn commit_one(&self, request: &Request) -> Result<Answered<Outcome>, Error> {
+    pub(super) async fn commit_one(&self, request: &Request) -> Result<Recorded<Outcome>, Error> {
         match self.commit(&[request]).await?.pop() {
             Some(Verdict::Answered(answered)) => Ok(answered),
             Some(Verdict::Reused) => Err(idempotency::Error::Reused.into()),
@@ -81,7 +81,7 @@ impl Writer {
         let keys = self.apart(Mutant::KeyInItsOwnTransaction).await?;
         let begun = begin(keys.as_ref().unwrap_or(&tx), requests, moment).await?;
         let fresh = requests.iter().zip(&begun);
-        let fresh = fresh.filter(|(_, begun)| matches!(begun, Begun::Run));
+        let fresh = fresh.filter(|(_, begun)| matches!(begun, Claim::New));
         let fresh: Vec<&Request> = fresh.map(|(request, _)| *request).collect();
         let written = batch::run(&tx, &fresh, moment).await?;
         keep(keys.as_ref().unwrap_or(&tx), &fresh, &written).await?;
@@ -89,9 +89,9 @@ impl Writer {
             keys.commit().await?;
         }
         self.append(&tx, &written.events).await?;
-        crash::at(Point::C3);
+        crash::at("orders::after_write");
         tx.commit().await?;
-        crash::at(Point::C4);
+        crash::at("orders::after_commit");
         Ok((verdicts(begun, written.outcomes)?, written.tally))
     }
 
@@ -132,9 +132,9 @@ async fn begin(
     tx: &DatabaseTransaction,
     requests: &[&Request],
     moment: Moment,
-) -> Result<Vec<Begun<Kept>>, Error> {
+) -> Result<Vec<Claim<Kept>>, Error> {
     let calls: Vec<_> = requests.iter().map(|it| it.call.as_ref()).collect();
-    Ok(idempotency::begin_each(tx, &calls, moment.now).await?)
+    Ok(idempotency::claim(tx, &calls, moment.now).await?)
 }
 
 /// Keeps the answers beside their keys.
@@ -147,24 +147,24 @@ async fn keep(
     let answers: Vec<Kept> = answers.collect();
     let keyed = fresh.iter().zip(&answers);
     let keyed = keyed.filter_map(|(request, answer)| Some((request.call.as_ref()?, answer)));
-    Ok(idempotency::keep_each(tx, &keyed.collect::<Vec<_>>()).await?)
+    Ok(idempotency::record(tx, &keyed.collect::<Vec<_>>()).await?)
 }
 
 /// One verdict a request: `outcomes` are those of the requests that ran.
-fn verdicts(begun: Vec<Begun<Kept>>, outcomes: Vec<Outcome>) -> Result<Vec<Verdict>, Error> {
+fn verdicts(begun: Vec<Claim<Kept>>, outcomes: Vec<Outcome>) -> Result<Vec<Verdict>, Error> {
     let mut outcomes = outcomes.into_iter();
     let verdicts = begun.into_iter().map(|begun| {
-        let (answer, replayed) = match begun {
-            Begun::Run => {
+        let (value, replayed) = match begun {
+            Claim::New => {
                 let outcome = outcomes.next();
                 let outcome = outcome.expect("each change that runs has its outcome");
                 (outcome, false)
             }
-            Begun::Replay(kept) => (kept.try_into()?, true),
-            Begun::Reused => return Ok(Verdict::Reused),
-            Begun::Later => return Ok(Verdict::Later),
+            Claim::Replayed(kept) => (kept.try_into()?, true),
+            Claim::Reused => return Ok(Verdict::Reused),
+            Claim::InFlight => return Ok(Verdict::Later),
         };
-        Ok(Verdict::Answered(Answered { answer, replayed }))
+        Ok(Verdict::Answered(Recorded { value, replayed }))
     });
     verdicts.collect()
 }

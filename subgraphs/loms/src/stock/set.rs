@@ -1,7 +1,7 @@
 //! An operator sets the units on hand: compare and swap on the total that was read.
 
 use ::schema::id::Sku;
-use idempotency::{Answered, Call};
+use idempotency::{Call, Recorded};
 use loms_domain::stock::{MAX_UNITS, SetTotalError, StockRow};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use serde::{Deserialize, Serialize};
@@ -66,21 +66,21 @@ impl Stocks {
     ///
     /// # Errors
     /// [`SetTotalError`] when the total is out of range, stale, or below what orders hold.
-    pub async fn set(&self, caller: &Caller, set: SetStock) -> Result<Answered<Stock>, Error> {
+    pub async fn set(&self, caller: &Caller, set: SetStock) -> Result<Recorded<Stock>, Error> {
         let call = caller
             .key
             .clone()
             .map(|key| Call::new(caller.user, "setStock", key, &set));
-        let call = call.transpose().map_err(idempotency::Error::from)?;
+        let call = call.transpose()?;
         let answered = retry::on_conflict(|| self.try_set(set, call.as_ref())).await?;
-        let stock = answered.answer.open(set.sku)?;
-        Ok(Answered {
-            answer: stock,
+        let stock = answered.value.open(set.sku)?;
+        Ok(Recorded {
+            value: stock,
             replayed: answered.replayed,
         })
     }
 
-    async fn try_set(&self, set: SetStock, call: Option<&Call>) -> Result<Answered<Kept>, Error> {
+    async fn try_set(&self, set: SetStock, call: Option<&Call>) -> Result<Recorded<Kept>, Error> {
         let tx = self.db.begin().await?;
         let answered = idempotency::once(&tx, call, self.clock.now(), async || {
             set_locked(&tx, set).await.map(Kept::of)

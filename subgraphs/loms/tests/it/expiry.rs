@@ -52,7 +52,7 @@ async fn a_time_of_zero_lets_an_order_wait_for_ever() {
         .create(&buyer(1), user(1), &lines(&[(SKU, 1)]))
         .await
         .unwrap();
-    assert_eq!(made.answer.order.unwrap().expires_at, None);
+    assert_eq!(made.value.order.unwrap().expires_at, None);
     shop.clock.advance(Duration::from_secs(1_000_000_000));
     assert_eq!(orders.expire(10).await.unwrap(), 0);
 }

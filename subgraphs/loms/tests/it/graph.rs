@@ -205,7 +205,7 @@ async fn an_orders_history_is_whole_when_its_first_events_have_left_the_outbox()
         .orders
         .create(&keyed(1, "k"), user(1), &lines(&[(SKU, 1)]))
         .await;
-    let id = made.unwrap().answer.order.unwrap().id;
+    let id = made.unwrap().value.order.unwrap().id;
     let history = "query($id: ID!) { order(id: $id) { history { status version at } } }";
     let id = json!({ "id": id.to_string() });
     let before = shop.ask(1, history, id.clone()).await;

@@ -50,10 +50,7 @@ async fn a_key_that_comes_twice_at_once_makes_one_order() {
     let made = join_all((0..8).map(|_| shop.orders.create(&caller, user(1), &wanted))).await;
     let made: Vec<_> = made.into_iter().map(Result::unwrap).collect();
     assert_eq!(made.iter().filter(|made| !made.replayed).count(), 1);
-    assert!(
-        made.iter().all(|it| it.answer == made[0].answer),
-        "{made:?}"
-    );
+    assert!(made.iter().all(|it| it.value == made[0].value), "{made:?}");
     assert_eq!(shop.stock(SKU).await, (10, 1));
 }
 
@@ -69,7 +66,7 @@ async fn a_key_with_another_input_is_refused_and_its_group_goes_on() {
         shop.orders.create(&stranger, user(2), &two),
     );
     assert_eq!(reused.unwrap_err().code(), ErrorCode::IdempotencyKeyReused);
-    assert!(other.unwrap().answer.refusal.is_none());
+    assert!(other.unwrap().value.refusal.is_none());
     assert_eq!(shop.stock(SKU).await, (10, 3));
 }
 
@@ -95,8 +92,8 @@ async fn a_pay_and_a_cancel_of_one_order_in_one_group_do_not_both_happen() {
         tokio::join!(both, release).0
     };
     let (_, (paid, cancelled)) = tokio::join!(first, then);
-    assert!(paid.unwrap().answer.refusal.is_none());
-    let refused = cancelled.unwrap().answer.refusal.unwrap();
+    assert!(paid.unwrap().value.refusal.is_none());
+    let refused = cancelled.unwrap().value.refusal.unwrap();
     assert_eq!(refused.code(), ErrorCode::OrderNotCancellable);
     assert_eq!(shop.stock(SKU).await, (97, 0));
     assert_eq!(shop.events(order.id).await.len(), 3);

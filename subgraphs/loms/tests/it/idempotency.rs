@@ -17,7 +17,7 @@ async fn a_repeat_with_the_same_key_makes_no_second_order() {
     let first = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
     let second = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
     assert_eq!((first.replayed, second.replayed), (false, true));
-    assert_eq!(first.answer, second.answer);
+    assert_eq!(first.value, second.value);
     assert_eq!(shop.stock(SKU).await, (10, 3));
 }
 
@@ -26,11 +26,11 @@ async fn a_repeat_gets_the_first_answer_even_after_the_order_went_on() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
     let (caller, wanted) = (keyed(1, "k"), lines(&[(SKU, 3)]));
     let first = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
-    let id = first.answer.order.unwrap().id;
+    let id = first.value.order.unwrap().id;
     shop.orders.pay(&caller, id).await.unwrap();
     let second = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
     assert_eq!(
-        second.answer.order.unwrap().status,
+        second.value.order.unwrap().status,
         OrderStatus::AwaitingPayment
     );
 }
@@ -70,14 +70,11 @@ async fn a_key_belongs_to_its_user_and_its_operation() {
         .unwrap();
     let paid = shop
         .orders
-        .pay(&keyed(1, "k"), mine.answer.order.unwrap().id)
+        .pay(&keyed(1, "k"), mine.value.order.unwrap().id)
         .await
         .unwrap();
     assert!(!mine.replayed && !theirs.replayed && !paid.replayed);
-    assert_ne!(
-        mine.answer.order.unwrap().id,
-        theirs.answer.order.unwrap().id
-    );
+    assert_ne!(mine.value.order.unwrap().id, theirs.value.order.unwrap().id);
 }
 
 /// Seen red with a claim that overwrites the row it meets.
@@ -89,7 +86,7 @@ async fn calls_with_the_same_key_that_meet_make_one_order_and_share_its_answer()
     let calls = join_all((0..6).map(|_| shop.orders.create(&caller, user(1), &wanted))).await;
     let calls: Vec<_> = calls.into_iter().map(Result::unwrap).collect();
     assert!(
-        calls.iter().all(|call| call.answer == calls[0].answer),
+        calls.iter().all(|call| call.value == calls[0].value),
         "{calls:?}"
     );
     assert_eq!(calls.iter().filter(|call| !call.replayed).count(), 1);
@@ -125,11 +122,11 @@ async fn a_refusal_is_kept_like_any_answer() {
     let shop = Shop::with_stock(&[(SKU, 1)]).await;
     let (caller, wanted) = (keyed(1, "k"), lines(&[(SKU, 2)]));
     let first = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
-    assert!(first.answer.refusal.is_some());
+    assert!(first.value.refusal.is_some());
     shop.execute("update stocks set total = 100, baseline_total = 100", [])
         .await;
     let second = shop.orders.create(&caller, user(1), &wanted).await.unwrap();
-    assert_eq!((second.replayed, second.answer), (true, first.answer));
+    assert_eq!((second.replayed, second.value), (true, first.value));
 }
 
 /// A fault rolls everything back, the key too, so the retry runs afresh.
@@ -180,16 +177,16 @@ async fn keys_are_forgotten_after_their_time_in_batches() {
     }
     let db = &shop.database.db;
     let now = shop.clock.now();
-    assert_eq!(idempotency::forget_before(db, now, 10).await.unwrap(), 0);
+    assert_eq!(idempotency::delete_before(db, now, 10).await.unwrap(), 0);
     shop.clock.advance(idempotency::RETENTION);
     assert_eq!(
-        idempotency::forget_before(db, shop.clock.now(), 2)
+        idempotency::delete_before(db, shop.clock.now(), 2)
             .await
             .unwrap(),
         2
     );
     assert_eq!(
-        idempotency::forget_before(db, shop.clock.now(), 2)
+        idempotency::delete_before(db, shop.clock.now(), 2)
             .await
             .unwrap(),
         1
@@ -210,7 +207,7 @@ async fn every_key_that_is_over_its_time_goes_however_many_there_are() {
     .await;
     let tasks = chassis::tasks::Tasks::new();
     let clock = chassis::clock::Clock::system();
-    idempotency::start_forgetting(shop.database.db.clone(), clock, &tasks);
+    idempotency::start_retention(shop.database.db.clone(), clock, &tasks);
     let left = async || {
         let sql = "select count(*) as n from idempotency_keys";
         let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql);

@@ -76,7 +76,7 @@ async fn a_repeated_pay_is_fine_and_emits_nothing() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
     let order = shop.ordered(1, &[(SKU, 3)]).await;
     for _ in 0..2 {
-        let paid = shop.orders.pay(&buyer(1), order.id).await.unwrap().answer;
+        let paid = shop.orders.pay(&buyer(1), order.id).await.unwrap().value;
         assert_eq!((paid.order.unwrap().status, paid.refusal), (Paid, None));
         assert_eq!(shop.stock(SKU).await, (7, 0));
     }
@@ -91,12 +91,7 @@ async fn a_repeated_cancel_is_fine_and_emits_nothing() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
     let order = shop.ordered(1, &[(SKU, 3)]).await;
     for _ in 0..2 {
-        let cancelled = shop
-            .orders
-            .cancel(&buyer(1), order.id)
-            .await
-            .unwrap()
-            .answer;
+        let cancelled = shop.orders.cancel(&buyer(1), order.id).await.unwrap().value;
         assert_eq!(
             (cancelled.order.unwrap().status, cancelled.refusal),
             (Cancelled, None)
@@ -114,7 +109,7 @@ async fn a_final_order_refuses_the_other_change_and_keeps_its_stock() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
     let paid = shop.ordered(1, &[(SKU, 3)]).await;
     shop.orders.pay(&buyer(1), paid.id).await.unwrap();
-    let refused = shop.orders.cancel(&buyer(1), paid.id).await.unwrap().answer;
+    let refused = shop.orders.cancel(&buyer(1), paid.id).await.unwrap().value;
     let expected = OrderError::NotCancellable { status: Paid };
     assert_eq!(refused.refusal, Some(Refusal::Order(expected)));
 
@@ -125,7 +120,7 @@ async fn a_final_order_refuses_the_other_change_and_keeps_its_stock() {
         .pay(&buyer(1), cancelled.id)
         .await
         .unwrap()
-        .answer;
+        .value;
     let expected = OrderError::NotPayable { status: Cancelled };
     assert_eq!(refused.refusal, Some(Refusal::Order(expected)));
     assert_eq!(shop.stock(SKU).await, (7, 0));
@@ -138,9 +133,9 @@ async fn another_buyers_order_looks_absent_and_cannot_be_changed() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
     let order = shop.ordered(1, &[(SKU, 3)]).await;
     for id in [order.id, order_id(9_223_372_036_854_775_001)] {
-        let paid = shop.orders.pay(&buyer(2), id).await.unwrap().answer;
+        let paid = shop.orders.pay(&buyer(2), id).await.unwrap().value;
         assert_eq!((paid.order, paid.refusal), (None, Some(Refusal::NotFound)));
-        let cancelled = shop.orders.cancel(&buyer(2), id).await.unwrap().answer;
+        let cancelled = shop.orders.cancel(&buyer(2), id).await.unwrap().value;
         assert_eq!(
             (cancelled.order, cancelled.refusal),
             (None, Some(Refusal::NotFound))
@@ -159,7 +154,7 @@ async fn an_order_of_a_thousand_lines_is_fine() {
         .await
         .unwrap();
     assert_eq!(
-        order.answer.order.unwrap().status,
+        order.value.order.unwrap().status,
         OrderStatus::AwaitingPayment
     );
     assert_eq!(shop.stock(SKU).await, (1_000, 1_000));

@@ -35,7 +35,7 @@ async fn concurrent_pays_reduce_the_stock_once() {
     let pays = join_all((0..6).map(|_| shop.orders.pay(&caller, order.id))).await;
     assert!(
         pays.iter()
-            .all(|paid| paid.as_ref().unwrap().answer.refusal.is_none())
+            .all(|paid| paid.as_ref().unwrap().value.refusal.is_none())
     );
     assert_eq!(shop.stock(SKU).await, (7, 0));
     assert_eq!(shop.events(order.id).await.len(), 3);
@@ -53,8 +53,8 @@ async fn of_a_pay_and_a_cancel_that_meet_one_wins_and_the_other_is_refused() {
             shop.orders.cancel(&caller, order.id)
         );
         let refusals = [
-            paid.unwrap().answer.refusal,
-            cancelled.unwrap().answer.refusal,
+            paid.unwrap().value.refusal,
+            cancelled.unwrap().value.refusal,
         ];
         let refused = refusals.iter().filter(|refusal| refusal.is_some()).count();
         assert_eq!(refused, 1, "{refusals:?}");

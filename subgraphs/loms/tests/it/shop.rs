@@ -191,7 +191,7 @@ impl Shop {
             .create(&buyer(id), user(id), &lines(wanted))
             .await
             .unwrap()
-            .answer
+            .value
     }
 
     /// An order that awaits payment.

@@ -35,7 +35,7 @@ async fn order_at_once(shop: &Shop, orders: u32, wanted: &[(i64, u32)], key: &st
         async move { shop.orders.create(&caller, user(id), wanted).await }
     }));
     let made = made.await.into_iter();
-    made.map(|it| it.unwrap().answer.order.unwrap()).collect()
+    made.map(|it| it.unwrap().value.order.unwrap()).collect()
 }
 
 /// What each change of `orders` orders at once costs.

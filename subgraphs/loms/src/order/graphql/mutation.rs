@@ -6,7 +6,7 @@ use chassis::{
     fault::{self, Coded},
     graphql::{UserError, UserErrorCode, idempotency_key, principal, traceparent},
 };
-use idempotency::{Answered, Key, graphql::mark};
+use idempotency::{Key, Recorded, graphql::mark};
 use loms_domain::lines::{Line, Lines, MAX_LINES};
 
 use super::OrderObject;
@@ -173,7 +173,7 @@ fn line((place, input): (usize, &OrderLineInput)) -> Result<Line, Invalid> {
 }
 
 impl OrderPayload {
-    fn of(ctx: &Context<'_>, result: Result<Answered<Outcome>, Error>) -> Result<Self> {
+    fn of(ctx: &Context<'_>, result: Result<Recorded<Outcome>, Error>) -> Result<Self> {
         match result {
             Ok(answered) => {
                 let outcome = mark(ctx, answered);

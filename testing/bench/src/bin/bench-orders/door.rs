@@ -119,7 +119,7 @@ impl Shop {
                 }])?;
                 let caller = crate::contest::caller(1)?;
                 let made = orders.create(&caller, UserId::try_from(1)?, &lines).await?;
-                anyhow::ensure!(made.answer.refusal.is_none(), "the shelves are empty");
+                anyhow::ensure!(made.value.refusal.is_none(), "the shelves are empty");
             }
             Self::Grpc(clients) => {
                 let item = Item {

@@ -53,7 +53,7 @@ pub(crate) async fn run(ground: &Ground, grouped: bool, buyers: usize) -> anyhow
             let mut overloaded = 0;
             loop {
                 let ending = match orders.create(&caller, user, &lines).await {
-                    Ok(answered) => match answered.answer.refusal {
+                    Ok(answered) => match answered.value.refusal {
                         None => Ending::Sold,
                         Some(refusal) if refusal.code() == ErrorCode::OutOfStock => {
                             Ending::OutOfStock

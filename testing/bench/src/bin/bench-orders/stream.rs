@@ -120,7 +120,7 @@ async fn buy_one(orders: &loms::order::Orders, sku: i64) -> anyhow::Result<i64> 
     let answered = orders
         .create(&caller(1)?, UserId::try_from(1)?, &lines(sku, 1)?)
         .await?;
-    let order = answered.answer.order.context("a new order")?;
+    let order = answered.value.order.context("a new order")?;
     Ok(order.id.get())
 }
 

@@ -1,0 +1,89 @@
+//! The keys of several changes that share one transaction.
+//!
+//! The rows are claimed in the order of their keys, so two such transactions wait for each other and never deadlock.
+//! Of two changes with one key in one transaction the first is made; the other has to be asked again afterwards.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseTransaction, DbErr};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Call, Error, store};
+
+/// What a change of the transaction has to do.
+#[derive(Debug)]
+pub enum Claim<A> {
+    /// Make the change: its key, if it has one, belongs to this transaction.
+    New,
+    /// The change was made before: give what it gave then.
+    Replayed(A),
+    /// Refuse with [`Error::Reused`]: the key came before with another input.
+    Reused,
+    /// Ask again when this transaction has committed: an earlier change in it has the same key.
+    InFlight,
+}
+
+/// Claims the keys of `calls` and finds the responses of those that were made before; one entry a call, in their order.
+/// A change without a call is always new. Two statements at most, however many calls there are.
+///
+/// # Errors
+/// [`Error::InFlight`] when another transaction holds a key for too long, or a failing database: roll back then.
+pub async fn claim<A: DeserializeOwned>(
+    tx: &DatabaseTransaction,
+    calls: &[Option<&Call>],
+    now: DateTime<Utc>,
+) -> Result<Vec<Claim<A>>, Error> {
+    let mut firsts = HashMap::new();
+    for (index, call) in calls.iter().enumerate() {
+        if let Some(call) = call {
+            firsts.entry(call.name()).or_insert((index, *call));
+        }
+    }
+    let named: Vec<&Call> = firsts.values().map(|(_, call)| *call).collect();
+    let claimed: HashSet<_> = store::claim(tx, &named, now).await?;
+    let known: Vec<&Call> = named
+        .into_iter()
+        .filter(|call| !claimed.contains(&call.owned_name()))
+        .collect();
+    let mut stored = store::load(tx, &known).await?;
+    let claims = calls.iter().enumerate().map(|(index, call)| {
+        let Some(call) = call else {
+            return Ok(Claim::New);
+        };
+        if firsts
+            .get(&call.name())
+            .is_some_and(|(first, _)| *first != index)
+        {
+            return Ok(Claim::InFlight);
+        }
+        let name = call.owned_name();
+        if claimed.contains(&name) {
+            return Ok(Claim::New);
+        }
+        // Neither claimed nor there: running it now would leave nothing for the next call to find.
+        let stored = stored.remove(&name).ok_or_else(|| {
+            DbErr::RecordNotFound("the key was deleted between two statements".into())
+        })?;
+        if stored.fingerprint != call.fingerprint() {
+            return Ok(Claim::Reused);
+        }
+        Ok(Claim::Replayed(serde_json::from_value(stored.response)?))
+    });
+    claims.collect()
+}
+
+/// Stores the responses of the changes that were made, with one statement.
+///
+/// # Errors
+/// A response without a JSON form, or a failing database.
+pub async fn record<A: Serialize>(
+    tx: &DatabaseTransaction,
+    responses: &[(&Call, &A)],
+) -> Result<(), Error> {
+    let mut written = Vec::with_capacity(responses.len());
+    for (call, response) in responses {
+        written.push((*call, serde_json::to_string(response)?));
+    }
+    store::record(tx, &written).await
+}
