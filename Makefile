@@ -49,15 +49,15 @@ playground: ## Build the playground from npm, where npm is found
 contract: ## What existing REST and gRPC clients rely on, against the real binary
 	$(WITH_SERVICES) cargo test -p e2e -- --nocapture rest_contract:: grpc::
 
-# The suite and the marketplace that it kills, which has its crash points and mutants compiled in.
+# The suite and the marketplace that it kills, which has its crash points compiled in.
 CHAOS_PROFILE ?= $(if $(filter nightly record,$(TIER)),release,dev)
 CHAOS = cargo build --profile $(CHAOS_PROFILE) -p chaos --features under-test --bins && $(CARGO_TARGET_DIR)/$(CHAOS_PROFILE:dev=debug)/chaos
 
 chaos: ## Kill everything under load, and compare; TIER=ci|nightly|record, SEEDS=7 or 1..40
 	$(CHAOS) run --tier $(or $(TIER),ci) $(if $(SEEDS),--seeds $(SEEDS)) $(CHAOS_FLAGS)
 
-mutants: ## Switch on one known bug after the other, and see that the suite catches it; ONLY=name
-	$(CHAOS) mutants $(if $(ONLY),--only $(ONLY)) $(CHAOS_FLAGS)
+mutants: ## Put one known bug after the other into a copy of the product; the suite must catch each; ONLY="name name"
+	$(CHAOS) mutants $(foreach name,$(ONLY),--only $(name)) $(CHAOS_FLAGS)
 
 bench: ## What the router adds to a one-hop query, against the same subgraph in the same run
 	cargo build --release -p marketplace -p bench --bin marketplace --bin bench && $(CARGO_TARGET_DIR)/release/bench

@@ -24,5 +24,5 @@ pub use self::{
     report::{Memory, Operation as OperationReport, Report, Streams},
     run::{Live, Load},
     shopper::{CANCEL, PAY},
-    subscriber::{Sight, Subscriber, Watched},
+    subscriber::{Observation, Subscriber, Watched},
 };

@@ -15,7 +15,7 @@ use url::Url;
 use crate::client::{Client, Error, Operation, Reply};
 use crate::crowd::Crowd;
 use crate::goods::Goods;
-use crate::ledger::{Ledger, lock};
+use crate::ledger::Ledger;
 use crate::plan::{Plan, Schedule};
 use crate::report::{Memory, Report, Streams};
 use crate::shopper::{Shop, Shopper};
@@ -199,17 +199,17 @@ impl Load {
         };
         let mut latencies = Latencies::default();
         for one in &self.watched {
-            let sight = lock(&one.sight);
-            streams.frames += sight.frames;
-            streams.repeated += sight.repeated;
-            streams.missed += sight.missed;
-            streams.gaps += sight.gaps;
-            streams.reconnects += sight.reconnects;
-            streams.incomplete += sight.incomplete;
-            for code in &sight.faults {
+            let observed = one.observation();
+            streams.frames += observed.frames;
+            streams.repeated += observed.repeated;
+            streams.missed += observed.missed;
+            streams.gaps += observed.gaps;
+            streams.reconnects += observed.reconnects;
+            streams.incomplete += observed.incomplete;
+            for code in &observed.faults {
                 *streams.errors.entry(code.clone()).or_default() += 1;
             }
-            latencies.add(&sight.event_to_frame);
+            latencies.add(&observed.event_to_frame);
         }
         streams.set_latencies(&latencies);
         streams

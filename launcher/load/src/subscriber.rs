@@ -1,9 +1,9 @@
-//! A subscription that checks its own frames: each order's versions come one by one, none twice.
+//! A subscription that checks its own frames: the versions of each order arrive one by one, none twice.
 //!
 //! It begins at a cursor that was read before the first order, resumes after its last cursor when the connection ends,
-//! and times each change from the moment it happened to the moment its frame is here.
+//! and measures the time from each change to the arrival of its frame.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use chassis::clock::Clock;
@@ -21,26 +21,26 @@ use crate::stats::Latencies;
 
 const WATCH: &str = "subscription($after: Cursor) { myOrderEvents(after: $after) {
     kind cursor orderId version status at order { total { amount } } } }";
-/// The pause before a broken stream is opened again.
+/// The pause before a broken stream is reopened.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What one subscriber has seen.
+/// What one subscriber has observed.
 #[derive(Debug, Default)]
-pub struct Sight {
+pub struct Observation {
     pub(crate) seen: Seen,
-    /// Frames that told of an event.
+    /// Frames that carried an event.
     pub frames: u64,
-    /// Frames of a version that had come before.
+    /// Frames of a version that had arrived before.
     pub repeated: u64,
-    /// Versions that were passed over.
+    /// Versions that were skipped.
     pub missed: u64,
-    /// Frames that said GAP.
+    /// Frames of kind GAP.
     pub gaps: u64,
-    /// Times that the stream was opened again.
+    /// How often the stream was reopened.
     pub reconnects: u64,
     /// Frames whose order could not be read in time.
     pub incomplete: u64,
-    /// Codes of errors that no honest client may get.
+    /// Codes of errors that a correct client must not get.
     pub faults: Vec<String>,
     pub(crate) event_to_frame: Latencies,
 }
@@ -53,33 +53,37 @@ pub struct Subscriber {
     client: Client,
     clock: Clock,
     cursor: String,
-    sight: Arc<Mutex<Sight>>,
+    observation: Arc<Mutex<Observation>>,
 }
 
-/// What is kept of a subscriber that runs.
+/// The observer's handle of a running subscriber.
 #[derive(Debug)]
 pub struct Watched {
     user: i64,
-    /// What has been seen until now.
-    pub sight: Arc<Mutex<Sight>>,
+    observation: Arc<Mutex<Observation>>,
 }
 
 impl Watched {
-    /// Versions that were answered and have not been seen.
+    /// What has been observed until now; locked while the guard lives.
+    pub fn observation(&self) -> MutexGuard<'_, Observation> {
+        lock(&self.observation)
+    }
+
+    /// How many versions a response named and the subscriber has not received.
     #[must_use]
     pub fn missing(&self, ledger: &Ledger) -> u64 {
-        ledger.missing(self.user, &lock(&self.sight).seen)
+        ledger.missing(self.user, &self.observation().seen)
     }
 }
 
 impl Subscriber {
-    /// A subscriber to the orders of `user`, from `cursor` on, and what is to be kept of it.
+    /// A subscriber to the orders of `user` from `cursor` on, and a handle to observe it.
     #[must_use]
     pub fn new(user: i64, token: String, client: Client, cursor: String) -> (Self, Watched) {
-        let sight = Arc::<Mutex<Sight>>::default();
+        let observation = Arc::<Mutex<Observation>>::default();
         let watched = Watched {
             user,
-            sight: sight.clone(),
+            observation: observation.clone(),
         };
         let subscriber = Self {
             user,
@@ -87,7 +91,7 @@ impl Subscriber {
             client,
             clock: Clock::system(),
             cursor,
-            sight,
+            observation,
         };
         (subscriber, watched)
     }
@@ -100,7 +104,7 @@ impl Subscriber {
                 ended = self.read_stream() => ended,
             };
             tracing::debug!(user = self.user, reason = %ended, "the stream ended, resuming");
-            lock(&self.sight).reconnects += 1;
+            lock(&self.observation).reconnects += 1;
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep(PAUSE) => {}
@@ -108,7 +112,7 @@ impl Subscriber {
         }
     }
 
-    /// Reads one connection to its end; why it ended.
+    /// Reads one connection to its end. Returns why it ended.
     async fn read_stream(&mut self) -> String {
         let body = json!({ "query": WATCH, "variables": { "after": self.cursor } });
         let request = self.client.http().post(self.client.graph().clone());
@@ -116,12 +120,12 @@ impl Subscriber {
             .headers(client::headers(&self.token, Uuid::new_v4()))
             .header("accept", "text/event-stream")
             .json(&body);
-        let answer = match request.send().await {
-            Ok(answer) if answer.status() == 200 => answer,
-            Ok(answer) => return format!("status {}", answer.status()),
+        let response = match request.send().await {
+            Ok(response) if response.status() == 200 => response,
+            Ok(response) => return format!("status {}", response.status()),
             Err(error) => return error.to_string(),
         };
-        let (mut chunks, mut frames) = (answer.bytes_stream(), Frames::default());
+        let (mut chunks, mut frames) = (response.bytes_stream(), Frames::default());
         while let Some(chunk) = chunks.next().await {
             let Ok(chunk) = chunk else {
                 return "the connection broke".to_owned();
@@ -135,7 +139,7 @@ impl Subscriber {
         "the server closed the connection".to_owned()
     }
 
-    /// Takes one event; why the stream is over, if it is.
+    /// Takes one event. Returns why the stream is over, if it is.
     fn take(&mut self, event: &Event) -> Option<String> {
         if event.name == "complete" {
             return Some("complete".to_owned());
@@ -144,14 +148,14 @@ impl Subscriber {
         if !event.id.is_empty() {
             self.cursor.clone_from(&event.id);
         }
-        lock(&self.sight).take(&frame, self.clock.now());
+        lock(&self.observation).take(&frame, self.clock.now());
         None
     }
 }
 
-impl Sight {
-    /// A frame whose order could not be read in time still tells which change it is; a frame without data is the
-    /// server's word on the stream itself.
+impl Observation {
+    /// A frame whose order could not be read in time still says which change it is. A frame without data is about the
+    /// stream itself.
     fn take(&mut self, frame: &Value, now: DateTime<Utc>) {
         let event = &frame["data"]["myOrderEvents"];
         if let Some(error) = frame["errors"].get(0) {
@@ -203,30 +207,35 @@ mod tests {
 
     #[test]
     fn a_stream_that_skips_repeats_or_says_gap_is_found_out() {
-        let mut sight = Sight::default();
+        let mut observed = Observation::default();
         let now = "2026-01-01T00:00:01Z".parse().unwrap();
         for (order, version) in [("7", 1), ("7", 3), ("7", 3), ("8", 1)] {
-            sight.judge(&event(order, version), now);
+            observed.judge(&event(order, version), now);
         }
-        sight.judge(&json!({ "kind": "GAP", "orderId": null }), now);
+        observed.judge(&json!({ "kind": "GAP", "orderId": null }), now);
         assert_eq!(
-            (sight.frames, sight.missed, sight.repeated, sight.gaps),
+            (
+                observed.frames,
+                observed.missed,
+                observed.repeated,
+                observed.gaps
+            ),
             (5, 1, 1, 1)
         );
-        assert_eq!(sight.event_to_frame.quantile(0.5).round(), 1_000.0);
+        assert_eq!(observed.event_to_frame.quantile(0.5).round(), 1_000.0);
     }
 
     #[test]
     fn a_frame_without_its_order_counts_and_an_error_without_a_frame_does_not() {
-        let mut sight = Sight::default();
+        let mut observed = Observation::default();
         let now = "2026-01-01T00:00:01Z".parse().unwrap();
         let error = |code| json!([{ "extensions": { "code": code } }]);
         let late = json!({ "data": { "myOrderEvents": event("7", 1) }, "errors": error("DEADLINE_EXCEEDED") });
-        sight.take(&late, now);
-        sight.take(&json!({ "errors": error("SERVER_DRAINING") }), now);
-        assert_eq!((sight.frames, sight.incomplete), (1, 1));
-        assert!(sight.faults.is_empty());
-        sight.take(&json!({ "errors": error("FORBIDDEN") }), now);
-        assert_eq!(sight.faults, ["FORBIDDEN"]);
+        observed.take(&late, now);
+        observed.take(&json!({ "errors": error("SERVER_DRAINING") }), now);
+        assert_eq!((observed.frames, observed.incomplete), (1, 1));
+        assert!(observed.faults.is_empty());
+        observed.take(&json!({ "errors": error("FORBIDDEN") }), now);
+        assert_eq!(observed.faults, ["FORBIDDEN"]);
     }
 }

@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Kills the processes of a marketplace under load, and proves that nothing is oversold, lost or doubled.
 ///
-/// A round is a fresh marketplace (its own Postgres and a real Kafka), seeded buyers, every crash point once and as many
-/// kills at random times. Its seed decides what is bought and who is killed. docs/reliability.md has the promises.
+/// A round is a new marketplace (its own Postgres and a real Kafka), seeded buyers, every crash point once and as many
+/// kills at random times. Its seed decides what is bought and what is killed. docs/reliability.md has the promises.
 #[derive(Debug, Parser)]
 #[command(name = "chaos", version, max_term_width = 80)]
 pub(crate) struct Cli {
@@ -20,18 +20,18 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Fight rounds; exit code 1 if a promise is broken, a crash point is never hit, or nobody is killed
+    /// Run rounds; exit code 1 if a promise is broken, a crash point is never hit, or nothing is killed
     Run(Run),
-    /// Switch on one known bug after the other and see that each is caught; exit code 1 if one is not
+    /// Put one known bug after the other into a copy of the product; exit code 1 if one is not caught
     Mutants(Mutants),
-    /// Add up the rounds of a file, as Markdown
+    /// Sum up the rounds of a file, as Markdown
     Report {
-        /// A file that `run --results` has written
+        /// A file written by `run --results`
         file: PathBuf,
     },
 }
 
-/// How much is enough.
+/// The size of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tier {
     /// One round
@@ -43,7 +43,7 @@ pub(crate) enum Tier {
 }
 
 impl Tier {
-    /// The seeds of its rounds.
+    /// The seeds of its rounds, one each.
     pub(crate) const fn seeds(self) -> RangeInclusive<u64> {
         match self {
             Self::Ci => 1..=1,
@@ -52,7 +52,7 @@ impl Tier {
         }
     }
 
-    /// Buyers a second: a debug build on a small machine must keep up with those of CI.
+    /// Buyers per second. CI's are few enough for a debug build on a small machine.
     pub(crate) const fn rate(self) -> f64 {
         match self {
             Self::Ci => 12.0,
@@ -60,7 +60,7 @@ impl Tier {
         }
     }
 
-    /// Mutations that each round must see answered.
+    /// Mutations that must be answered in each round.
     pub(crate) const fn mutations(self) -> u64 {
         match self {
             Self::Ci => 1_000,
@@ -72,58 +72,67 @@ impl Tier {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// How much is enough
+    /// Size of the run
     #[arg(long, value_enum, default_value = "ci", env = "TIER")]
     pub(crate) tier: Tier,
-    /// Fight these rounds instead of all of the tier's: 7, or 1..40 with both ends
+    /// Run these rounds instead of the tier's: 7, or 1..40 with both ends
     #[arg(long, value_name = "SEEDS")]
     pub(crate) seeds: Option<Seeds>,
-    /// Buyers a second [default: 12 in CI's tier, else 60]
+    /// Buyers per second [default: 12 in CI's tier, else 60]
     #[arg(long)]
     pub(crate) rate: Option<f64>,
-    /// Kill nobody, to see that the suite says so
+    /// Kill nothing, to see that the suite reports it
     #[arg(long)]
     pub(crate) no_kills: bool,
-    /// Where rounds are written down; seeds that are there and held are passed over
+    /// Where results are recorded; seeds that passed there are skipped
     #[arg(long, value_name = "FILE", default_value = "target/chaos/rounds.jsonl")]
     pub(crate) results: PathBuf,
     #[command(flatten)]
-    pub(crate) arena: ArenaFlags,
+    pub(crate) environment: EnvironmentFlags,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Mutants {
-    /// Only these, by name; may be repeated
+    /// Try only this mutant; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
-    /// The round that each is tried in
+    /// Seed of the first round of each mutant
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Buyers a second
+    /// Buyers per second
     #[arg(long, default_value_t = 25.0)]
     pub(crate) rate: f64,
+    /// Print the mutants and what is wrong in each, and try none
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Check that every patch still applies, and try none
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) check: bool,
+    /// Where the tree is copied to and built; kept for the next run
+    #[arg(long, value_name = "DIR", default_value = "target/mutants")]
+    pub(crate) scratch: PathBuf,
     #[command(flatten)]
-    pub(crate) arena: ArenaFlags,
+    pub(crate) environment: EnvironmentFlags,
 }
 
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ArenaFlags {
-    /// Where a round has its data; a round that failed leaves it there
-    #[arg(long, value_name = "DIR", default_value = "target/chaos/arena")]
+pub(crate) struct EnvironmentFlags {
+    /// Folder of a round's data; that of a failed round is kept as failed-SEED beside it
+    #[arg(long, value_name = "DIR", default_value = "target/chaos/round")]
     pub(crate) folder: PathBuf,
-    /// How far the ports of the marketplace that is killed are moved
+    /// Added to every port of the marketplace that is killed
     #[arg(long, default_value_t = 5_000)]
     pub(crate) port_offset: u16,
-    /// How long a mutation without an answer is asked again, in seconds
+    /// How long a mutation without a response is retried, in seconds
     #[arg(long, default_value_t = 90)]
     pub(crate) patience: u64,
-    /// Every how many mutations one is replayed in the end
+    /// Every Nth mutation is replayed in the end
     #[arg(long, default_value_t = 4)]
     pub(crate) replay_step: usize,
 }
 
-impl ArenaFlags {
-    /// How long a mutation without an answer is asked again.
+impl EnvironmentFlags {
+    /// [`Self::patience`] as a duration.
     pub(crate) const fn patience(&self) -> Duration {
         Duration::from_secs(self.patience)
     }
@@ -141,13 +150,13 @@ impl FromStr for Seeds {
         let number = |part: &str| {
             let part = part.trim_start_matches('=');
             part.parse::<u64>()
-                .map_err(|_| format!("`{part}` is no seed; write 7, or 1..40"))
+                .map_err(|_| format!("`{part}` is not a seed; write 7, or 1..40"))
         };
         let range = number(first)?..=number(last)?;
-        match range.is_empty() {
-            true => Err(format!("{text} is empty")),
-            false => Ok(Self(range)),
+        if range.is_empty() {
+            return Err(format!("the range {text} is empty"));
         }
+        Ok(Self(range))
     }
 }
 

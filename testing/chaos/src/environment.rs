@@ -1,5 +1,5 @@
-//! The marketplace that is killed: a real `up --processes` on ports and in a folder of its own, which starts again what
-//! dies. Its stores are a private Postgres with fsync and a real Kafka.
+//! The marketplace that is killed: a real `up --processes` with its own ports and folder, which restarts what dies. Its
+//! stores are a private Postgres with fsync and a real Kafka.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -30,75 +30,70 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How an arena differs from another.
+/// What an environment is started with.
 #[derive(Debug, Clone)]
-pub(crate) struct Arrangement {
+pub(crate) struct Setup {
     /// The binary with the crash points.
     pub(crate) program: PathBuf,
-    /// Where data and logs go; made anew.
+    /// Where data and logs go. It is removed first and created anew.
     pub(crate) folder: PathBuf,
-    /// How far its ports are moved.
+    /// Added to every port.
     pub(crate) offset: u16,
-    /// Whether changes of orders share transactions.
+    /// Whether changes of several orders share a transaction.
     pub(crate) group_commit: bool,
-    /// The bug that is switched on, if any.
-    pub(crate) mutant: Option<&'static str>,
-    /// Made-up products, beside the catalogue's.
+    /// Generated products, in addition to the catalogue's.
     pub(crate) products: u32,
 }
 
 /// A running marketplace.
 #[derive(Debug)]
-pub(crate) struct Arena {
+pub(crate) struct Environment {
     pub(crate) settings: Settings,
     folder: PathBuf,
     child: Supervised,
     issuer: Arc<Signer>,
-    /// Signs what the router tells its subgraphs about their caller.
+    /// Signs the tokens that the router sends to its subgraphs.
     router: Arc<Signer>,
 }
 
-impl Arena {
-    /// Starts one from nothing and waits until it is ready.
+impl Environment {
+    /// Starts a new marketplace and waits until it is ready.
     ///
     /// # Errors
     /// When it does not become ready; the message names its log.
-    pub(crate) async fn start(arrangement: &Arrangement) -> anyhow::Result<Self> {
-        let folder = arrangement.folder.clone();
-        crate::remove(&folder)?;
+    pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Self> {
+        let folder = setup.folder.clone();
+        remove(&folder)?;
         let points = folder.join("points");
         std::fs::create_dir_all(&points).with_context(|| points.display().to_string())?;
         // Postgres runs under an account of its own, which must be able to reach its folder.
         let flags = Common {
             state_dir: Some(folder.join("state")),
-            port_offset: Some(arrangement.offset),
-            set: overrides(arrangement),
+            port_offset: Some(setup.offset),
+            set: overrides(setup),
             ..Common::default()
         };
         let settings = Settings::load(&flags)?;
-        let mut command = Command::new(&arrangement.program);
+        let mut command = Command::new(&setup.program);
         command.args(["--state-dir", &folder.join("state").display().to_string()]);
-        command.args(["--port-offset", &arrangement.offset.to_string()]);
+        command.args(["--port-offset", &setup.offset.to_string()]);
         command.args(flags.set.iter().flat_map(|set| ["--set", set]));
         command
             .args(["up", "--processes"])
             .env("CRASH_POINTS", &points);
-        if let Some(mutant) = arrangement.mutant {
-            command.env("MUTANT", mutant);
-        }
         let log = folder.join("up.log");
         let output = Output::Log(&log);
         let child = Supervised::start("marketplace", command, output, Signal::Term, None)?;
         let keys = Keys::open(&settings, &Clock::system())?;
-        let mut arena = Self {
+        let mut environment = Self {
             issuer: keys.demo_issuer.context("the demo issuer is off")?,
             router: keys.signer,
             settings,
             folder,
             child,
         };
-        arena.wait_ready().await?;
-        Ok(arena)
+        environment.wait_ready().await?;
+        Ok(environment)
     }
 
     async fn wait_ready(&mut self) -> anyhow::Result<()> {
@@ -116,22 +111,22 @@ impl Arena {
         }
     }
 
-    /// The router.
+    /// The router's address.
     pub(crate) fn router(&self) -> Url {
         local(self.settings.router.listen)
     }
 
-    /// Clients of every protocol, beside the router's.
+    /// Clients of every protocol; `graphql` is the router's.
     ///
     /// # Errors
-    /// When an address makes no client.
+    /// When an address is not valid for a client.
     pub(crate) fn clients(&self, graphql: Client) -> anyhow::Result<Clients> {
         let (rest, loms) = (&self.settings.router.rest, &self.settings.loms);
         let (cart, gateway) = (local(rest.cart_listen), local(rest.loms_listen));
         Clients::new(graphql, cart, gateway, &local(loms.grpc_listen))
     }
 
-    /// A token of the demo's issuer that is good for `ttl`.
+    /// A token by the demo's issuer, valid for `ttl`.
     pub(crate) fn token(&self, user: i64, scopes: Scopes, ttl: Duration) -> String {
         let user = UserId::try_from(user).expect("users are numbered from 1");
         self.issuer
@@ -140,7 +135,7 @@ impl Arena {
             .to_owned()
     }
 
-    /// A token with which the router asks a subgraph for `user`.
+    /// The token that the router sends to a subgraph for `user`.
     pub(crate) fn router_token(&self, user: i64) -> String {
         let user = UserId::try_from(user).expect("users are numbered from 1");
         let token = self
@@ -149,12 +144,12 @@ impl Arena {
         token.expose().to_owned()
     }
 
-    /// The makers of users' tokens, which outlive this borrow.
+    /// The issuer of users' tokens, to be moved into tasks.
     pub(crate) fn issuer(&self) -> Arc<Signer> {
         Arc::clone(&self.issuer)
     }
 
-    /// The process of `target`, if it runs now.
+    /// The process of `target`, or `None` while it is not running.
     pub(crate) fn find(&self, target: Target) -> Option<Identity> {
         let state = self.folder.join("state");
         let file = match target {
@@ -188,7 +183,7 @@ impl Arena {
         }
     }
 
-    /// Arms `point` and waits until a process has come to it; false when none did within `limit`.
+    /// Arms `point` and waits until a process reaches it; false when none does within `limit`.
     ///
     /// # Errors
     /// When the folder of the points cannot be written.
@@ -197,7 +192,7 @@ impl Arena {
         File::create(&armed).with_context(|| armed.display().to_string())?;
         let deadline = Instant::now() + limit;
         while !taken.exists() {
-            // Whoever renames the file first decides: the process that comes by, or we.
+            // The process takes the file by renaming it, so only one of the two can succeed.
             if Instant::now() > deadline && std::fs::remove_file(&armed).is_ok() {
                 return Ok(false);
             }
@@ -206,10 +201,10 @@ impl Arena {
         Ok(true)
     }
 
-    /// Lets a process that waits at `point` go on, and makes the point ready to be armed again.
+    /// Lets a process that waits at `point` continue, and makes the point ready to be armed again.
     pub(crate) fn release(&self, point: Point) {
         let (_, taken) = self.point_files(point);
-        // Gone already when nobody waits.
+        // Nobody waits when it is gone already.
         drop(std::fs::remove_file(taken));
     }
 
@@ -219,7 +214,7 @@ impl Arena {
         (points.join(point.name()), taken)
     }
 
-    /// How many deadlocks Postgres has found. Its log survives its kills, its counters do not.
+    /// How many deadlocks Postgres has found. They are counted in its log, because its counters do not survive a kill.
     pub(crate) fn deadlocks(&self) -> usize {
         let log = self.folder.join("state/logs/postgres.log");
         let text = std::fs::read(log).unwrap_or_default();
@@ -227,20 +222,18 @@ impl Arena {
         text.matches("deadlock detected").count()
     }
 
-    /// Stops everything; how long that took.
-    pub(crate) async fn stop(mut self) -> Duration {
-        let started = Instant::now();
+    /// Stops everything, and kills it after [`STOP_LIMIT`].
+    pub(crate) async fn stop(mut self) {
         self.child.stop(STOP_LIMIT).await;
-        started.elapsed()
     }
 }
 
-fn overrides(arrangement: &Arrangement) -> Vec<String> {
-    let group_commit = arrangement.group_commit;
+fn overrides(setup: &Setup) -> Vec<String> {
+    let group_commit = setup.group_commit;
     vec![
         format!("loms.group_commit={group_commit}"),
-        format!("product.generated={}", arrangement.products),
-        // Orders run out while the round goes on, so that the sweeper takes part in it.
+        format!("product.generated={}", setup.products),
+        // Orders expire during the round, so that the sweeper takes part in it.
         "loms.order_ttl=5s".to_owned(),
         "loms.expiry_interval=100ms".to_owned(),
         "loms.expiry_batch=4".to_owned(),
@@ -263,8 +256,25 @@ pub(crate) fn local(address: std::net::SocketAddr) -> Url {
 pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program's own path")?;
     let beside = own.with_file_name("marketplace-under-test");
-    match Path::new(&beside).exists() {
-        true => Ok(beside),
-        false => bail!("{} is not built; `make chaos` builds it", beside.display()),
+    if !beside.exists() {
+        bail!("{} is not built; `make chaos` builds it", beside.display());
     }
+    Ok(beside)
+}
+
+/// Removes a round's folder, and what Postgres had elsewhere because its account could not get into that folder.
+///
+/// # Errors
+/// When something in it cannot be removed.
+pub(crate) fn remove(folder: &Path) -> anyhow::Result<()> {
+    if let Ok(state) = folder.join("state").canonicalize() {
+        let apart = dev_services::state::system_dir(&state);
+        if apart.exists() {
+            std::fs::remove_dir_all(&apart).with_context(|| apart.display().to_string())?;
+        }
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    Ok(())
 }

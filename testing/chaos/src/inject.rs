@@ -1,35 +1,32 @@
-//! Works off a schedule of kills.
+//! Injects the faults of a schedule, one after the other.
 
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
-use crate::arena::Arena;
-use crate::schedule::{Counts, Schedule, Strike, Target, is_held};
+use crate::environment::Environment;
+use crate::schedule::{Counts, Fault, Schedule, Target, is_held};
 
-/// How long a process may take to come to an armed point. With the broker down the relay comes to none for a while.
-const COME_BY: Duration = Duration::from_secs(15);
-/// The same in the second try: a consumer group that lost a member while it was divided waits 15 s and then begins anew.
-const COME_BY_AT_LAST: Duration = Duration::from_secs(45);
-/// How long a process may take to run again, so that it can be killed.
-const RUNS_AGAIN: Duration = Duration::from_secs(10);
+/// How long a process may take to reach an armed point. While the broker is down, the relay reaches none.
+const REACH_LIMIT: Duration = Duration::from_secs(15);
+/// The same for the second attempt: a consumer group that loses a member during a rebalance waits 15 s and starts over.
+const SECOND_REACH_LIMIT: Duration = Duration::from_secs(45);
+/// How long a killed process may take to run again before it is killed once more.
+const RESTART_LIMIT: Duration = Duration::from_secs(10);
 
-/// What was struck.
+/// The faults that were injected.
 #[derive(Debug, Default)]
-pub(crate) struct Struck {
+pub(crate) struct Injected {
     /// Kills by process.
     pub(crate) kills: Counts,
     /// Hits by crash point.
     pub(crate) points: Counts,
-    /// What was asked and did not happen.
-    pub(crate) missed: Vec<String>,
 }
 
-impl Struck {
-    /// All kills.
+impl Injected {
+    /// The kills of all processes together.
     pub(crate) fn total(&self) -> u64 {
         self.kills.values().sum()
     }
@@ -39,68 +36,61 @@ impl Struck {
     }
 }
 
-/// Strikes as the schedule says; `tell` hears of each kill. A point to which nobody came is tried once more in the end.
+/// Injects the faults of `schedule` and reports the number of kills to `progress` after each. A point that no process
+/// reached is tried once more in the end.
 ///
 /// # Errors
-/// When the arena's folder cannot be written.
+/// When the environment's folder cannot be written.
 pub(crate) async fn run(
-    arena: &Arena,
+    environment: &Environment,
     schedule: Schedule,
     seed: u64,
-    stop: &CancellationToken,
-    mut tell: impl FnMut(u64),
-) -> anyhow::Result<Struck> {
+    mut progress: impl FnMut(u64),
+) -> anyhow::Result<Injected> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut struck = Struck::default();
+    let mut injected = Injected::default();
     let mut again = Vec::new();
-    for (pause, strike) in schedule.0 {
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = stop.cancelled() => return Ok(struck),
+    for (pause, fault) in schedule.0 {
+        sleep(pause).await;
+        if !inject(environment, fault, REACH_LIMIT, &mut injected).await? {
+            again.push(fault);
         }
-        if !one(arena, strike, COME_BY, &mut struck).await? {
-            again.push(strike);
-        }
-        tell(struck.total());
+        progress(injected.total());
     }
-    for strike in again {
+    for fault in again {
         sleep(Duration::from_millis(random.random_range(500..1_500))).await;
-        if !one(arena, strike, COME_BY_AT_LAST, &mut struck).await? {
-            struck.missed.push(format!("{strike:?}"));
-        }
-        tell(struck.total());
+        inject(environment, fault, SECOND_REACH_LIMIT, &mut injected).await?;
+        progress(injected.total());
     }
-    Ok(struck)
+    Ok(injected)
 }
 
-/// One kill; whether it happened.
-async fn one(
-    arena: &Arena,
-    strike: Strike,
-    come_by: Duration,
-    struck: &mut Struck,
+/// Injects one fault. Returns whether it happened.
+async fn inject(
+    environment: &Environment,
+    fault: Fault,
+    reach_limit: Duration,
+    injected: &mut Injected,
 ) -> anyhow::Result<bool> {
-    let target = match strike {
-        Strike::Random(target) => {
-            let killed = arena.kill(target, RUNS_AGAIN).await;
+    let point = match fault {
+        Fault::Random(target) => {
+            let killed = environment.kill(target, RESTART_LIMIT).await;
             if killed {
-                struck.count(target);
+                injected.count(target);
             }
             return Ok(killed);
         }
-        Strike::Point(point) => point,
+        Fault::Point(point) => point,
     };
-    let point = target;
+    if !environment.arm(point, reach_limit).await? {
+        return Ok(false);
+    }
     let target = Target::of(point);
-    if !arena.arm(point, come_by).await? {
-        return Ok(false);
+    let happened = !is_held(point) || environment.kill(target, RESTART_LIMIT).await;
+    environment.release(point);
+    if happened {
+        injected.count(target);
+        *injected.points.entry(point.name().to_owned()).or_default() += 1;
     }
-    if is_held(point) && !arena.kill(target, RUNS_AGAIN).await {
-        arena.release(point);
-        return Ok(false);
-    }
-    arena.release(point);
-    struck.count(target);
-    *struck.points.entry(point.name().to_owned()).or_default() += 1;
-    Ok(true)
+    Ok(happened)
 }

@@ -1,4 +1,4 @@
-//! Rounds on file: one JSON line each, so that a run may be ended and taken up again; and their sum as Markdown.
+//! Keeps results in a file, a JSON line for each round, so that a run can be stopped and continued. Sums them up as Markdown.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -8,14 +8,14 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::round::Round;
+use crate::outcome::Outcome;
 use crate::schedule::Counts;
 
-/// Reads the rounds of a file; none when there is no such file.
+/// Reads the outcomes in a file; none when the file does not exist.
 ///
 /// # Errors
-/// When a line is no round.
-pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<Round>> {
+/// When a line is not an outcome.
+pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<Outcome>> {
     let Ok(text) = std::fs::read_to_string(file) else {
         return Ok(Vec::new());
     };
@@ -25,11 +25,11 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<Round>> {
         .with_context(|| format!("reading {}", file.display()))
 }
 
-/// Adds a round to a file.
+/// Appends an outcome to a file.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(crate) fn append(file: &Path, round: &Round) -> anyhow::Result<()> {
+pub(crate) fn append(file: &Path, outcome: &Outcome) -> anyhow::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
@@ -39,7 +39,7 @@ pub(crate) fn append(file: &Path, round: &Round) -> anyhow::Result<()> {
         .append(true)
         .open(file)
         .with_context(|| file.display().to_string())?;
-    let line = serde_json::to_string(round)? + "\n";
+    let line = serde_json::to_string(outcome)? + "\n";
     open.write_all(line.as_bytes())?;
     Ok(())
 }
@@ -55,19 +55,16 @@ pub(crate) fn commit() -> String {
         return "unknown".to_owned();
     };
     let changed = git(&["status", "--porcelain", "--untracked-files=no"]).unwrap_or_default();
-    match changed.is_empty() {
-        true => head,
-        false => head + "+",
-    }
+    if changed.is_empty() { head } else { head + "+" }
 }
 
-/// The sum of rounds, as a page of Markdown has it.
-pub(crate) fn describe(rounds: &[Round]) -> String {
-    let sum = |read: fn(&Round) -> u64| rounds.iter().map(read).sum::<u64>();
+/// The sum of all outcomes, as a table in Markdown.
+pub(crate) fn describe(rounds: &[Outcome]) -> String {
+    let sum = |read: fn(&Outcome) -> u64| rounds.iter().map(read).sum::<u64>();
     let kills = total(rounds, |round| &round.kills);
     let points = total(rounds, |round| &round.points);
     let protocols = total(rounds, |round| &round.protocols);
-    let failed: Vec<&Round> = rounds
+    let failed: Vec<&Outcome> = rounds
         .iter()
         .filter(|it| !it.violations.is_empty())
         .collect();
@@ -75,7 +72,7 @@ pub(crate) fn describe(rounds: &[Round]) -> String {
     let mut commits: Vec<&str> = rounds.iter().map(|it| it.commit.as_str()).collect();
     commits.dedup();
     let rows = [
-        ("Rounds, a fresh marketplace each", rounds.len().to_string()),
+        ("Rounds, a new marketplace each", rounds.len().to_string()),
         ("Seeds", seeds(rounds)),
         ("Commit", commits.join(", ")),
         ("Rounds with group commit, and without", {
@@ -90,7 +87,7 @@ pub(crate) fn describe(rounds: &[Round]) -> String {
             sum(|it| it.done).to_string(),
         ),
         (
-            "Mutations refused as they may be",
+            "Mutations refused with a code that is allowed",
             sum(|it| it.refused).to_string(),
         ),
         ("Mutations by protocol", list(&protocols)),
@@ -105,7 +102,7 @@ pub(crate) fn describe(rounds: &[Round]) -> String {
             sum(|it| it.events).to_string(),
         ),
         (
-            "Messages that repeat one, which readers drop",
+            "Messages that repeat an earlier one, which readers drop",
             sum(|it| it.repeats).to_string(),
         ),
         (
@@ -114,15 +111,15 @@ pub(crate) fn describe(rounds: &[Round]) -> String {
         ),
         ("Streams resumed", sum(|it| it.reconnects).to_string()),
         (
-            "Looks at the promises in the middle of it",
-            sum(|it| it.looks).to_string(),
+            "Checks of the promises during a round",
+            sum(|it| it.checks).to_string(),
         ),
-        ("Hours of fighting", format!("{:.2}", seconds / 3_600.0)),
+        ("Hours of rounds", format!("{:.2}", seconds / 3_600.0)),
         ("Rounds that failed", failed.len().to_string()),
     ];
     let mut text = String::from("| What | How much |\n|---|---|\n");
     for (what, much) in rows {
-        writeln!(text, "| {what} | {much} |").expect("a string takes every text");
+        writeln!(text, "| {what} | {much} |").expect("writing to a string cannot fail");
     }
     for round in failed {
         writeln!(
@@ -131,12 +128,12 @@ pub(crate) fn describe(rounds: &[Round]) -> String {
             round.seed,
             round.violations.join("; ")
         )
-        .expect("a string takes every text");
+        .expect("writing to a string cannot fail");
     }
     text
 }
 
-fn total(rounds: &[Round], read: fn(&Round) -> &Counts) -> Counts {
+fn total(rounds: &[Outcome], read: fn(&Outcome) -> &Counts) -> Counts {
     let mut total = Counts::new();
     for (name, count) in rounds.iter().flat_map(read) {
         *total.entry(name.clone()).or_default() += count;
@@ -150,7 +147,7 @@ fn list(counts: &Counts) -> String {
 }
 
 /// The seeds as ranges.
-fn seeds(rounds: &[Round]) -> String {
+fn seeds(rounds: &[Outcome]) -> String {
     let mut seeds: Vec<u64> = rounds.iter().map(|it| it.seed).collect();
     seeds.sort_unstable();
     seeds.dedup();
@@ -174,10 +171,10 @@ mod tests {
 
     #[test]
     fn seeds_are_told_as_ranges_and_counts_are_added_up() {
-        let round = |seed, kills| Round {
+        let round = |seed, kills| Outcome {
             seed,
             kills: Counts::from([("loms".to_owned(), kills)]),
-            ..Round::default()
+            ..Outcome::default()
         };
         let rounds = [round(3, 2), round(1, 1), round(2, 4), round(9, 1)];
         assert_eq!(seeds(&rounds), "1..3, 9");
@@ -191,9 +188,9 @@ mod tests {
         let file = folder.path().join("rounds.jsonl");
         assert!(read(&file).unwrap().is_empty());
         for seed in 1..=2 {
-            let round = Round {
+            let round = Outcome {
                 seed,
-                ..Round::default()
+                ..Outcome::default()
             };
             append(&file, &round).unwrap();
         }

@@ -1,4 +1,4 @@
-//! One round: a fresh marketplace, buyers, kills, and then everything is compared with everything.
+//! One round: starts a new marketplace, lets buyers use it, injects faults, and compares everything in the end.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,189 +11,219 @@ use chassis::principal::Scopes;
 use chassis::tasks::Tasks;
 use indicatif::ProgressBar;
 use load::{Client, Operation, Reply, Subscriber, Watched};
-use marketplace::verify::{self, Finding, Ledger};
+use marketplace::verify::{self, Ledger};
 use product_service::FIRST_GENERATED;
 use schema::id::UserId;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::arena::{Arena, Arrangement};
 use crate::buyers::{Buyers, COLD, HOT, HOT_UNITS};
-use crate::killer::{self, Struck};
+use crate::cli::EnvironmentFlags;
+use crate::environment::{Environment, Setup};
+use crate::inject::{self, Injected};
+use crate::outcome::Outcome;
 use crate::probes;
-use crate::schedule::{Counts, Schedule};
-use crate::watch::{self, Seen};
+use crate::schedule::Schedule;
+use crate::watch;
 
 /// Users with an open stream.
 const SUBSCRIBERS: usize = 8;
-/// How long buyers come before the first kill, and after the last.
+/// How long buyers use the marketplace undisturbed before the first kill and after the last.
 const CALM: Duration = Duration::from_secs(3);
-/// How long the marketplace may take until nothing is left to do: promise I10.
+/// How long the marketplace may take to finish all work: promise I10.
 const SETTLE: Duration = Duration::from_secs(30);
 const TOKEN_TTL: Duration = Duration::from_secs(7_200);
 
-/// How a round is done.
+/// The settings of a round.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
+    /// The marketplace with its crash points.
     pub(crate) program: PathBuf,
-    /// Where the arena is; removed after a round without a fault.
+    /// Where the environment has its data. It stays after the round.
     pub(crate) folder: PathBuf,
-    pub(crate) offset: u16,
-    /// Buyers a second.
+    pub(crate) port_offset: u16,
+    /// Buyers per second.
     pub(crate) rate: f64,
-    /// Mutations that must have been answered before the round ends.
+    /// Mutations that must have a response before the round ends.
     pub(crate) mutations: u64,
-    /// How long an unanswered mutation is asked again.
+    /// How long a mutation without a response is retried.
     pub(crate) patience: Duration,
-    /// Every how many mutations one is replayed in the end.
+    /// Every Nth mutation is replayed in the end.
     pub(crate) replay_step: usize,
-    /// False: nobody is killed, to see that the suite says so.
+    /// Whether faults are injected. Without them the round must fail as vacuous.
     pub(crate) kills: bool,
     pub(crate) group_commit: bool,
-    pub(crate) mutant: Option<&'static str>,
+    /// Whether a crash point that no process reached is a violation.
+    pub(crate) every_point: bool,
 }
 
-/// What a round has shown.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Round {
-    pub(crate) seed: u64,
-    pub(crate) commit: String,
-    pub(crate) group_commit: bool,
-    /// Kills by process, and hits by crash point.
-    pub(crate) kills: Counts,
-    pub(crate) points: Counts,
-    /// Mutations that were done, that were refused as they may be, tries beyond the first.
-    pub(crate) done: u64,
-    pub(crate) refused: u64,
-    pub(crate) retries: u64,
-    /// Mutations that were answered, by protocol.
-    #[serde(default)]
-    pub(crate) protocols: Counts,
-    /// Mutations that were asked again with their key in the end.
-    pub(crate) replayed: u64,
-    pub(crate) orders: u64,
-    pub(crate) events: u64,
-    /// Messages of the topic that repeat an earlier one.
-    pub(crate) repeats: u64,
-    pub(crate) frames: u64,
-    pub(crate) reconnects: u64,
-    /// Looks at the promises while it went on.
-    pub(crate) looks: u64,
-    /// Kafka's and Postgres' restarts included, from the first buyer to the last check.
-    pub(crate) seconds: f64,
-    /// What was wrong.
-    pub(crate) violations: Vec<String>,
+impl Plan {
+    /// A round of `program` with this seed, as small as it can be.
+    ///
+    /// # Errors
+    /// When the folder cannot be made absolute.
+    pub(crate) fn new(
+        seed: u64,
+        program: PathBuf,
+        flags: &EnvironmentFlags,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            seed,
+            program,
+            folder: std::path::absolute(&flags.folder).context("--folder")?,
+            port_offset: flags.port_offset,
+            rate: 60.0,
+            mutations: 0,
+            patience: flags.patience(),
+            replay_step: flags.replay_step,
+            kills: true,
+            group_commit: true,
+            every_point: true,
+        })
+    }
 }
 
 /// Runs a round to its end.
 ///
 /// # Errors
-/// When the marketplace cannot be started or looked at: then nothing is known.
-pub(crate) async fn run(plan: &Plan, bar: &ProgressBar) -> anyhow::Result<Round> {
+/// When the marketplace cannot be started or inspected. The round then says nothing.
+pub(crate) async fn run(plan: &Plan, bar: &ProgressBar) -> anyhow::Result<Outcome> {
     bar.set_position(0);
     bar.set_message(format!("seed {}: starting", plan.seed));
-    let arena = Arena::start(&Arrangement {
+    let environment = Environment::start(&Setup {
         program: plan.program.clone(),
         folder: plan.folder.clone(),
-        offset: plan.offset,
+        offset: plan.port_offset,
         group_commit: plan.group_commit,
-        mutant: plan.mutant,
         products: HOT + COLD,
     })
     .await?;
-    let outcome = Box::pin(fight(plan, &arena, bar)).await;
-    arena.stop().await;
+    let outcome = Box::pin(run_in(&environment, plan, bar)).await;
+    environment.stop().await;
     outcome
 }
 
-async fn fight(plan: &Plan, arena: &Arena, bar: &ProgressBar) -> anyhow::Result<Round> {
-    let ledger = Ledger::open(&arena.settings).await?;
+async fn run_in(
+    environment: &Environment,
+    plan: &Plan,
+    bar: &ProgressBar,
+) -> anyhow::Result<Outcome> {
+    let ledger = Ledger::open(&environment.settings).await?;
     fill_shelves(ledger.database()).await?;
-    let client = Client::new(&arena.router(), plan.patience)?;
-    let issuer = arena.issuer();
+    let client = Client::new(&environment.router(), plan.patience)?;
+    let issuer = environment.issuer();
     let tokens = move |user: i64| {
         let user = UserId::try_from(user).expect("users are numbered from 1");
         let token = issuer.user_token(user, Scopes::CUSTOMER, TOKEN_TTL);
         token.expose().to_owned()
     };
-    let clients = arena.clients(client.clone())?;
+    let clients = environment.clients(client.clone())?;
     let buyers = Arc::new(Buyers::new(clients.clone(), tokens, SUBSCRIBERS));
     let streams = Tasks::new();
-    let watched = subscribe(arena, &client, &buyers, &streams).await?;
+    let watched = subscribe(environment, &client, &buyers, &streams).await?;
 
     let started = Instant::now();
     let (stop_buying, stop_watching) = (CancellationToken::new(), CancellationToken::new());
     let buying = buyers.run(plan.seed, plan.rate, stop_buying.clone());
     let watching = watch::run(&ledger, stop_watching.clone());
-    let killing = async {
-        let struck = kill(plan, arena, &buyers, bar).await;
+    let injecting = async {
+        let injected = inject_faults(plan, environment, &buyers, bar).await;
         stop_buying.cancel();
-        struck
+        injected
     };
-    let judging = async {
-        let (struck, ()) = tokio::join!(killing, buying);
+    let verifying = async {
+        let (injected, ()) = tokio::join!(injecting, buying);
         bar.set_message(format!("seed {}: settling", plan.seed));
-        let findings = verify::run(&arena.settings, SETTLE).await;
+        let findings = verify::run(&environment.settings, SETTLE).await;
         stop_watching.cancel();
-        (struck, findings)
+        (injected, findings)
     };
-    let ((struck, findings), seen) = tokio::join!(judging, watching);
-    let (struck, first_kill, expiry) = struck?;
+    let ((faults, findings), observed) = tokio::join!(verifying, watching);
+    let faults = faults?;
     bar.set_message(format!("seed {}: comparing", plan.seed));
-    let mut round = Round {
+    let mut outcome = Outcome {
         seed: plan.seed,
         group_commit: plan.group_commit,
-        violations: expiry.into_iter().collect(),
-        ..Round::default()
+        violations: faults.token_expiry.into_iter().collect(),
+        ..Outcome::default()
     };
-    round.tell_struck(struck, plan);
-    round.tell_findings(&findings?, seen);
+    outcome.add_faults(faults.injected, plan.every_point);
+    outcome.add_observation(observed);
+    outcome.add_findings(&findings?);
     settle_streams(&watched, &buyers).await;
-    round.tell_streams(&watched, &buyers);
+    outcome.add_streams(&watched, &buyers.ledger);
     let late = streams.shutdown(Duration::from_secs(5)).await;
-    anyhow::ensure!(late.is_empty(), "a stream's reader did not end");
+    anyhow::ensure!(late.is_empty(), "a subscriber did not stop");
     let repeats = ledger.repeats().await?;
-    round.repeats = repeats.len() as u64;
-    let early = repeats.iter().filter(|at| **at < first_kill).count();
-    if early > 0 {
-        let told = format!("I6: {early} events are in the topic twice, and nobody had been killed");
-        round.violations.push(told);
-    }
-    let deadlocks = arena.deadlocks();
-    if deadlocks > 0 {
-        let told = format!("locks: Postgres has found {deadlocks} deadlocks");
-        round.violations.push(told);
-    }
-    let cart = cart_database(arena).await?;
-    let compared = buyers.journal.compare(ledger.database(), &cart).await?;
-    round.violations.extend(compared);
-    let (replayed, wrong) = buyers.journal.replay(&clients, plan.replay_step).await;
-    round.replayed = replayed;
-    round.violations.extend(wrong);
-    (round.done, round.refused, round.retries) = buyers.journal.totals();
-    round.protocols = buyers.journal.protocols();
-    if let Some((owner, order)) = buyers.journal.any_order() {
-        let probed = probes::entities(arena, owner, &order).await;
-        round.violations.extend(probed);
-    }
-    round.violations.extend(probes::draining(arena).await);
-    round.seconds = started.elapsed().as_secs_f64();
-    Ok(round)
+    outcome.repeats = repeats.len() as u64;
+    let early = repeats.iter().filter(|at| **at < faults.first_kill_ms);
+    outcome
+        .violations
+        .extend(repeats_before_a_kill(early.count()));
+    outcome.violations.extend(deadlocks(environment));
+    compare(environment, plan, &ledger, &buyers, &mut outcome).await?;
+    outcome
+        .violations
+        .extend(probes::draining(environment).await);
+    outcome.seconds = started.elapsed().as_secs_f64();
+    Ok(outcome)
 }
 
-/// Waits a calm while, kills as the schedule says, and waits until enough is done and calm again. Answers also when the
-/// first kill was, in milliseconds since 1970, and what the probe of the calm while found.
-async fn kill(
+fn repeats_before_a_kill(count: usize) -> Option<String> {
+    (count > 0)
+        .then(|| format!("I6: {count} events are in the topic twice, and nobody had been killed"))
+}
+
+fn deadlocks(environment: &Environment) -> Option<String> {
+    let count = environment.deadlocks();
+    (count > 0).then(|| format!("locks: Postgres has found {count} deadlocks"))
+}
+
+/// Compares what buyers were told with the databases, and replays a part of it with the same keys.
+async fn compare(
+    environment: &Environment,
     plan: &Plan,
-    arena: &Arena,
+    ledger: &Ledger,
+    buyers: &Buyers,
+    outcome: &mut Outcome,
+) -> anyhow::Result<()> {
+    let cart = cart_database(environment).await?;
+    let compared = buyers.journal.compare(ledger.database(), &cart).await?;
+    outcome.violations.extend(compared);
+    let replay = buyers.journal.replay(&buyers.clients, plan.replay_step);
+    let (replayed, differences) = replay.await;
+    outcome.replayed = replayed;
+    outcome.violations.extend(differences);
+    (outcome.done, outcome.refused, outcome.retries) = buyers.journal.totals();
+    outcome.protocols = buyers.journal.protocols();
+    if let Some((owner, order)) = buyers.journal.any_order() {
+        let probed = probes::entities(environment, owner, &order).await;
+        outcome.violations.extend(probed);
+    }
+    Ok(())
+}
+
+/// What happened between the two calm periods.
+struct Faults {
+    injected: Injected,
+    /// When the first one was due, in milliseconds since 1970.
+    first_kill_ms: i64,
+    /// What the probe of the first calm period found broken.
+    token_expiry: Option<String>,
+}
+
+/// Waits for the first calm period, injects the faults of the schedule, and waits until enough mutations are done and
+/// the second calm period is over.
+async fn inject_faults(
+    plan: &Plan,
+    environment: &Environment,
     buyers: &Buyers,
     bar: &ProgressBar,
-) -> anyhow::Result<(Struck, i64, Option<String>)> {
-    let tell = |kills: u64| {
+) -> anyhow::Result<Faults> {
+    let progress = |kills: u64| {
         let (done, refused, retries) = buyers.journal.totals();
         bar.set_position(kills);
         bar.set_message(format!(
@@ -202,25 +232,27 @@ async fn kill(
             buyers.in_flight()
         ));
     };
-    let (expiry, ()) = tokio::join!(probes::token_expiry(arena), sleep(CALM));
-    let first_kill = Clock::system().now().timestamp_millis();
-    let struck = match plan.kills {
-        true => {
-            let never = CancellationToken::new();
-            killer::run(arena, Schedule::of(plan.seed), plan.seed, &never, tell).await?
-        }
-        false => Struck::default(),
+    let (token_expiry, ()) = tokio::join!(probes::token_expiry(environment), sleep(CALM));
+    let first_kill_ms = Clock::system().now().timestamp_millis();
+    let injected = if plan.kills {
+        inject::run(environment, Schedule::of(plan.seed), plan.seed, progress).await?
+    } else {
+        Injected::default()
     };
-    let kills = struck.total();
+    let kills = injected.total();
     while buyers.journal.totals().0 < plan.mutations {
-        tell(kills);
+        progress(kills);
         sleep(Duration::from_millis(200)).await;
     }
     sleep(CALM).await;
-    Ok((struck, first_kill, expiry))
+    Ok(Faults {
+        injected,
+        first_kill_ms,
+        token_expiry,
+    })
 }
 
-/// Few units of the hot products, many of the cold ones.
+/// Stocks few units of the hot products and many of the cold ones.
 async fn fill_shelves(db: &DatabaseConnection) -> anyhow::Result<()> {
     let sql = "insert into stocks (sku, total, reserved, baseline_total)
                select $1 + n, units, 0, units
@@ -239,9 +271,9 @@ async fn fill_shelves(db: &DatabaseConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens the streams at the topic's end, before the first order.
+/// Subscribes from the end of the topic, before the first order.
 async fn subscribe(
-    arena: &Arena,
+    environment: &Environment,
     client: &Client,
     buyers: &Buyers,
     tasks: &Tasks,
@@ -251,7 +283,7 @@ async fn subscribe(
         field: "orderEventsCursor",
         variables: json!({}),
     };
-    let token = arena.token(1, Scopes::CUSTOMER, TOKEN_TTL);
+    let token = environment.token(1, Scopes::CUSTOMER, TOKEN_TTL);
     let cursor = match client.run(&token, &operation).await.reply {
         Reply::Done(Value::String(cursor)) => cursor,
         other => anyhow::bail!("no cursor: {other:?}"),
@@ -265,7 +297,7 @@ async fn subscribe(
     Ok(subscribed.collect())
 }
 
-/// Waits until every version that was answered has come to its subscriber.
+/// Waits until each subscriber has received every version that a response named.
 async fn settle_streams(watched: &[Watched], buyers: &Buyers) {
     let deadline = Instant::now() + SETTLE;
     let missing = || {
@@ -279,70 +311,11 @@ async fn settle_streams(watched: &[Watched], buyers: &Buyers) {
     }
 }
 
-async fn cart_database(arena: &Arena) -> anyhow::Result<DatabaseConnection> {
-    let url = verify::address(&arena.settings)?;
+async fn cart_database(environment: &Environment) -> anyhow::Result<DatabaseConnection> {
+    let url = verify::address(&environment.settings)?;
     let config = postgres::Config {
         url,
-        ..arena.settings.postgres.clone()
+        ..environment.settings.postgres.clone()
     };
     Ok(postgres::connect(&config, "cart").await?)
-}
-
-impl Round {
-    fn tell_struck(&mut self, struck: Struck, plan: &Plan) {
-        if struck.kills.is_empty() {
-            let told = "vacuous: nobody was killed, so this round says nothing";
-            self.violations.push(told.to_owned());
-        }
-        let hit = |point: &crate::point::Point| struck.points.contains_key(point.name());
-        let points = crate::point::Point::ALL;
-        let never: Vec<_> = points.iter().filter(|point| !hit(point)).collect();
-        if plan.mutant.is_none() && !never.is_empty() {
-            let names: Vec<_> = never.iter().map(|point| point.name()).collect();
-            let told = format!(
-                "vacuous: nobody came to the crash points {}",
-                names.join(", ")
-            );
-            self.violations.push(told);
-        }
-        self.kills = struck.kills;
-        self.points = struck.points;
-    }
-
-    fn tell_findings(&mut self, findings: &[Finding], seen: Seen) {
-        self.looks = seen.looks;
-        self.violations.extend(seen.wrong);
-        for finding in findings {
-            match finding.id {
-                "I5" => self.orders = finding.checked,
-                "I6" => self.events = finding.checked,
-                _ => {}
-            }
-            if !finding.holds() {
-                let example = finding.examples.first().map_or("", String::as_str);
-                let (id, broken) = (finding.id, finding.broken);
-                let told = format!("{id}: {}: {broken} times; {example}", finding.promise);
-                self.violations.push(told);
-            }
-        }
-    }
-
-    fn tell_streams(&mut self, watched: &[Watched], buyers: &Buyers) {
-        for one in watched {
-            let lacking = one.missing(&buyers.ledger);
-            let sight = one
-                .sight
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            self.frames += sight.frames;
-            self.reconnects += sight.reconnects;
-            let (repeated, missed, gaps) = (sight.repeated, sight.missed + lacking, sight.gaps);
-            if repeated + missed + gaps > 0 || !sight.faults.is_empty() {
-                let faults = sight.faults.first();
-                self.violations.push(format!(
-                    "streams: {repeated} frames repeated, {missed} missed, {gaps} gaps, {faults:?}"
-                ));
-            }
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! What is killed in a round, and in which order: all of it follows from the seed.
+//! Which faults a round injects, and in which order. Everything follows from the seed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,8 +22,8 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// How often each is drawn. A broker takes seconds to be back, so it is drawn seldom.
-    const DRAWN: [(Self, u32); 7] = [
+    /// The weight with which each is drawn. A broker takes seconds to return, so it is drawn seldom.
+    const WEIGHTS: [(Self, u32); 7] = [
         (Self::Loms, 5),
         (Self::Router, 4),
         (Self::Cart, 4),
@@ -46,7 +46,7 @@ impl Target {
         }
     }
 
-    /// Who dies at a crash point.
+    /// The process that dies at a crash point.
     pub(crate) const fn of(point: Point) -> Self {
         match point {
             Point::CheckoutAfterFreeze | Point::CheckoutAfterOrder => Self::Cart,
@@ -66,44 +66,44 @@ impl Target {
     }
 }
 
-/// Whether the process that comes to the point waits there for another one's death.
+/// Whether the process that reaches the point waits there until another one is killed.
 pub(crate) const fn is_held(point: Point) -> bool {
     matches!(point, Point::RelayAfterSend | Point::CheckoutBetweenCommits)
 }
 
-/// One kill.
+/// A kill to inject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Strike {
-    /// When a process comes to this place.
+pub(crate) enum Fault {
+    /// When a process reaches this point.
     Point(Point),
-    /// Now, wherever it is.
+    /// At once, whatever the process is doing.
     Random(Target),
 }
 
-/// The kills of a round, each with the pause before it.
+/// The faults of a round, each with the pause before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Schedule(pub(crate) Vec<(Duration, Strike)>);
+pub(crate) struct Schedule(pub(crate) Vec<(Duration, Fault)>);
 
 impl Schedule {
     /// Every crash point once, and as many kills at random times.
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut strikes: Vec<Strike> = Point::ALL.into_iter().map(Strike::Point).collect();
+        let mut faults: Vec<Fault> = Point::ALL.into_iter().map(Fault::Point).collect();
         for _ in 0..Point::ALL.len() {
-            let drawn = Target::DRAWN.choose_weighted(&mut random, |(_, weight)| *weight);
+            let drawn = Target::WEIGHTS.choose_weighted(&mut random, |(_, weight)| *weight);
             let (target, _) = drawn.expect("every weight is above 0");
-            strikes.push(Strike::Random(*target));
+            faults.push(Fault::Random(*target));
         }
-        strikes.shuffle(&mut random);
-        let pause = |strike| {
+        faults.shuffle(&mut random);
+        let pause = |fault| {
             let pause = Duration::from_millis(random.random_range(150..900));
-            (pause, strike)
+            (pause, fault)
         };
-        Self(strikes.into_iter().map(pause).collect())
+        Self(faults.into_iter().map(pause).collect())
     }
 }
 
-/// Counts of what was struck, by name.
+/// Counts by name.
 pub(crate) type Counts = BTreeMap<String, u64>;
 
 #[cfg(test)]
@@ -115,9 +115,9 @@ mod tests {
         let schedule = Schedule::of(7);
         assert_eq!(schedule, Schedule::of(7));
         assert_ne!(schedule, Schedule::of(8));
-        let points = schedule.0.iter().filter_map(|(_, strike)| match strike {
-            Strike::Point(point) => Some(*point),
-            Strike::Random(_) => None,
+        let points = schedule.0.iter().filter_map(|(_, fault)| match fault {
+            Fault::Point(point) => Some(*point),
+            Fault::Random(_) => None,
         });
         let mut points: Vec<_> = points.collect();
         points.sort_unstable();

@@ -1,4 +1,4 @@
-//! Looks at what must hold at any moment, while the kills go on.
+//! Checks what must hold at any moment, while faults are injected.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,26 +9,26 @@ use tokio_util::sync::CancellationToken;
 
 const INTERVAL: Duration = Duration::from_millis(700);
 
-/// How often was looked, and what was wrong.
+/// How many checks were made, and what they found broken.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) looks: u64,
-    pub(crate) wrong: BTreeSet<String>,
+pub(crate) struct Observation {
+    pub(crate) checks: u64,
+    pub(crate) violations: BTreeSet<String>,
 }
 
-/// Looks until `stop`. A database that is away is looked at again.
-pub(crate) async fn run(ledger: &Ledger, stop: CancellationToken) -> Seen {
-    let mut seen = Seen::default();
+/// Checks at intervals until `stop`. A database that does not answer is asked again at the next one.
+pub(crate) async fn run(ledger: &Ledger, stop: CancellationToken) -> Observation {
+    let mut observed = Observation::default();
     while stop.run_until_cancelled(sleep(INTERVAL)).await.is_some() {
         if let Ok(findings) = ledger.look().await {
-            seen.looks += 1;
+            observed.checks += 1;
             let broken = findings.iter().filter(|finding| !finding.holds());
-            let told = broken.map(|it| {
+            let described = broken.map(|it| {
                 let example = it.examples.first().map_or("", String::as_str);
                 format!("{} while it went on: {}: {example}", it.id, it.promise)
             });
-            seen.wrong.extend(told.take(20));
+            observed.violations.extend(described.take(20));
         }
     }
-    seen
+    observed
 }

@@ -1,4 +1,4 @@
-//! The marketplace with its crash points and mutants compiled in. Nobody runs it but the chaos suite.
+//! The marketplace with its crash points compiled in. Only the chaos suite runs it.
 
 use std::process::ExitCode;
 

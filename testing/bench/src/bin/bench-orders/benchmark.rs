@@ -1,40 +1,36 @@
-//! Group commit against a transaction for each order: closed loops of clients, in turns.
+//! Compares group commit with a transaction for each order: closed loops of clients, in turns.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chassis::tasks::Tasks;
 use hdrhistogram::Histogram;
-use idempotency::Key;
 use indicatif::ProgressBar;
-use loms::{Access, Caller};
-use loms_domain::lines::{Line, Lines};
 use parking_lot::Mutex;
 use rand::Rng as _;
-use schema::id::{Quantity, Sku, UserId};
 use serde::Serialize;
-use uuid::Uuid;
 
-use crate::door::{Door, Shop};
-use crate::ground::{FIRST_SKU, Ground, SKUS};
+use crate::endpoint::{Endpoint, OrderService};
+use crate::fixture::{FIRST_SKU, Fixture, SKUS};
+use crate::latency::{histogram, micros, milliseconds};
 
-/// Clients that ask at once.
+/// How many clients send orders at the same time.
 pub(crate) const CLIENTS: [usize; 4] = [1, 8, 64, 256];
 
-/// The longest wait for what runs to end.
-const END: Duration = Duration::from_secs(60);
+/// How long clients and services may take to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// Which goods are wanted.
+/// How the orders are spread over SKUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Shelf {
-    /// One of a thousand SKUs.
+pub(crate) enum Demand {
+    /// Each order wants one of 1,000 SKUs, drawn at random.
     Spread,
-    /// All the same.
+    /// All orders want the same SKU.
     Hot,
 }
 
-impl Shelf {
+impl Demand {
     pub(crate) const ALL: [Self; 2] = [Self::Spread, Self::Hot];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -52,14 +48,14 @@ impl Shelf {
     }
 }
 
-/// One side at one point.
+/// What one variant, grouped or single, reached at one point.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
-    pub(crate) door: Door,
-    pub(crate) shelf: Shelf,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) demand: Demand,
     pub(crate) clients: usize,
     pub(crate) grouped: bool,
-    /// Orders a second of each turn, in the order in which they were run.
+    /// Orders per second of each turn, in the order of the turns.
     pub(crate) turns: Vec<f64>,
     /// Milliseconds, over all turns.
     pub(crate) p50: f64,
@@ -67,7 +63,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The middle turn's orders a second.
+    /// Orders per second of the median turn.
     pub(crate) fn rate(&self) -> f64 {
         let mut turns = self.turns.clone();
         turns.sort_by(f64::total_cmp);
@@ -75,30 +71,36 @@ impl Outcome {
     }
 }
 
-/// Runs every point behind `door`: the sides in turns, the first turn of each thrown away.
+/// Measures every point at `endpoint`. The variants take turns, and the first turn of each is discarded.
 pub(crate) async fn run(
-    ground: &Ground,
-    door: Door,
+    fixture: &Fixture,
+    endpoint: Endpoint,
     (turns, turn): (u32, Duration),
     bar: &ProgressBar,
 ) -> anyhow::Result<Vec<Outcome>> {
     let serving = Tasks::new();
-    let sides = [
-        (true, Shop::open(ground, door, true, &serving).await?),
-        (false, Shop::open(ground, door, false, &serving).await?),
+    let variants = [
+        (
+            true,
+            OrderService::start(fixture, endpoint, true, &serving).await?,
+        ),
+        (
+            false,
+            OrderService::start(fixture, endpoint, false, &serving).await?,
+        ),
     ];
     let mut outcomes = Vec::new();
-    let shelves = Shelf::ALL.into_iter();
-    for (shelf, clients) in shelves.flat_map(|shelf| CLIENTS.map(|clients| (shelf, clients))) {
-        let (door_name, goods) = (door.name(), shelf.name());
-        bar.set_message(format!("{door_name}, {clients} clients, {goods}"));
+    let demands = Demand::ALL.into_iter();
+    for (demand, clients) in demands.flat_map(|demand| CLIENTS.map(|clients| (demand, clients))) {
+        let (name, spread) = (endpoint.name(), demand.name());
+        bar.set_message(format!("{name}, {clients} clients, {spread}"));
         let mut found = [(); 2].map(|()| (Vec::new(), histogram()));
         // The first turn fills caches and pools.
         for is_warm in (0..=turns).map(|number| number > 0) {
-            for ((_, shop), (rates, latencies)) in sides.iter().zip(&mut found) {
-                let (rate, seen) = one_turn(shop, shelf, clients, turn).await?;
-                // What one side left to the relay must not slow the other.
-                door.settle(ground).await?;
+            for ((_, service), (rates, latencies)) in variants.iter().zip(&mut found) {
+                let (rate, seen) = one_turn(service, demand, clients, turn).await?;
+                // The relay finishes what this turn left, so that it does not slow the other variant.
+                endpoint.settle(fixture).await?;
                 if is_warm {
                     rates.push(rate);
                     latencies.add(&seen)?;
@@ -106,10 +108,10 @@ pub(crate) async fn run(
                 }
             }
         }
-        for ((grouped, _), (turns, latencies)) in sides.iter().zip(found) {
+        for ((grouped, _), (turns, latencies)) in variants.iter().zip(found) {
             outcomes.push(Outcome {
-                door,
-                shelf,
+                endpoint,
+                demand,
                 clients,
                 grouped: *grouped,
                 turns,
@@ -118,16 +120,16 @@ pub(crate) async fn run(
             });
         }
     }
-    drop(sides);
-    let late = serving.shutdown(END).await;
-    anyhow::ensure!(late.is_empty(), "a service did not end: {late:?}");
+    drop(variants);
+    let late = serving.shutdown(STOP_LIMIT).await;
+    anyhow::ensure!(late.is_empty(), "a service did not stop: {late:?}");
     Ok(outcomes)
 }
 
-/// Lets `clients` order one after another for as long as a turn is.
+/// Runs `clients` closed loops, each placing one order after the other, for the length of `turn`.
 async fn one_turn(
-    shop: &Shop,
-    shelf: Shelf,
+    service: &OrderService,
+    demand: Demand,
     clients: usize,
     turn: Duration,
 ) -> anyhow::Result<(f64, Histogram<u64>)> {
@@ -135,12 +137,12 @@ async fn one_turn(
     let seen = Arc::new(Mutex::new((histogram(), Vec::new())));
     let started = Instant::now();
     for client in 0..clients {
-        let (shop, seen) = (shop.clone(), Arc::clone(&seen));
+        let (service, seen) = (service.clone(), Arc::clone(&seen));
         tasks.spawn("client", async move {
             let mut own = histogram();
             while started.elapsed() < turn {
                 let asked = Instant::now();
-                if let Err(error) = shop.order(client, shelf.draw(), 2).await {
+                if let Err(error) = service.order(client, demand.draw(), 2).await {
                     seen.lock().1.push(error);
                     return;
                 }
@@ -149,8 +151,8 @@ async fn one_turn(
             seen.lock().0 += own;
         });
     }
-    let late = tasks.shutdown(END).await;
-    anyhow::ensure!(late.is_empty(), "a client did not end");
+    let late = tasks.shutdown(STOP_LIMIT).await;
+    anyhow::ensure!(late.is_empty(), "a client did not stop");
     let took = started.elapsed().as_secs_f64();
     let (latencies, errors) = std::mem::replace(&mut *seen.lock(), (histogram(), Vec::new()));
     if let Some(error) = errors.into_iter().next() {
@@ -162,38 +164,4 @@ async fn one_turn(
     )]
     let rate = latencies.len() as f64 / took;
     Ok((rate, latencies))
-}
-
-/// A buyer with a key that nobody has had.
-pub(crate) fn caller(user: i64) -> anyhow::Result<Caller> {
-    let user = UserId::try_from(user)?;
-    Ok(Caller {
-        access: Access::Owner(user),
-        user: Some(user),
-        key: Some(Key::try_from(Uuid::new_v4().to_string())?),
-        traceparent: None,
-    })
-}
-
-/// An order's only line.
-pub(crate) fn lines(sku: i64, count: u32) -> anyhow::Result<Lines> {
-    Ok(Lines::new(vec![Line {
-        sku: Sku::try_from(sku)?,
-        quantity: Quantity::try_from(count)?,
-        unit_price: None,
-    }])?)
-}
-
-/// Microseconds, up to a minute, to three digits.
-pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are in order")
-}
-
-pub(crate) fn micros(took: Duration) -> u64 {
-    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
-}
-
-pub(crate) fn milliseconds(latencies: &Histogram<u64>, quantile: f64) -> f64 {
-    let micros = u32::try_from(latencies.value_at_quantile(quantile)).unwrap_or(u32::MAX);
-    f64::from(micros) / 1_000.0
 }

@@ -1,4 +1,4 @@
-//! The ways in which a client of the contest orders: by the use case itself, or as users do, over gRPC.
+//! The two interfaces that the benchmark measures: the order use case itself, and gRPC as users have it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use chassis::clock::Clock;
 use chassis::health::Health;
 use chassis::principal::{Signer, Verifier};
 use chassis::tasks::Tasks;
+use idempotency::Key;
 use loms::order::Orders;
-use loms::{Config, Dependencies, Service};
+use loms::{Access, Caller, Config, Dependencies, Service};
 use loms_domain::lines::{Line, Lines};
 use schema::id::{Quantity, Sku, UserId};
 use schema::proto::loms::loms_client::LomsClient;
@@ -20,22 +21,22 @@ use tonic::Request;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 
-/// Connections of all clients of one service together; each carries many calls at once.
+/// Connections to one service, shared by all clients; each carries many calls at once.
 const CONNECTIONS: usize = 8;
 
-/// Which way.
+/// An interface for placing orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Door {
-    /// The whole service over a socket, with its relay at work.
+pub(crate) enum Endpoint {
+    /// The whole service over a socket, with its relay running.
     Grpc,
-    /// `loms::order::Orders` in this process, with nothing else beside it.
+    /// `loms::order::Orders` called in this process, without a relay.
     UseCase,
 }
 
-impl Door {
+impl Endpoint {
     pub(crate) const ALL: [Self; 2] = [Self::Grpc, Self::UseCase];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -45,43 +46,43 @@ impl Door {
         }
     }
 
-    /// Waits until nothing is left of a turn.
+    /// Waits until the relay has sent every event of a turn.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub(crate) async fn settle(self, ground: &Ground) -> anyhow::Result<()> {
+    pub(crate) async fn settle(self, fixture: &Fixture) -> anyhow::Result<()> {
         match self {
-            Self::Grpc => ground.until_sent().await,
+            Self::Grpc => fixture.until_sent().await,
             Self::UseCase => Ok(()),
         }
     }
 }
 
-/// An order service behind one of its doors.
+/// A running order service, reached through one of its endpoints.
 #[derive(Debug, Clone)]
-pub(crate) enum Shop {
+pub(crate) enum OrderService {
     Grpc(Vec<LomsClient<Channel>>),
     UseCase(Orders),
 }
 
-impl Shop {
-    /// Opens an order service on the ground.
+impl OrderService {
+    /// Starts an order service on the stores of `fixture`.
     ///
     /// # Errors
     /// When the service does not start or cannot be reached.
-    pub(crate) async fn open(
-        ground: &Ground,
-        door: Door,
+    pub(crate) async fn start(
+        fixture: &Fixture,
+        endpoint: Endpoint,
         grouped: bool,
         tasks: &Tasks,
     ) -> anyhow::Result<Self> {
-        if door == Door::UseCase {
-            return Ok(Self::UseCase(ground.orders(grouped, None, tasks)));
+        if endpoint == Endpoint::UseCase {
+            return Ok(Self::UseCase(fixture.orders(grouped, None, tasks)));
         }
         let config = Config {
             grpc_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             group_commit: grouped,
-            // No order of the contest may expire in it.
+            // No order may expire during the benchmark.
             order_ttl: Duration::from_secs(24 * 3_600),
             ..Config::default()
         };
@@ -90,36 +91,33 @@ impl Shop {
         let verifier = Verifier::new(&serde_json::from_value(keys)?, clock.clone())?;
         let dependencies = Dependencies {
             postgres: chassis::postgres::Config::default(),
-            kafka: ground.kafka.clone(),
+            kafka: fixture.kafka.clone(),
             verifier: Arc::new(verifier),
             clock,
         };
-        let (db, health) = (ground.db.clone(), Health::new());
+        let (db, health) = (fixture.db.clone(), Health::new());
         let service = Service::start_on(db, config, dependencies, tasks, &health).await?;
         let address = format!("http://{}", service.grpc_address());
         let mut clients = Vec::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
             let channel = Channel::from_shared(address.clone())?.connect().await;
-            clients.push(LomsClient::new(channel.context("the service's socket")?));
+            clients.push(LomsClient::new(
+                channel.context("connecting to the order service")?,
+            ));
         }
         Ok(Self::Grpc(clients))
     }
 
-    /// One order of `count` units by `client`, with a key that nobody has had.
+    /// Places one order of `count` units of `sku` with a new idempotency key. `client` picks the connection.
     ///
     /// # Errors
-    /// Any answer but a reservation.
+    /// When the service does anything but reserve the units.
     pub(crate) async fn order(&self, client: usize, sku: i64, count: u32) -> anyhow::Result<()> {
         match self {
             Self::UseCase(orders) => {
-                let lines = Lines::new(vec![Line {
-                    sku: Sku::try_from(sku)?,
-                    quantity: Quantity::try_from(count)?,
-                    unit_price: None,
-                }])?;
-                let caller = crate::contest::caller(1)?;
+                let (caller, lines) = (caller(1)?, lines(sku, count)?);
                 let made = orders.create(&caller, UserId::try_from(1)?, &lines).await?;
-                anyhow::ensure!(made.value.refusal.is_none(), "the shelves are empty");
+                anyhow::ensure!(made.value.refusal.is_none(), "SKU {sku} is out of stock");
             }
             Self::Grpc(clients) => {
                 let item = Item {
@@ -141,4 +139,24 @@ impl Shop {
         }
         Ok(())
     }
+}
+
+/// A buyer with a new idempotency key.
+pub(crate) fn caller(user: i64) -> anyhow::Result<Caller> {
+    let user = UserId::try_from(user)?;
+    Ok(Caller {
+        access: Access::Owner(user),
+        user: Some(user),
+        key: Some(Key::try_from(Uuid::new_v4().to_string())?),
+        traceparent: None,
+    })
+}
+
+/// An order of a single line.
+pub(crate) fn lines(sku: i64, count: u32) -> anyhow::Result<Lines> {
+    Ok(Lines::new(vec![Line {
+        sku: Sku::try_from(sku)?,
+        quantity: Quantity::try_from(count)?,
+        unit_price: None,
+    }])?)
 }

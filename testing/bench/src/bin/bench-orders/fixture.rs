@@ -1,4 +1,4 @@
-//! The ground of the contest: a fresh cluster with fsync, the order service's schema, a real broker.
+//! What the benchmark runs on: a new Postgres cluster with fsync, the order service's schema, a real Kafka.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ use sea_orm::{ConnectionTrait as _, DbBackend, Statement, TransactionTrait as _}
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-/// The first SKU, and how many there are.
+/// The SKUs in stock: `FIRST_SKU` and the ones after it.
 pub(crate) const FIRST_SKU: i64 = 1;
 pub(crate) const SKUS: i64 = 1_000;
-/// Units of each: more than a run can sell.
+/// Units of each SKU: more than a run can sell.
 const UNITS: i64 = 2_000_000_000;
-/// As the order service has it by default.
+/// The order service's default queue length.
 const QUEUE: usize = 4_096;
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Stores that belong to this run.
-pub(crate) struct Ground {
+/// Stores that this run starts and stops.
+pub(crate) struct Fixture {
     pub(crate) db: DatabaseConnection,
     pub(crate) kafka: chassis::kafka::Config,
     cluster: Cluster,
@@ -37,8 +37,8 @@ pub(crate) struct Ground {
     _folder: TempDir,
 }
 
-impl Ground {
-    /// Starts both stores and fills the shelves.
+impl Fixture {
+    /// Starts both stores, applies the migrations and stocks the SKUs.
     ///
     /// # Errors
     /// When one cannot be started.
@@ -73,7 +73,7 @@ impl Ground {
         migrations::create_databases(cluster.url()).await?;
         let config = Config {
             url: Secret::new(cluster.url().to_owned()),
-            // A client of the contest waits as long as it takes.
+            // A client of the benchmark waits for a connection as long as it takes.
             acquire_timeout: Duration::from_secs(600),
             ..Config::default()
         };
@@ -84,7 +84,7 @@ impl Ground {
             ..chassis::kafka::Config::default()
         };
         chassis::kafka::ensure_topic(&kafka).await?;
-        let ground = Self {
+        let fixture = Self {
             db,
             kafka,
             cluster,
@@ -92,11 +92,11 @@ impl Ground {
             _state: state,
             _folder: folder,
         };
-        ground.stock(FIRST_SKU, SKUS, UNITS).await?;
-        Ok(ground)
+        fixture.stock(FIRST_SKU, SKUS, UNITS).await?;
+        Ok(fixture)
     }
 
-    /// Puts `units` of `count` SKUs on the shelves, from `first` on.
+    /// Stocks `units` of each of `count` SKUs, from `first` on.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -110,7 +110,7 @@ impl Ground {
         Ok(())
     }
 
-    /// The use cases of orders, whose changes share transactions or do not.
+    /// The order use cases, with group commit or without.
     pub(crate) fn orders(
         &self,
         grouped: bool,
@@ -119,13 +119,14 @@ impl Ground {
     ) -> Orders {
         let ttl = Duration::from_secs(3_600);
         let orders = Orders::new(self.db.clone(), Clock::system(), relay, ttl);
-        match grouped {
-            true => orders.grouped(QUEUE, tasks),
-            false => orders,
+        if grouped {
+            orders.grouped(QUEUE, tasks)
+        } else {
+            orders
         }
     }
 
-    /// Waits until the relay has nothing left to send.
+    /// Waits until no event is unsent.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -141,13 +142,13 @@ impl Ground {
         }
     }
 
-    /// Says that what was left unsent is nobody's business any more.
+    /// Marks every unsent event as sent, so that the relay leaves it alone.
     ///
     /// # Errors
     /// When the database does not answer.
     pub(crate) async fn forget_unsent(&self) -> anyhow::Result<()> {
         let sql = "update outbox set sent_at = now() where sent_at is null";
-        // More rows than one statement may take its time for.
+        // So many rows take longer than the statement timeout.
         let tx = self.db.begin().await?;
         tx.execute_unprepared("set local statement_timeout = 0")
             .await?;
@@ -157,13 +158,13 @@ impl Ground {
         Ok(())
     }
 
-    /// Stops everything.
-    pub(crate) async fn leave(self) {
+    /// Stops both stores.
+    pub(crate) async fn stop(self) {
         tokio::join!(self.broker.stop(STOP_LIMIT), self.cluster.stop(STOP_LIMIT));
     }
 }
 
-/// What the machine calls its processor.
+/// The processor's name, or `unknown`.
 pub(crate) fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info

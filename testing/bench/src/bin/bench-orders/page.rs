@@ -1,13 +1,13 @@
-//! Results as people read them: Markdown tables and a plot; and as they were, in JSON.
+//! Prints results as Markdown tables and a plot, and writes them as JSON.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::Results;
-use crate::contest::{CLIENTS, Outcome, Shelf};
-use crate::door::Door;
+use crate::benchmark::{CLIENTS, Demand, Outcome};
+use crate::endpoint::Endpoint;
+use crate::results::Results;
 
 /// Writes results.json and orders.svg.
 ///
@@ -23,24 +23,29 @@ pub(crate) fn write(folder: &Path, results: &Results) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Goods, and clients that want them at once.
-type Point = (Shelf, usize);
+/// A spread of SKUs and a number of clients.
+type Point = (Demand, usize);
 
-fn find(results: &Results, door: Door, (shelf, clients): Point, grouped: bool) -> &Outcome {
-    let mut all = results.contest.iter().filter(|it| it.door == door);
-    let found = all.find(|it| (it.shelf, it.clients, it.grouped) == (shelf, clients, grouped));
+fn find(
+    results: &Results,
+    endpoint: Endpoint,
+    (demand, clients): Point,
+    grouped: bool,
+) -> &Outcome {
+    let mut all = results.orders.iter().filter(|it| it.endpoint == endpoint);
+    let found = all.find(|it| (it.demand, it.clients, it.grouped) == (demand, clients, grouped));
     found.expect("every point was measured")
 }
 
-/// The tables.
+/// All results as Markdown tables.
 pub(crate) fn tables(results: &Results) -> String {
     let mut text = String::from(
-        "| Way | Goods | Clients | Orders/s, grouped | single | Ratio | p50 ms, grouped | single | Ratio | p99 ms, grouped | single |\n\
+        "| Endpoint | SKUs | Clients | Orders/s, grouped | single | Ratio | p50 ms, grouped | single | Ratio | p99 ms, grouped | single |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
     );
-    for door in Door::ALL {
+    for endpoint in Endpoint::ALL {
         for point in points() {
-            row(&mut text, results, door, point);
+            row(&mut text, results, endpoint, point);
         }
     }
     sales(&mut text, results);
@@ -49,17 +54,17 @@ pub(crate) fn tables(results: &Results) -> String {
 }
 
 fn points() -> impl Iterator<Item = Point> {
-    let shelves = Shelf::ALL.into_iter();
-    shelves.flat_map(|shelf| CLIENTS.map(|clients| (shelf, clients)))
+    let demands = Demand::ALL.into_iter();
+    demands.flat_map(|demand| CLIENTS.map(|clients| (demand, clients)))
 }
 
-fn row(text: &mut String, results: &Results, door: Door, point: Point) {
-    let grouped = find(results, door, point, true);
-    let single = find(results, door, point, false);
+fn row(text: &mut String, results: &Results, endpoint: Endpoint, point: Point) {
+    let grouped = find(results, endpoint, point, true);
+    let single = find(results, endpoint, point, false);
     writeln!(
         text,
         "| {} | {} | {} | {:.0} | {:.0} | {:.1}x | {:.2} | {:.2} | {:.2}x | {:.2} | {:.2} |",
-        door.name(),
+        endpoint.name(),
         point.0.name(),
         point.1,
         grouped.rate(),
@@ -71,21 +76,21 @@ fn row(text: &mut String, results: &Results, door: Door, point: Point) {
         grouped.p99,
         single.p99,
     )
-    .expect("a string takes every text");
+    .expect("writing to a string cannot fail");
 }
 
 fn sales(text: &mut String, results: &Results) {
     text.push_str(
-        "\n| Flash sale | Buyers | Sold | Out of stock | Faults | Told to come again | Seconds |\n|---|---|---|---|---|---|---|\n",
+        "\n| Flash sale | Buyers | Sold | Out of stock | Faults | Overloaded | Seconds |\n|---|---|---|---|---|---|---|\n",
     );
-    for sale in &results.sales {
+    for sale in &results.flash_sales {
         let side = if sale.grouped { "grouped" } else { "single" };
         writeln!(
             text,
             "| {side} | {} | {} | {} | {} | {} | {:.1} |",
             sale.buyers, sale.sold, sale.out_of_stock, sale.faults, sale.overloaded, sale.seconds
         )
-        .expect("a string takes every text");
+        .expect("writing to a string cannot fail");
     }
 }
 
@@ -102,7 +107,7 @@ fn stream(text: &mut String, stream: &crate::stream::Outcome) {
         stream.backlog_seconds,
         f64::from(stream.backlog) / stream.backlog_seconds,
     )
-    .expect("a string takes every text");
+    .expect("writing to a string cannot fail");
 }
 
 const WIDTH: f64 = 360.0;
@@ -111,14 +116,14 @@ const BAR: f64 = 28.0;
 
 /// Panels of bars, a row of them for each way to order. Its greys can be read on light and on dark.
 fn plot(results: &Results) -> String {
-    let rates = results.contest.iter().map(Outcome::rate);
+    let rates = results.orders.iter().map(Outcome::rate);
     let most = rates.fold(1.0, f64::max);
     let mut svg = String::from(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 580\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#808080\">\n\
          <text x=\"20\" y=\"18\" font-size=\"14\">Orders a second: group commit (blue) and a transaction each (grey)</text>\n",
     );
-    for (top, door) in [30.0, 310.0].into_iter().zip(Door::ALL) {
-        for (left, shelf) in [20.0, 390.0].into_iter().zip(Shelf::ALL) {
+    for (top, endpoint) in [30.0, 310.0].into_iter().zip(Endpoint::ALL) {
+        for (left, demand) in [20.0, 390.0].into_iter().zip(Demand::ALL) {
             let mut bars = Bars {
                 x: left + 12.0,
                 floor: top + HEIGHT,
@@ -129,10 +134,10 @@ fn plot(results: &Results) -> String {
                     &mut svg,
                     clients,
                     [true, false]
-                        .map(|grouped| find(results, door, (shelf, clients), grouped).rate()),
+                        .map(|grouped| find(results, endpoint, (demand, clients), grouped).rate()),
                 );
             }
-            let below = format!("clients, {}, {}", door.name(), shelf.name());
+            let below = format!("clients, {}, {}", endpoint.name(), demand.name());
             floor(&mut svg, left, top + HEIGHT, &below);
         }
     }
@@ -162,7 +167,7 @@ impl Bars {
                 self.x + BAR / 2.0,
                 top - 4.0
             )
-            .expect("a string takes every text");
+            .expect("writing to a string cannot fail");
             self.x += BAR + 2.0;
         }
         writeln!(
@@ -171,7 +176,7 @@ impl Bars {
             self.x - BAR - 2.0,
             self.floor + 16.0
         )
-        .expect("a string takes every text");
+        .expect("writing to a string cannot fail");
         self.x += 26.0;
     }
 }
@@ -185,5 +190,5 @@ fn floor(svg: &mut String, left: f64, y: f64, below: &str) {
         left + WIDTH / 2.0,
         y + 34.0,
     )
-    .expect("a string takes every text");
+    .expect("writing to a string cannot fail");
 }

@@ -18,8 +18,9 @@ use sea_orm::ConnectionTrait as _;
 use serde::Serialize;
 use tokio::time::{interval, timeout};
 
-use crate::contest::{caller, histogram, lines, micros, milliseconds};
-use crate::ground::{FIRST_SKU, Ground, SKUS};
+use crate::endpoint::{caller, lines};
+use crate::fixture::{FIRST_SKU, Fixture, SKUS};
+use crate::latency::{histogram, micros, milliseconds};
 
 /// Orders a second of the steady load.
 const RATE: u32 = 500;
@@ -43,19 +44,19 @@ pub(crate) struct Outcome {
 }
 
 /// Measures both, the backlog last.
-pub(crate) async fn run(ground: &Ground, seconds: u64, backlog: u32) -> anyhow::Result<Outcome> {
-    ground.forget_unsent().await?;
-    let mut outcome = steady(ground, seconds).await?;
+pub(crate) async fn run(fixture: &Fixture, seconds: u64, backlog: u32) -> anyhow::Result<Outcome> {
+    fixture.forget_unsent().await?;
+    let mut outcome = steady(fixture, seconds).await?;
     outcome.backlog = backlog;
-    outcome.backlog_seconds = drain(ground, backlog).await?;
+    outcome.backlog_seconds = drain(fixture, backlog).await?;
     Ok(outcome)
 }
 
-async fn steady(ground: &Ground, seconds: u64) -> anyhow::Result<Outcome> {
+async fn steady(fixture: &Fixture, seconds: u64) -> anyhow::Result<Outcome> {
     let relaying = Tasks::new();
-    let relay = start_relay(ground, &relaying);
-    let orders = ground.orders(true, Some(relay), &relaying);
-    let reader = read_from_the_end(ground).await?;
+    let relay = start_relay(fixture, &relaying);
+    let orders = fixture.orders(true, Some(relay), &relaying);
+    let reader = read_from_the_end(fixture).await?;
     let committed = Arc::new(Mutex::new(HashMap::new()));
     let failed = Arc::new(Mutex::new(None));
     let buying = Tasks::new();
@@ -125,7 +126,7 @@ async fn buy_one(orders: &loms::order::Orders, sku: i64) -> anyhow::Result<i64> 
 }
 
 /// Starts a relay over `backlog` unsent events; how long until none is left.
-async fn drain(ground: &Ground, backlog: u32) -> anyhow::Result<f64> {
+async fn drain(fixture: &Fixture, backlog: u32) -> anyhow::Result<f64> {
     let sql = format!(
         "insert into outbox (order_id, version, event_id, user_id, status, moment)
          select 1000000000 + n / 2, n % 2 + 1, gen_random_uuid(), 1,
@@ -133,26 +134,26 @@ async fn drain(ground: &Ground, backlog: u32) -> anyhow::Result<f64> {
          from generate_series(0, {}) as n",
         backlog.saturating_sub(1)
     );
-    ground.db.execute_unprepared(&sql).await?;
+    fixture.db.execute_unprepared(&sql).await?;
     let relaying = Tasks::new();
     let started = Instant::now();
-    let _relay = start_relay(ground, &relaying);
-    ground.until_sent().await?;
+    let _relay = start_relay(fixture, &relaying);
+    fixture.until_sent().await?;
     let took = started.elapsed().as_secs_f64();
     relaying.shutdown(SILENCE).await;
     Ok(took)
 }
 
-fn start_relay(ground: &Ground, tasks: &Tasks) -> outbox::RelayHandle {
-    let (db, kafka) = (ground.db.clone(), ground.kafka.clone());
+fn start_relay(fixture: &Fixture, tasks: &Tasks) -> outbox::RelayHandle {
+    let (db, kafka) = (fixture.db.clone(), fixture.kafka.clone());
     let config = outbox::relay::Config::default();
     Relay::start(config, db, kafka, Clock::system(), tasks, &Health::new())
 }
 
 /// A reader that stands at the end of every partition.
-async fn read_from_the_end(ground: &Ground) -> anyhow::Result<StreamConsumer> {
-    let reader = chassis::kafka::reader(&ground.kafka)?;
-    let kafka = ground.kafka.clone();
+async fn read_from_the_end(fixture: &Fixture) -> anyhow::Result<StreamConsumer> {
+    let reader = chassis::kafka::reader(&fixture.kafka)?;
+    let kafka = fixture.kafka.clone();
     let placing = tokio::task::spawn_blocking(move || {
         let mut list = TopicPartitionList::new();
         for partition in 0..kafka.partitions {

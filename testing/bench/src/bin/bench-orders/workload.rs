@@ -1,4 +1,4 @@
-//! A flash sale: everybody wants one of a hundred units at the same moment.
+//! The flash sale: every buyer wants one of 100 units at the same moment.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,23 +11,23 @@ use schema::code::ErrorCode;
 use schema::id::UserId;
 use serde::Serialize;
 
-use crate::contest::{caller, lines};
-use crate::ground::Ground;
+use crate::endpoint::{caller, lines};
+use crate::fixture::Fixture;
 
 const UNITS: i64 = 100;
-/// SKUs of sales, one after the other.
+/// Each sale takes a new SKU.
 static NEXT_SKU: AtomicI64 = AtomicI64::new(1_000_000);
 
-/// How a sale went.
+/// The result of one sale.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Outcome {
     pub(crate) grouped: bool,
     pub(crate) buyers: usize,
     pub(crate) sold: u64,
     pub(crate) out_of_stock: u64,
-    /// Answers OVERLOADED, after each of which the buyer asked again with the same key.
+    /// OVERLOADED responses; the buyer retries each with the same key.
     pub(crate) overloaded: u64,
-    /// Any other ending; there may be none.
+    /// Any other result; there must be none.
     pub(crate) faults: u64,
     pub(crate) seconds: f64,
 }
@@ -38,12 +38,16 @@ enum Ending {
     Fault,
 }
 
-/// Lets `buyers` want one unit each, all at once.
-pub(crate) async fn run(ground: &Ground, grouped: bool, buyers: usize) -> anyhow::Result<Outcome> {
+/// Has `buyers` order one unit each, all at the same time.
+pub(crate) async fn run(
+    fixture: &Fixture,
+    grouped: bool,
+    buyers: usize,
+) -> anyhow::Result<Outcome> {
     let sku = NEXT_SKU.fetch_add(1, Ordering::Relaxed);
-    ground.stock(sku, 1, UNITS).await?;
+    fixture.stock(sku, 1, UNITS).await?;
     let serving = Tasks::new();
-    let orders = ground.orders(grouped, None, &serving);
+    let orders = fixture.orders(grouped, None, &serving);
     let started = Instant::now();
     let wants = (1..).take(buyers).map(|user: i64| {
         let orders = orders.clone();

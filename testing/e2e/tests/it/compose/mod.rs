@@ -2,6 +2,6 @@
 //! Dockerfile's linter, and each service's command run natively with the environment that its container would have.
 
 mod file;
-mod member;
 mod proxy;
+mod service;
 mod stack;

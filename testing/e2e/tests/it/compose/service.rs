@@ -1,4 +1,4 @@
-//! One container of ours as a native process: its command and environment, with names and folders of this machine.
+//! Runs one container of ours as a native process: its command and environment, with names and folders of this machine.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -11,9 +11,9 @@ use dev_services::process::Signal;
 use serde_json::Value;
 use testkit::eventually;
 
-/// What stands for the engine's network, secrets and volumes.
+/// Stands in for the container engine: its network, secrets and volumes.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct Fixture {
     /// State, secrets and logs.
     pub(super) folder: PathBuf,
     /// Where the containers' programs are.
@@ -24,7 +24,7 @@ pub(super) struct Ground {
     pub(super) outside: Vec<(String, String)>,
 }
 
-impl Ground {
+impl Fixture {
     /// The environment of a service whose replica has the address `own`.
     fn environment(&self, service: &Value, own: Ipv4Addr) -> Vec<(String, String)> {
         let variables = service["environment"].as_object().into_iter().flatten();
@@ -88,8 +88,8 @@ impl Ground {
     /// Runs a service that ends by itself; it must succeed.
     pub(super) fn run_to_end(&self, name: &str, service: &Value) {
         let output = self.command(service, Ipv4Addr::LOCALHOST).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{name}: {told}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {stderr}");
     }
 
     /// Starts one replica and waits until its health check, as written, succeeds.

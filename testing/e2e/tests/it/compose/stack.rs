@@ -15,8 +15,8 @@ use testkit::{Collector, Services, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::file::{OURS, model, services};
-use super::member::Ground;
 use super::proxy;
+use super::service::Fixture;
 use crate::observability::read;
 use crate::shop::{install_tls, new_user};
 
@@ -44,9 +44,9 @@ impl Stack {
         let folder = TempDir::with_prefix("marketplace-compose-").unwrap();
         let stores = Services::start(&Progress::silent()).await.unwrap();
         let collector = Collector::start().await;
-        let ground = ground(folder.path(), &stores, &collector);
+        let fixture = fixture(folder.path(), &stores, &collector);
         let model = model();
-        ground.run_to_end("migrate", &services(&model)["migrate"]);
+        fixture.run_to_end("migrate", &services(&model)["migrate"]);
         let mut stack = Self {
             folder,
             stores,
@@ -59,12 +59,12 @@ impl Stack {
                 .build()
                 .unwrap(),
         };
-        stack.start_services(&ground, &model).await;
+        stack.start_services(&fixture, &model).await;
         stack
     }
 
     /// Starts each service when what it depends on is healthy.
-    async fn start_services(&mut self, ground: &Ground, model: &Value) {
+    async fn start_services(&mut self, fixture: &Fixture, model: &Value) {
         let mut waiting: Vec<(usize, &'static str)> = OURS
             .into_iter()
             .enumerate()
@@ -91,7 +91,7 @@ impl Stack {
             let replicas = service["deploy"]["replicas"].as_u64().unwrap_or(1);
             for replica in 0..usize::try_from(replicas).unwrap() {
                 let own = address(index, replica);
-                let child = ground.start(name, service, own).await;
+                let child = fixture.start(name, service, own).await;
                 self.running.push((name, own, child));
             }
         }
@@ -180,7 +180,7 @@ impl Stack {
 }
 
 /// Secrets as files, and names that lead to this machine's stores.
-fn ground(folder: &Path, stores: &Services, collector: &Collector) -> Ground {
+fn fixture(folder: &Path, stores: &Services, collector: &Collector) -> Fixture {
     let [(_, postgres), (_, kafka)] = stores.environment();
     let secrets = folder.join("secrets");
     std::fs::create_dir(&secrets).unwrap();
@@ -193,7 +193,7 @@ fn ground(folder: &Path, stores: &Services, collector: &Collector) -> Ground {
         .map(|(index, name)| ((*name).to_owned(), address(index, 0)))
         .collect();
     let tests = std::env::current_exe().unwrap();
-    Ground {
+    Fixture {
         folder: folder.to_owned(),
         programs: tests.parent().and_then(Path::parent).unwrap().to_owned(),
         addresses,
@@ -205,7 +205,7 @@ fn ground(folder: &Path, stores: &Services, collector: &Collector) -> Ground {
 }
 
 /// Each process runs with its container's command and environment, and is healthy by its container's own check. What
-/// differs is named in [`Ground`]: addresses, the folders of state and secrets, Postgres and Kafka.
+/// differs is named in [`Fixture`]: addresses, the folders of state and secrets, Postgres and Kafka.
 ///
 /// Seen red with a misspelt variable, and with the path of a health check changed.
 #[tokio::test]
