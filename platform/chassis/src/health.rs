@@ -13,8 +13,6 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use prometheus::{IntGaugeVec, register_int_gauge_vec};
 use serde_json::{Value, json};
 
-use crate::mutant::{self, Mutant};
-
 static UP: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     register_int_gauge_vec!(
         "marketplace_health_component_up",
@@ -167,8 +165,7 @@ impl Health {
             .components
             .values()
             .any(Observed::holds_readiness_back);
-        let drains = inner.draining && !mutant::is_on(Mutant::ReadyWhileDraining);
-        let ready = !drains && !held_back;
+        let ready = !inner.draining && !held_back;
         let components: serde_json::Map<String, Value> = inner
             .components
             .iter()

@@ -15,8 +15,6 @@ use rdkafka::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::mutant::{self, Mutant};
-
 /// Where the broker is and what the stream is called.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -56,9 +54,8 @@ impl Default for Config {
 /// When librdkafka refuses the settings.
 pub fn producer(config: &Config) -> Result<FutureProducer, KafkaError> {
     let mut client = base(config);
-    let idempotent = !mutant::is_on(Mutant::ProducerWithoutIdempotence);
     client
-        .set("enable.idempotence", idempotent.to_string())
+        .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("linger.ms", "0")
         // The partitioner of JVM clients, so that one key has one partition whoever writes.
@@ -85,12 +82,6 @@ pub fn group_consumer(config: &Config, group: &str) -> Result<StreamConsumer, Ka
         // the default of five minutes one unlucky kill stops the whole group for that long.
         .set("max.poll.interval.ms", "15000")
         .set("heartbeat.interval.ms", "1000");
-    if mutant::is_on(Mutant::AutomaticOffsetCommit) {
-        client
-            .set("enable.auto.commit", "true")
-            .set("enable.auto.offset.store", "true")
-            .set("auto.commit.interval.ms", "5");
-    }
     client.create()
 }
 

@@ -1,110 +1,203 @@
-//! A subgraph over HTTP, when it is a process of its own.
+//! A subgraph over HTTP, when it is a process of its own: async-graphql-axum reads requests and writes responses, and
+//! this file adds what it lacks.
+//!
+//! From the outside in: admission, so that a crowd of retries is refused before anything of it is read; the caller's
+//! token, for a subgraph trusts no network; the headers that go along with a call. Start reading at [`subgraph_routes`].
 
 use std::sync::Arc;
 
-use async_graphql::{Pos, Request, Response as Answer, Variables};
+use async_graphql::{ParseRequestError, Pos, parser::types::OperationType};
+use async_graphql_axum::{GraphQLRequest, GraphQLResponse, rejection::GraphQLRejection};
 use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse as _, Response},
+    BoxError, RequestExt as _, Router,
+    error_handling::HandleErrorLayer,
+    extract::{DefaultBodyLimit, FromRequest as _, Query, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
     routing::post,
 };
 use schema::code::ErrorCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
 
 use super::{IdempotencyKeyHeader, LocalSubgraph, TraceParent};
 use crate::{
     fault::{self, Coded},
-    principal::{Verifier, bearer},
+    principal::{Principal, Verifier, bearer},
 };
 
 /// The most bytes of a request; representations of a full page fit well.
 const MAX_BODY: usize = 4 << 20;
+/// The longest trace context that is passed on.
+const MAX_TRACEPARENT: usize = 128;
 
-#[derive(Clone)]
-struct Served {
-    subgraph: LocalSubgraph,
-    verifier: Arc<Verifier>,
-    places: Arc<Semaphore>,
+/// The media type of GraphQL responses for callers that accept it; the others get plain JSON.
+const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
+
+/// Why a request did not reach the schema.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("too many requests at once")]
+    Overloaded,
+    #[error("the body must not be larger than {MAX_BODY} bytes")]
+    TooLarge,
+    #[error("this is not a GraphQL request: {0}")]
+    Malformed(ParseRequestError),
+    #[error("batches are not supported: send one operation a request")]
+    Batch,
+    #[error("only a query may be sent with GET: send this operation with POST")]
+    NotAQuery,
 }
 
-/// All places are taken.
-#[derive(Debug, thiserror::Error)]
-#[error("too many requests at once")]
-struct Busy;
-
-impl Coded for Busy {
+impl Coded for Refused {
     fn code(&self) -> ErrorCode {
-        ErrorCode::Overloaded
+        match self {
+            Self::Overloaded => ErrorCode::Overloaded,
+            Self::TooLarge => ErrorCode::PayloadTooLarge,
+            Self::Malformed(_) | Self::Batch => ErrorCode::InvalidArgument,
+            Self::NotAQuery => ErrorCode::MethodNotAllowed,
+        }
     }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code().http());
+        let error = fault::graphql(self).into_server_error(Pos::default());
+        let body = async_graphql::Response::from_errors(vec![error]);
+        (
+            status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            GraphQLResponse::from(body),
+        )
+            .into_response()
+    }
+}
+
+/// `GET` and `POST /graphql`. More than `calls` requests at once are refused with `OVERLOADED`.
+pub fn subgraph_routes(subgraph: LocalSubgraph, verifier: Arc<Verifier>, calls: usize) -> Router {
+    let overloaded = |_: BoxError| async { Refused::Overloaded };
+    let admission = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(overloaded))
+        .layer(LoadShedLayer::new())
+        .layer(GlobalConcurrencyLimitLayer::new(calls));
+    Router::new()
+        .route("/graphql", post(graphql).get(graphql))
+        .with_state(subgraph)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(verifier, authenticate))
+        .layer(admission)
+        .layer(middleware::from_fn(negotiate))
+}
+
+/// Sends the media type that the caller accepts; the library knows only its own.
+async fn negotiate(request: Request, next: Next) -> Response {
+    let mut accepted = request.headers().get_all(header::ACCEPT).iter();
+    let is_accepted = accepted.any(|value| {
+        let value = value.to_str().unwrap_or_default();
+        value.contains(GRAPHQL_RESPONSE)
+    });
+    let mut response = next.run(request).await;
+    let content_type = response.headers_mut().get_mut(header::CONTENT_TYPE);
+    if let Some(content_type) = content_type.filter(|it| *it == GRAPHQL_RESPONSE && !is_accepted) {
+        *content_type = HeaderValue::from_static("application/json");
+    }
+    response
+}
+
+/// Lets nobody in with a token that is not valid. Without a token the caller is nobody, whom the schema refuses where it
+/// must.
+async fn authenticate(
+    State(verifier): State<Arc<Verifier>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Some(token) = bearer(request.headers()) {
+        match verifier.verify(token) {
+            Ok(principal) => request.extensions_mut().insert(Arc::new(principal)),
+            Err(error) => return fault::response(error),
+        };
+    }
+    next.run(request).await
+}
+
+async fn graphql(
+    State(subgraph): State<LocalSubgraph>,
+    http: Request,
+) -> Result<GraphQLResponse, Refused> {
+    let (headers, method) = (http.headers().clone(), http.method().clone());
+    let principal = http.extensions().get::<Arc<Principal>>().cloned();
+    let mut request = read(http).await?;
+    if method == Method::GET && !is_query(&mut request) {
+        return Err(Refused::NotAQuery);
+    }
+    if let Some(principal) = principal {
+        request = request.data(principal);
+    }
+    let response = subgraph.execute(with_headers(request, &headers)).await;
+    Ok(GraphQLResponse::from(response))
+}
+
+async fn read(http: Request) -> Result<async_graphql::Request, Refused> {
+    let is_get = http.method() == Method::GET;
+    // The specification says `operationName`, the library reads `operation_name`.
+    let name = Query::<OperationName>::try_from_uri(http.uri());
+    let read = GraphQLRequest::<GraphQLRejection>::from_request(http.with_limited_body(), &());
+    let request = read.await.map_err(|GraphQLRejection(error)| match error {
+        ParseRequestError::UnsupportedBatch => Refused::Batch,
+        // Only the limit breaks off a body whose sender is still there to be told.
+        ParseRequestError::Io(_) if !is_get => Refused::TooLarge,
+        error => Refused::Malformed(error),
+    });
+    let mut request = request?.into_inner();
+    if let (true, Ok(Query(name))) = (is_get, name) {
+        request.operation_name = name.operation_name.or(request.operation_name);
+    }
+    Ok(request)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Body {
-    query: String,
-    #[serde(default)]
-    variables: Value,
+struct OperationName {
     operation_name: Option<String>,
 }
 
-/// `POST /graphql`. The token is checked here too: a subgraph trusts no network. More than `calls` requests at once are
-/// refused with `OVERLOADED` before anything is read of them, so that a crowd of retries leaves time for who is served.
-pub fn subgraph_routes(subgraph: LocalSubgraph, verifier: Arc<Verifier>, calls: usize) -> Router {
-    let places = Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)));
-    Router::new()
-        .route("/graphql", post(graphql))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(Served {
-            subgraph,
-            verifier,
-            places,
-        })
+/// Whether a GET may run it. A document that does not parse may: nothing of it runs.
+fn is_query(request: &mut async_graphql::Request) -> bool {
+    let name = request.operation_name.clone();
+    let Ok(document) = request.parsed_query() else {
+        return true;
+    };
+    let mut operations = document.operations.iter();
+    operations.all(|(operation, it)| {
+        let is_chosen = name.is_none() || operation.map(|name| name.as_str()) == name.as_deref();
+        !is_chosen || it.node.ty == OperationType::Query
+    })
 }
 
-async fn graphql(State(served): State<Served>, headers: HeaderMap, body: Bytes) -> Response {
-    let Ok(_place) = served.places.try_acquire() else {
-        let refused = fault::graphql(Busy).into_server_error(Pos::default());
-        let answer = Answer::from_errors(vec![refused]);
-        return (StatusCode::TOO_MANY_REQUESTS, Json(answer)).into_response();
-    };
-    let Ok(body) = serde_json::from_slice::<Body>(&body) else {
-        let errors = json!({ "errors": [{ "message": "the body is no GraphQL request" }] });
-        return (StatusCode::BAD_REQUEST, Json(errors)).into_response();
-    };
-    let mut request = Request::new(body.query).variables(Variables::from_json(body.variables));
-    request.operation_name = body.operation_name;
-    if let Some(token) = bearer(&headers) {
-        match served.verifier.verify(token) {
-            Ok(principal) => request = request.data(Arc::new(principal)),
-            Err(error) => return fault::response(error),
-        }
-    }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+/// Passes on the idempotency key as it came, so that a wrong one is refused and not lost, and the trace context.
+fn with_headers(
+    mut request: async_graphql::Request,
+    headers: &HeaderMap,
+) -> async_graphql::Request {
     if let Some(key) = headers.get("idempotency-key") {
         request = request.data(IdempotencyKeyHeader(key.as_bytes().to_vec()));
     }
-    if let Some(trace) = text("traceparent").filter(|trace| trace.len() <= 128) {
+    let trace = headers.get("traceparent").and_then(|it| it.to_str().ok());
+    if let Some(trace) = trace.filter(|trace| trace.len() <= MAX_TRACEPARENT) {
         request = request.data(TraceParent(trace.to_owned()));
     }
-    let answer = served.subgraph.execute(request).await;
-    match serde_json::to_vec(&answer) {
-        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    request
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
-    use async_graphql::{Context, EmptyMutation, EmptySubscription, Object, Schema};
-    use axum::{body::Body, http::Request};
+    use async_graphql::{Context, EmptySubscription, Object, Schema};
+    use axum::body::Body;
     use jsonwebtoken::jwk::JwkSet;
+    use serde_json::{Value, json};
     use tokio::sync::oneshot;
     use tower::ServiceExt as _;
 
@@ -114,6 +207,7 @@ mod tests {
     type Gate = Mutex<Option<oneshot::Receiver<()>>>;
 
     struct Query;
+    struct Mutation;
 
     #[Object]
     impl Query {
@@ -127,28 +221,62 @@ mod tests {
         }
     }
 
-    async fn ask(routes: &Router) -> (StatusCode, Value) {
-        let request = Request::post("/graphql").body(Body::from(r#"{"query":"{ pass }"}"#));
-        let answer = routes.clone().oneshot(request.unwrap()).await.unwrap();
-        let status = answer.status();
-        let body = axum::body::to_bytes(answer.into_body(), MAX_BODY).await;
-        (status, serde_json::from_slice(&body.unwrap()).unwrap())
+    #[Object]
+    impl Mutation {
+        async fn change(&self) -> bool {
+            true
+        }
+    }
+
+    fn routes(gate: Option<oneshot::Receiver<()>>, calls: usize) -> Router {
+        let schema = Schema::build(Query, Mutation, EmptySubscription)
+            .data(Gate::new(gate))
+            .finish();
+        let keys = vec![Signer::generate(Clock::system()).jwk()];
+        let verifier = Verifier::new(&JwkSet { keys }, Clock::system()).unwrap();
+        subgraph_routes(
+            LocalSubgraph::new("test", schema),
+            Arc::new(verifier),
+            calls,
+        )
+    }
+
+    async fn send(routes: &Router, request: Request) -> (StatusCode, String, Value) {
+        let response = routes.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let media_type = response.headers()[header::CONTENT_TYPE].to_str().unwrap();
+        let media_type = media_type.to_owned();
+        let body = axum::body::to_bytes(response.into_body(), MAX_BODY).await;
+        let body = serde_json::from_slice(&body.unwrap()).unwrap();
+        (status, media_type, body)
+    }
+
+    async fn post(routes: &Router, body: impl Into<Body>) -> (StatusCode, Value) {
+        let request = Request::post("/graphql").body(body.into()).unwrap();
+        let (status, _, body) = send(routes, request).await;
+        (status, body)
+    }
+
+    async fn get(routes: &Router, query: &str) -> (StatusCode, Value) {
+        let request = Request::get(format!("/graphql?{query}"));
+        let (status, _, body) = send(routes, request.body(Body::empty()).unwrap()).await;
+        (status, body)
+    }
+
+    fn code(body: &Value) -> &str {
+        assert_eq!(body["data"], Value::Null, "{body}");
+        body["errors"][0]["extensions"]["code"].as_str().unwrap()
     }
 
     #[tokio::test]
     async fn a_request_that_finds_no_place_is_refused_as_one_that_may_be_tried_again() {
         let (open, gate) = oneshot::channel();
-        let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
-            .data(Gate::new(Some(gate)))
-            .finish();
-        let keys = vec![Signer::generate(Clock::system()).jwk()];
-        let verifier = Verifier::new(&JwkSet { keys }, Clock::system()).unwrap();
-        let subgraph = LocalSubgraph::new("test", schema);
-        let routes = subgraph_routes(subgraph, Arc::new(verifier), 1);
-        let mut first = Box::pin(ask(&routes));
+        let routes = routes(Some(gate), 1);
+        let pass = r#"{"query":"{ pass }"}"#;
+        let mut first = Box::pin(post(&routes, pass));
         assert!(futures::poll!(&mut first).is_pending());
 
-        let (status, refused) = ask(&routes).await;
+        let (status, refused) = post(&routes, pass).await;
         assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
         let extensions = &refused["errors"][0]["extensions"];
         assert_eq!(
@@ -160,6 +288,84 @@ mod tests {
         open.send(()).unwrap();
         let done = (StatusCode::OK, json!({ "data": { "pass": true } }));
         assert_eq!(first.await, done);
-        assert_eq!(ask(&routes).await, done);
+        assert_eq!(post(&routes, pass).await, done);
+    }
+
+    #[tokio::test]
+    async fn a_query_may_come_with_get_and_a_mutation_may_not() {
+        let routes = routes(None, 8);
+        let passed = (StatusCode::OK, json!({ "data": { "pass": true } }));
+        assert_eq!(get(&routes, "query=%7Bpass%7D").await, passed);
+        let both = "query=query+Q%7Bpass%7D+mutation+M%7Bchange%7D&operationName=";
+        assert_eq!(get(&routes, &format!("{both}Q")).await, passed);
+        for refused in ["query=mutation%7Bchange%7D", &format!("{both}M")] {
+            let (status, body) = get(&routes, refused).await;
+            assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{refused}");
+            assert_eq!(code(&body), "METHOD_NOT_ALLOWED");
+        }
+        let (status, body) = post(&routes, r#"{"query":"mutation { change }"}"#).await;
+        assert_eq!(
+            (status, body),
+            (StatusCode::OK, json!({ "data": { "change": true } }))
+        );
+    }
+
+    #[tokio::test]
+    async fn the_response_has_the_media_type_that_the_caller_accepts() {
+        let routes = routes(None, 8);
+        for (accept, expected) in [
+            ("application/json", "application/json"),
+            ("*/*", "application/json"),
+            (
+                "application/graphql-response+json, application/json;q=0.9",
+                GRAPHQL_RESPONSE,
+            ),
+        ] {
+            for body in [r#"{"query":"{ pass }"}"#, "nonsense"] {
+                let request = Request::post("/graphql").header(header::ACCEPT, accept);
+                let request = request.header(header::CONTENT_TYPE, "application/json");
+                let (_, media_type, _) = send(&routes, request.body(body.into()).unwrap()).await;
+                assert_eq!(media_type, expected, "{accept}: {body}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_not_one_graphql_request_is_refused_with_a_graphql_error() {
+        let routes = routes(None, 8);
+        for body in [
+            "nonsense",
+            "42",
+            r#"[{"query":"{ pass }"}]"#,
+            r#"{"query":1}"#,
+        ] {
+            let (status, refused) = post(&routes, body).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+            assert_eq!(code(&refused), "INVALID_ARGUMENT", "{body}");
+        }
+        let (status, refused) = get(&routes, "query=%7Bpass%7D&variables=nonsense").await;
+        assert_eq!(
+            (status, code(&refused)),
+            (StatusCode::BAD_REQUEST, "INVALID_ARGUMENT")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_refused_with_a_graphql_error() {
+        let routes = routes(None, 8);
+        let (status, refused) = post(&routes, vec![b' '; MAX_BODY + 1]).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(code(&refused), "PAYLOAD_TOO_LARGE");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_valid_is_refused() {
+        let request = Request::post("/graphql").header(header::AUTHORIZATION, "Bearer nonsense");
+        let request = request.body(r#"{"query":"{ pass }"}"#.into()).unwrap();
+        let (status, _, refused) = send(&routes(None, 8), request).await;
+        assert_eq!(
+            (status, &refused["code"]),
+            (StatusCode::UNAUTHORIZED, &json!("UNAUTHENTICATED"))
+        );
     }
 }

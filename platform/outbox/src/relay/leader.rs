@@ -5,11 +5,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use chassis::{
-    clock::Clock,
-    crash, kafka,
-    mutant::{self, Mutant},
-};
+use chassis::{clock::Clock, crash, kafka};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode::UnknownTopicOrPartition};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -40,8 +36,6 @@ pub(crate) struct Leader {
     /// `None` until checked against the topic, and again after the broker was away.
     epoch: Option<Uuid>,
     failures: u32,
-    /// The highest id that was ever read: of no use but to a mutant, for "unsent" is what counts.
-    last_seen: i64,
 }
 
 impl Leader {
@@ -63,7 +57,6 @@ impl Leader {
             config,
             epoch: None,
             failures: 0,
-            last_seen: 0,
         })
     }
 
@@ -107,11 +100,7 @@ impl Leader {
         } else {
             PROBE
         };
-        let first = match mutant::is_on(Mutant::RelayCursorOnSerialId) {
-            false => 0,
-            true => self.last_seen,
-        };
-        let (mut after, mut blocked) = (first, HashSet::new());
+        let (mut after, mut blocked) = (0, HashSet::new());
         loop {
             let shards = i64::from(self.shard.of);
             let shard = i64::from(self.shard.number);
@@ -120,9 +109,6 @@ impl Leader {
             if !page.rows.is_empty() {
                 after = page.last;
                 crash::at("relay::after_read");
-                if mutant::is_on(Mutant::MarkSentBeforeAck) {
-                    self.mark_early(&page.rows).await?;
-                }
                 let publisher = &self.publisher;
                 let sent = publish::send_page(page.rows, &mut blocked, |event| {
                     publisher.send(event, epoch)
@@ -133,7 +119,6 @@ impl Leader {
                     return Ok(Pass::Held);
                 }
             }
-            self.last_seen = after;
             if !page.full {
                 return Ok(if blocked.is_empty() {
                     Pass::Clear
@@ -172,17 +157,6 @@ impl Leader {
         // Died here, the rows are sent again: readers drop repeats.
         crash::at("relay::after_acknowledgement");
         Ok(store::mark_sent(&mut self.connection, &sent.acked, self.clock.now()).await?)
-    }
-
-    /// The bug of [`Mutant::MarkSentBeforeAck`].
-    async fn mark_early(&mut self, rows: &[store::Unsent]) -> Result<(), Broken> {
-        let acked = rows.iter().map(|row| publish::Acked {
-            id: row.id,
-            partition: 0,
-            offset: -1,
-        });
-        let acked: Vec<_> = acked.collect();
-        Ok(store::mark_sent(&mut self.connection, &acked, self.clock.now()).await?)
     }
 
     /// Counts failures and replaces a producer that gave up.

@@ -27,7 +27,6 @@ use chassis::{
     clock::Clock,
     health::{Component, Health},
     kafka,
-    mutant::{self, Mutant},
     tasks::Tasks,
 };
 use rdkafka::error::KafkaError;
@@ -193,9 +192,6 @@ impl Relay {
                 health: health.component("outbox-relay"),
                 token: tasks.token(),
             };
-            if mutant::is_on(Mutant::TwoRelaysWithoutShards) {
-                tasks.spawn("outbox relay", relay.clone().run());
-            }
             tasks.spawn("outbox relay", relay.run());
         }
         tasks.spawn(
@@ -233,7 +229,6 @@ async fn forward_wakes(pool: &PgPool, handle: &RelayHandle) -> Result<(), sqlx::
 }
 
 /// The relay of one shard in this process.
-#[derive(Clone)]
 struct ShardRelay {
     shard: Shard,
     pool: PgPool,
@@ -288,9 +283,6 @@ impl ShardRelay {
     async fn win_lock(&self, connection: &mut PgConnection) -> Result<bool, Broken> {
         let number = i32::try_from(self.shard.number).unwrap_or(i32::MAX);
         while !store::try_lock(connection, number).await? {
-            if mutant::is_on(Mutant::TwoRelaysWithoutShards) {
-                break;
-            }
             tokio::select! {
                 () = self.token.cancelled() => return Ok(false),
                 () = self.wakes().here.notified() => store::notify(connection, CHANNEL).await?,

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::{
-    crash, kafka,
-    mutant::{self, Mutant},
-    telemetry::trace,
-};
+use chassis::{crash, kafka, telemetry::trace};
 use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
@@ -60,19 +56,12 @@ impl Publisher {
     ) -> Result<(i32, i64), Fault> {
         event.traceparent = trace::traceparent(span).or(event.traceparent);
         let (key, value) = (event.key(), event.value());
-        let headers = headers(&event, epoch);
-        let record = || {
-            FutureRecord::to(&self.topic)
-                .key(&key)
-                .payload(&value)
-                .headers(headers.clone())
-        };
+        let record = FutureRecord::to(&self.topic)
+            .key(&key)
+            .payload(&value)
+            .headers(headers(&event, epoch));
         // No wait for room in the queue: a page is far smaller than the queue.
-        let mut sent = self.producer.send(record(), Duration::ZERO).await;
-        if mutant::is_on(Mutant::ProducerWithoutIdempotence) {
-            sent = self.producer.send(record(), Duration::ZERO).await;
-        }
-        match sent {
+        match self.producer.send(record, Duration::ZERO).await {
             // The broker that is killed here has the event, and we do not know.
             Ok(_) if crash::hold("relay::after_send").await => Err(Fault::Broker),
             Ok(delivery) => Ok((delivery.partition, delivery.offset)),
