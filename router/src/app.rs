@@ -20,9 +20,10 @@ use tokio::net::TcpListener;
 use crate::{
     config::Config,
     engine::{Engine, LoadError},
-    rest,
-    serve::{self, Gateway, Issuer, listener, probe, telemetry},
-    stream::{Drain, Fields, Hub},
+    events_query::EventsQuery,
+    probe, rest,
+    serve::{self, Gateway, Issuer, listener},
+    stream::{Drain, Hub},
     subgraph::Transport,
 };
 
@@ -98,12 +99,12 @@ impl Service {
 
         probe::watch(&subgraphs, tasks, health);
         let log = OrderStream::start(config.stream.log.clone(), kafka, tasks, health);
-        let fields = Fields::new(log.clone(), clock.clone(), config.rate_limit.budget);
+        let events = EventsQuery::new(log.clone(), clock.clone(), config.rate_limit.budget);
         let engine = Engine::new(
             config.engine.clone(),
             schema::sdl::SUPERGRAPH,
             subgraphs,
-            Arc::new(fields),
+            Arc::new(events),
         )?;
         let engine = Arc::new(engine);
 
@@ -143,7 +144,7 @@ impl Service {
         listen::serve(
             "router admin",
             admin,
-            telemetry::admin_routes(health),
+            health.routes().merge(chassis::telemetry::routes()),
             tasks,
             health,
         );

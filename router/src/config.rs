@@ -6,13 +6,14 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{engine::EngineConfig, rest, serve::playground::PlaygroundConfig};
+use crate::{engine::EngineConfig, rest};
 
 /// The router.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -27,9 +28,9 @@ pub struct Config {
     pub subgraph_urls: BTreeMap<String, String>,
     /// Serves the playground at `/` and the live page at `/live`.
     pub playground_enabled: bool,
-    /// Where the playground's page lies.
-    pub playground: PlaygroundConfig,
-    /// How long a token of `POST /demo/token` is good.
+    /// Where the playground's page is.
+    pub playground: Playground,
+    /// How long a token of `POST /demo/token` is valid.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub demo_token_ttl: Duration,
@@ -45,6 +46,14 @@ pub struct Config {
     pub rate_limit: RateLimit,
     /// The REST listeners that existing clients use.
     pub rest: rest::Config,
+}
+
+/// Where the built playground is.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Playground {
+    /// The folder that `make playground` fills, relative to the working directory.
+    pub dir: PathBuf,
 }
 
 /// GraphQL over HTTP.
@@ -138,7 +147,7 @@ impl Default for Config {
                 .map(|(name, port)| (name.to_owned(), url(port)))
                 .into(),
             playground_enabled: true,
-            playground: PlaygroundConfig::default(),
+            playground: Playground::default(),
             demo_token_ttl: Duration::from_hours(12),
             engine: EngineConfig::default(),
             http: Http::default(),
@@ -146,6 +155,14 @@ impl Default for Config {
             stream: Stream::default(),
             rate_limit: RateLimit::default(),
             rest: rest::Config::default(),
+        }
+    }
+}
+
+impl Default for Playground {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("router/web/dist"),
         }
     }
 }

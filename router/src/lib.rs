@@ -5,18 +5,21 @@
 //! the answer; `stream` does the same once per event. `engine` is the face of everything between the servers and
 //! the subgraphs.
 
+mod admission;
 pub mod app;
 pub mod config;
 pub mod engine;
 pub mod error;
+mod events_query;
 mod execute;
 mod graph;
 mod metrics;
 mod operation;
 mod plan;
+mod probe;
 pub mod rest;
-pub mod serve;
-pub mod stream;
+mod serve;
+mod stream;
 pub mod subgraph;
 
 pub use app::{Dependencies, Service, StartError};

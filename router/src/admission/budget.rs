@@ -4,29 +4,24 @@
 
 use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use chassis::clock::Clock;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use prometheus::{IntCounter, register_int_counter};
 use schema::code::ErrorCode;
 
-use crate::{config, error::RequestError, stream::Charge};
+use super::{charge::Charge, key::RateLimitKey};
+use crate::{config, error::RequestError};
 
-/// Whose budget it is. Callers without a token share one by address, so that one cannot starve the others.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Payer {
-    User(i64),
-    Service(String),
-    Address(Option<std::net::IpAddr>),
-}
+/// The member of a refusal's `extensions` that says how long to wait.
+pub(crate) const RETRY_AFTER_SECONDS: &str = "retryAfterSeconds";
 
 /// The windows of all callers.
 #[derive(Debug)]
-pub(crate) struct RateLimiter {
+pub(crate) struct Budget {
     config: config::RateLimit,
     clock: Clock,
-    windows: Mutex<HashMap<Payer, Window>>,
+    windows: Mutex<HashMap<RateLimitKey, Window>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,10 +38,10 @@ static RATE_LIMITED: LazyLock<IntCounter> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Windows kept before those that have ended are thrown away.
+/// Above this many windows, those that have ended are dropped.
 const SWEEP_ABOVE: usize = 10_000;
 
-impl RateLimiter {
+impl Budget {
     pub(crate) fn new(config: config::RateLimit, clock: Clock) -> Self {
         LazyLock::force(&RATE_LIMITED);
         Self {
@@ -60,7 +55,7 @@ impl RateLimiter {
     ///
     /// # Errors
     /// `RATE_LIMITED` with `retryAfterSeconds` when the window's budget does not cover it.
-    pub(crate) fn charge(&self, payer: Payer, cost: u64) -> Result<Charge, RequestError> {
+    pub(crate) fn charge(&self, key: RateLimitKey, cost: u64) -> Result<Charge, RequestError> {
         let now = self.clock.now();
         let mut windows = self.windows.lock();
         if windows.len() > SWEEP_ABOVE {
@@ -70,18 +65,15 @@ impl RateLimiter {
             ends_at: now + self.config.window,
             spent: 0,
         };
-        let window = windows.entry(payer).or_insert(fresh);
+        let window = windows.entry(key).or_insert(fresh);
         if window.ends_at <= now {
             *window = fresh;
         }
         let limit = self.config.budget;
         let spent = window.spent.saturating_add(cost);
         if self.config.enabled && spent > limit {
-            return Err(self.refuse(
-                cost,
-                limit.saturating_sub(window.spent),
-                window.ends_at - now,
-            ));
+            let remaining = limit.saturating_sub(window.spent);
+            return Err(self.refuse(cost, remaining, window.ends_at - now));
         }
         window.spent = spent;
         let remaining = limit.saturating_sub(spent);
@@ -93,62 +85,28 @@ impl RateLimiter {
         })
     }
 
-    /// The headers that tell a client where it stands.
-    pub(crate) fn headers(&self, charge: &Charge) -> [(HeaderName, HeaderValue); 3] {
-        let left = (charge.reset_at - self.clock.now())
-            .to_std()
-            .unwrap_or_default();
-        [
-            (
-                HeaderName::from_static("ratelimit-limit"),
-                HeaderValue::from(charge.limit),
-            ),
-            (
-                HeaderName::from_static("ratelimit-remaining"),
-                HeaderValue::from(charge.remaining),
-            ),
-            (
-                HeaderName::from_static("ratelimit-reset"),
-                HeaderValue::from(whole_seconds(left)),
-            ),
-        ]
-    }
-
     fn refuse(&self, cost: u64, remaining: u64, left: chrono::TimeDelta) -> RequestError {
         RATE_LIMITED.inc();
         let limit = self.config.budget;
         let message = format!(
             "the operation costs {cost}, and {remaining} of the budget of {limit} are left in this window"
         );
-        let refused = RequestError::new(ErrorCode::RateLimited, message);
-        let refused = refused.with("limit", "rate_limit.budget");
-        refused.with(
-            RETRY_AFTER,
-            whole_seconds(left.to_std().unwrap_or_default()),
-        )
-    }
-}
-
-const RETRY_AFTER: &str = "retryAfterSeconds";
-
-/// Copies a refusal's `retryAfterSeconds` to the header `Retry-After`.
-pub(crate) fn retry_after(error: &RequestError, headers: &mut HeaderMap) {
-    let seconds = error
-        .errors()
-        .first()
-        .and_then(|first| first.extensions.get(RETRY_AFTER));
-    if let Some(seconds) = seconds.and_then(serde_json::Value::as_u64) {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        let retry_after = whole_seconds(left.to_std().unwrap_or_default());
+        RequestError::new(ErrorCode::RateLimited, message)
+            .with("limit", "rate_limit.budget")
+            .with(RETRY_AFTER_SECONDS, retry_after)
     }
 }
 
 /// Rounds up, so that a client that waits this long is not refused again.
-fn whole_seconds(span: Duration) -> u64 {
+pub(crate) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
 mod tests {
+    use schema::id::UserId;
+
     use super::*;
 
     #[test]
@@ -160,20 +118,21 @@ mod tests {
             budget: 10,
             window,
         };
-        let limiter = RateLimiter::new(config, clock.clone());
-        let me = || Payer::User(1);
+        let limiter = Budget::new(config, clock.clone());
+        let user = |id: i64| RateLimitKey::User(UserId::try_from(id).unwrap());
+        let me = || user(1);
         assert_eq!(limiter.charge(me(), 7).unwrap().remaining, 3);
         clock.advance(Duration::from_millis(500));
         let refused = limiter.charge(me(), 4).unwrap_err();
         assert_eq!(refused.code(), ErrorCode::RateLimited);
         assert_eq!(
-            refused.errors()[0].extensions[RETRY_AFTER],
+            refused.errors()[0].extensions[RETRY_AFTER_SECONDS],
             60,
             "rounded up"
         );
         assert_eq!(limiter.charge(me(), 3).unwrap().remaining, 0);
         assert_eq!(
-            limiter.charge(Payer::User(2), 10).unwrap().remaining,
+            limiter.charge(user(2), 10).unwrap().remaining,
             0,
             "a budget each"
         );

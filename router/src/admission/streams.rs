@@ -4,37 +4,15 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chassis::principal::Principal;
 use parking_lot::Mutex;
-use schema::{code::ErrorCode, id::UserId};
+use schema::code::ErrorCode;
 
+use super::key::RateLimitKey;
 use crate::error::RequestError;
 
-/// Whose streams are counted together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Caller {
-    User(UserId),
-    Service(String),
-    Anonymous,
-}
-
-impl Caller {
-    /// The caller of a request.
-    pub(crate) fn of(principal: Option<&Principal>) -> Self {
-        match principal {
-            None => Self::Anonymous,
-            Some(principal) => match (principal.user, &principal.service) {
-                (Some(user), _) => Self::User(user),
-                (None, Some(service)) => Self::Service(service.clone()),
-                (None, None) => Self::Anonymous,
-            },
-        }
-    }
-}
-
-/// Counts streams.
+/// Counts open streams against their limits.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct StreamLimits {
     per_caller_max: usize,
     total_max: usize,
     open: Mutex<Open>,
@@ -43,18 +21,18 @@ pub(super) struct Gate {
 #[derive(Debug, Default)]
 struct Open {
     total: usize,
-    callers: HashMap<Caller, usize>,
+    by_key: HashMap<RateLimitKey, usize>,
 }
 
 /// The right to one stream.
 #[derive(Debug)]
-pub(super) struct Permit {
-    gate: Arc<Gate>,
-    caller: Caller,
+pub(crate) struct StreamPermit {
+    limits: Arc<StreamLimits>,
+    key: RateLimitKey,
 }
 
-impl Gate {
-    pub(super) fn new(per_caller_max: usize, total_max: usize) -> Arc<Self> {
+impl StreamLimits {
+    pub(crate) fn new(per_caller_max: usize, total_max: usize) -> Arc<Self> {
         Arc::new(Self {
             per_caller_max,
             total_max,
@@ -62,11 +40,11 @@ impl Gate {
         })
     }
 
-    /// Takes a permit.
+    /// Counts one more stream.
     ///
     /// # Errors
     /// `OVERLOADED`, with the limit's name, when the caller or the process holds as many as it may.
-    pub(super) fn enter(self: &Arc<Self>, caller: Caller) -> Result<Permit, RequestError> {
+    pub(crate) fn admit(self: &Arc<Self>, key: RateLimitKey) -> Result<StreamPermit, RequestError> {
         let mut open = self.open.lock();
         if open.total >= self.total_max {
             return Err(full(
@@ -75,7 +53,7 @@ impl Gate {
                 self.total_max,
             ));
         }
-        let held = open.callers.entry(caller.clone()).or_default();
+        let held = open.by_key.entry(key.clone()).or_default();
         if *held >= self.per_caller_max {
             return Err(full(
                 "streams of one caller",
@@ -85,50 +63,49 @@ impl Gate {
         }
         *held += 1;
         open.total += 1;
-        Ok(Permit {
-            gate: Arc::clone(self),
-            caller,
+        Ok(StreamPermit {
+            limits: Arc::clone(self),
+            key,
         })
     }
 }
 
-impl Drop for Permit {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
-        let mut open = self.gate.open.lock();
+        let mut open = self.limits.open.lock();
         open.total = open.total.saturating_sub(1);
-        if let Some(held) = open.callers.get_mut(&self.caller) {
+        if let Some(held) = open.by_key.get_mut(&self.key) {
             *held = held.saturating_sub(1);
             if *held == 0 {
-                open.callers.remove(&self.caller);
+                open.by_key.remove(&self.key);
             }
         }
     }
 }
 
 fn full(what: &str, limit: &str, max: usize) -> RequestError {
-    let refused = RequestError::new(
-        ErrorCode::Overloaded,
-        format!("{what} are at their limit of {max}"),
-    );
-    refused.with("limit", limit)
+    let message = format!("{what} are at their limit of {max}");
+    RequestError::new(ErrorCode::Overloaded, message).with("limit", limit)
 }
 
 #[cfg(test)]
 mod tests {
+    use schema::id::UserId;
+
     use super::*;
 
     #[test]
     fn a_dropped_stream_gives_its_place_back() {
-        let gate = Gate::new(1, 2);
-        let [a, b, c] = [1_i64, 2, 3].map(|id| Caller::User(UserId::try_from(id).unwrap()));
-        let first = gate.enter(a.clone()).unwrap();
+        let limits = StreamLimits::new(1, 2);
+        let [a, b, c] = [1_i64, 2, 3].map(|id| RateLimitKey::User(UserId::try_from(id).unwrap()));
+        let first = limits.admit(a.clone()).unwrap();
         assert_eq!(
-            gate.enter(a.clone()).unwrap_err().code(),
+            limits.admit(a.clone()).unwrap_err().code(),
             ErrorCode::Overloaded
         );
-        let _second = gate.enter(b).unwrap();
-        assert!(gate.enter(c).is_err(), "the total counts all callers");
+        let _second = limits.admit(b).unwrap();
+        assert!(limits.admit(c).is_err(), "the total counts all callers");
         drop(first);
-        assert!(gate.enter(a).is_ok());
+        assert!(limits.admit(a).is_ok());
     }
 }

@@ -1,38 +1,72 @@
-//! Runs one prepared query or mutation for any transport: budget, deadline, and what happens when the client goes.
+//! What every transport needs, and the three steps of every operation: prepare, charge, run.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
+use chassis::{clock::Clock, principal::Verifier, tasks::Tasks};
 use schema::code::ErrorCode;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
+};
 use tracing::Instrument as _;
 
-use super::{Gateway, auth::Caller, rate::Payer};
+use super::{csrf::AllowedOrigins, origin::Origin};
 use crate::{
-    engine::{GraphRequest, GraphResponse, Prepared, RequestContext},
+    admission::{Budget, Charge, RateLimitKey, with_charge},
+    config::Config,
+    engine::{Engine, GraphRequest, GraphResponse, Prepared, RequestContext},
     error::RequestError,
     operation::{OperationKind, OperationKinds},
-    stream::{Charge, with_charge},
+    stream::{Drain, Hub},
 };
 
-/// What a transport knows of a request besides its text.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Origin {
-    pub(crate) caller: Caller,
-    pub(crate) idempotency_key: Option<String>,
-    pub(crate) traceparent: Option<String>,
-    pub(crate) address: Option<IpAddr>,
+/// What every request needs.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) hub: Hub,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) drain: Drain,
+    pub(crate) tasks: Tasks,
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    budget: Budget,
+    pub(super) origins: AllowedOrigins,
 }
 
-/// An answer and what it cost.
+/// A response and what it cost.
 #[derive(Debug)]
-pub(crate) struct Executed {
-    pub(crate) response: GraphResponse,
-    pub(crate) charge: Charge,
+pub(super) struct Executed {
+    pub(super) response: GraphResponse,
+    pub(super) charge: Charge,
 }
 
 impl Gateway {
+    /// Gathers the parts.
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        hub: Hub,
+        verifier: Arc<Verifier>,
+        drain: Drain,
+        tasks: Tasks,
+        config: Config,
+        clock: Clock,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            hub,
+            verifier,
+            drain,
+            tasks,
+            budget: Budget::new(config.rate_limit.clone(), clock.clone()),
+            origins: AllowedOrigins::new(&config.http.allowed_origins),
+            config,
+            clock,
+        })
+    }
+
     /// The context of a request that begins now.
-    pub(crate) fn context(&self, origin: Origin) -> RequestContext {
+    pub(super) fn context(&self, origin: Origin) -> RequestContext {
         RequestContext {
             principal: origin.caller.principal,
             token: origin.caller.token,
@@ -46,38 +80,26 @@ impl Gateway {
     ///
     /// # Errors
     /// What [`crate::Engine::prepare`] refuses, and `DEADLINE_EXCEEDED`.
-    pub(crate) async fn prepare(
-        &self,
-        request: &GraphRequest,
-        allowed: OperationKinds,
-    ) -> Result<Prepared, RequestError> {
-        let prepared = self.engine.prepare(request, allowed);
-        let prepared = tokio::time::timeout(self.config.http.request_timeout, prepared).await;
-        prepared.unwrap_or_else(|_| Err(RequestError::masked(ErrorCode::DeadlineExceeded)))
+    pub(super) async fn prepare(&self, request: &GraphRequest) -> Result<Prepared, RequestError> {
+        let prepared = self.engine.prepare(request, OperationKinds::ALL);
+        timeout(self.config.http.request_timeout, prepared)
+            .await
+            .unwrap_or_else(|_| Err(RequestError::masked(ErrorCode::DeadlineExceeded)))
     }
 
     /// Charges an operation to its caller.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub(crate) fn charge(
+    pub(super) fn charge(
         &self,
         prepared: &Prepared,
-        ctx: &RequestContext,
-        address: Option<IpAddr>,
+        key: RateLimitKey,
     ) -> Result<Charge, RequestError> {
-        let principal = ctx.principal.as_deref();
-        let user = principal.and_then(|principal| principal.user);
-        let service = principal.and_then(|principal| principal.service.clone());
-        let payer = match (user, service) {
-            (Some(user), _) => Payer::User(user.get()),
-            (None, Some(service)) => Payer::Service(service),
-            (None, None) => Payer::Address(address),
-        };
-        self.rate.charge(payer, prepared.cost())
+        self.budget.charge(key, prepared.cost())
     }
 
-    /// Runs a query or a mutation.
+    /// Charges and runs a query or a mutation.
     ///
     /// # Errors
     /// `RATE_LIMITED` before it began, `DEADLINE_EXCEEDED` when it did not end in time; a mutation may still happen
@@ -85,48 +107,43 @@ impl Gateway {
     ///
     /// # Cancel safety
     /// A dropped query stops; a mutation that began runs to its end in a task of its own, which the drain waits for.
-    pub(crate) async fn run(
-        self: &Arc<Self>,
+    pub(super) async fn run(
+        &self,
         prepared: Prepared,
         ctx: RequestContext,
-        address: Option<IpAddr>,
+        key: RateLimitKey,
     ) -> Result<Executed, RequestError> {
-        let charge = self.charge(&prepared, &ctx, address)?;
-        let late = || RequestError::masked(ErrorCode::DeadlineExceeded);
+        let charge = self.charge(&prepared, key)?;
         // The engine keeps the deadline itself and answers with what it has; this is for when it cannot.
-        let limit = ctx.deadline + std::time::Duration::from_secs(1);
-        let response = match prepared.kind() {
-            OperationKind::Mutation => {
-                let answer = self.detached(prepared, ctx, charge);
-                tokio::time::timeout_at(limit, answer)
-                    .await
-                    .map_err(|_| late())?
-            }
-            OperationKind::Query | OperationKind::Subscription => {
-                let answer = with_charge(charge, self.engine.execute(&prepared, &ctx));
-                tokio::time::timeout_at(limit, answer)
-                    .await
-                    .map_err(|_| late())?
+        let limit = ctx.deadline + Duration::from_secs(1);
+        let response = async {
+            if prepared.kind() == OperationKind::Mutation {
+                self.detached(prepared, ctx, charge).await
+            } else {
+                with_charge(charge, self.engine.execute(&prepared, &ctx)).await
             }
         };
-        Ok(Executed { response, charge })
+        match timeout_at(limit, response).await {
+            Ok(response) => Ok(Executed { response, charge }),
+            Err(_) => Err(RequestError::masked(ErrorCode::DeadlineExceeded)),
+        }
     }
 
     async fn detached(
-        self: &Arc<Self>,
+        &self,
         prepared: Prepared,
         ctx: RequestContext,
         charge: Charge,
     ) -> GraphResponse {
-        let (answer, answered) = oneshot::channel();
+        let (sender, response) = oneshot::channel();
         let engine = Arc::clone(&self.engine);
         let running = async move {
             let response = with_charge(charge, engine.execute(&prepared, &ctx)).await;
             // Nobody waits when the client is gone; the effect is what counts.
-            drop(answer.send(response));
+            drop(sender.send(response));
         };
         let _task = self.tasks.spawn("mutation", running.in_current_span());
-        answered.await.unwrap_or_else(|_| {
+        response.await.unwrap_or_else(|_| {
             let body = RequestError::masked(ErrorCode::Internal).to_body();
             GraphResponse {
                 body,

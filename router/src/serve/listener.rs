@@ -24,41 +24,40 @@ use tokio_util::sync::CancellationToken;
 
 /// The address at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Accepts connections, at most so many at once; more wait in the kernel's queue.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     inner: TcpListener,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     stall_timeout: Duration,
 }
 
 /// A connection whose writes must make progress.
 #[derive(Debug)]
-pub struct Guarded {
+pub(crate) struct Guarded {
     inner: TcpStream,
     stall_timeout: Duration,
     /// Set while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl Listener {
     /// Guards a bound listener.
-    #[must_use]
-    pub fn new(inner: TcpListener, connections_max: usize, stall_timeout: Duration) -> Self {
-        let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
+    pub(crate) fn new(inner: TcpListener, connections_max: usize, stall_timeout: Duration) -> Self {
+        let slots = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
         Self {
             inner,
-            places,
+            slots,
             stall_timeout,
         }
     }
 }
 
 /// Serves until `stop`, then finishes what is in flight, for at most `linger`.
-pub fn serve(
+pub(crate) fn serve(
     listener: Listener,
     router: Router,
     stop: CancellationToken,
@@ -89,23 +88,22 @@ impl axum::serve::Listener for Listener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Guarded, SocketAddr) {
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
+        let slot = Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
         // axum's own accept retries when the process is short of file descriptors.
         let (inner, address) = axum::serve::Listener::accept(&mut self.inner).await;
         if let Err(error) = inner.set_nodelay(true) {
             tracing::debug!(%error, "set_nodelay");
         }
-        let stall_timeout = self.stall_timeout;
-        (
-            Guarded {
-                inner,
-                stall_timeout,
-                stalled: None,
-                _place: place,
-            },
-            address,
-        )
+        let guarded = Guarded {
+            inner,
+            stall_timeout: self.stall_timeout,
+            stalled: None,
+            _slot: slot,
+        };
+        (guarded, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -5,7 +5,7 @@
 //! and the live page lie in the binary. Invariant: no page loads anything from elsewhere; their content security
 //! policy forbids it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use axum::{
     Router,
@@ -14,8 +14,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+
+use crate::config::Playground;
 
 /// Monaco writes its styles into the page, and its icons are `data:`.
 const BUILT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -27,24 +27,8 @@ const PLAIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'se
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
-/// Where the built playground lies.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct PlaygroundConfig {
-    /// The folder that `make playground` fills, relative to the working directory.
-    pub dir: PathBuf,
-}
-
-impl Default for PlaygroundConfig {
-    fn default() -> Self {
-        Self {
-            dir: PathBuf::from("router/web/dist"),
-        }
-    }
-}
-
 /// Serves the pages at `/` and `/live` and their files under `/assets`.
-pub fn routes(config: PlaygroundConfig) -> Router {
+pub(super) fn routes(config: Playground) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/live", get(live))
@@ -52,8 +36,8 @@ pub fn routes(config: PlaygroundConfig) -> Router {
         .with_state(config)
 }
 
-/// Looks for the built page at every request, so building it needs no restart.
-async fn page(State(config): State<PlaygroundConfig>) -> Response {
+/// Looks for the built page at every request, so that building it needs no restart.
+async fn page(State(config): State<Playground>) -> Response {
     match tokio::fs::read(config.dir.join("index.html")).await {
         Ok(html) => html_page(html, BUILT_POLICY),
         Err(_) => html_page(PLAIN_PAGE.into(), PLAIN_POLICY),
@@ -64,7 +48,7 @@ async fn live() -> Response {
     html_page(LIVE_PAGE.into(), PLAIN_POLICY)
 }
 
-async fn asset(State(config): State<PlaygroundConfig>, UrlPath(name): UrlPath<String>) -> Response {
+async fn asset(State(config): State<Playground>, UrlPath(name): UrlPath<String>) -> Response {
     let Some(media_type) = media_type(&name).filter(|_| is_plain(&name)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -164,7 +148,7 @@ mod tests {
 
     async fn get_from(dir: &Path, path: &str) -> (StatusCode, HeaderMap, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let app = routes(PlaygroundConfig {
+        let app = routes(Playground {
             dir: dir.to_path_buf(),
         });
         let response = app.oneshot(request).await.unwrap();

@@ -1,12 +1,52 @@
-//! Bytes to a GraphQL request: the parameters of a POST body, a GET's query string, or a WebSocket payload.
+//! Reads a GraphQL request: the parameters of a POST body, a GET's query string, or a WebSocket payload.
 //!
 //! Invariant: a parameter of the wrong JSON type is refused before the operation's text is looked at.
 //! Source: GraphQL over HTTP, 5.1 (request parameters).
 
+use std::error::Error as _;
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, header},
+};
+use http_body_util::LengthLimitError;
 use schema::code::ErrorCode;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
-use crate::{engine::GraphRequest, error::RequestError};
+use crate::{config, engine::GraphRequest, error::RequestError};
+
+/// Receives a POST body within its bounds of size and time.
+///
+/// # Errors
+/// `PAYLOAD_TOO_LARGE`, and `BAD_REQUEST` for a body that breaks off or takes too long.
+pub(crate) async fn read_body(
+    config: &config::Http,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, RequestError> {
+    let limit = config.body_limit_bytes;
+    let too_large = || {
+        let message = format!("the body is larger than {limit} bytes");
+        RequestError::new(ErrorCode::PayloadTooLarge, message)
+            .with("limit", "http.body_limit_bytes")
+    };
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<usize>().ok());
+    if declared.is_some_and(|size| size > limit) {
+        return Err(too_large());
+    }
+    match timeout(config.request_timeout, axum::body::to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.source().is_some_and(|s| s.is::<LengthLimitError>()) => {
+            Err(too_large())
+        }
+        Ok(Err(_)) => Err(bad("the body broke off")),
+        Err(_) => Err(bad("the body took too long to arrive")),
+    }
+}
 
 /// Reads a POST body.
 ///
@@ -76,8 +116,7 @@ fn json(text: &str, name: &str) -> Result<Option<Value>, RequestError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let value = serde_json::from_str(text);
-    value
+    serde_json::from_str(text)
         .map(Some)
         .map_err(|error| bad(format!("the parameter {name} is not JSON: {error}")))
 }

@@ -5,19 +5,15 @@
 use std::{sync::LazyLock, time::Instant};
 
 use axum::{
-    Router,
     extract::{MatchedPath, Request},
     http::{HeaderMap, Method},
     middleware::Next,
     response::Response,
 };
-use chassis::{
-    health::Health,
-    telemetry::{
-        Latency, REQUEST_SECONDS,
-        http::{self, request_span},
-        trace,
-    },
+use chassis::telemetry::{
+    Latency, REQUEST_SECONDS,
+    http::{self, request_span},
+    trace,
 };
 use prometheus::{IntCounter, IntCounterVec};
 use tracing::Instrument as _;
@@ -89,7 +85,7 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Shows what can be known in advance from the start, so that nothing is missing for want of a first event.
+/// Shows every known series from the start, so that none is missing until its first event.
 pub(super) fn announce() {
     for kind in ["query", "mutation", "subscription"] {
         OPERATIONS.with_label_values(&[kind]).inc_by(0);
@@ -122,11 +118,6 @@ pub(super) fn traced(refused: RequestError, traceparent: Option<&str>) -> Reques
         }
         Some(_) | None => refused,
     }
-}
-
-/// The routes of the operators' listener.
-pub(crate) fn admin_routes(health: &Health) -> Router {
-    health.routes().merge(chassis::telemetry::routes())
 }
 
 fn method_label(method: &Method) -> &'static str {

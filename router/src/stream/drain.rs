@@ -13,7 +13,7 @@ use tokio_util::{
 
 /// Shared by everything that serves clients.
 #[derive(Debug, Clone, Default)]
-pub struct Drain {
+pub(crate) struct Drain {
     streams: CancellationToken,
     listeners: CancellationToken,
     open: TaskTracker,
@@ -21,28 +21,27 @@ pub struct Drain {
 
 impl Drain {
     /// Counts one stream or socket until the token is dropped.
-    pub fn track(&self) -> TaskTrackerToken {
+    pub(crate) fn track(&self) -> TaskTrackerToken {
         self.open.token()
     }
 
     /// Resolves when streams must end.
-    pub async fn begun(&self) {
+    pub(crate) async fn begun(&self) {
         self.streams.cancelled().await;
     }
 
     /// Whether streams must end.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.streams.is_cancelled()
     }
 
     /// Resolves when listeners must stop taking connections.
-    pub fn listeners(&self) -> CancellationToken {
+    pub(crate) fn listeners(&self) -> CancellationToken {
         self.listeners.clone()
     }
 
     /// Waits for the shutdown and then leads it; streams and requests have `limit` to end.
-    pub async fn lead(self, tasks: Tasks, health: Health, limit: Duration) {
+    pub(crate) async fn lead(self, tasks: Tasks, health: Health, limit: Duration) {
         tasks.token().cancelled().await;
         health.drain();
         self.streams.cancel();

@@ -21,18 +21,14 @@ impl Field {
             "myOrderEvents" => Ok(Self::Mine),
             "allOrderEvents" => Ok(Self::All),
             "orderEvents" => {
-                let id = call
-                    .arguments
-                    .get("orderId")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                let id = id.parse().map_err(|_| {
-                    RequestError::new(
-                        ErrorCode::InvalidArgument,
-                        "orderId must be a positive number",
-                    )
-                })?;
-                Ok(Self::Order(id))
+                let id = call.arguments.get("orderId").and_then(Value::as_str);
+                id.unwrap_or_default()
+                    .parse()
+                    .map(Self::Order)
+                    .map_err(|_| {
+                        let message = "orderId must be a positive number";
+                        RequestError::new(ErrorCode::InvalidArgument, message)
+                    })
             }
             _ => Err(RequestError::masked(ErrorCode::Internal)),
         }
@@ -50,9 +46,8 @@ impl Field {
         match self {
             Self::Order(order) => Ok(Scope::Order(order)),
             Self::Mine => {
-                let user = principal.user;
-                user.map(Scope::User)
-                    .ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))
+                let user = principal.user.map(Scope::User);
+                user.ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))
             }
             Self::All if principal.is_ops() => Ok(Scope::All),
             Self::All => Err(RequestError::masked(ErrorCode::Forbidden)),

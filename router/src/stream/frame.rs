@@ -4,105 +4,47 @@
 //! that the transport gives the frame (SSE's `id:`).
 
 use bytes::Bytes;
-use chrono::SecondsFormat;
-use schema::{
-    code::ErrorCode,
-    event::{OrderEvent, OrderStatus},
-    id::OrderId,
-};
+use schema::code::ErrorCode;
 use serde::Deserialize;
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{engine::GraphResponse, error::RequestError};
 
-/// One answer of a stream.
+/// One response of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// The place just behind this frame.
-    pub cursor: String,
+pub(crate) struct Frame {
+    /// The cursor just behind this frame.
+    pub(crate) cursor: String,
     /// A GraphQL response with `extensions.cursor`.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// Why a stream ended.
 #[derive(Debug, Clone, PartialEq)]
-pub struct End {
-    /// What the client is told before `complete`; `None` when nothing went wrong.
-    pub error: Option<RequestError>,
+pub(crate) struct End {
+    /// What the client reads before `complete`; `None` when nothing went wrong.
+    pub(crate) error: Option<RequestError>,
 }
 
 impl End {
     /// The end of something that has an end, such as a query.
-    pub const COMPLETE: Self = Self { error: None };
+    pub(crate) const COMPLETE: Self = Self { error: None };
 
-    /// An end that the client did not ask for, with the cursor from which it can go on.
-    #[must_use]
-    pub fn resumable(code: ErrorCode, cursor: &str) -> Self {
-        let refused = RequestError::masked(code);
-        Self {
-            error: Some(refused.with("cursor", cursor)),
-        }
+    /// An end that the client did not ask for, with the cursor from which it can resume.
+    pub(crate) fn resumable(code: ErrorCode, cursor: &str) -> Self {
+        Self::refused(RequestError::masked(code).with("cursor", cursor))
     }
 
     /// An end by a refusal.
-    #[must_use]
-    pub const fn refused(error: RequestError) -> Self {
+    pub(crate) const fn refused(error: RequestError) -> Self {
         Self { error: Some(error) }
     }
-}
-
-/// A status change, as the root field's object.
-pub(super) fn change(event: &OrderEvent, cursor: &str) -> Value {
-    let at = event.moment.to_rfc3339_opts(SecondsFormat::Micros, true);
-    order_object(
-        "CHANGE",
-        cursor,
-        event.order_id,
-        event.version,
-        event.status,
-        &at,
-    )
-}
-
-/// The order as it stands, as the root field's object.
-pub(super) fn snapshot(
-    cursor: &str,
-    order: OrderId,
-    version: u32,
-    status: OrderStatus,
-    at: &str,
-) -> Value {
-    order_object("SNAPSHOT", cursor, order, version, status, at)
-}
-
-/// Lost history, as the root field's object.
-pub(super) fn gap(cursor: &str) -> Value {
-    json!({
-        "kind": "GAP", "cursor": cursor, "orderId": null, "version": null, "status": null,
-        "at": null, "order": null,
-    })
 }
 
 /// Puts the cursor into `extensions` of an answer.
 pub(super) fn seal(response: &GraphResponse, cursor: String) -> Frame {
     let body = with_cursor(&response.body, &cursor).unwrap_or_else(|| response.body.clone());
     Frame { cursor, body }
-}
-
-fn order_object(
-    kind: &str,
-    cursor: &str,
-    order: OrderId,
-    version: u32,
-    status: OrderStatus,
-    at: &str,
-) -> Value {
-    let id = order.to_string();
-    json!({
-        "kind": kind, "cursor": cursor, "orderId": id, "version": version,
-        "status": status.graphql_name(), "at": at,
-        "order": { "__typename": "Order", "id": id },
-    })
 }
 
 /// Only the top level is read; data and errors keep their bytes.

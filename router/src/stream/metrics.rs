@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 use chassis::telemetry::Latency;
 use prometheus::{IntCounterVec, IntGaugeVec};
 
-/// Open streams by root field.
-pub(super) static SUBSCRIBERS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+static SUBSCRIBERS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     prometheus::register_int_gauge_vec!(
         "marketplace_router_subscribers",
         "Open subscriptions by root field.",
@@ -25,7 +24,7 @@ pub(super) static FRAMES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("registered once")
 });
 
-/// From an event's moment to its frame.
+/// From an event's instant to its frame.
 pub(super) static EVENT_TO_FRAME: LazyLock<Latency> = LazyLock::new(|| {
     Latency::register(
         "marketplace_router_event_to_frame_seconds",
@@ -46,4 +45,21 @@ pub(super) fn announce() {
         FRAMES.with_label_values(&[kind]).inc_by(0);
     }
     EVENT_TO_FRAME.announce(&[]);
+}
+
+/// Counts an open stream until it is dropped.
+#[derive(Debug)]
+pub(super) struct OpenStream(&'static str);
+
+impl OpenStream {
+    pub(super) fn count(field: &'static str) -> Self {
+        SUBSCRIBERS.with_label_values(&[field]).inc();
+        Self(field)
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        SUBSCRIBERS.with_label_values(&[self.0]).dec();
+    }
 }

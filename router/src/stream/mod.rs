@@ -1,23 +1,26 @@
 //! Live subscriptions: from the order-event log to frames that any transport can carry.
 //!
 //! In: a prepared subscription, the caller, and where to resume. Out: frames, each with the cursor just behind it, and
-//! one end. `hub` decides who may read what and from where, `source` reads one stream of it, `frame` is what a client
-//! sees, `resume` is the cursor as clients hold it, `drain` ends streams at shutdown.
+//! one end. In the order of reading: `hub` decides who may read what and from where (`field`, `resume`, `snapshot`),
+//! `subscription` reads its stream (`source`), `pending` is an event as the schema shows it, `complete` lets the engine
+//! add the rest, `frame` is what a transport gets, `closing` and `drain` end streams.
 //! Invariant: a stream ends rather than skip an event; whoever resumes with its last cursor sees each version once.
 
+mod closing;
+mod complete;
 mod drain;
 mod field;
-mod fields;
 mod frame;
-mod gate;
 mod hub;
 mod metrics;
+mod pending;
 mod resume;
 mod snapshot;
 mod source;
+mod subscription;
 
-pub use drain::Drain;
-pub use fields::{Charge, Fields, with_charge};
-pub use frame::{End, Frame};
-pub use hub::{Hub, Subscription};
-pub use resume::ResumeHints;
+pub(crate) use drain::Drain;
+pub(crate) use frame::{End, Frame};
+pub(crate) use hub::Hub;
+pub(crate) use resume::ResumeHints;
+pub(crate) use subscription::Subscription;

@@ -3,7 +3,7 @@
 //! To the log's own cursor the router adds, after a SNAPSHOT, which version the snapshot showed:
 //! `<cursor>.<order>-<version>`. The log's end is taken before the snapshot is read, so an event that the snapshot
 //! already shows may lie behind the cursor; the mark makes a client that resumes right there skip it too.
-//! Invariant: a cursor that cannot be read is refused; one that reads but is not of this stream is a GAP.
+//! Invariant: a text that is not a cursor is refused; a cursor of another stream is a GAP.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ use crate::error::RequestError;
 
 /// Where a transport found cursors, besides the argument `after`.
 #[derive(Debug, Clone, Default)]
-pub struct ResumeHints {
+pub(crate) struct ResumeHints {
     /// SSE's header `Last-Event-ID`.
-    pub last_event_id: Option<String>,
+    pub(crate) last_event_id: Option<String>,
     /// `extensions.resume` of the request.
-    pub extension: Option<String>,
+    pub(crate) extension: Option<String>,
 }
 
 /// A version that the client has seen in a snapshot.
@@ -29,17 +29,16 @@ pub(super) struct Seen {
     pub(super) version: u32,
 }
 
-/// A place to go on from.
+/// Where a stream resumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ResumePoint {
     pub(super) cursor: Cursor,
     pub(super) seen: Option<Seen>,
 }
 
 impl ResumeHints {
-    /// Takes `extensions.resume` out of a request's extensions.
-    #[must_use]
-    pub fn with_extensions(mut self, extensions: &Map<String, Value>) -> Self {
+    /// Reads `extensions.resume` of a request.
+    pub(crate) fn with_extensions(mut self, extensions: &Map<String, Value>) -> Self {
         let resume = extensions.get("resume").and_then(Value::as_str);
         self.extension = resume.filter(|text| !text.is_empty()).map(str::to_owned);
         self
@@ -49,14 +48,23 @@ impl ResumeHints {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` when it is not a cursor.
-    pub(super) fn place(&self, after: Option<&str>) -> Result<Option<Place>, RequestError> {
-        let last = self.last_event_id.as_deref();
-        let first = after.or(last).or(self.extension.as_deref());
-        first.map(Place::parse).transpose()
+    pub(super) fn resume_point(
+        &self,
+        after: Option<&str>,
+    ) -> Result<Option<ResumePoint>, RequestError> {
+        after
+            .or(self.last_event_id.as_deref())
+            .or(self.extension.as_deref())
+            .map(ResumePoint::parse)
+            .transpose()
     }
 }
 
-impl Place {
+impl ResumePoint {
+    pub(super) const fn new(cursor: Cursor, seen: Option<Seen>) -> Self {
+        Self { cursor, seen }
+    }
+
     fn parse(text: &str) -> Result<Self, RequestError> {
         let (cursor, seen) = match text.split_once('.') {
             None => (text, None),
@@ -76,7 +84,7 @@ impl Seen {
         })
     }
 
-    /// Whether the client knows this event from its snapshot.
+    /// Whether the snapshot has shown this event.
     pub(super) fn covers(self, event: &OrderEvent) -> bool {
         event.order_id == self.order && event.version <= self.version
     }
@@ -87,13 +95,13 @@ impl Seen {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ResumePoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.cursor)?;
-        match self.seen {
-            None => Ok(()),
-            Some(seen) => write!(f, ".{}-{}", seen.order, seen.version),
+        if let Some(seen) = self.seen {
+            write!(f, ".{}-{}", seen.order, seen.version)?;
         }
+        Ok(())
     }
 }
 
@@ -124,14 +132,15 @@ mod tests {
         let marked = |version: u32| format!("{START}.7-{version}");
         let (one, two, three) = (marked(1), marked(2), marked(3));
         let all = hints(Some(&two), Some(&three));
-        let version = |place: Option<Place>| place.and_then(|place| place.seen).map(|s| s.version);
-        assert_eq!(version(all.place(Some(&one)).unwrap()), Some(1));
-        assert_eq!(version(all.place(None).unwrap()), Some(2));
+        let version =
+            |point: Option<ResumePoint>| point.and_then(|point| point.seen).map(|s| s.version);
+        assert_eq!(version(all.resume_point(Some(&one)).unwrap()), Some(1));
+        assert_eq!(version(all.resume_point(None).unwrap()), Some(2));
         assert_eq!(
-            version(hints(None, Some(&three)).place(None).unwrap()),
+            version(hints(None, Some(&three)).resume_point(None).unwrap()),
             Some(3)
         );
-        assert_eq!(hints(None, None).place(None).unwrap(), None);
+        assert_eq!(hints(None, None).resume_point(None).unwrap(), None);
     }
 
     #[test]
@@ -144,7 +153,7 @@ mod tests {
             &format!("{START}.7"),
             &format!("{START}.0-1"),
         ] {
-            let refused = hints(None, None).place(Some(text)).expect_err(text);
+            let refused = hints(None, None).resume_point(Some(text)).expect_err(text);
             assert_eq!(refused.code(), ErrorCode::InvalidArgument);
         }
     }
@@ -152,6 +161,6 @@ mod tests {
     #[test]
     fn a_place_survives_its_text_form() {
         let text = format!("{START}.7-3");
-        assert_eq!(Place::parse(&text).unwrap().to_string(), text);
+        assert_eq!(ResumePoint::parse(&text).unwrap().to_string(), text);
     }
 }

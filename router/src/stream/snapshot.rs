@@ -18,6 +18,7 @@ const ORDER: &str = "query OrderSnapshot($id: ID!) { order(id: $id) { id version
 /// An order as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
+    pub(super) order: OrderId,
     pub(super) version: u32,
     pub(super) status: OrderStatus,
     /// When it came to this status.
@@ -41,11 +42,11 @@ pub(super) async fn load(
         ..GraphRequest::default()
     };
     let prepared = engine.prepare(&request, OperationKinds::QUERY).await?;
-    read(&engine.execute(&prepared, ctx).await.body)
+    read(order, &engine.execute(&prepared, ctx).await.body)
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct Response {
     data: Option<Data>,
     #[serde(default)]
     errors: Vec<Fault>,
@@ -79,23 +80,24 @@ struct Fault {
     extensions: Map<String, Value>,
 }
 
-fn read(body: &[u8]) -> Result<Snapshot, RequestError> {
-    let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| RequestError::masked(ErrorCode::Internal))?;
-    let Some(order) = answer.data.and_then(|data| data.order) else {
-        return Err(answer.errors.first().map_or_else(not_found, refusal));
+fn read(id: OrderId, body: &[u8]) -> Result<Snapshot, RequestError> {
+    let internal = || RequestError::masked(ErrorCode::Internal);
+    let response: Response = serde_json::from_slice(body).map_err(|_| internal())?;
+    let Some(order) = response.data.and_then(|data| data.order) else {
+        return Err(response.errors.first().map_or_else(not_found, refusal));
     };
     let status = OrderStatus::ALL
         .into_iter()
-        .find(|status| status.graphql_name() == order.status);
-    let status = status.ok_or_else(|| RequestError::masked(ErrorCode::Internal))?;
-    // An order whose history is gone still has a moment: its first.
-    let change = order
+        .find(|status| status.graphql_name() == order.status)
+        .ok_or_else(internal)?;
+    // An order without its history still shows an instant: its creation.
+    let at = order
         .history
         .into_iter()
-        .find(|change| change.version == order.version);
-    let at = change.map_or(order.created_at, |change| change.at);
+        .find(|change| change.version == order.version)
+        .map_or(order.created_at, |change| change.at);
     Ok(Snapshot {
+        order: id,
         version: order.version,
         status,
         at,
@@ -124,22 +126,27 @@ fn refusal(fault: &Fault) -> RequestError {
 mod tests {
     use super::*;
 
+    fn order() -> OrderId {
+        OrderId::try_from(7).unwrap()
+    }
+
     #[test]
     fn the_moment_is_that_of_the_shown_version() {
         let body =
             br#"{"data":{"order":{"id":"7","version":2,"status":"AWAITING_PAYMENT","createdAt":"a",
             "history":[{"version":1,"at":"a"},{"version":2,"at":"b"}]}}}"#;
         let expected = Snapshot {
+            order: order(),
             version: 2,
             status: OrderStatus::AwaitingPayment,
             at: "b".to_owned(),
         };
-        assert_eq!(read(body).unwrap(), expected);
+        assert_eq!(read(order(), body).unwrap(), expected);
     }
 
     #[test]
     fn foreign_and_absent_look_the_same() {
-        let code = |body: &str| read(body.as_bytes()).expect_err(body).to_body();
+        let code = |body: &str| read(order(), body.as_bytes()).expect_err(body).to_body();
         let absent = code(r#"{"data":{"order":null}}"#);
         let foreign = code(
             r#"{"data":{"order":null},"errors":[{"message":"no","extensions":{"code":"FORBIDDEN"}}]}"#,
@@ -148,7 +155,7 @@ mod tests {
         let fault =
             r#"{"data":null,"errors":[{"message":"x","extensions":{"code":"UNAVAILABLE"}}]}"#;
         assert_eq!(
-            read(fault.as_bytes()).unwrap_err().code(),
+            read(order(), fault.as_bytes()).unwrap_err().code(),
             ErrorCode::Unavailable
         );
     }

@@ -1,6 +1,6 @@
-//! One subscription's way through the log, in bites: wait for one event, then take what else is there.
+//! Reads one scope of the log in batches: waits for one event, then takes what else is there.
 //!
-//! Invariant: the order of the log stays, and what was taken is the only thing that moved the place.
+//! Invariant: the order of the log stays, and only what was taken moves the reader on.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ pub(super) struct Source {
     reader: Reader,
 }
 
-/// What a reader gets, and the place behind it.
+/// What a reader gets, and the cursor behind it.
 #[derive(Debug)]
 pub(super) enum Item {
     Event(Arc<OrderEvent>, Cursor),
     Gap(Cursor),
 }
 
-/// A bite.
+/// What one call took.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct Batch {
     pub(super) items: Vec<Item>,
     /// The reader had to wait: these events are new, not history.
-    pub(super) at_the_end: bool,
+    pub(super) is_live: bool,
 }
 
 impl Source {
@@ -40,9 +40,9 @@ impl Source {
     ///
     /// # Errors
     /// [`Stopped`] at shutdown.
-    pub(super) async fn take(&mut self, max: usize) -> Result<Taken, Stopped> {
+    pub(super) async fn take(&mut self, max: usize) -> Result<Batch, Stopped> {
         let ready = self.reader.next().now_or_never();
-        let at_the_end = ready.is_none();
+        let is_live = ready.is_none();
         let first = match ready {
             Some(first) => first?,
             None => self.reader.next().await?,
@@ -55,7 +55,7 @@ impl Source {
                 Some(Err(Stopped)) | None => break,
             }
         }
-        Ok(Taken { items, at_the_end })
+        Ok(Batch { items, is_live })
     }
 }
 

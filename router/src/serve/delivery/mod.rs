@@ -4,6 +4,10 @@
 //! client takes nothing, nothing more is read. Invariant: a frame is never dropped; a client that takes nothing for
 //! too long is told to resume and closed. The listener cuts the socket if even that is not taken.
 
+mod encoding;
+mod multipart;
+mod sse;
+
 use std::pin::pin;
 
 use axum::{
@@ -21,33 +25,14 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Gateway, multipart::Multipart, negotiate::Media, sse::Sse, telemetry};
+use self::{encoding::Encoding, multipart::Multipart, sse::Sse};
+use super::{gateway::Gateway, negotiate::Media, telemetry};
 use crate::{
     error::RequestError,
     stream::{End, Frame, Subscription},
 };
 
-/// How a form of stream is written down.
-pub(super) trait Encoding: Send + Sync + 'static {
-    /// The header `content-type`.
-    fn content_type(&self) -> HeaderValue;
-    /// What stands before everything else.
-    fn opening(&self) -> Bytes {
-        Bytes::new()
-    }
-    /// The same where frames may be long in coming.
-    fn opening_of_a_stream(&self) -> Bytes {
-        self.opening()
-    }
-    /// One answer.
-    fn next(&self, cursor: Option<&str>, body: &[u8]) -> Bytes;
-    /// A sign of life.
-    fn heartbeat(&self) -> Bytes;
-    /// The end, with what went wrong.
-    fn end(&self, error: Option<&RequestError>) -> Bytes;
-}
-
-/// A stream's answer: frames until it ends or its client goes.
+/// The response to a subscription: frames until the stream ends or its client goes.
 pub(super) fn stream(gateway: &Gateway, subscription: Subscription, media: Media) -> Response {
     match media {
         Media::Multipart => start(gateway, subscription, Multipart),
@@ -57,7 +42,7 @@ pub(super) fn stream(gateway: &Gateway, subscription: Subscription, media: Media
     }
 }
 
-/// One answer in the form of a stream.
+/// One response in the form of a stream.
 pub(super) fn single(body: &Bytes, media: Media) -> Response {
     whole(media, |encoding| {
         [encoding.next(None, body), encoding.end(None)].concat()
@@ -84,7 +69,7 @@ fn respond(encoding: &(impl Encoding + ?Sized), body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, encoding.content_type()),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        // Proxies that buffer answers would hold frames back.
+        // Proxies that buffer responses would hold frames back.
         (
             header::HeaderName::from_static("x-accel-buffering"),
             HeaderValue::from_static("no"),
@@ -94,16 +79,16 @@ fn respond(encoding: &(impl Encoding + ?Sized), body: Body) -> Response {
 }
 
 fn start(gateway: &Gateway, subscription: Subscription, encoding: impl Encoding) -> Response {
-    // One frame is on its way to the socket while the next is made; the second place is kept for the end.
+    // One frame is on its way to the socket while the next is made; the second slot is kept for the end.
     let (body, taken) = mpsc::channel(2);
-    let content_type = respond(&encoding, Body::empty()).into_parts().0;
+    let (head, _) = respond(&encoding, Body::empty()).into_parts();
     let tracked = gateway.drain.track();
     let _task = gateway.tasks.spawn("subscription", async move {
         deliver(subscription, &encoding, &body).await;
         drop(tracked);
     });
     let frames = ReceiverStream::new(taken).map(Ok::<_, std::convert::Infallible>);
-    Response::from_parts(content_type, Body::from_stream(frames))
+    Response::from_parts(head, Body::from_stream(frames))
 }
 
 async fn deliver(
@@ -111,8 +96,8 @@ async fn deliver(
     encoding: &impl Encoding,
     body: &mpsc::Sender<Bytes>,
 ) {
-    // The reserved place makes sure that the end can be queued behind a frame that nobody takes.
-    let Ok(last_place) = body.reserve().await else {
+    // The reserved slot makes sure that the end can be queued behind a frame that nobody takes.
+    let Ok(last_slot) = body.reserve().await else {
         return;
     };
     let opening = encoding.opening_of_a_stream();
@@ -123,7 +108,7 @@ async fn deliver(
         end = run(&mut subscription, encoding, body) => end,
         () = body.closed() => return,
     };
-    last_place.send(encoding.end(end.error.as_ref()));
+    last_slot.send(encoding.end(end.error.as_ref()));
 }
 
 /// Takes frames and hands them over until the stream ends.
@@ -134,7 +119,7 @@ async fn run(
 ) -> End {
     let closing = subscription.closing();
     let interval = subscription.config().heartbeat_interval;
-    let slow = subscription.config().slow_client_timeout;
+    let slow_client_timeout = subscription.config().slow_client_timeout;
     let mut heartbeats = tokio::time::interval_at(Instant::now() + interval, interval);
     heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut taken = subscription.cursor().to_owned();
@@ -144,11 +129,9 @@ async fn run(
             Err(end) => return end,
         };
         let bytes = encoding.next(Some(&frame.cursor), &frame.body);
-        if crash::take("stream::after_half_a_frame") {
-            die_midway(body, &bytes).await;
-        }
+        crash_mid_frame(body, &bytes).await;
         tokio::select! {
-            sent = tokio::time::timeout(slow, body.send(bytes)) => match sent {
+            sent = tokio::time::timeout(slow_client_timeout, body.send(bytes)) => match sent {
                 Ok(Ok(())) => taken = frame.cursor,
                 Ok(Err(_)) => return End::COMPLETE,
                 Err(_) => {
@@ -160,14 +143,6 @@ async fn run(
         }
         heartbeats.reset();
     }
-}
-
-/// Lets half a frame reach the client, and ends the process.
-async fn die_midway(body: &mpsc::Sender<Bytes>, frame: &Bytes) {
-    // Nobody takes it when the client has left; the process ends either way.
-    drop(body.send(frame.slice(..frame.len() / 2)).await);
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    crash::end();
 }
 
 /// Waits for the next frame, with a heartbeat whenever that takes long.
@@ -186,4 +161,15 @@ async fn next(
             _ = heartbeats.tick() => drop(body.try_send(encoding.heartbeat())),
         }
     }
+}
+
+/// Crash point: half a frame has left for the client when the process dies.
+async fn crash_mid_frame(body: &mpsc::Sender<Bytes>, frame: &Bytes) {
+    if !crash::take("stream::after_half_a_frame") {
+        return;
+    }
+    // Nobody takes it when the client has left; the process ends either way.
+    drop(body.send(frame.slice(..frame.len() / 2)).await);
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    crash::end();
 }

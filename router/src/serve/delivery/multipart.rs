@@ -7,10 +7,10 @@
 use axum::http::HeaderValue;
 use bytes::Bytes;
 
-use super::delivery::Encoding;
+use super::encoding::Encoding;
 use crate::error::RequestError;
 
-/// The multipart format; it has no place for an id beside the payload, so the cursor is in the payload alone.
+/// The multipart format; it has no field for an id beside the payload, so the cursor is in the payload alone.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Multipart;
 

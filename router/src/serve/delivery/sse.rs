@@ -7,7 +7,7 @@
 use axum::http::HeaderValue;
 use bytes::Bytes;
 
-use super::delivery::Encoding;
+use super::encoding::Encoding;
 use crate::error::RequestError;
 
 /// The event-stream format.

@@ -1,12 +1,15 @@
 //! GraphQL over WebSocket: the subprotocol `graphql-transport-ws`, for queries, mutations and subscriptions.
 //!
-//! `message` is what goes over the wire, `session` is one socket, `operate` one operation on it. A subscription resumes
-//! with `extensions.resume` of its `subscribe` message; each frame carries `extensions.cursor`.
+//! `session` is one socket, `operations` starts and stops what runs on it, `operation` is one of them, `message` is what
+//! goes over the wire, `writer` the only place that sends. A subscription resumes with `extensions.resume` of its
+//! `subscribe` message; each frame carries `extensions.cursor`.
 //! Invariant: a socket that cannot be written to for the slow-client limit is closed; what it had is never skipped.
 
 mod message;
-mod operate;
+mod operation;
+mod operations;
 mod session;
+mod writer;
 
 use std::sync::Arc;
 
@@ -17,32 +20,14 @@ use axum::{
 };
 use schema::code::ErrorCode;
 
-use super::{Gateway, auth, http, negotiate::Media, operation::Origin, telemetry};
+use super::{gateway::Gateway, negotiate::Media, origin::Origin, refusal::refusal};
 use crate::error::RequestError;
 
-/// Upgrades a GET; a page of a foreign origin is refused, since browsers let it open sockets without asking.
+/// Upgrades a GET.
 pub(super) async fn upgrade(gateway: Arc<Gateway>, parts: &mut Parts) -> Response {
-    if gateway.origins.is_foreign(&parts.headers) {
-        return http::refusal(
-            &RequestError::masked(ErrorCode::CsrfRefused),
-            Media::GraphqlResponse,
-        );
-    }
-    if gateway.drain.has_begun() {
-        return http::refusal(
-            &RequestError::masked(ErrorCode::ServerDraining),
-            Media::GraphqlResponse,
-        );
-    }
-    let caller = match auth::caller(&gateway.verifier, &parts.headers) {
-        Ok(caller) => caller,
-        Err(error) => return http::refusal(&error, Media::GraphqlResponse),
-    };
-    let origin = Origin {
-        caller,
-        idempotency_key: None,
-        traceparent: telemetry::traceparent(&parts.headers),
-        address: http::address(parts),
+    let origin = match check(&gateway, parts) {
+        Ok(origin) => origin,
+        Err(error) => return refusal(&error, Media::GraphqlResponse),
     };
     let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
         Ok(upgrade) => upgrade,
@@ -58,4 +43,15 @@ pub(super) async fn upgrade(gateway: Arc<Gateway>, parts: &mut Parts) -> Respons
             session::serve(gateway, socket, origin).await;
             drop(tracked);
         })
+}
+
+/// Refuses a page of a foreign origin, since browsers let it open sockets without asking.
+fn check(gateway: &Gateway, parts: &Parts) -> Result<Origin, RequestError> {
+    if gateway.origins.is_foreign(&parts.headers) {
+        return Err(RequestError::masked(ErrorCode::CsrfRefused));
+    }
+    if gateway.drain.has_begun() {
+        return Err(RequestError::masked(ErrorCode::ServerDraining));
+    }
+    Origin::of_socket(&gateway.verifier, parts)
 }

@@ -11,12 +11,12 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::{message, session::Running};
+use super::{message, operations::Slot};
 use crate::{
     engine::{Prepared, RequestContext},
     error::RequestError,
-    operation::{OperationKind, OperationKinds},
-    serve::{Gateway, operation::Origin, request, telemetry},
+    operation::OperationKind,
+    serve::{gateway::Gateway, origin::Origin, request, telemetry},
     stream::{End, ResumeHints},
 };
 
@@ -24,15 +24,13 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Operation {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) out: mpsc::Sender<Message>,
-    pub(super) id: String,
-    pub(super) payload: Value,
     pub(super) origin: Origin,
-    pub(super) running: Running,
-    pub(super) sequence: u64,
+    pub(super) out: mpsc::Sender<Message>,
+    pub(super) slot: Slot,
+    pub(super) payload: Value,
 }
 
-/// The socket is gone: nothing is left to say.
+/// The socket is gone: nothing can be sent any more.
 struct Gone;
 
 impl Operation {
@@ -50,19 +48,20 @@ impl Operation {
     }
 
     async fn run_traced(self) {
-        let traceparent = self.origin.traceparent.clone();
-        let last = match self.answer().await {
-            Ok(End { error: None }) => message::complete(&self.id),
+        let id = self.slot.id();
+        let traceparent = self.origin.traceparent.as_deref();
+        let last = match self.respond().await {
+            Ok(End { error: None }) => message::complete(id),
             Ok(End { error: Some(error) }) => {
-                message::error(&self.id, &telemetry::traced(error, traceparent.as_deref()))
+                message::error(id, &telemetry::traced(error, traceparent))
             }
             Err(Gone) => return,
         };
-        self.running.finish(&self.id, self.sequence);
+        self.slot.free();
         drop(self.out.send(last).await);
     }
 
-    async fn answer(&self) -> Result<End, Gone> {
+    async fn respond(&self) -> Result<End, Gone> {
         match self.prepare().await {
             Err(error) => Ok(End::refused(error)),
             Ok((prepared, ctx, hints)) if prepared.kind() == OperationKind::Subscription => {
@@ -74,7 +73,7 @@ impl Operation {
 
     async fn prepare(&self) -> Result<(Prepared, RequestContext, ResumeHints), RequestError> {
         let request = request::from_value(self.payload.clone())?;
-        let prepared = self.gateway.prepare(&request, OperationKinds::ALL).await?;
+        let prepared = self.gateway.prepare(&request).await?;
         telemetry::operation(&prepared);
         let ctx = self.gateway.context(self.origin.clone());
         let hints = ResumeHints::default().with_extensions(&request.extensions);
@@ -82,11 +81,12 @@ impl Operation {
     }
 
     async fn once(&self, prepared: Prepared, ctx: RequestContext) -> Result<End, Gone> {
-        match self.gateway.run(prepared, ctx, self.origin.address).await {
+        let key = self.origin.rate_limit_key();
+        match self.gateway.run(prepared, ctx, key).await {
             Err(error) => Ok(End::refused(error)),
             Ok(executed) => {
-                self.send(message::next(&self.id, &executed.response.body))
-                    .await?;
+                let next = message::next(self.slot.id(), &executed.response.body);
+                self.send(next).await?;
                 Ok(End::COMPLETE)
             }
         }
@@ -98,10 +98,12 @@ impl Operation {
         ctx: RequestContext,
         hints: ResumeHints,
     ) -> Result<End, Gone> {
-        if let Err(error) = self.gateway.charge(&prepared, &ctx, self.origin.address) {
-            return Ok(End::refused(error));
-        }
-        let mut subscription = match self.gateway.hub.open(prepared, ctx, hints).await {
+        let key = self.origin.rate_limit_key();
+        let opened = async {
+            self.gateway.charge(&prepared, key.clone())?;
+            self.gateway.hub.open(prepared, ctx, hints, key).await
+        };
+        let mut subscription = match opened.await {
             Ok(subscription) => subscription,
             Err(error) => return Ok(End::refused(error)),
         };
@@ -113,7 +115,7 @@ impl Operation {
                 Err(end) => return Ok(end),
             };
             tokio::select! {
-                sent = self.send(message::next(&self.id, &frame.body)) => sent?,
+                sent = self.send(message::next(self.slot.id(), &frame.body)) => sent?,
                 code = closing.due() => return Ok(End::resumable(code, &taken)),
             }
             taken = frame.cursor;
@@ -129,6 +131,5 @@ impl Operation {
 /// The refusal of an operation that is one too many for its socket.
 pub(super) fn too_many(max: usize) -> RequestError {
     let message = format!("a socket runs at most {max} operations at once");
-    let refused = RequestError::new(ErrorCode::Overloaded, message);
-    refused.with("limit", "websocket.operations_max")
+    RequestError::new(ErrorCode::Overloaded, message).with("limit", "websocket.operations_max")
 }

@@ -1,0 +1,72 @@
+//! Where a request comes from: its caller, its idempotency key, its trace and its address.
+
+use std::net::IpAddr;
+
+use axum::{
+    extract::ConnectInfo,
+    http::{HeaderMap, request::Parts},
+};
+use chassis::principal::Verifier;
+use schema::code::ErrorCode;
+
+use super::{
+    auth::{self, Caller},
+    listener::Peer,
+    telemetry,
+};
+use crate::{admission::RateLimitKey, error::RequestError};
+
+/// What a transport knows of a request besides its text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin {
+    pub(crate) caller: Caller,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Origin {
+    /// Reads the head of a request for one operation.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, and `INVALID_ARGUMENT` for the idempotency key.
+    pub(super) fn of_request(verifier: &Verifier, parts: &Parts) -> Result<Self, RequestError> {
+        let origin = Self::of_socket(verifier, parts)?;
+        Ok(Self {
+            idempotency_key: idempotency_key(&parts.headers)?,
+            ..origin
+        })
+    }
+
+    /// Reads the head of a request for a socket, whose operations have no idempotency key.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`.
+    pub(super) fn of_socket(verifier: &Verifier, parts: &Parts) -> Result<Self, RequestError> {
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+        Ok(Self {
+            caller: auth::caller(verifier, &parts.headers)?,
+            idempotency_key: None,
+            traceparent: telemetry::traceparent(&parts.headers),
+            address: peer.map(|peer| peer.0.0.ip()),
+        })
+    }
+
+    /// Whose limits the request counts against.
+    pub(super) fn rate_limit_key(&self) -> RateLimitKey {
+        RateLimitKey::of(self.caller.principal.as_deref(), self.address)
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, RequestError> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(key) if (1..=255).contains(&key.len()) => Ok(Some(key.to_owned())),
+        Ok(_) | Err(_) => Err(RequestError::new(
+            ErrorCode::InvalidArgument,
+            "idempotency-key must have 1 to 255 visible characters",
+        )),
+    }
+}

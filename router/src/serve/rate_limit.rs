@@ -1,0 +1,29 @@
+//! How HTTP shows a caller its budget: `RateLimit-*` on responses, `Retry-After` on refusals.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use chrono::{DateTime, Utc};
+
+use crate::{
+    admission::{Charge, RETRY_AFTER_SECONDS, whole_seconds},
+    error::RequestError,
+};
+
+/// What is left of the caller's budget at `now`.
+pub(super) fn headers(charge: &Charge, now: DateTime<Utc>) -> [(HeaderName, HeaderValue); 3] {
+    let left = (charge.reset_at - now).to_std().unwrap_or_default();
+    [
+        ("ratelimit-limit", charge.limit),
+        ("ratelimit-remaining", charge.remaining),
+        ("ratelimit-reset", whole_seconds(left)),
+    ]
+    .map(|(name, number)| (HeaderName::from_static(name), HeaderValue::from(number)))
+}
+
+/// Copies a refusal's `retryAfterSeconds` to the header `Retry-After`.
+pub(super) fn retry_after(error: &RequestError, headers: &mut HeaderMap) {
+    let first = error.errors().first();
+    let seconds = first.and_then(|first| first.extensions.get(RETRY_AFTER_SECONDS));
+    if let Some(seconds) = seconds.and_then(serde_json::Value::as_u64) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}

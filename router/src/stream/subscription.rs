@@ -1,0 +1,130 @@
+//! One open stream: reads the log, completes what it reads, and ends with a cursor to resume from.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use chassis::crash;
+use futures::StreamExt;
+use order_stream::{Cursor, Stopped};
+use schema::{code::ErrorCode, event::OrderEvent};
+
+use super::{
+    closing::Closing,
+    complete::Completer,
+    frame::{End, Frame},
+    metrics::OpenStream,
+    pending::PendingFrame,
+    resume::{ResumePoint, Seen},
+    source::{Item, Source},
+};
+use crate::{admission::StreamPermit, config};
+
+/// One open stream.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(super) config: config::Stream,
+    pub(super) source: Source,
+    /// The version that the snapshot showed, until an event passes it.
+    pub(super) seen: Option<Seen>,
+    /// The first frame of a stream that does not resume.
+    pub(super) snapshot: Option<PendingFrame>,
+    pub(super) completer: Completer,
+    /// Frames that are complete and not yet taken.
+    pub(super) ready: VecDeque<Frame>,
+    pub(super) cursor: String,
+    pub(super) closing: Closing,
+    pub(super) _permit: StreamPermit,
+    pub(super) _open: OpenStream,
+}
+
+impl Subscription {
+    /// Waits for the next frame.
+    ///
+    /// # Errors
+    /// [`End`] with the cursor from which the client can resume.
+    pub(crate) async fn next(&mut self) -> Result<Frame, End> {
+        loop {
+            if let Some(frame) = self.ready.pop_front() {
+                self.cursor.clone_from(&frame.cursor);
+                return Ok(frame);
+            }
+            let closing = self.closing.clone();
+            let filled = tokio::select! {
+                biased;
+                code = closing.due() => Err(code),
+                filled = self.fill() => filled,
+            };
+            if let Err(code) = filled {
+                return Err(End::resumable(code, &self.cursor));
+            }
+        }
+    }
+
+    /// The cursor that the client has once it took the last frame.
+    pub(crate) fn cursor(&self) -> &str {
+        &self.cursor
+    }
+
+    /// When the stream must end even though its client takes nothing.
+    pub(crate) fn closing(&self) -> Closing {
+        self.closing.clone()
+    }
+
+    /// The settings that transports share.
+    pub(crate) const fn config(&self) -> &config::Stream {
+        &self.config
+    }
+
+    /// Completes the snapshot, or whatever the log has ready, keeping its order.
+    async fn fill(&mut self) -> Result<(), ErrorCode> {
+        let pending = match self.snapshot.take() {
+            Some(snapshot) => vec![snapshot],
+            None => self.read().await?,
+        };
+        let completer = &self.completer;
+        let frames: Vec<Frame> = futures::stream::iter(pending)
+            .map(|pending| completer.complete(pending))
+            .buffered(self.config.concurrent_frames.max(1))
+            .collect()
+            .await;
+        self.ready.extend(frames);
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<Vec<PendingFrame>, ErrorCode> {
+        let max = self.config.concurrent_frames.max(1);
+        let batch = self.source.take(max).await;
+        let batch = batch.map_err(|Stopped| ErrorCode::ServerDraining)?;
+        let mut pending = Vec::with_capacity(batch.items.len());
+        for item in batch.items {
+            match item {
+                Item::Event(event, cursor) => {
+                    crash::at("stream::after_read");
+                    pending.extend(self.change(&event, cursor, batch.is_live));
+                }
+                Item::Gap(cursor) => pending.push(self.gap(cursor)),
+            }
+        }
+        Ok(pending)
+    }
+
+    /// The frame of a status change; `None` when the snapshot has already shown it.
+    fn change(
+        &mut self,
+        event: &Arc<OrderEvent>,
+        cursor: Cursor,
+        is_live: bool,
+    ) -> Option<PendingFrame> {
+        if self.seen.is_some_and(|seen| seen.covers(event)) {
+            return None;
+        }
+        self.seen = self.seen.filter(|seen| !seen.is_passed_by(event));
+        let behind = ResumePoint::new(cursor, self.seen);
+        Some(PendingFrame::change(event, &behind, is_live))
+    }
+
+    fn gap(&mut self, cursor: Cursor) -> PendingFrame {
+        // The client reads anew from here, perhaps another stream, whose versions begin at 1.
+        self.seen = None;
+        PendingFrame::gap(&ResumePoint::new(cursor, None))
+    }
+}
