@@ -3,13 +3,13 @@
 //! Every call acts for the user in its path (or, in the oldest spelling of checkout, in its body).
 //! Source: docs/contracts.md §1 and §9.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Path, State, rejection::PathRejection},
-    http::{HeaderMap, StatusCode},
+    extract::{FromRequestParts, Path, State},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -21,12 +21,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    CheckoutKey, Shim,
+    config::CheckoutKey,
     credential::Actor,
-    error::Problem,
-    graph::{Call, Operation, UserError, accepted},
+    error::{CartProblem, Problem},
+    graph::{Call, Operation},
     json::{Decimal, Fields},
-    profile, surface,
+    profile,
+    shim::Shim,
+    surface,
 };
 
 const ADD: Operation = Operation {
@@ -68,74 +70,23 @@ pub(super) fn routes(shim: &Arc<Shim>) -> Router {
     surface::finish("cart", routes, Problem::cart)
 }
 
-type Ids<T> = Result<Path<T>, PathRejection>;
-
-/// Reads the user from the path.
-fn user(text: &str) -> Result<UserId, Problem> {
-    text.parse()
-        .map_err(|_| Problem::invalid("user_id must be a whole number greater than 0"))
-}
-
-/// Reads the user where it is the whole of the path's parameters.
-fn only_user(ids: Ids<String>) -> Result<UserId, Problem> {
-    let Path(text) = ids.map_err(|_| Problem::invalid("the path is not UTF-8"))?;
-    user(&text)
-}
-
-/// Reads the user and the SKU; a SKU of 2^63 - 1 is legal and reaches the catalogue.
-fn user_and_sku(ids: Ids<(String, String)>) -> Result<(UserId, Sku), Problem> {
-    let Path((user_text, sku)) = ids.map_err(|_| Problem::invalid("the path is not UTF-8"))?;
-    let sku = sku
-        .parse()
-        .map_err(|_| Problem::invalid("sku_id must be a whole number greater than 0"))?;
-    Ok((user(&user_text)?, sku))
-}
-
-/// Any mutation of which only the refusal matters.
-#[derive(Debug, Deserialize)]
-struct Changed {
-    #[serde(alias = "addToCart", alias = "removeFromCart", alias = "clearCart")]
-    payload: Option<ChangedPayload>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ChangedPayload {
-    user_errors: Vec<UserError>,
-}
-
-async fn change(shim: &Shim, call: Call) -> Result<(), Problem> {
-    let reply = shim.graph.run::<Changed>(call).await?;
-    accepted(
-        reply
-            .require(|data| data.payload, ErrorCode::Internal)?
-            .user_errors,
-    )
-}
-
 async fn add(
     State(shim): State<Arc<Shim>>,
-    ids: Ids<(String, String)>,
+    UserAndSku(user, sku): UserAndSku,
     headers: HeaderMap,
     body: Body,
-) -> Response {
-    let added = async {
-        let (user, sku) = user_and_sku(ids)?;
-        let count = count(&surface::body(body).await?)?;
-        let input = json!({"input": {"sku": sku.to_string(), "count": count}});
-        let call = Call::new(&ADD, Actor::User(user), input).with_headers(&headers);
-        change(&shim, call).await
-    };
-    match added.await {
-        Ok(()) => StatusCode::OK.into_response(),
-        Err(problem) => problem.cart(),
-    }
+) -> Result<StatusCode, CartProblem> {
+    let count = count(&surface::body(body).await?)?;
+    let input = json!({"input": {"sku": sku.to_string(), "count": count}});
+    let call = Call::new(&ADD, Actor::User(user), input, &headers);
+    shim.graph.change(call).await?;
+    Ok(StatusCode::OK)
 }
 
 /// Reads `{"count": n}`, 1 to 2^31 - 1. Source: docs/contracts.md §1, row "count".
 fn count(body: &[u8]) -> Result<i32, Problem> {
-    let count = Fields::read(body)?.plain_number("count")?;
-    count
+    Fields::read(body)?
+        .plain_number("count")?
         .and_then(|count| i32::try_from(count).ok())
         .filter(|count| *count > 0)
         .ok_or_else(|| Problem::invalid("count must be 1 to 2147483647"))
@@ -143,41 +94,28 @@ fn count(body: &[u8]) -> Result<i32, Problem> {
 
 async fn remove(
     State(shim): State<Arc<Shim>>,
-    ids: Ids<(String, String)>,
+    UserAndSku(user, sku): UserAndSku,
     headers: HeaderMap,
-) -> Response {
-    let removed = async {
-        let (user, sku) = user_and_sku(ids)?;
-        let input = json!({"input": {"sku": sku.to_string()}});
-        change(
-            &shim,
-            Call::new(&REMOVE, Actor::User(user), input).with_headers(&headers),
-        )
-        .await
-    };
-    emptied(removed.await)
+) -> Result<StatusCode, CartProblem> {
+    let input = json!({"input": {"sku": sku.to_string()}});
+    let call = Call::new(&REMOVE, Actor::User(user), input, &headers);
+    emptied(shim.graph.change(call).await)
 }
 
-async fn clear(State(shim): State<Arc<Shim>>, ids: Ids<String>, headers: HeaderMap) -> Response {
-    let cleared = async {
-        let user = only_user(ids)?;
-        change(
-            &shim,
-            Call::new(&CLEAR, Actor::User(user), json!({})).with_headers(&headers),
-        )
-        .await
-    };
-    emptied(cleared.await)
+async fn clear(
+    State(shim): State<Arc<Shim>>,
+    User(user): User,
+    headers: HeaderMap,
+) -> Result<StatusCode, CartProblem> {
+    let call = Call::new(&CLEAR, Actor::User(user), json!({}), &headers);
+    emptied(shim.graph.change(call).await)
 }
 
-/// 204, also when there was nothing to take away.
-fn emptied(result: Result<(), Problem>) -> Response {
+/// 204, also when there was nothing to remove.
+fn emptied(result: Result<(), Problem>) -> Result<StatusCode, CartProblem> {
     match result {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(problem) if problem.code == ErrorCode::NotFound => {
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Err(problem) => problem.cart(),
+        Err(problem) if problem.code != ErrorCode::NotFound => Err(problem.into()),
+        Ok(()) | Err(_) => Ok(StatusCode::NO_CONTENT),
     }
 }
 
@@ -196,11 +134,7 @@ struct Item {
     price: u64,
 }
 
-async fn list(State(shim): State<Arc<Shim>>, ids: Ids<String>, headers: HeaderMap) -> Response {
-    let user = match only_user(ids) {
-        Ok(user) => user,
-        Err(problem) => return problem.cart(),
-    };
+async fn list(State(shim): State<Arc<Shim>>, User(user): User, headers: HeaderMap) -> Response {
     match load_list(&shim, user, &headers).await {
         Ok(list) if list.items.is_empty() => Problem::masked(ErrorCode::CartEmpty).cart(),
         Ok(list) => Json(list).into_response(),
@@ -209,10 +143,6 @@ async fn list(State(shim): State<Arc<Shim>>, ids: Ids<String>, headers: HeaderMa
 }
 
 async fn load_list(shim: &Shim, user: UserId, headers: &HeaderMap) -> Result<List, Problem> {
-    #[derive(Deserialize)]
-    struct Data {
-        me: Option<Me>,
-    }
     #[derive(Deserialize)]
     struct Me {
         cart: Cart,
@@ -238,9 +168,8 @@ async fn load_list(shim: &Shim, user: UserId, headers: &HeaderMap) -> Result<Lis
         amount: Decimal<u64>,
     }
 
-    let call = Call::new(&LIST, Actor::User(user), json!({})).with_headers(headers);
-    let reply = shim.graph.run::<Data>(call).await?;
-    let cart = reply.require(|data| data.me, ErrorCode::Internal)?.cart;
+    let call = Call::new(&LIST, Actor::User(user), json!({}), headers);
+    let Me { cart } = shim.graph.load(call).await?;
     let item = |line: Line| Item {
         sku: line.product.sku.0,
         name: line.product.name,
@@ -255,32 +184,33 @@ async fn load_list(shim: &Shim, user: UserId, headers: &HeaderMap) -> Result<Lis
     })
 }
 
-async fn checkout(State(shim): State<Arc<Shim>>, ids: Ids<String>, headers: HeaderMap) -> Response {
+async fn checkout(
+    State(shim): State<Arc<Shim>>,
+    User(user): User,
+    headers: HeaderMap,
+) -> Result<Response, CartProblem> {
     let keys: &[&str] = match shim.options.checkout_key {
         CheckoutKey::OrderId => &["order_id"],
         CheckoutKey::Both => &["order_id", "orderID"],
     };
-    checked_out(&shim, only_user(ids), &headers, keys).await
+    order_cart(&shim, user, &headers, keys).await
 }
 
 async fn checkout_by_old_path(
     State(shim): State<Arc<Shim>>,
-    ids: Ids<String>,
+    User(user): User,
     headers: HeaderMap,
-) -> Response {
-    checked_out(&shim, only_user(ids), &headers, &["orderID"]).await
+) -> Result<Response, CartProblem> {
+    order_cart(&shim, user, &headers, &["orderID"]).await
 }
 
 async fn checkout_by_body(
     State(shim): State<Arc<Shim>>,
     headers: HeaderMap,
     body: Body,
-) -> Response {
-    let user = match surface::body(body).await {
-        Ok(body) => user_in_body(&body),
-        Err(problem) => Err(problem),
-    };
-    checked_out(&shim, user, &headers, &["orderID"]).await
+) -> Result<Response, CartProblem> {
+    let user = user_in_body(&surface::body(body).await?)?;
+    order_cart(&shim, user, &headers, &["orderID"]).await
 }
 
 /// Reads `{"user": n}`. Source: docs/contracts.md §9.
@@ -290,49 +220,53 @@ fn user_in_body(body: &[u8]) -> Result<UserId, Problem> {
         .map_err(|_| Problem::invalid("user must be a whole number greater than 0"))
 }
 
-async fn checked_out(
+/// Orders what is in the cart and gives the order's id under each of `keys`; a refusal leaves the cart as it was.
+async fn order_cart(
     shim: &Shim,
-    user: Result<UserId, Problem>,
+    user: UserId,
     headers: &HeaderMap,
     keys: &[&str],
-) -> Response {
-    let ordered = async {
-        let call = Call::new(&CHECKOUT, Actor::User(user?), json!({})).with_headers(headers);
-        order_cart(shim, call).await
-    };
-    match ordered.await {
-        Ok(order) => {
-            let members = keys
-                .iter()
-                .map(|key| ((*key).to_owned(), Value::from(order)));
-            Json(members.collect::<Map<_, _>>()).into_response()
-        }
-        Err(problem) => problem.cart(),
+) -> Result<Response, CartProblem> {
+    let call = Call::new(&CHECKOUT, Actor::User(user), json!({}), headers);
+    let order = Value::from(shim.graph.make(call).await?);
+    let members = keys.iter().map(|key| ((*key).to_owned(), order.clone()));
+    Ok(Json(members.collect::<Map<_, _>>()).into_response())
+}
+
+/// The user in the path.
+struct User(UserId);
+
+/// The user and the SKU in the path; a SKU of 2^63 - 1 is legal and reaches the catalogue.
+struct UserAndSku(UserId, Sku);
+
+impl<S: Send + Sync> FromRequestParts<S> for User {
+    type Rejection = CartProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, CartProblem> {
+        let Path(user) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| not_utf8())?;
+        Ok(Self(id(&user, "user_id")?))
     }
 }
 
-/// Orders what is in the cart; a refusal leaves the cart as it was.
-async fn order_cart(shim: &Shim, call: Call) -> Result<i64, Problem> {
-    #[derive(Deserialize)]
-    struct Data {
-        checkout: Option<Payload>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload {
-        order: Option<Order>,
-        user_errors: Vec<UserError>,
-    }
-    #[derive(Deserialize)]
-    struct Order {
-        id: Decimal<i64>,
-    }
+impl<S: Send + Sync> FromRequestParts<S> for UserAndSku {
+    type Rejection = CartProblem;
 
-    let reply = shim.graph.run::<Data>(call).await?;
-    let payload = reply.require(|data| data.checkout, ErrorCode::Internal)?;
-    accepted(payload.user_errors)?;
-    payload
-        .order
-        .map(|order| order.id.0)
-        .ok_or_else(|| Problem::masked(ErrorCode::Internal))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, CartProblem> {
+        let Path((user, sku)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| not_utf8())?;
+        let sku = id(&sku, "sku_id")?;
+        Ok(Self(id(&user, "user_id")?, sku))
+    }
+}
+
+fn id<T: FromStr>(text: &str, name: &str) -> Result<T, Problem> {
+    text.parse()
+        .map_err(|_| Problem::invalid(format!("{name} must be a whole number greater than 0")))
+}
+
+fn not_utf8() -> Problem {
+    Problem::invalid("the path is not UTF-8")
 }

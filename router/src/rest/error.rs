@@ -14,17 +14,17 @@ use serde_json::json;
 
 use super::json::Malformed;
 
-/// Why a call is not answered with its result.
+/// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", code.as_str())]
 pub(super) struct Problem {
-    /// The graph's code, or the shim's own verdict in the same words.
+    /// The graph's code, or the shim's own in the same words.
     pub(super) code: ErrorCode,
     message: String,
 }
 
 impl Problem {
-    /// A refusal that tells the client what to mend.
+    /// A refusal that tells the client what to correct.
     pub(super) fn refused(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -32,7 +32,7 @@ impl Problem {
         }
     }
 
-    /// An argument of the client's that breaks its bounds.
+    /// An argument that is out of its bounds.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::refused(ErrorCode::InvalidArgument, message)
     }
@@ -42,14 +42,14 @@ impl Problem {
         Self::refused(code, code.summary())
     }
 
-    /// The answer of the cart surface: a status, and a free-form body that names the code.
+    /// The response of the cart surface: a status, and a free-form body that names the code.
     pub(super) fn cart(&self) -> Response {
         let row = row(self.code);
         let body = json!({"code": self.code.as_str(), "message": self.shown(row.cart)});
         finish(row.cart, Json(body).into_response())
     }
 
-    /// The answer of cart's list: what fails there is a look-up behind it, so 502 where a retry can help.
+    /// The response of cart's list: what fails there is a look-up behind it, so 502 where a retry can help.
     /// Source: docs/contracts.md §1, row "GET when a product lookup fails".
     pub(super) fn cart_list(&self) -> Response {
         let mut response = self.cart();
@@ -66,7 +66,7 @@ impl Problem {
         response
     }
 
-    /// The answer of a gateway: gRPC's code, a message and no details. Source: docs/contracts.md §3.
+    /// The response of a gateway: gRPC's code, a message and no details. Source: docs/contracts.md §3.
     pub(super) fn gateway(&self) -> Response {
         let row = row(self.code);
         let body = json!({"code": row.grpc, "message": self.shown(row.gateway), "details": []});
@@ -80,6 +80,22 @@ impl Problem {
             (500 | 503 | 504, false) => self.code.summary(),
             (_, false) => &self.message,
         }
+    }
+}
+
+/// A problem in the form of the cart surface.
+#[derive(Debug)]
+pub(super) struct CartProblem(Problem);
+
+impl<E: Into<Problem>> From<E> for CartProblem {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for CartProblem {
+    fn into_response(self) -> Response {
+        self.0.cart()
     }
 }
 

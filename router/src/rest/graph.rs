@@ -1,20 +1,24 @@
-//! The way from the shim into the graph: one prepared operation in, its data or one [`Problem`] out.
+//! The way from the shim into the graph: one operation in, its root field or one [`Problem`] out.
 //!
-//! Nothing else in `rest` knows that the graph speaks GraphQL. Each operation is a constant text, so the engine's
+//! Nothing else in `rest` knows that the graph speaks GraphQL. Every operation has exactly one root field. Each operation is a constant text, so the engine's
 //! plan cache holds one plan for it; variables carry everything that a client sent, so no client can shape a query.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use schema::code::ErrorCode;
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::{Map, Value, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
     credential::{Actor, Credentials},
     error::Problem,
+    json::Decimal,
 };
 use crate::{
     OperationKinds, RequestError,
@@ -41,31 +45,33 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// A call; `variables` is a JSON object.
-    pub(super) fn new(operation: &'static Operation, actor: Actor, variables: Value) -> Self {
+    /// A call with the JSON object `variables`, and with the `headers` that mean something to the graph:
+    /// `Idempotency-Key` and `traceparent`.
+    pub(super) fn new(
+        operation: &'static Operation,
+        actor: Actor,
+        variables: Value,
+        headers: &HeaderMap,
+    ) -> Self {
         let variables = match variables {
             Value::Object(members) => members,
             _ => Map::new(),
+        };
+        let header = |name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.map(str::to_owned)
         };
         Self {
             operation,
             actor,
             variables,
-            idempotency_key: None,
-            traceparent: None,
+            idempotency_key: header("idempotency-key"),
+            traceparent: header("traceparent"),
         }
-    }
-
-    /// Takes over the headers that mean something to the graph: `Idempotency-Key` and `traceparent`.
-    pub(super) fn with_headers(mut self, headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        self.idempotency_key = text("idempotency-key").map(str::to_owned);
-        self.traceparent = text("traceparent").map(str::to_owned);
-        self
     }
 }
 
-/// Answers calls.
+/// Runs calls.
 pub(super) struct Graph {
     backend: Backend,
     timeout: Duration,
@@ -76,52 +82,38 @@ enum Backend {
         engine: Arc<Engine>,
         credentials: Credentials,
     },
-    /// Canned answers: the translation is tested without a graph behind it.
+    /// Canned responses: the translation is tested without a graph behind it.
     #[cfg(test)]
     Canned(Box<dyn Fn(&Call) -> Value + Send + Sync>),
 }
 
-/// The data of an answer, and the first fault that stood beside it.
-#[derive(Debug)]
-pub(super) struct Reply<T> {
-    pub(super) data: T,
-    fault: Option<Problem>,
-}
-
-impl<T> Reply<T> {
-    /// Takes a root field that may be null: null beside a fault is that fault, null alone is `absent`.
-    ///
-    /// # Errors
-    /// The fault, or `absent`.
-    pub(super) fn require<U>(
-        self,
-        field: impl FnOnce(T) -> Option<U>,
-        absent: ErrorCode,
-    ) -> Result<U, Problem> {
-        let Self { data, fault } = self;
-        field(data).ok_or_else(|| fault.unwrap_or_else(|| Problem::masked(absent)))
-    }
-}
-
-/// What a mutation says of a refusal.
+/// What every mutation of the graph gives: what it made, or why it refused.
 #[derive(Debug, Deserialize)]
-pub(super) struct UserError {
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    order: Option<Made>,
+    comment: Option<Made>,
+    user_errors: Vec<UserError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Made {
+    id: Decimal<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct UserError {
     code: String,
     message: String,
 }
 
-/// The first of a payload's `userErrors` as a problem; nothing when the mutation went through.
-///
-/// # Errors
-/// The refusal.
-pub(super) fn accepted(errors: Vec<UserError>) -> Result<(), Problem> {
-    let Some(first) = errors.into_iter().next() else {
-        return Ok(());
-    };
-    Err(match ErrorCode::find(&first.code) {
-        Some(code) => Problem::refused(code, first.message),
-        None => Problem::masked(ErrorCode::Internal),
-    })
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        match ErrorCode::find(&error.code) {
+            Some(code) => Self::refused(code, error.message),
+            None => Self::masked(ErrorCode::Internal),
+        }
+    }
 }
 
 impl Graph {
@@ -136,31 +128,67 @@ impl Graph {
         }
     }
 
-    /// A graph that answers whatever `answer` says.
+    /// A graph that responds with whatever `respond` says.
     #[cfg(test)]
-    pub(super) fn canned(answer: impl Fn(&Call) -> Value + Send + Sync + 'static) -> Self {
+    pub(super) fn canned(respond: impl Fn(&Call) -> Value + Send + Sync + 'static) -> Self {
         Self {
-            backend: Backend::Canned(Box::new(answer)),
+            backend: Backend::Canned(Box::new(respond)),
             timeout: Duration::from_secs(1),
         }
     }
 
-    /// Runs one operation.
+    /// Runs a query; `None` when its root field is null and nothing went wrong.
     ///
     /// # Errors
     /// [`Problem`] when the graph gave no data of this shape: the first error's code, masked.
-    pub(super) async fn run<T: DeserializeOwned>(&self, call: Call) -> Result<Reply<T>, Problem> {
+    pub(super) async fn find<T: DeserializeOwned>(&self, call: Call) -> Result<Option<T>, Problem> {
         let deadline = Instant::now() + self.timeout;
         let operation = call.operation.name;
         // The engine obeys the deadline itself; this bound holds when it does not.
         let late = deadline + Duration::from_millis(500);
-        let body = tokio::time::timeout_at(late, self.answer(call, deadline))
+        let body = tokio::time::timeout_at(late, self.respond(call, deadline))
             .await
             .map_err(|_| Problem::masked(ErrorCode::DeadlineExceeded))??;
         read(operation, &body)
     }
 
-    async fn answer(&self, call: Call, deadline: Instant) -> Result<Bytes, Problem> {
+    /// Runs a query whose root field is never null.
+    ///
+    /// # Errors
+    /// As [`Graph::find`]; null is a fault.
+    pub(super) async fn load<T: DeserializeOwned>(&self, call: Call) -> Result<T, Problem> {
+        let found = self.find(call).await?;
+        found.ok_or_else(|| Problem::masked(ErrorCode::Internal))
+    }
+
+    /// Runs a mutation that makes nothing with an id.
+    ///
+    /// # Errors
+    /// The first of the payload's `userErrors`, or as [`Graph::load`].
+    pub(super) async fn change(&self, call: Call) -> Result<(), Problem> {
+        self.mutate(call).await.map(|_| ())
+    }
+
+    /// Runs a mutation and gives the id of what it made.
+    ///
+    /// # Errors
+    /// As [`Graph::change`].
+    pub(super) async fn make(&self, call: Call) -> Result<i64, Problem> {
+        match self.mutate(call).await? {
+            Some(made) => Ok(made.id.0),
+            None => Err(Problem::masked(ErrorCode::Internal)),
+        }
+    }
+
+    async fn mutate(&self, call: Call) -> Result<Option<Made>, Problem> {
+        let payload: Payload = self.load(call).await?;
+        match payload.user_errors.into_iter().next() {
+            Some(refused) => Err(refused.into()),
+            None => Ok(payload.order.or(payload.comment)),
+        }
+    }
+
+    async fn respond(&self, call: Call, deadline: Instant) -> Result<Bytes, Problem> {
         match &self.backend {
             Backend::Engine {
                 engine,
@@ -186,7 +214,7 @@ impl Graph {
                 Ok(engine.execute(&prepared, &context).await.body)
             }
             #[cfg(test)]
-            Backend::Canned(answer) => Ok(Bytes::from(answer(&call).to_string())),
+            Backend::Canned(respond) => Ok(Bytes::from(respond(&call).to_string())),
         }
     }
 }
@@ -197,39 +225,67 @@ fn refused_operation(operation: &str, error: &RequestError) -> Problem {
     Problem::masked(error.code())
 }
 
-fn read<T: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<Reply<T>, Problem> {
-    #[derive(Deserialize)]
-    struct Answer<'a> {
-        #[serde(borrow, default)]
-        data: Option<&'a serde_json::value::RawValue>,
-        #[serde(default)]
-        errors: Vec<GraphqlError>,
-    }
-    #[derive(Deserialize)]
-    struct GraphqlError {
-        #[serde(default)]
-        extensions: Map<String, Value>,
-    }
-
-    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|error| {
-        tracing::error!(operation, %error, "the graph's answer is no GraphQL answer");
+/// Reads the only root field of a response; data that came whole outweighs an error beside it.
+fn read<T: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<Option<T>, Problem> {
+    let response: Response<'_> = serde_json::from_slice(body).map_err(|error| {
+        tracing::error!(operation, %error, "the graph's response is not a GraphQL response");
         Problem::masked(ErrorCode::Internal)
     })?;
-    let code = |error: &GraphqlError| {
-        error
-            .extensions
-            .get("code")
-            .and_then(Value::as_str)
-            .and_then(ErrorCode::find)
-    };
-    let first = answer.errors.first();
-    let fault = first.map(|error| Problem::masked(code(error).unwrap_or(ErrorCode::Internal)));
-    match serde_json::from_str(answer.data.map_or("null", |data| data.get())) {
-        Ok(data) => Ok(Reply { data, fault }),
+    let fault = response.errors.first().map(GraphqlError::masked);
+    let data = response.data.map_or("null", RawValue::get);
+    match serde_json::from_str(data) {
+        Ok(RootField(Some(value))) => Ok(Some(value)),
+        Ok(RootField(None)) => fault.map_or(Ok(None), Err),
         Err(error) => Err(fault.unwrap_or_else(|| {
             tracing::error!(operation, %error, "the graph's data has another shape");
             Problem::masked(ErrorCode::Internal)
         })),
+    }
+}
+
+#[derive(Deserialize)]
+struct Response<'a> {
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(default)]
+    errors: Vec<GraphqlError>,
+}
+
+#[derive(Deserialize)]
+struct GraphqlError {
+    #[serde(default)]
+    extensions: Map<String, Value>,
+}
+
+impl GraphqlError {
+    fn masked(&self) -> Problem {
+        let code = self.extensions.get("code").and_then(Value::as_str);
+        Problem::masked(
+            code.and_then(ErrorCode::find)
+                .unwrap_or(ErrorCode::Internal),
+        )
+    }
+}
+
+/// `data` of an operation with one root field, whatever its name.
+struct RootField<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for RootField<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Root<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Root<T> {
+            type Value = RootField<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with one root field")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RootField<T>, A::Error> {
+                let field = map.next_entry::<IgnoredAny, Option<T>>()?;
+                Ok(RootField(field.and_then(|(_, value)| value)))
+            }
+        }
+        deserializer.deserialize_map(Root(PhantomData))
     }
 }
 
@@ -239,15 +295,11 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Deserialize)]
-    struct Data {
-        order: Option<String>,
-    }
-
     fn outcome(body: &Value) -> Result<String, ErrorCode> {
-        read::<Data>("test", body.to_string().as_bytes())
-            .and_then(|reply| reply.require(|data| data.order, ErrorCode::NotFound))
-            .map_err(|problem| problem.code)
+        match read("test", body.to_string().as_bytes()) {
+            Ok(found) => found.ok_or(ErrorCode::NotFound),
+            Err(problem) => Err(problem.code),
+        }
     }
 
     #[test]

@@ -15,12 +15,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Shim, UserKey,
+    config::UserKey,
     credential::Actor,
     error::Problem,
-    gateway::{self, Field, Handler, Incoming, Kind, Method, Route},
-    graph::{Call, Operation, UserError, accepted},
+    gateway,
+    graph::{Call, Operation},
     json::{Decimal, Fields, Int64},
+    route::{self, Field, Incoming, JsonType, Method, Route},
+    shim::Shim,
 };
 
 const ORDER_KEYS: &[&str] = &["orderId", "orderID", "order_id"];
@@ -52,32 +54,32 @@ pub(super) const OPERATIONS: &[Operation] = &[CREATE, INFO, PAY, CANCEL, STOCK];
 
 const ORDER_ID: Field = Field {
     name: "orderId",
-    kind: Kind::Int64,
+    json_type: JsonType::Int64,
     about: "The order, greater than 0.",
 };
 const SKU: Field = Field {
     name: "sku",
-    kind: Kind::Int64,
+    json_type: JsonType::Int64,
     about: "Stock keeping unit, greater than 0.",
 };
 const USER: Field = Field {
     name: "userId",
-    kind: Kind::Int64,
+    json_type: JsonType::Int64,
     about: "Who orders, greater than 0.",
 };
 const COUNT: Field = Field {
     name: "count",
-    kind: Kind::Uint32,
+    json_type: JsonType::Uint32,
     about: "Units, at least 1.",
 };
 const ITEMS: Field = Field {
     name: "items",
-    kind: Kind::List(&[SKU, COUNT]),
+    json_type: JsonType::List(&[SKU, COUNT]),
     about: "At least one line.",
 };
 const STATUS: Field = Field {
     name: "status",
-    kind: Kind::Text,
+    json_type: JsonType::Text,
     about: "new, awaiting payment, failed, paid or cancelled.",
 };
 const INVALID: (u16, &str) = (400, "Code 3: an argument is out of its bounds.");
@@ -95,6 +97,7 @@ pub(super) const ROUTES: &[Route] = &[
             400,
             "Code 3: an argument is out of its bounds. Code 9: a line is short of stock.",
         )],
+        call: |shim, incoming| Box::pin(create(shim, incoming)),
     },
     Route {
         method: Method::Get,
@@ -103,6 +106,7 @@ pub(super) const ROUTES: &[Route] = &[
         request: &[ORDER_ID],
         reply: &[STATUS, USER, ITEMS],
         refusals: &[INVALID, UNKNOWN],
+        call: |shim, incoming| Box::pin(info(shim, incoming)),
     },
     Route {
         method: Method::Post,
@@ -117,6 +121,7 @@ pub(super) const ROUTES: &[Route] = &[
             ),
             UNKNOWN,
         ],
+        call: |shim, incoming| Box::pin(change(shim, incoming, &PAY, "OrderPayRequest.OrderId")),
     },
     Route {
         method: Method::Post,
@@ -128,6 +133,14 @@ pub(super) const ROUTES: &[Route] = &[
             (400, "Code 3: bad id. Code 9: the order is paid or failed."),
             UNKNOWN,
         ],
+        call: |shim, incoming| {
+            Box::pin(change(
+                shim,
+                incoming,
+                &CANCEL,
+                "OrderCancelRequest.OrderId",
+            ))
+        },
     },
     Route {
         method: Method::Get,
@@ -136,10 +149,11 @@ pub(super) const ROUTES: &[Route] = &[
         request: &[SKU],
         reply: &[Field {
             name: "count",
-            kind: Kind::Uint32,
+            json_type: JsonType::Uint32,
             about: "Free units.",
         }],
         refusals: &[INVALID, (404, "Code 5: no stock is kept for this SKU.")],
+        call: |shim, incoming| Box::pin(stock(shim, incoming)),
     },
 ];
 
@@ -148,77 +162,29 @@ pub(super) const TITLE: &str = "LOMS";
 
 /// The gateway's routes, its document and Swagger UI.
 pub(super) fn routes(shim: &Arc<Shim>) -> Router {
-    gateway::serve("loms", TITLE, ROUTES, shim.options.wrong_method, |route| {
-        handler(shim, route)
-    })
-}
-
-fn handler(shim: &Arc<Shim>, route: &'static Route) -> Handler {
-    let shim = Arc::clone(shim);
-    Arc::new(move |incoming| {
-        let shim = Arc::clone(&shim);
-        Box::pin(async move {
-            match route.path {
-                "/order/create" => create(&shim, incoming).await,
-                "/order/info" => info(&shim, incoming).await,
-                "/order/pay" => change(&shim, incoming, &PAY, "OrderPayRequest.OrderId").await,
-                "/order/cancel" => {
-                    change(&shim, incoming, &CANCEL, "OrderCancelRequest.OrderId").await
-                }
-                "/stock/info" => stock(&shim, incoming).await,
-                _ => Err(Problem::masked(ErrorCode::NotFound)),
-            }
-        })
-    })
-}
-
-#[derive(Debug, Deserialize)]
-struct Id {
-    id: Decimal<i64>,
+    gateway::serve("loms", TITLE, ROUTES, shim)
 }
 
 async fn create(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Data {
-        create_order: Option<Payload>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload {
-        order: Option<Id>,
-        user_errors: Vec<UserError>,
-    }
-
-    let user: UserId = gateway::id(&incoming.fields, USER_KEYS, "OrderCreateRequest.UserId")?;
-    let lines = lines(&incoming.fields)?;
-    let call = Call::new(
-        &CREATE,
-        Actor::User(user),
-        json!({"input": {"lines": lines}}),
-    )
-    .with_headers(&incoming.headers);
-    let reply = shim.graph.run::<Data>(call).await?;
-    let payload = reply.require(|data| data.create_order, ErrorCode::Internal)?;
-    accepted(payload.user_errors)?;
-    let order = payload
-        .order
-        .ok_or_else(|| Problem::masked(ErrorCode::Internal))?;
-    gateway::reply(&json!({"orderId": Int64(order.id.0)}))
+    let user: UserId = incoming.id(USER_KEYS, "OrderCreateRequest.UserId")?;
+    let input = json!({"input": {"lines": lines(&incoming.fields)?}});
+    let call = Call::new(&CREATE, Actor::User(user), input, &incoming.headers);
+    let order = shim.graph.make(call).await?;
+    Ok(json!({"orderId": Int64(order)}))
 }
 
 /// The lines of a new order as GraphQL input.
 fn lines(fields: &Fields) -> Result<Vec<Value>, Problem> {
     let items = fields.messages(&["items", "Items"])?;
     if items.is_empty() {
-        let sentence = "invalid OrderCreateRequest.Items: value must contain at least 1 item(s)";
-        return Err(Problem::invalid(sentence));
+        let message = "invalid OrderCreateRequest.Items: value must contain at least 1 item(s)";
+        return Err(Problem::invalid(message));
     }
     items.iter().map(line).collect()
 }
 
 fn line(item: &Fields) -> Result<Value, Problem> {
-    let sku: Sku = gateway::id(item, &["sku", "SKU"], "Item.Sku")?;
+    let sku: Sku = route::id(item, &["sku", "SKU"], "Item.Sku")?;
     let count = item.uint32(&["count", "Count"])?;
     // GraphQL's Int ends at 2^31 - 1, and so does every stock: more can never be free.
     match i32::try_from(count) {
@@ -234,14 +200,14 @@ fn line(item: &Fields) -> Result<Value, Problem> {
 
 async fn info(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
     #[derive(Deserialize)]
-    struct Data {
-        order: Option<Order>,
-    }
-    #[derive(Deserialize)]
     struct Order {
         status: String,
-        user: Id,
+        user: User,
         lines: Vec<Line>,
+    }
+    #[derive(Deserialize)]
+    struct User {
+        id: Decimal<i64>,
     }
     #[derive(Deserialize)]
     struct Line {
@@ -253,22 +219,17 @@ async fn info(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
         sku: Decimal<i64>,
     }
 
-    let id: OrderId = gateway::id(&incoming.fields, ORDER_KEYS, "OrderInfoRequest.OrderId")?;
-    let call = Call::new(&INFO, Actor::Shim, json!({"id": id.to_string()}));
-    let reply = shim
-        .graph
-        .run::<Data>(call.with_headers(&incoming.headers))
-        .await?;
-    let order = reply.require(|data| data.order, ErrorCode::NotFound)?;
-    let mut lines = order.lines;
-    lines.sort_by_key(|line| line.product.sku.0);
-    let items = lines
-        .iter()
-        .map(|line| json!({"sku": Int64(line.product.sku.0), "count": line.count}));
+    let id: OrderId = incoming.id(ORDER_KEYS, "OrderInfoRequest.OrderId")?;
+    let variables = json!({"id": id.to_string()});
+    let call = Call::new(&INFO, Actor::Shim, variables, &incoming.headers);
+    let found: Option<Order> = shim.graph.find(call).await?;
+    let mut order = found.ok_or_else(|| Problem::masked(ErrorCode::NotFound))?;
+    order.lines.sort_by_key(|line| line.product.sku.0);
+    let item = |line: &Line| json!({"sku": Int64(line.product.sku.0), "count": line.count});
+    let items: Vec<Value> = order.lines.iter().map(item).collect();
     let user = Int64(order.user.id.0);
-    let items: Vec<_> = items.collect();
     let status = status(shim, &order.status)?;
-    gateway::reply(&match shim.options.order_user_key {
+    Ok(match shim.options.order_user_key {
         UserKey::UserId => json!({"status": status, "userId": user, "items": items}),
         UserKey::User => json!({"status": status, "user": user, "items": items}),
         UserKey::Both => json!({"status": status, "userId": user, "user": user, "items": items}),
@@ -280,12 +241,10 @@ fn status(shim: &Shim, name: &str) -> Result<&'static str, Problem> {
     let found = OrderStatus::ALL
         .into_iter()
         .find(|status| status.graphql_name() == name);
-    match found.ok_or_else(|| Problem::masked(ErrorCode::Internal))? {
-        OrderStatus::Paid => Ok(shim.options.paid_status.as_str()),
-        status @ (OrderStatus::New
-        | OrderStatus::AwaitingPayment
-        | OrderStatus::Failed
-        | OrderStatus::Cancelled) => Ok(status.as_str()),
+    match found {
+        Some(OrderStatus::Paid) => Ok(shim.options.paid_status.as_str()),
+        Some(status) => Ok(status.as_str()),
+        None => Err(Problem::masked(ErrorCode::Internal)),
     }
 }
 
@@ -295,42 +254,23 @@ async fn change(
     operation: &'static Operation,
     what: &str,
 ) -> Result<Value, Problem> {
-    #[derive(Deserialize)]
-    struct Data {
-        #[serde(alias = "payOrder", alias = "cancelOrder")]
-        payload: Option<Payload>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload {
-        user_errors: Vec<UserError>,
-    }
-
-    let id: OrderId = gateway::id(&incoming.fields, ORDER_KEYS, what)?;
+    let id: OrderId = incoming.id(ORDER_KEYS, what)?;
     let input = json!({"input": {"orderId": id.to_string()}});
-    let call = Call::new(operation, Actor::Shim, input).with_headers(&incoming.headers);
-    let reply = shim.graph.run::<Data>(call).await?;
-    let payload = reply.require(|data| data.payload, ErrorCode::Internal)?;
-    accepted(payload.user_errors)?;
+    let call = Call::new(operation, Actor::Shim, input, &incoming.headers);
+    shim.graph.change(call).await?;
     Ok(json!({}))
 }
 
 async fn stock(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
     #[derive(Deserialize)]
-    struct Data {
-        stock: Option<Stock>,
-    }
-    #[derive(Deserialize)]
     struct Stock {
         available: u32,
     }
 
-    let sku: Sku = gateway::id(&incoming.fields, &["sku", "SKU"], "StocksInfoRequest.Sku")?;
-    let call = Call::new(&STOCK, Actor::Shim, json!({"sku": sku.to_string()}));
-    let reply = shim
-        .graph
-        .run::<Data>(call.with_headers(&incoming.headers))
-        .await?;
-    let stock = reply.require(|data| data.stock, ErrorCode::NotFound)?;
+    let sku: Sku = incoming.id(&["sku", "SKU"], "StocksInfoRequest.Sku")?;
+    let variables = json!({"sku": sku.to_string()});
+    let call = Call::new(&STOCK, Actor::Shim, variables, &incoming.headers);
+    let found: Option<Stock> = shim.graph.find(call).await?;
+    let stock = found.ok_or_else(|| Problem::masked(ErrorCode::NotFound))?;
     Ok(json!({"count": stock.available}))
 }

@@ -2,24 +2,13 @@
 //!
 //! It translates names, statuses and JSON forms and knows no rule of the shop: each call becomes one operation of its
 //! own (`graph.rs`), run for the user that the call names (`credential.rs`). Because the shim believes that user, it
-//! listens on loopback only, unless a setting that says so is on. Start reading at [`start`], then `cart.rs`,
-//! `loms.rs` and `comments.rs`; all statuses are in `error.rs`. Source: docs/contracts.md.
-
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
-
-use chassis::{clock::Clock, health::Health, listen, principal::Signer, tasks::Tasks};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use self::{credential::Credentials, graph::Graph};
-use crate::engine::Engine;
+//! listens on loopback alone, unless a setting allows more. Start reading at [`start`], then `cart.rs`, `loms.rs` and
+//! `comments.rs`, one file a surface; what every surface does is in `surface.rs`, what both gateways do in `gateway.rs`
+//! over the tables of `route.rs`, and all statuses are in `error.rs`. Source: docs/contracts.md.
 
 mod cart;
 mod comments;
+mod config;
 mod credential;
 mod error;
 mod gateway;
@@ -28,9 +17,19 @@ mod json;
 mod loms;
 mod openapi;
 mod profile;
+mod route;
+mod shim;
 mod surface;
 #[cfg(test)]
 mod tests;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use chassis::{clock::Clock, health::Health, listen, principal::Signer, tasks::Tasks};
+
+pub use self::config::{CheckoutKey, Config, KeyCase, PaidStatus, UserKey, WrongMethod};
+use self::{credential::Credentials, graph::Graph, shim::Shim};
+use crate::engine::Engine;
 
 /// The OpenAPI document of the gateway of `service`, `loms` or `comments`, as it is served. Pretty JSON with a line end.
 #[must_use]
@@ -41,129 +40,6 @@ pub fn openapi(service: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("{document:#}\n"))
-}
-
-/// Where the shim listens, and which of the older forms it writes. Source: docs/contracts.md §9.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Serves the old surfaces at all.
-    pub enabled: bool,
-    /// Cart: `/user/{id}/cart`, `/checkout/{id}`, `/metrics`, `/debug/pprof/`.
-    pub cart_listen: SocketAddr,
-    /// The LOMS gateway and its Swagger UI at `/docs`.
-    pub loms_listen: SocketAddr,
-    /// The LOMS gateway again, on the port of the oldest clients.
-    pub loms_old_listen: SocketAddr,
-    /// The comments gateway.
-    pub comments_listen: SocketAddr,
-    /// Allows listeners that other machines reach. They may then act as any user: there is no token.
-    pub off_loopback_enabled: bool,
-    /// How long the graph may take for one call.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "chassis::config::duration::AboveZero")]
-    pub request_timeout: Duration,
-    /// How a gateway answers a wrong method.
-    pub wrong_method: WrongMethod,
-    /// How a paid order is called.
-    pub paid_status: PaidStatus,
-    /// Under which key an order names its user.
-    pub order_user_key: UserKey,
-    /// Under which keys a checkout names its order.
-    pub checkout_key: CheckoutKey,
-    /// In which case comments are written.
-    pub comments_key_case: KeyCase,
-}
-
-/// A gateway's answer to a known path with another method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub enum WrongMethod {
-    /// 501, as grpc-gateway answers.
-    #[default]
-    #[serde(rename = "501")]
-    NotImplemented,
-    /// 405, as HTTP has it.
-    #[serde(rename = "405")]
-    MethodNotAllowed,
-}
-
-/// The spelling of the status of a paid order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PaidStatus {
-    /// The newest spelling.
-    #[default]
-    Paid,
-    /// The older spelling.
-    Payed,
-}
-
-impl PaidStatus {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Paid => "paid",
-            Self::Payed => "payed",
-        }
-    }
-}
-
-/// The key of an order's user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub enum UserKey {
-    /// `userId`.
-    #[default]
-    #[serde(rename = "userId")]
-    UserId,
-    /// `user`, as older clients read it.
-    #[serde(rename = "user")]
-    User,
-    /// Both.
-    #[serde(rename = "both")]
-    Both,
-}
-
-/// The keys of a checkout's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckoutKey {
-    /// `order_id`.
-    #[default]
-    OrderId,
-    /// `order_id` and `orderID`.
-    Both,
-}
-
-/// The case of the keys of comments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyCase {
-    /// `userId`, `createdAt`.
-    #[default]
-    Camel,
-    /// `user_id`, `created_at`.
-    Snake,
-    /// Each key twice.
-    Both,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self {
-            enabled: true,
-            cart_listen: local(8080),
-            loms_listen: local(8084),
-            loms_old_listen: local(8081),
-            comments_listen: local(8086),
-            off_loopback_enabled: false,
-            request_timeout: Duration::from_secs(30),
-            wrong_method: WrongMethod::default(),
-            paid_status: PaidStatus::default(),
-            order_user_key: UserKey::default(),
-            checkout_key: CheckoutKey::default(),
-            comments_key_case: KeyCase::default(),
-        }
-    }
 }
 
 /// Where the surfaces listen, once they do.
@@ -199,12 +75,6 @@ pub enum StartError {
     /// The system does not tell an address that it has just bound.
     #[error("local address: {0}")]
     Address(#[from] std::io::Error),
-}
-
-/// What all surfaces share.
-struct Shim {
-    graph: Graph,
-    options: Config,
 }
 
 /// Starts the listeners; nothing when the shim is switched off.
@@ -269,6 +139,8 @@ fn check_reach(
 
 #[cfg(test)]
 mod reach_tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     /// docs/contracts.md, "REST calls carry no token". Seen red with the check left out.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::gateway::{Field, Kind, Method, Route};
+use super::route::{Field, JsonType, Method, Route};
 
 /// The whole document. The same table gives the same text, so a client may compare it.
 pub(super) fn document(title: &str, routes: &[Route]) -> Value {
@@ -86,14 +86,14 @@ fn message(fields: &[Field]) -> Value {
 }
 
 fn schema(field: &Field) -> Value {
-    match field.kind {
-        Kind::Int64 => json!({"type": "string", "format": "int64"}),
-        Kind::Uint32 => {
+    match field.json_type {
+        JsonType::Int64 => json!({"type": "string", "format": "int64"}),
+        JsonType::Uint32 => {
             json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX})
         }
-        Kind::Text => json!({"type": "string"}),
-        Kind::Timestamp => json!({"type": "string", "format": "date-time"}),
-        Kind::List(fields) => json!({"type": "array", "items": message(fields)}),
+        JsonType::Text => json!({"type": "string"}),
+        JsonType::Timestamp => json!({"type": "string", "format": "date-time"}),
+        JsonType::List(fields) => json!({"type": "array", "items": message(fields)}),
     }
 }
 

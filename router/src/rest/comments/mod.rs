@@ -14,21 +14,16 @@ use schema::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::calls::{ADD, BY_SKU, BY_USER, CREATED_AT, EDIT, GET, ID, SKU, TEXT, USER};
 use super::{
-    KeyCase, Shim,
+    config::KeyCase,
     credential::Actor,
     error::Problem,
-    gateway::{self, Field, Handler, Incoming, Route},
-    graph::{Call, UserError, accepted},
-    json::{Decimal, Fields, timestamp},
+    gateway,
+    graph::{Call, Operation},
+    json::{Decimal, timestamp},
+    route::{Field, Incoming, JsonType, Method, Route},
+    shim::Shim,
 };
-
-#[cfg(test)]
-pub(super) use self::calls::OPERATIONS;
-pub(super) use self::calls::ROUTES;
-
-mod calls;
 
 /// Comments of one page of the graph, its own upper bound.
 const PAGE: u32 = 100;
@@ -40,35 +35,206 @@ const LENGTH_MAX: usize = 255;
 const USER_KEYS: &[&str] = &["user_id", "userId", "userID"];
 const COMMENT_ID_KEYS: &[&str] = &["comment_id", "commentId", "commentID"];
 
+const ADD: Operation = Operation {
+    name: "RestAddComment",
+    text: "mutation RestAddComment($input: AddCommentInput!) { addComment(input: $input) { comment { id } userErrors { code message } } }",
+};
+const GET: Operation = Operation {
+    name: "RestComment",
+    text: "query RestComment($id: ID!) { comment(id: $id) { id author { id } product { sku } text createdAt } }",
+};
+const EDIT: Operation = Operation {
+    name: "RestEditComment",
+    text: "mutation RestEditComment($input: EditCommentInput!) { editComment(input: $input) { userErrors { code message } } }",
+};
+const BY_SKU: Operation = Operation {
+    name: "RestCommentsBySku",
+    text: "query RestCommentsBySku($sku: ID!, $first: Int!, $after: String) { comments(sku: $sku, first: $first, after: $after) { nodes { id author { id } product { sku } text createdAt } pageInfo { hasNextPage endCursor } } }",
+};
+const BY_USER: Operation = Operation {
+    name: "RestCommentsByUser",
+    text: "query RestCommentsByUser($first: Int!, $after: String) { me { comments(first: $first, after: $after) { nodes { id author { id } product { sku } text createdAt } pageInfo { hasNextPage endCursor } } } }",
+};
+
+#[cfg(test)]
+pub(super) const OPERATIONS: &[Operation] = &[ADD, GET, EDIT, BY_SKU, BY_USER];
+
+const ID: Field = Field {
+    name: "id",
+    json_type: JsonType::Int64,
+    about: "The comment.",
+};
+const USER: Field = Field {
+    name: "userId",
+    json_type: JsonType::Int64,
+    about: "Who wrote it.",
+};
+const SKU: Field = Field {
+    name: "sku",
+    json_type: JsonType::Int64,
+    about: "What it is about.",
+};
+const TEXT: Field = Field {
+    name: "comment",
+    json_type: JsonType::Text,
+    about: "1 to 255 characters.",
+};
+const CREATED_AT: Field = Field {
+    name: "createdAt",
+    json_type: JsonType::Timestamp,
+    about: "When it was written.",
+};
+const IN_USER: Field = Field {
+    name: "user_id",
+    json_type: JsonType::Int64,
+    about: "The caller, greater than 0.",
+};
+const INVALID: (u16, &str) = (400, "Code 3: an argument is out of its bounds.");
+const UNKNOWN: (u16, &str) = (404, "Code 5: there is no such comment.");
+
+/// The calls, in the order of docs/contracts.md §6.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::Post,
+        path: "/comment/add",
+        summary: "Adds a comment on a SKU.",
+        request: &[IN_USER, SKU, TEXT],
+        reply: &[ID],
+        refusals: &[INVALID],
+        call: |shim, incoming| Box::pin(add(shim, incoming)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/comment/get-by-id",
+        summary: "Reads one comment.",
+        request: &[ID],
+        reply: &[ID, USER, SKU, TEXT, CREATED_AT],
+        refusals: &[INVALID, UNKNOWN],
+        call: |shim, incoming| Box::pin(get(shim, incoming)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/comment/edit",
+        summary: "Replaces the text; only its author may, and only within the edit window.",
+        request: &[
+            IN_USER,
+            Field {
+                name: "comment_id",
+                json_type: JsonType::Int64,
+                about: "The comment, greater than 0.",
+            },
+            Field {
+                name: "new_comment",
+                json_type: JsonType::Text,
+                about: "1 to 255 characters.",
+            },
+        ],
+        reply: &[],
+        refusals: &[
+            (
+                400,
+                "Code 3: an argument is out of its bounds. Code 9: the edit window is over.",
+            ),
+            (403, "Code 7: somebody else wrote it."),
+            UNKNOWN,
+        ],
+        call: |shim, incoming| Box::pin(edit(shim, incoming)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/comment/list-by-sku",
+        summary: "Comments on a SKU, newest first.",
+        request: &[SKU],
+        reply: &[Field {
+            name: "comments",
+            json_type: JsonType::List(&[ID, USER, TEXT, CREATED_AT]),
+            about: "At most 1,000.",
+        }],
+        refusals: &[INVALID],
+        call: |shim, incoming| Box::pin(list_by_sku(shim, incoming)),
+    },
+    Route {
+        method: Method::Post,
+        path: "/comment/list-by-user",
+        summary: "Comments of a user, newest first.",
+        request: &[IN_USER],
+        reply: &[Field {
+            name: "comments",
+            json_type: JsonType::List(&[ID, SKU, TEXT, CREATED_AT]),
+            about: "At most 1,000.",
+        }],
+        refusals: &[INVALID],
+        call: |shim, incoming| Box::pin(list_by_user(shim, incoming)),
+    },
+];
+
 /// The title of the gateway's document.
 pub(super) const TITLE: &str = "Comments";
 
 /// The gateway's routes, its document and Swagger UI.
 pub(super) fn routes(shim: &Arc<Shim>) -> Router {
-    gateway::serve(
-        "comments",
-        TITLE,
-        ROUTES,
-        shim.options.wrong_method,
-        |route| handler(shim, route),
-    )
+    gateway::serve("comments", TITLE, ROUTES, shim)
 }
 
-fn handler(shim: &Arc<Shim>, route: &'static Route) -> Handler {
-    let shim = Arc::clone(shim);
-    Arc::new(move |incoming| {
-        let shim = Arc::clone(&shim);
-        Box::pin(async move {
-            match route.path {
-                "/comment/add" => add(&shim, incoming).await,
-                "/comment/get-by-id" => get(&shim, incoming).await,
-                "/comment/edit" => edit(&shim, incoming).await,
-                "/comment/list-by-sku" => list_by_sku(&shim, incoming).await,
-                "/comment/list-by-user" => list_by_user(&shim, incoming).await,
-                _ => Err(Problem::masked(ErrorCode::NotFound)),
-            }
-        })
-    })
+async fn add(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
+    let user: UserId = incoming.id(USER_KEYS, "CommentAddRequest.UserId")?;
+    let sku: Sku = incoming.id(&["sku"], "CommentAddRequest.Sku")?;
+    let text = text(&incoming, &["comment"], "CommentAddRequest.Comment")?;
+    let input = json!({"input": {"sku": sku.to_string(), "text": text}});
+    let call = Call::new(&ADD, Actor::User(user), input, &incoming.headers);
+    let comment = shim.graph.make(call).await?;
+    Ok(json!({"id": comment.to_string()}))
+}
+
+async fn get(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
+    let id: CommentId = incoming.id(&["id"], "CommentGetByIDRequest.Id")?;
+    let variables = json!({"id": id.to_string()});
+    let call = Call::new(&GET, Actor::Shim, variables, &incoming.headers);
+    let found: Option<Comment> = shim.graph.find(call).await?;
+    let comment = found.ok_or_else(|| Problem::masked(ErrorCode::NotFound))?;
+    let case = shim.options.comments_key_case;
+    Ok(written(case, &comment, &[ID, USER, SKU, TEXT, CREATED_AT]))
+}
+
+async fn edit(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
+    let user: UserId = incoming.id(USER_KEYS, "CommentEditRequest.UserId")?;
+    let id: CommentId = incoming.id(COMMENT_ID_KEYS, "CommentEditRequest.CommentId")?;
+    let names = &["new_comment", "newComment"];
+    let text = text(&incoming, names, "CommentEditRequest.NewComment")?;
+    let input = json!({"input": {"id": id.to_string(), "text": text}});
+    let call = Call::new(&EDIT, Actor::User(user), input, &incoming.headers);
+    shim.graph.change(call).await?;
+    Ok(json!({}))
+}
+
+async fn list_by_sku(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
+    let sku: Sku = incoming.id(&["sku"], "CommentListBySKURequest.Sku")?;
+    let mut list = List::default();
+    while list.has_more() {
+        let page = json!({"sku": sku.to_string(), "first": PAGE, "after": list.after});
+        let call = Call::new(&BY_SKU, Actor::Shim, page, &incoming.headers);
+        list.append(shim.graph.load(call).await?);
+    }
+    let case = shim.options.comments_key_case;
+    Ok(list.written(case, &[ID, USER, TEXT, CREATED_AT]))
+}
+
+async fn list_by_user(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
+    #[derive(Deserialize)]
+    struct Me {
+        comments: Connection,
+    }
+
+    let user: UserId = incoming.id(USER_KEYS, "CommentListByUserRequest.UserId")?;
+    let mut list = List::default();
+    while list.has_more() {
+        let page = json!({"first": PAGE, "after": list.after});
+        let call = Call::new(&BY_USER, Actor::User(user), page, &incoming.headers);
+        let me: Me = shim.graph.load(call).await?;
+        list.append(me.comments);
+    }
+    let case = shim.options.comments_key_case;
+    Ok(list.written(case, &[ID, SKU, TEXT, CREATED_AT]))
 }
 
 /// A comment as the graph gives it.
@@ -106,129 +272,6 @@ struct PageInfo {
     end_cursor: Option<String>,
 }
 
-async fn add(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
-    #[derive(Deserialize)]
-    struct Data {
-        #[serde(rename = "addComment")]
-        payload: Option<Payload>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload {
-        comment: Option<Author>,
-        user_errors: Vec<UserError>,
-    }
-
-    let user: UserId = gateway::id(&incoming.fields, USER_KEYS, "CommentAddRequest.UserId")?;
-    let sku: Sku = gateway::id(&incoming.fields, &["sku"], "CommentAddRequest.Sku")?;
-    let text = text(&incoming.fields, &["comment"], "CommentAddRequest.Comment")?;
-    let input = json!({"input": {"sku": sku.to_string(), "text": text}});
-    let call = Call::new(&ADD, Actor::User(user), input).with_headers(&incoming.headers);
-    let reply = shim.graph.run::<Data>(call).await?;
-    let payload = reply.require(|data| data.payload, ErrorCode::Internal)?;
-    accepted(payload.user_errors)?;
-    let comment = payload
-        .comment
-        .ok_or_else(|| Problem::masked(ErrorCode::Internal))?;
-    Ok(json!({"id": comment.id.0.to_string()}))
-}
-
-async fn get(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
-    #[derive(Deserialize)]
-    struct Data {
-        comment: Option<Comment>,
-    }
-
-    let id: CommentId = gateway::id(&incoming.fields, &["id"], "CommentGetByIDRequest.Id")?;
-    let call = Call::new(&GET, Actor::Shim, json!({"id": id.to_string()}));
-    let reply = shim
-        .graph
-        .run::<Data>(call.with_headers(&incoming.headers))
-        .await?;
-    let comment = reply.require(|data| data.comment, ErrorCode::NotFound)?;
-    Ok(written(
-        shim.options.comments_key_case,
-        &comment,
-        &[ID, USER, SKU, TEXT, CREATED_AT],
-    ))
-}
-
-async fn edit(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
-    #[derive(Deserialize)]
-    struct Data {
-        #[serde(rename = "editComment")]
-        payload: Option<Payload>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload {
-        user_errors: Vec<UserError>,
-    }
-
-    let user: UserId = gateway::id(&incoming.fields, USER_KEYS, "CommentEditRequest.UserId")?;
-    let id: CommentId = gateway::id(
-        &incoming.fields,
-        COMMENT_ID_KEYS,
-        "CommentEditRequest.CommentId",
-    )?;
-    let names = &["new_comment", "newComment"];
-    let text = text(&incoming.fields, names, "CommentEditRequest.NewComment")?;
-    let input = json!({"input": {"id": id.to_string(), "text": text}});
-    let call = Call::new(&EDIT, Actor::User(user), input).with_headers(&incoming.headers);
-    let reply = shim.graph.run::<Data>(call).await?;
-    accepted(
-        reply
-            .require(|data| data.payload, ErrorCode::Internal)?
-            .user_errors,
-    )?;
-    Ok(json!({}))
-}
-
-async fn list_by_sku(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
-    #[derive(Deserialize)]
-    struct Data {
-        comments: Option<Connection>,
-    }
-
-    let sku: Sku = gateway::id(&incoming.fields, &["sku"], "CommentListBySKURequest.Sku")?;
-    let mut list = List::default();
-    while let Some(after) = list.next() {
-        let page = json!({"sku": sku.to_string(), "first": PAGE, "after": after});
-        let call = Call::new(&BY_SKU, Actor::Shim, page).with_headers(&incoming.headers);
-        let reply = shim.graph.run::<Data>(call).await?;
-        list.append(reply.require(|data| data.comments, ErrorCode::Internal)?);
-    }
-    Ok(list.written(
-        shim.options.comments_key_case,
-        &[ID, USER, TEXT, CREATED_AT],
-    ))
-}
-
-async fn list_by_user(shim: &Shim, incoming: Incoming) -> Result<Value, Problem> {
-    #[derive(Deserialize)]
-    struct Data {
-        me: Option<Me>,
-    }
-    #[derive(Deserialize)]
-    struct Me {
-        comments: Connection,
-    }
-
-    let user: UserId = gateway::id(
-        &incoming.fields,
-        USER_KEYS,
-        "CommentListByUserRequest.UserId",
-    )?;
-    let mut list = List::default();
-    while let Some(after) = list.next() {
-        let page = json!({"first": PAGE, "after": after});
-        let call = Call::new(&BY_USER, Actor::User(user), page).with_headers(&incoming.headers);
-        let reply = shim.graph.run::<Data>(call).await?;
-        list.append(reply.require(|data| data.me, ErrorCode::Internal)?.comments);
-    }
-    Ok(list.written(shim.options.comments_key_case, &[ID, SKU, TEXT, CREATED_AT]))
-}
-
 /// A list that is read page by page, up to its bound.
 #[derive(Debug, Default)]
 struct List {
@@ -239,9 +282,9 @@ struct List {
 }
 
 impl List {
-    /// Where the next page begins: outer `None` when there is none, inner `None` for the first page.
-    fn next(&self) -> Option<Option<String>> {
-        (!self.ended && self.pages < PAGES_MAX).then(|| self.after.clone())
+    /// Whether the graph has more, within the list's bound.
+    fn has_more(&self) -> bool {
+        !self.ended && self.pages < PAGES_MAX
     }
 
     fn append(&mut self, page: Connection) {
@@ -264,8 +307,8 @@ impl List {
 }
 
 /// The text of a comment: its length counts characters, not bytes.
-fn text(fields: &Fields, names: &[&str], what: &str) -> Result<String, Problem> {
-    let text = fields.string(names)?;
+fn text(incoming: &Incoming, names: &[&str], what: &str) -> Result<String, Problem> {
+    let text = incoming.fields.string(names)?;
     match text.chars().count() {
         1..=LENGTH_MAX => Ok(text),
         _ => Err(Problem::invalid(format!(

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    super::{KeyCase, PaidStatus, UserKey, WrongMethod, gateway, openapi},
+    super::{KeyCase, PaidStatus, UserKey, WrongMethod, openapi, route},
     *,
 };
 
@@ -401,11 +401,11 @@ async fn the_document_describes_what_is_served() {
         for route in routes {
             let body = documented(route, &bodies);
             let answer = match route.method {
-                gateway::Method::Get => {
+                route::Method::Get => {
                     let path = format!("{}?orderId=1&sku=1", route.path);
                     send(router, Method::GET, &path, "").await
                 }
-                gateway::Method::Post => {
+                route::Method::Post => {
                     send(router, Method::POST, route.path, body.to_string()).await
                 }
             };
@@ -424,7 +424,7 @@ async fn the_document_describes_what_is_served() {
 }
 
 /// A body with the documented fields of a route alone.
-fn documented(route: &gateway::Route, values: &Value) -> Value {
+fn documented(route: &route::Route, values: &Value) -> Value {
     let fields = route.request.iter();
     let members = fields.map(|field| (field.name.to_owned(), values[field.name].clone()));
     Value::Object(members.collect())

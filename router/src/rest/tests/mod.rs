@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{
-    Config, Shim, cart, comments,
+    Config, cart, comments,
     credential::Actor,
     graph::{Call, Graph},
     loms,
+    shim::Shim,
 };
 
 mod cart_cases;

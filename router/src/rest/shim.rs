@@ -1,0 +1,9 @@
+//! What all surfaces share.
+
+use super::{config::Config, graph::Graph};
+
+/// The graph, and how its data is written.
+pub(super) struct Shim {
+    pub(super) graph: Graph,
+    pub(super) options: Config,
+}
