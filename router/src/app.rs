@@ -1,9 +1,9 @@
 //! The router's wiring: what is built from what, and in which order it stops.
 //!
 //! Start: the stream's reader, the engine over the subgraphs, then the listeners, so that the first client finds
-//! everything there. Stop: readiness goes off, streams end with a cursor to resume from, listeners finish what is in
-//! flight, and the tasks of mutations run to their end. Invariant: a port that is taken fails the start by the name of
-//! its setting.
+//! everything there. Stop: readiness is withdrawn, streams end with a cursor to resume from, listeners finish what is
+//! in flight, and the tasks of mutations run to their end. Invariant: when a port is taken, the start fails and names
+//! the port's setting.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
@@ -47,7 +47,7 @@ pub struct Dependencies {
 /// The running router.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// Where clients find it, with the port that was given when the setting says 0.
+    /// Where clients find it, with the port that the system chose when the setting is 0.
     pub address: SocketAddr,
     /// Where operators find it.
     pub admin_address: SocketAddr,
@@ -71,7 +71,7 @@ pub enum StartError {
 impl Service {
     /// Starts the router over the project's supergraph and returns when it listens.
     ///
-    /// Broker and subgraphs may be away: then it is not ready, and becomes so by itself.
+    /// Broker and subgraphs may be unreachable: the router becomes ready when they are back.
     ///
     /// # Errors
     /// [`StartError`].
@@ -126,7 +126,8 @@ impl Service {
             Arc::clone(&engine),
             signer,
             clock.clone(),
-            (tasks, health),
+            tasks,
+            health,
         )
         .await?;
         let gateway = Gateway::new(
@@ -159,7 +160,7 @@ impl Service {
         })
     }
 
-    /// The engine, for whoever runs operations in this process.
+    /// The engine, for callers that run operations in this process.
     #[must_use]
     pub fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)

@@ -28,7 +28,7 @@ pub struct Config {
     pub subgraph_urls: BTreeMap<String, String>,
     /// Serves the playground at `/` and the live page at `/live`.
     pub playground_enabled: bool,
-    /// Where the playground's page is.
+    /// Where the built playground is.
     pub playground: Playground,
     /// How long a token of `POST /demo/token` is valid.
     #[serde(with = "humantime_serde")]
@@ -40,7 +40,7 @@ pub struct Config {
     pub http: Http,
     /// GraphQL over WebSocket.
     pub websocket: WebSocket,
-    /// Live subscriptions, whatever carries them.
+    /// Live subscriptions, over every transport.
     pub stream: Stream,
     /// The cost budget of each caller.
     pub rate_limit: RateLimit,
@@ -95,11 +95,11 @@ pub struct WebSocket {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stream {
-    /// How often an idle stream shows that it lives.
+    /// How often an idle stream sends a heartbeat.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub heartbeat_interval: Duration,
-    /// How long a client may take nothing before it is closed with a hint to resume.
+    /// How long a client may read nothing before its stream is closed with a cursor to resume from.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub slow_client_timeout: Duration,

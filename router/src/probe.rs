@@ -1,6 +1,6 @@
 //! Whether the subgraphs of other processes answer: a part of readiness, never of a request.
 //!
-//! A router without one subgraph still serves the others, so this says it and refuses nothing.
+//! A router without one subgraph still serves the others, so a failed probe shows in readiness and refuses nothing.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::subgraph::Transport;
 const EVERY: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks each separate subgraph for `__typename`, again and again; one in this process is there by definition.
+/// Asks each separate subgraph for `__typename` every two seconds; one in this process needs no probe.
 pub(crate) fn watch(subgraphs: &BTreeMap<String, Transport>, tasks: &Tasks, health: &Health) {
     let client = reqwest::Client::builder()
         .timeout(TIMEOUT)
@@ -37,24 +37,24 @@ pub(crate) fn watch(subgraphs: &BTreeMap<String, Transport>, tasks: &Tasks, heal
         let _task = tasks.spawn("subgraph probe", async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = ask_again_and_again(&client, url, &component) => {}
+                () = ask_repeatedly(&client, url, &component) => {}
             }
         });
     }
 }
 
-async fn ask_again_and_again(client: &reqwest::Client, url: Url, component: &Component) {
+async fn ask_repeatedly(client: &reqwest::Client, url: Url, component: &Component) {
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         ticks.tick().await;
         let asked = client
             .post(url.clone())
             .header("content-type", "application/json");
-        let answered = asked.body(r#"{"query":"{__typename}"}"#).send().await;
-        match answered {
-            Ok(answer) if answer.status().is_success() => component.up(),
-            Ok(answer) => component.down(format!("answers {}", answer.status())),
-            // Without the URL: the health answer is public, and the setting is in the log.
+        let response = asked.body(r#"{"query":"{__typename}"}"#).send().await;
+        match response {
+            Ok(response) if response.status().is_success() => component.up(),
+            Ok(response) => component.down(format!("answers {}", response.status())),
+            // Without the URL: the health page is public, and the setting is in the log.
             Err(error) => component.down(error.without_url().to_string()),
         }
     }

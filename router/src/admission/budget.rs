@@ -13,7 +13,7 @@ use schema::code::ErrorCode;
 use super::{charge::Charge, key::RateLimitKey};
 use crate::{config, error::RequestError};
 
-/// The member of a refusal's `extensions` that says how long to wait.
+/// The member of a refusal's `extensions` with the seconds until a retry can succeed.
 pub(crate) const RETRY_AFTER_SECONDS: &str = "retryAfterSeconds";
 
 /// The windows of all callers.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Serves the old surfaces at all.
+    /// Serves the REST listeners.
     pub enabled: bool,
     /// Cart: `/user/{id}/cart`, `/checkout/{id}`, `/metrics`, `/debug/pprof/`.
     pub cart_listen: SocketAddr,
@@ -28,9 +28,9 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub request_timeout: Duration,
-    /// The status of a gateway for a wrong method.
+    /// The status with which a gateway refuses a wrong method.
     pub wrong_method: WrongMethod,
-    /// The word for a paid order.
+    /// The word for the status of a paid order.
     pub paid_status: PaidStatus,
     /// Under which key an order names its user.
     pub order_user_key: UserKey,

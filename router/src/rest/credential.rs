@@ -1,6 +1,6 @@
 //! Whom a call acts for: the shim signs a short-lived token for the user that the call itself names.
 //!
-//! Existing clients send no token; the user stands in the path or the body. So the shim is a small issuer, and the
+//! Existing clients send no token; the path or the body names the user. So the shim is a small issuer, and the
 //! subgraphs meet one kind of principal alone. A user's token is signed once and used until shortly before its end.
 //! Source: docs/contracts.md §9, "who the caller is".
 
@@ -15,13 +15,13 @@ use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 use schema::id::UserId;
 
-/// How long a signed token is good; subgraphs refuse it afterwards.
+/// How long a signed token is valid.
 const TOKEN_TTL: Duration = Duration::from_mins(5);
-/// What the shim is called where it acts for nobody.
+/// The shim's name in the tokens of calls that name no user.
 const SERVICE: &str = "rest";
-/// A token this close to its end is signed anew, so that it outlives the longest call.
+/// A token this close to its end is replaced, so that it outlives the longest call.
 const RENEW_BEFORE: Duration = Duration::from_mins(1);
-/// Users whose token is kept; at the bound the ended ones go, then all.
+/// How many tokens are kept; at the bound the ended ones are dropped, then all.
 const KEPT_MAX: usize = 10_000;
 
 /// For whom a call into the graph is made.
@@ -41,7 +41,7 @@ pub(super) struct Credential {
     expires_at: DateTime<Utc>,
 }
 
-/// Signs credentials and keeps them while they are good.
+/// Signs credentials and keeps them while they are valid.
 pub(super) struct Credentials {
     signer: Arc<Signer>,
     clock: Clock,
@@ -57,17 +57,17 @@ impl Credentials {
         }
     }
 
-    /// A credential that is good for at least [`RENEW_BEFORE`] from now.
+    /// A credential that is valid for at least [`RENEW_BEFORE`] from now.
     pub(super) fn of(&self, actor: Actor) -> Credential {
         let now = self.clock.now();
-        let good = |credential: &Credential| credential.expires_at > now + RENEW_BEFORE;
-        if let Some(kept) = self.kept.read().get(&actor).filter(|kept| good(kept)) {
+        let is_valid = |credential: &Credential| credential.expires_at > now + RENEW_BEFORE;
+        if let Some(kept) = self.kept.read().get(&actor).filter(|kept| is_valid(kept)) {
             return kept.clone();
         }
         let fresh = self.sign(actor, now);
         let mut kept = self.kept.write();
         if kept.len() >= KEPT_MAX {
-            kept.retain(|_, credential| good(credential));
+            kept.retain(|_, credential| is_valid(credential));
             if kept.len() >= KEPT_MAX {
                 kept.clear();
             }

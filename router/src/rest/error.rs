@@ -73,7 +73,7 @@ impl Problem {
         finish(row.gateway, Json(body).into_response())
     }
 
-    /// What the client may read: a refusal says why, a fault gives nothing away.
+    /// What the client may read: why it was refused, and nothing about a fault.
     fn shown(&self, status: u16) -> &str {
         match (status, row(self.code).own_fault) {
             (_, true) => ErrorCode::Internal.summary(),

@@ -21,7 +21,7 @@ use super::{
     gateway,
     graph::{Call, Operation},
     json::{Decimal, Fields, Int64},
-    route::{self, Field, Incoming, JsonType, Method, Route},
+    route::{self, Field, Incoming, Method, Route},
     shim::Shim,
 };
 
@@ -52,36 +52,15 @@ const STOCK: Operation = Operation {
 #[cfg(test)]
 pub(super) const OPERATIONS: &[Operation] = &[CREATE, INFO, PAY, CANCEL, STOCK];
 
-const ORDER_ID: Field = Field {
-    name: "orderId",
-    json_type: JsonType::Int64,
-    about: "The order, greater than 0.",
-};
-const SKU: Field = Field {
-    name: "sku",
-    json_type: JsonType::Int64,
-    about: "Stock keeping unit, greater than 0.",
-};
-const USER: Field = Field {
-    name: "userId",
-    json_type: JsonType::Int64,
-    about: "Who orders, greater than 0.",
-};
-const COUNT: Field = Field {
-    name: "count",
-    json_type: JsonType::Uint32,
-    about: "Units, at least 1.",
-};
-const ITEMS: Field = Field {
-    name: "items",
-    json_type: JsonType::List(&[SKU, COUNT]),
-    about: "At least one line.",
-};
-const STATUS: Field = Field {
-    name: "status",
-    json_type: JsonType::Text,
-    about: "new, awaiting payment, failed, paid or cancelled.",
-};
+const ORDER_ID: Field = Field::int64("orderId", "The order, greater than 0.");
+const SKU: Field = Field::int64("sku", "Stock keeping unit, greater than 0.");
+const USER: Field = Field::int64("userId", "Who orders, greater than 0.");
+const COUNT: Field = Field::uint32("count", "Units, at least 1.");
+const ITEMS: Field = Field::list("items", &[SKU, COUNT], "At least one line.");
+const STATUS: Field = Field::text(
+    "status",
+    "new, awaiting payment, failed, paid or cancelled.",
+);
 const INVALID: (u16, &str) = (400, "Code 3: an argument is out of its bounds.");
 const UNKNOWN: (u16, &str) = (404, "Code 5: there is no such order.");
 
@@ -147,11 +126,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/stock/info",
         summary: "Free units of a SKU: total less reserved.",
         request: &[SKU],
-        reply: &[Field {
-            name: "count",
-            json_type: JsonType::Uint32,
-            about: "Free units.",
-        }],
+        reply: &[Field::uint32("count", "Free units.")],
         refusals: &[INVALID, (404, "Code 5: no stock is kept for this SKU.")],
         call: |shim, incoming| Box::pin(stock(shim, incoming)),
     },

@@ -58,7 +58,7 @@ pub struct Listening {
 /// Why the shim cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A listener would be open to other machines without the setting that says so.
+    /// A listener would be open to other machines, and no setting allows it.
     #[error(
         "{setting} is {address}, which other machines reach, and REST calls carry no token: \
          listen on 127.0.0.1, or set router.rest.off_loopback_enabled = true"
@@ -72,7 +72,7 @@ pub enum StartError {
     /// An address cannot be bound.
     #[error(transparent)]
     Listen(#[from] listen::Error),
-    /// The system does not tell an address that it has just bound.
+    /// The system does not give the address that it has just bound.
     #[error("local address: {0}")]
     Address(#[from] std::io::Error),
 }
@@ -86,7 +86,8 @@ pub async fn start(
     engine: Arc<Engine>,
     signer: Arc<Signer>,
     clock: Clock,
-    (tasks, health): (&Tasks, &Health),
+    tasks: &Tasks,
+    health: &Health,
 ) -> Result<Option<Listening>, StartError> {
     if !config.enabled {
         return Ok(None);

@@ -1,6 +1,6 @@
 //! What operators find on the cart listener beside the API: metrics and a CPU profile on demand.
 //!
-//! One profile runs at a time, because the sampling signal belongs to the whole process. The answer is the protobuf
+//! One profile runs at a time, because the sampling signal belongs to the whole process. The response is the protobuf
 //! that `go tool pprof` and its successors read. Source: docs/contracts.md §1, row "/metrics, /debug/pprof/".
 
 use std::time::Duration;

@@ -44,6 +44,40 @@ pub(super) struct Field {
     pub(super) about: &'static str,
 }
 
+impl Field {
+    const fn new(name: &'static str, json_type: JsonType, about: &'static str) -> Self {
+        Self {
+            name,
+            json_type,
+            about,
+        }
+    }
+
+    pub(super) const fn int64(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, JsonType::Int64, about)
+    }
+
+    pub(super) const fn uint32(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, JsonType::Uint32, about)
+    }
+
+    pub(super) const fn text(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, JsonType::Text, about)
+    }
+
+    pub(super) const fn timestamp(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, JsonType::Timestamp, about)
+    }
+
+    pub(super) const fn list(
+        name: &'static str,
+        items: &'static [Self],
+        about: &'static str,
+    ) -> Self {
+        Self::new(name, JsonType::List(items), about)
+    }
+}
+
 /// One call of a gateway.
 pub(super) struct Route {
     pub(super) method: Method,
@@ -51,7 +85,7 @@ pub(super) struct Route {
     pub(super) summary: &'static str,
     pub(super) request: &'static [Field],
     pub(super) reply: &'static [Field],
-    /// Statuses besides 200 that a client can bring about, with their reasons.
+    /// Statuses besides 200 that a client can cause, with their reasons.
     pub(super) refusals: &'static [(u16, &'static str)],
     pub(super) call: Call,
 }

@@ -1,4 +1,4 @@
-//! What every listener of the shim does to every request, whatever its form: bound it, count it, survive it.
+//! What every listener of the shim does to every request: bound it, count it, survive its panic.
 //!
 //! In: a surface's routes. Out: the same routes with a body bound, a refusal for pages of other sites, a metric per
 //! route and a 500 instead of a panic.
@@ -63,7 +63,7 @@ pub(super) fn finish(
         }))
 }
 
-/// A browser says so when a page of another site makes it call; no other client sends this header.
+/// A browser marks a call that a page of another site made; no other client sends this header.
 ///
 /// The shim believes the user in the path, so a page that a user visits must not be able to write here.
 fn is_foreign(request: &Request) -> bool {

@@ -14,7 +14,7 @@ use schema::code::ErrorCode;
 
 use crate::error::RequestError;
 
-/// A caller and the token that says so.
+/// A caller, and the token that proves it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
     pub(crate) principal: Option<Arc<Principal>>,

@@ -18,8 +18,8 @@ const PREFLIGHT_HEADERS: [HeaderName; 4] = [
 /// Refuses a request that a page of another site can make a browser send without asking first.
 ///
 /// JSON bodies, our own headers and `authorization` all force a preflight, which CORS answers. A GET has no body: one
-/// that a browser sent must come from our own page, or say by its `accept` that it is no link, image, script or form,
-/// and must not be marked as cross-site. What bears no mark of a browser was sent by a program, and programs are not
+/// that a browser sent must come from our own page, or its `accept` must show that it is not a link, image, script or
+/// form, and it must not be marked as cross-site. What bears no mark of a browser was sent by a program, and programs are not
 /// tricked by pages.
 ///
 /// # Errors
@@ -68,7 +68,7 @@ impl AllowedOrigins {
             .any(|allowed| allowed == "*" || *allowed == origin)
     }
 
-    /// Whether a browser says that a page of another, not allowed origin made it send this.
+    /// Whether the browser marks this as sent by a page of another origin that is not allowed.
     pub(crate) fn is_foreign(&self, headers: &HeaderMap) -> bool {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(origin) = text(&header::ORIGIN) {

@@ -114,7 +114,7 @@ impl Gateway {
         key: RateLimitKey,
     ) -> Result<Executed, RequestError> {
         let charge = self.charge(&prepared, key)?;
-        // The engine keeps the deadline itself and answers with what it has; this is for when it cannot.
+        // The engine keeps the deadline itself and responds with what it has; this bound holds when it does not.
         let limit = ctx.deadline + Duration::from_secs(1);
         let response = async {
             if prepared.kind() == OperationKind::Mutation {

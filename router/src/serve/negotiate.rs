@@ -16,7 +16,7 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 /// A form in which a response can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Media {
-    /// `application/graphql-response+json`: the status says how it went.
+    /// `application/graphql-response+json`: the status shows whether the operation was refused.
     GraphqlResponse,
     /// `application/json`: 200 for every well-formed GraphQL request.
     Json,

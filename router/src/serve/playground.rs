@@ -1,8 +1,8 @@
 //! The pages that the router serves: the playground at `/`, the live page at `/live`, their files under `/assets`.
 //!
 //! The playground is GraphiQL, built from npm into a folder (`make playground`) and read from there while the router
-//! runs. Where it was not built, a plain page with the same operations says so, and how to build it. The plain page
-//! and the live page lie in the binary. Invariant: no page loads anything from elsewhere; their content security
+//! runs. Where it was not built, a plain page has the same operations and explains how to build it. The plain page and
+//! the live page are in the binary. Invariant: no page loads anything from elsewhere; their content security
 //! policy forbids it.
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The end of all streams at shutdown.
 //!
-//! Order: readiness goes off, the streams are told to end and tell their clients where to resume, listeners stop
-//! taking connections, and what is in flight is waited for. Invariant: no stream is cut without its cursor.
+//! Order: readiness is withdrawn, every stream ends and gives its client a cursor to resume from, listeners stop
+//! accepting connections, and the drain waits for what is in flight. Invariant: no stream is cut without its cursor.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What one frame of a subscription is, before a transport writes it down.
 //!
-//! Invariant: a frame's cursor stands in three places that agree: the field `cursor`, `extensions.cursor`, and the id
+//! Invariant: a frame's cursor appears three times, each the same: the field `cursor`, `extensions.cursor`, and the id
 //! that the transport gives the frame (SSE's `id:`).
 
 use bytes::Bytes;

@@ -41,7 +41,7 @@ impl PendingFrame {
         }
     }
 
-    /// The order as it stands.
+    /// The order's current state.
     pub(super) fn snapshot(shown: &Snapshot, behind: &ResumePoint) -> Self {
         let cursor = behind.to_string();
         let object = order_object(

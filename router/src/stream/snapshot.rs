@@ -15,7 +15,7 @@ use crate::{
 
 const ORDER: &str = "query OrderSnapshot($id: ID!) { order(id: $id) { id version status createdAt history { version at } } }";
 
-/// An order as it stands.
+/// What an order's first frame shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
     pub(super) order: OrderId,
@@ -28,7 +28,7 @@ pub(super) struct Snapshot {
 /// Reads the order as the caller.
 ///
 /// # Errors
-/// `NOT_FOUND` for a foreign or absent order; the subgraph's own code when it could not answer.
+/// `NOT_FOUND` for a foreign or absent order; the subgraph's own code when it failed.
 pub(super) async fn load(
     engine: &Engine,
     order: OrderId,

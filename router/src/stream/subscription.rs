@@ -123,7 +123,7 @@ impl Subscription {
     }
 
     fn gap(&mut self, cursor: Cursor) -> PendingFrame {
-        // The client reads anew from here, perhaps another stream, whose versions begin at 1.
+        // The client starts again from here, perhaps on another stream, whose versions begin at 1.
         self.seen = None;
         PendingFrame::gap(&ResumePoint::new(cursor, None))
     }

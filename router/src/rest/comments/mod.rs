@@ -21,7 +21,7 @@ use super::{
     gateway,
     graph::{Call, Operation},
     json::{Decimal, timestamp},
-    route::{Field, Incoming, JsonType, Method, Route},
+    route::{Field, Incoming, Method, Route},
     shim::Shim,
 };
 
@@ -59,36 +59,12 @@ const BY_USER: Operation = Operation {
 #[cfg(test)]
 pub(super) const OPERATIONS: &[Operation] = &[ADD, GET, EDIT, BY_SKU, BY_USER];
 
-const ID: Field = Field {
-    name: "id",
-    json_type: JsonType::Int64,
-    about: "The comment.",
-};
-const USER: Field = Field {
-    name: "userId",
-    json_type: JsonType::Int64,
-    about: "Who wrote it.",
-};
-const SKU: Field = Field {
-    name: "sku",
-    json_type: JsonType::Int64,
-    about: "What it is about.",
-};
-const TEXT: Field = Field {
-    name: "comment",
-    json_type: JsonType::Text,
-    about: "1 to 255 characters.",
-};
-const CREATED_AT: Field = Field {
-    name: "createdAt",
-    json_type: JsonType::Timestamp,
-    about: "When it was written.",
-};
-const IN_USER: Field = Field {
-    name: "user_id",
-    json_type: JsonType::Int64,
-    about: "The caller, greater than 0.",
-};
+const ID: Field = Field::int64("id", "The comment.");
+const USER: Field = Field::int64("userId", "Who wrote it.");
+const SKU: Field = Field::int64("sku", "What it is about.");
+const TEXT: Field = Field::text("comment", "1 to 255 characters.");
+const CREATED_AT: Field = Field::timestamp("createdAt", "When it was written.");
+const IN_USER: Field = Field::int64("user_id", "The caller, greater than 0.");
 const INVALID: (u16, &str) = (400, "Code 3: an argument is out of its bounds.");
 const UNKNOWN: (u16, &str) = (404, "Code 5: there is no such comment.");
 
@@ -118,16 +94,8 @@ pub(super) const ROUTES: &[Route] = &[
         summary: "Replaces the text; only its author may, and only within the edit window.",
         request: &[
             IN_USER,
-            Field {
-                name: "comment_id",
-                json_type: JsonType::Int64,
-                about: "The comment, greater than 0.",
-            },
-            Field {
-                name: "new_comment",
-                json_type: JsonType::Text,
-                about: "1 to 255 characters.",
-            },
+            Field::int64("comment_id", "The comment, greater than 0."),
+            Field::text("new_comment", "1 to 255 characters."),
         ],
         reply: &[],
         refusals: &[
@@ -145,11 +113,11 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/comment/list-by-sku",
         summary: "Comments on a SKU, newest first.",
         request: &[SKU],
-        reply: &[Field {
-            name: "comments",
-            json_type: JsonType::List(&[ID, USER, TEXT, CREATED_AT]),
-            about: "At most 1,000.",
-        }],
+        reply: &[Field::list(
+            "comments",
+            &[ID, USER, TEXT, CREATED_AT],
+            "At most 1,000.",
+        )],
         refusals: &[INVALID],
         call: |shim, incoming| Box::pin(list_by_sku(shim, incoming)),
     },
@@ -158,11 +126,11 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/comment/list-by-user",
         summary: "Comments of a user, newest first.",
         request: &[IN_USER],
-        reply: &[Field {
-            name: "comments",
-            json_type: JsonType::List(&[ID, SKU, TEXT, CREATED_AT]),
-            about: "At most 1,000.",
-        }],
+        reply: &[Field::list(
+            "comments",
+            &[ID, SKU, TEXT, CREATED_AT],
+            "At most 1,000.",
+        )],
         refusals: &[INVALID],
         call: |shim, incoming| Box::pin(list_by_user(shim, incoming)),
     },

@@ -51,7 +51,7 @@ impl Fields {
     /// Reads a query string: every value is text, as if it were a JSON string.
     ///
     /// # Errors
-    /// [`Malformed`] when a value cannot be held as JSON, which no text can bring about.
+    /// [`Malformed`] when a value has no JSON form, which no text can cause.
     pub(super) fn from_query(query: &str) -> Result<Self, Malformed> {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
         let read = pairs.map(|(name, value)| {

@@ -1,8 +1,9 @@
 //! Writes a stream into an HTTP body, in whichever form, at the pace of its client.
 //!
 //! A task of its own takes frames from the subscription and hands them to the body through a channel of one: while the
-//! client takes nothing, nothing more is read. Invariant: a frame is never dropped; a client that takes nothing for
-//! too long is told to resume and closed. The listener cuts the socket if even that is not taken.
+//! client reads nothing, nothing more is read from the log. Invariant: a frame is never dropped; the stream of a client
+//! that reads nothing for too long ends with a cursor to resume from. The listener cuts the socket if the client does
+//! not read even that.
 
 mod encoding;
 mod multipart;

@@ -92,7 +92,7 @@ impl Close {
 /// Reads a text message.
 ///
 /// # Errors
-/// [`Close::BadMessage`] for whatever is not a message of the protocol.
+/// [`Close::BadMessage`] for anything that is not a message of the protocol.
 pub(super) fn read(text: &str) -> Result<Incoming, Close> {
     serde_json::from_str(text)
         .map_err(|error| Close::BadMessage(format!("Invalid message: {error}")))
