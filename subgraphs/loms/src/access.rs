@@ -1,4 +1,6 @@
-//! On whose behalf a call is made. It reaches SQL as a predicate, so foreign and absent look the same.
+//! Who calls, and whose orders the call may see and change.
+//!
+//! Invariant: it reaches SQL as a predicate, so another buyer's order and a missing one look the same.
 
 use ::schema::id::UserId;
 use chassis::principal::{Denied, Principal};
@@ -34,7 +36,7 @@ impl Access {
         }
     }
 
-    /// The owner that a row must have; `None` for any. In SQL: `($n::bigint is null or user_id = $n)`.
+    /// The owner that a row must have; `None` for any.
     pub(crate) fn owner(self) -> Option<i64> {
         match self {
             Self::Owner(user) => Some(user.get()),
@@ -52,7 +54,7 @@ pub struct Caller {
     pub user: Option<UserId>,
     /// The caller's name for this change, if it has one.
     pub key: Option<Key>,
-    /// W3C trace context, kept in the event.
+    /// W3C trace context, stored in the events.
     pub traceparent: Option<String>,
 }
 

@@ -109,7 +109,7 @@ impl Service {
             false => orders,
         };
         let stocks = Stocks::new(db.clone(), clock);
-        orders.start_sweeper(config.expiry_interval, config.expiry_batch, tasks);
+        orders.start_expiry(config.expiry_interval, config.expiry_batch, tasks);
         let server = grpc::Server::new(orders.clone(), stocks.clone(), &config);
         let reporter = grpc::serve(server, listener, &config, tasks)?;
         metrics::announce();

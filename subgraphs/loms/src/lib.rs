@@ -1,13 +1,16 @@
 //! The order service: orders, the stock ledger, and the events that announce every change.
 //!
 //! Invariants: a change of an order, its stock effect, its event and its idempotency key are one transaction;
-//! `reserved` is what unpaid orders hold, and no unit is sold twice. Start reading at [`order`] (a verb is a use
-//! case), then [`stock`]; the rules themselves are the crate `loms-domain`. Source: docs/contracts.md §3.
+//! `reserved` is what unpaid orders hold, and no unit is sold twice. Source: docs/contracts.md §3.
+//!
+//! Start reading at [`order`]: `order/mod.rs` has create, pay and cancel, and lists the file of each step. Then
+//! [`stock`]; the rules themselves are the crate `loms-domain`.
 
 mod access;
 mod app;
 mod config;
 mod entity;
+mod graphql;
 mod grpc;
 mod loader;
 mod metrics;
@@ -15,6 +18,7 @@ pub mod order;
 mod retry;
 mod schema;
 mod seed;
+mod statements;
 pub mod stock;
 
 pub use crate::{
@@ -23,4 +27,5 @@ pub use crate::{
     config::Config,
     schema::{sdl, subgraph},
     seed::seed,
+    statements::{statements, tables},
 };

@@ -1,4 +1,4 @@
-//! What the order service tells Prometheus.
+//! The order service's Prometheus metrics.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -81,15 +81,15 @@ pub(crate) fn announce() {
     LazyLock::force(&RETRIES);
 }
 
-/// What a transaction changes, to be counted once it is committed.
+/// What a transaction changes; reported once it is committed.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counts {
     created: Vec<OrderStatus>,
     changes: Vec<OrderStatus>,
     units: Vec<(&'static str, u64)>,
 }
 
-impl Tally {
+impl Counts {
     /// Adds an order that is made, with the status that it got.
     pub(crate) fn created(&mut self, status: OrderStatus, effect: StockEffect, needs: &Needs) {
         self.created.push(status);
@@ -109,8 +109,8 @@ impl Tally {
         self.units.push((action, needs.units()));
     }
 
-    /// Counts all of it.
-    pub(crate) fn count(&self) {
+    /// Adds all of it to the metrics.
+    pub(crate) fn report(&self) {
         for status in &self.created {
             CREATED.with_label_values(&[status.as_str()]).inc();
         }

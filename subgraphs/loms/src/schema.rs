@@ -7,14 +7,16 @@ use chassis::{
 };
 
 use crate::{
-    loader,
+    loader::loader,
     order::{
         Orders,
         graphql::{OrderMutation, OrderQuery},
+        loader::OrderLoader,
     },
     stock::{
         Stocks,
         graphql::{StockMutation, StockQuery},
+        loader::StockLoader,
     },
 };
 
@@ -35,7 +37,8 @@ pub fn subgraph(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LocalSubgraph 
 }
 
 fn build(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LomsSchema {
-    let batches = loader::batches(orders.clone(), stocks.clone(), tasks);
+    let order_loader: OrderLoader = loader(orders.clone(), tasks);
+    let stock_loader: StockLoader = loader(stocks.clone(), tasks);
     limits(Schema::build(
         Query::default(),
         Mutation::default(),
@@ -44,7 +47,8 @@ fn build(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LomsSchema {
     .extension(idempotency::graphql::Replays)
     .data(orders)
     .data(stocks)
-    .data(batches)
+    .data(order_loader)
+    .data(stock_loader)
     .finish()
 }
 

@@ -1,6 +1,8 @@
-//! SeaORM entities, one table a file; named by nothing outside `store.rs` files.
+//! SeaORM entities, one table a file; only the `store` modules use them.
 
 pub(crate) mod order;
+pub(crate) mod order_history;
+pub(crate) mod order_line;
 pub(crate) mod stock;
 
 #[cfg(test)]
@@ -13,6 +15,8 @@ mod tests {
     async fn every_entity_is_its_table_as_migrated() {
         let database = testkit::database(migrations::Database::Loms).await;
         assert_entity_matches(&database.db, order::Entity).await;
+        assert_entity_matches(&database.db, order_history::Entity).await;
+        assert_entity_matches(&database.db, order_line::Entity).await;
         assert_entity_matches(&database.db, stock::Entity).await;
     }
 }

@@ -1,8 +1,7 @@
-//! Table `stocks`.
+//! Table `stocks`: the units of a SKU, and the baselines that the ledger is checked against.
 
 use sea_orm::entity::prelude::*;
 
-/// One row.
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "stocks")]
 pub(crate) struct Model {
@@ -16,6 +15,15 @@ pub(crate) struct Model {
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
+pub(crate) enum Relation {
+    #[sea_orm(has_many = "super::order_line::Entity")]
+    OrderLines,
+}
+
+impl Related<super::order_line::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::OrderLines.def()
+    }
+}
 
 impl ActiveModelBehavior for ActiveModel {}

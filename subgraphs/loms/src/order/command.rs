@@ -1,4 +1,4 @@
-//! A change of orders that somebody asks for, in the form in which it can wait in a queue and run beside others.
+//! What is asked of orders, in the form in which it can wait in a queue and share a transaction with others.
 
 use ::schema::{
     event::OrderStatus,
@@ -7,71 +7,69 @@ use ::schema::{
 use idempotency::Call;
 use loms_domain::{
     lines::{Line, Lines},
-    order::{OrderError, Transition},
+    order::{self, OrderError, Transition},
 };
 
 use super::Error;
 use crate::access::{Access, Caller};
 
-/// A rule of `loms-domain`.
-pub(super) type Rule = fn(OrderStatus) -> Result<Transition, OrderError>;
+/// The input of `createOrder` that a key's fingerprint covers: user, then SKU, count and price of each line.
+type CreateInput = (i64, Vec<(i64, u32, Option<i64>)>);
 
-/// What the caller sent, in the form that a key's fingerprint covers: user, then SKU, count and price of each line.
-type Input = (i64, Vec<(i64, u32, Option<i64>)>);
-
-/// One change.
+/// One change that somebody asks for.
 #[derive(Debug, Clone)]
-pub(super) struct Request {
+pub(super) struct Command {
     /// Whose orders may be changed.
     pub(super) access: Access,
-    /// W3C trace context, kept in the events.
+    /// W3C trace context, stored in the events.
     pub(super) traceparent: Option<String>,
     /// The caller's name for the change, if it has one.
     pub(super) call: Option<Call>,
-    /// What is asked.
-    pub(super) work: Work,
+    pub(super) action: Action,
 }
 
-/// What is asked.
+/// What a command does.
 #[derive(Debug, Clone)]
-pub(super) enum Work {
-    /// An order of `user`.
+pub(super) enum Action {
+    /// Creates an order of `user`.
     Create { user: UserId, lines: Lines },
-    /// Another status.
-    Change { id: OrderId, rule: Rule },
+    /// Gives the order another status.
+    Change { id: OrderId, change: Change },
 }
 
-impl Request {
-    /// An order of `user`.
-    ///
+/// A change of an order's status that a caller can ask for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Change {
+    Pay,
+    Cancel,
+}
+
+impl Command {
     /// # Errors
     /// When the input has no JSON form.
     pub(super) fn create(caller: &Caller, user: UserId, lines: &Lines) -> Result<Self, Error> {
-        let work = Work::Create {
+        let action = Action::Create {
             user,
             lines: lines.clone(),
         };
-        Self::new(caller, "createOrder", &input(user, lines), work)
+        Self::new(caller, "createOrder", &create_input(user, lines), action)
     }
 
-    /// `rule` over one order of the caller's.
-    ///
     /// # Errors
     /// When the input has no JSON form.
-    pub(super) fn change(
-        caller: &Caller,
-        operation: &'static str,
-        id: OrderId,
-        rule: Rule,
-    ) -> Result<Self, Error> {
-        Self::new(caller, operation, &id.get(), Work::Change { id, rule })
+    pub(super) fn change(caller: &Caller, id: OrderId, change: Change) -> Result<Self, Error> {
+        let operation = match change {
+            Change::Pay => "payOrder",
+            Change::Cancel => "cancelOrder",
+        };
+        Self::new(caller, operation, &id.get(), Action::Change { id, change })
     }
 
     fn new(
         caller: &Caller,
         operation: &'static str,
         input: &impl serde::Serialize,
-        work: Work,
+        action: Action,
     ) -> Result<Self, Error> {
         let key = caller.key.clone();
         let call = key.map(|key| Call::new(caller.user, operation, key, input));
@@ -79,18 +77,59 @@ impl Request {
             access: caller.access,
             traceparent: caller.traceparent.clone(),
             call: call.transpose()?,
-            work,
+            action,
         })
+    }
+
+    /// The order that the command asks to change; none for a new one.
+    pub(super) const fn order_id(&self) -> Option<OrderId> {
+        match self.action {
+            Action::Create { .. } => None,
+            Action::Change { id, .. } => Some(id),
+        }
+    }
+
+    /// The lines of the order that the command asks to create.
+    pub(super) const fn new_lines(&self) -> Option<&Lines> {
+        match &self.action {
+            Action::Create { lines, .. } => Some(lines),
+            Action::Change { .. } => None,
+        }
+    }
+
+    /// The crash point behind the locks of this command.
+    pub(super) const fn crash_point(&self) -> &'static str {
+        match self.action {
+            Action::Create { .. } => "orders::after_create_lock",
+            Action::Change {
+                change: Change::Pay,
+                ..
+            } => "orders::after_pay_lock",
+            Action::Change {
+                change: Change::Cancel,
+                ..
+            } => "orders::after_cancel_lock",
+        }
     }
 }
 
-fn input(user: UserId, lines: &Lines) -> Input {
+impl Change {
+    /// What the change makes of an order with that status.
+    ///
+    /// # Errors
+    /// As [`order::pay`] and [`order::cancel`].
+    pub(super) const fn transition(self, status: OrderStatus) -> Result<Transition, OrderError> {
+        match self {
+            Self::Pay => order::pay(status),
+            Self::Cancel => order::cancel(status),
+        }
+    }
+}
+
+fn create_input(user: UserId, lines: &Lines) -> CreateInput {
     let line = |line: &Line| {
-        (
-            line.sku.get(),
-            line.quantity.get(),
-            line.unit_price.map(|price| price.get()),
-        )
+        let price = line.unit_price.map(|price| price.get());
+        (line.sku.get(), line.quantity.get(), price)
     };
     (user.get(), lines.as_sent().iter().map(line).collect())
 }

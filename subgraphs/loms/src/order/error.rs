@@ -1,4 +1,4 @@
-//! Why an order does not change, and why it cannot be told.
+//! Why a change of an order is refused, and why it fails.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Coded for Refusal {
     }
 }
 
-/// Why a use case gave no outcome.
+/// Why a use case has no outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The idempotency key is taken.
@@ -51,19 +51,19 @@ pub enum Error {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The stock ledger failed.
+    /// The stock cannot be read.
     #[error(transparent)]
     Stock(#[from] stock::Error),
-    /// The ledger does not add up: a fault that must be looked at.
+    /// The stock ledger does not add up: an operator has to look at it.
     #[error(transparent)]
     Ledger(#[from] LedgerBroken),
     /// Too many changes wait for their turn.
     #[error("too many changes of orders wait")]
     QueueFull,
-    /// The task that decides has gone; the change may have happened.
-    #[error("the order ledger gave no answer")]
-    Lost,
-    /// What failed a whole group of changes.
+    /// The task that runs groups has gone; the change may have happened.
+    #[error("the response to a change of orders was lost")]
+    ResponseLost,
+    /// The fault of a whole group of changes.
     #[error(transparent)]
     Group(Arc<Error>),
     /// A stored row breaks the types.
@@ -83,7 +83,7 @@ impl Coded for Error {
             Self::Store(error) => error.code(),
             Self::Stock(error) => error.code(),
             Self::QueueFull => ErrorCode::Overloaded,
-            Self::Lost => ErrorCode::Unavailable,
+            Self::ResponseLost => ErrorCode::Unavailable,
             Self::Group(error) => error.code(),
             Self::Ledger(_) | Self::Unreadable { .. } => ErrorCode::Internal,
         }
@@ -97,7 +97,7 @@ impl Coded for Error {
             | Self::Stock(_)
             | Self::Ledger(_)
             | Self::QueueFull
-            | Self::Lost
+            | Self::ResponseLost
             | Self::Unreadable { .. } => None,
         }
     }
@@ -118,7 +118,7 @@ impl Conflict for Error {
             Self::Idempotency(_)
             | Self::Ledger(_)
             | Self::QueueFull
-            | Self::Lost
+            | Self::ResponseLost
             | Self::Unreadable { .. } => None,
         }
     }

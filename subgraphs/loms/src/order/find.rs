@@ -2,90 +2,45 @@
 
 use std::collections::HashMap;
 
-use ::schema::{
-    event::OrderStatus,
-    id::{OrderId, Sku, UserId},
-};
-use chrono::{DateTime, Utc};
+use ::schema::id::OrderId;
 
-use super::{Error, Order, Orders, store};
+use super::{
+    Error, Order, OrderFilter, OrderLine, Orders, Page, StatusChange, model::OrderKey, store,
+};
 use crate::access::Access;
 
-/// One line of a stored order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OrderLine {
-    /// The product.
-    pub sku: Sku,
-    /// Units, at least 1.
-    pub count: u32,
-    /// What one unit cost in whole currency units; `None` when the order came in without prices.
-    pub unit_price: Option<i64>,
-}
-
-/// One status that an order had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StatusChange {
-    /// The status.
-    pub status: OrderStatus,
-    /// Since when.
-    pub at: DateTime<Utc>,
-    /// The order's version since then.
-    pub version: u32,
-}
-
-/// An order and who asks for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    pub(crate) id: OrderId,
-    pub(crate) access: Access,
-}
-
-/// Which orders a list has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slice {
-    /// Only this buyer's.
-    pub user: Option<UserId>,
-    /// Only with this status.
-    pub status: Option<OrderStatus>,
-}
-
-/// A page of a list, newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// The orders.
-    pub orders: Vec<Order>,
-    /// Whether the list goes on.
-    pub has_next: bool,
-}
-
 impl Orders {
-    /// One order that the caller may see; absent and foreign look the same.
+    /// One order that the caller may see; a missing order and another buyer's look the same.
     ///
     /// # Errors
     /// A failing database.
     pub async fn find(&self, access: Access, id: OrderId) -> Result<Option<Order>, Error> {
-        let found = self.find_many(&[Key { id, access }]).await?;
+        let found = self.find_many(&[OrderKey { id, access }]).await?;
         Ok(found.into_values().next())
     }
 
     /// Many orders with one statement, each for its own caller.
-    pub(crate) async fn find_many(&self, keys: &[Key]) -> Result<HashMap<Key, Order>, Error> {
-        store::find(&self.writer.db, keys).await
+    pub(crate) async fn find_many(
+        &self,
+        keys: &[OrderKey],
+    ) -> Result<HashMap<OrderKey, Order>, Error> {
+        store::find(&self.transactions.db, keys).await
     }
 
-    /// A page of at most `first` orders behind the order `after`.
+    /// A page of at most `first` orders below the order `after`.
     ///
     /// # Errors
     /// A failing database.
     pub async fn list(
         &self,
-        slice: &Slice,
+        filter: &OrderFilter,
         after: Option<OrderId>,
         first: u32,
     ) -> Result<Page, Error> {
         let first = usize::try_from(first).unwrap_or(usize::MAX);
-        let one_more = u64::try_from(first.saturating_add(1)).unwrap_or(u64::MAX);
-        let mut orders = store::list(&self.writer.db, slice, after, one_more).await?;
+        // One more than asked for shows whether the list goes on.
+        let limit = u64::try_from(first.saturating_add(1)).unwrap_or(u64::MAX);
+        let mut orders = store::list(&self.transactions.db, filter, after, limit).await?;
         let has_next = orders.len() > first;
         orders.truncate(first);
         Ok(Page { orders, has_next })
@@ -95,19 +50,21 @@ impl Orders {
     ///
     /// # Errors
     /// A failing database.
-    pub async fn count(&self, slice: &Slice) -> Result<u64, Error> {
-        store::count(&self.writer.db, slice).await
+    pub async fn count(&self, filter: &OrderFilter) -> Result<u64, Error> {
+        store::count(&self.transactions.db, filter).await
     }
 
-    /// The lines of orders, ascending by SKU, with one statement. They name no owner: ask for orders that were found.
+    /// The lines of orders, ascending by SKU, with one statement. No owner is checked: pass orders that were found.
     ///
     /// # Errors
     /// A failing database.
     pub async fn lines(&self, ids: &[OrderId]) -> Result<HashMap<OrderId, Vec<OrderLine>>, Error> {
-        Ok(grouped(store::list_lines(&self.writer.db, ids).await?))
+        let lines = store::list_lines(&self.transactions.db, ids).await?;
+        Ok(by_order(lines))
     }
 
-    /// Every status that the orders had, oldest first, with one statement.
+    /// Every status that the orders had, oldest first, with one statement. No owner is checked: pass orders that were
+    /// found.
     ///
     /// # Errors
     /// A failing database.
@@ -115,11 +72,12 @@ impl Orders {
         &self,
         ids: &[OrderId],
     ) -> Result<HashMap<OrderId, Vec<StatusChange>>, Error> {
-        Ok(grouped(store::list_history(&self.writer.db, ids).await?))
+        let changes = store::list_history(&self.transactions.db, ids).await?;
+        Ok(by_order(changes))
     }
 }
 
-fn grouped<T>(rows: Vec<(OrderId, T)>) -> HashMap<OrderId, Vec<T>> {
+fn by_order<T>(rows: Vec<(OrderId, T)>) -> HashMap<OrderId, Vec<T>> {
     let mut groups: HashMap<OrderId, Vec<T>> = HashMap::new();
     for (id, row) in rows {
         groups.entry(id).or_default().push(row);

@@ -1,10 +1,12 @@
-//! Group commit: requests that come while a transaction runs form the next one.
+//! Group commit: commands that arrive while a transaction runs share the next one.
 //!
-//! One task decides and writes for the whole process, so requests for the same goods do not queue up for row locks,
-//! and one flush of the log serves many. There is no timer: a request that comes alone runs at once. Invariants: the
-//! queue is bounded, and one more is refused with `OVERLOADED`; a request whose caller has left before its group is
-//! formed is not served, after that its outcome stands; a group that meets a fault is run again one by one, so a
-//! request can fail only by itself.
+//! One task runs the transactions of the whole process, so commands for the same goods do not queue up for row locks,
+//! and one flush of the write-ahead log serves many. There is no timer: a command that arrives alone runs at once. With
+//! group commit off, every command is a group of one and runs in its caller's task.
+//!
+//! Invariants: the queue is bounded, and a command that finds it full is refused with `OVERLOADED`; a command whose
+//! caller has left before its group starts does not run, and after that its outcome stands; a group that meets a fault
+//! runs again as groups of one, so a command can fail only by itself.
 
 use std::{sync::Arc, time::Instant};
 
@@ -20,143 +22,166 @@ use tracing::Instrument as _;
 
 use super::{
     Error, Outcome,
-    request::Request,
-    writer::{Verdict, Writer},
+    command::Command,
+    transaction::{Completion, Transactions},
 };
 use crate::metrics;
 
-/// The most requests of one transaction.
-const GROUP: usize = 128;
+/// The most commands of one transaction.
+const MAX_GROUP: usize = 128;
 
-type Answer = Result<Recorded<Outcome>, Error>;
+type Response = Result<Recorded<Outcome>, Error>;
 
-/// A request with the one who waits for it.
+/// How commands come to their transactions. Clones share the queue.
+#[derive(Debug, Clone)]
+pub(super) struct GroupCommit {
+    transactions: Transactions,
+    /// Where commands wait for their group; without it every command is a group of one.
+    queue: Option<mpsc::Sender<Waiting>>,
+}
+
+/// A command, and where its caller waits for the response.
 #[derive(Debug)]
 struct Waiting {
-    request: Request,
-    answer: oneshot::Sender<Answer>,
+    command: Command,
+    response: oneshot::Sender<Response>,
 }
 
-/// The way into the queue. Clones share it.
-#[derive(Debug, Clone)]
-pub(super) struct Ledger {
-    queue: mpsc::Sender<Waiting>,
-}
-
-impl Ledger {
-    /// Starts the task; it works off what waits at the end of the process.
-    pub(super) fn start(writer: Writer, capacity: usize, tasks: &Tasks) -> Self {
-        let (queue, waiting) = mpsc::channel(capacity.max(1));
-        let token = tasks.token();
-        metrics::announce_groups();
-        tasks.spawn("order groups", async move {
-            Task { writer, waiting }.run(token).await;
-        });
-        Self { queue }
+impl GroupCommit {
+    /// Every command is a group of one.
+    pub(super) const fn off(transactions: Transactions) -> Self {
+        Self {
+            transactions,
+            queue: None,
+        }
     }
 
-    /// Waits for the group that decides `request`. Gives the request back when the task has ended.
-    pub(super) async fn decide(&self, request: Request) -> Result<Answer, Request> {
-        let (answer, answered) = oneshot::channel();
-        match self.queue.try_send(Waiting { request, answer }) {
-            Ok(()) => {}
+    /// Starts the task that forms groups; when the process stops, it first runs what waits.
+    pub(super) fn start(transactions: Transactions, capacity: usize, tasks: &Tasks) -> Self {
+        let (queue, receiver) = mpsc::channel(capacity.max(1));
+        let groups = Groups {
+            transactions: transactions.clone(),
+            queue: receiver,
+        };
+        metrics::announce_groups();
+        tasks.spawn("order groups", groups.run(tasks.token()));
+        Self {
+            transactions,
+            queue: Some(queue),
+        }
+    }
+
+    /// Runs `command` with its group.
+    ///
+    /// # Errors
+    /// [`Error::QueueFull`], and what the transaction gives.
+    pub(super) async fn run(&self, command: Command) -> Response {
+        let Some(queue) = &self.queue else {
+            return self.transactions.run_one(&command).await;
+        };
+        let (sender, response) = oneshot::channel();
+        match queue.try_send(Waiting {
+            command,
+            response: sender,
+        }) {
+            Ok(()) => response.await.unwrap_or(Err(Error::ResponseLost)),
             Err(TrySendError::Full(_)) => {
                 metrics::queue_full();
-                return Ok(Err(Error::QueueFull));
+                Err(Error::QueueFull)
             }
-            Err(TrySendError::Closed(waiting)) => return Err(waiting.request),
+            // The process stops, and the task takes no more commands.
+            Err(TrySendError::Closed(waiting)) => self.transactions.run_one(&waiting.command).await,
         }
-        Ok(answered.await.unwrap_or(Err(Error::Lost)))
     }
 }
 
-struct Task {
-    writer: Writer,
-    waiting: mpsc::Receiver<Waiting>,
+/// The task that forms groups.
+struct Groups {
+    transactions: Transactions,
+    queue: mpsc::Receiver<Waiting>,
 }
 
-impl Task {
-    /// Ends when the process stops and nobody waits any more.
+impl Groups {
+    /// Ends when the process stops and no command waits any more.
     async fn run(mut self, token: CancellationToken) {
-        let mut group = Vec::with_capacity(GROUP);
+        let mut group = Vec::with_capacity(MAX_GROUP);
         loop {
             tokio::select! {
                 biased;
-                // Whoever comes from now on runs by itself; whoever waits already is served.
-                () = token.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
-                taken = self.waiting.recv_many(&mut group, GROUP) => {
-                    if taken == 0 {
+                () = token.cancelled(), if !self.queue.is_closed() => self.queue.close(),
+                received = self.queue.recv_many(&mut group, MAX_GROUP) => {
+                    if received == 0 {
                         return;
                     }
-                    self.serve(std::mem::take(&mut group)).await;
+                    self.run_group(std::mem::take(&mut group)).await;
                 }
             }
         }
     }
 
-    /// Runs a group, and after it what has to wait for its commit.
-    async fn serve(&self, mut group: Vec<Waiting>) {
+    /// Runs a group, and then those of its commands that had to wait for its commit.
+    async fn run_group(&self, mut group: Vec<Waiting>) {
         while !group.is_empty() {
-            group.retain(|waiting| !waiting.answer.is_closed());
-            group = self.serve_once(group).await;
+            group.retain(|waiting| !waiting.response.is_closed());
+            group = self.run_transaction(group).await;
         }
     }
 
-    /// Gives back who has to be asked again.
-    async fn serve_once(&self, group: Vec<Waiting>) -> Vec<Waiting> {
+    /// Runs a group's transaction; returns the commands that have to run again.
+    async fn run_transaction(&self, group: Vec<Waiting>) -> Vec<Waiting> {
         let started = Instant::now();
-        let requests: Vec<&Request> = group.iter().map(|waiting| &waiting.request).collect();
-        if requests.is_empty() {
+        let commands: Vec<&Command> = group.iter().map(|waiting| &waiting.command).collect();
+        let Some(first) = commands.first() else {
             return group;
-        }
+        };
         let span = tracing::debug_span!(
             "group",
-            requests = requests.len(),
+            requests = commands.len(),
             trace_id = tracing::field::Empty
         );
-        let caller = requests[0].traceparent.as_deref();
-        let span = chassis::telemetry::trace::follow(span, caller);
-        let committed = self.writer.commit(&requests).instrument(span).await;
-        metrics::group(requests.len(), started.elapsed());
-        match committed {
-            Ok(verdicts) => answer(group, verdicts),
+        let span = chassis::telemetry::trace::follow(span, first.traceparent.as_deref());
+        let result = self.transactions.run(&commands).instrument(span).await;
+        metrics::group(commands.len(), started.elapsed());
+        match result {
+            Ok(completions) => respond(group, completions),
             Err(error) => {
-                self.serve_after(error, group).await;
+                self.run_each_after(error, group).await;
                 Vec::new()
             }
         }
     }
 
-    /// What a fault means for its group: nobody is served while the database is away, else each is tried alone.
-    async fn serve_after(&self, error: Error, group: Vec<Waiting>) {
+    /// Runs the commands of a failed group one by one, unless that cannot help.
+    async fn run_each_after(&self, error: Error, group: Vec<Waiting>) {
         let is_alone = group.len() == 1;
-        let is_away = error.code() == ErrorCode::Unavailable;
+        let is_database_away = error.code() == ErrorCode::Unavailable;
         let error = Arc::new(error);
-        for Waiting { request, answer } in group {
-            let outcome = if is_alone || is_away {
+        for Waiting { command, response } in group {
+            let result = if is_alone || is_database_away {
                 Err(Error::Group(Arc::clone(&error)))
             } else {
-                self.writer.commit_one(&request).await
+                self.transactions.run_one(&command).await
             };
-            // Nobody waits when the caller has left; the outcome stands.
-            drop(answer.send(outcome));
+            // The caller may have left; the outcome stands.
+            drop(response.send(result));
         }
     }
 }
 
-fn answer(group: Vec<Waiting>, verdicts: Vec<Verdict>) -> Vec<Waiting> {
-    let mut later = Vec::new();
-    for (waiting, verdict) in group.into_iter().zip(verdicts) {
-        let outcome = match verdict {
-            Verdict::Answered(answered) => Ok(answered),
-            Verdict::Reused => Err(idempotency::Error::Reused.into()),
-            Verdict::Later => {
-                later.push(waiting);
+/// Sends the responses; returns the commands that have to run again.
+fn respond(group: Vec<Waiting>, completions: Vec<Completion>) -> Vec<Waiting> {
+    let mut again = Vec::new();
+    for (waiting, completion) in group.into_iter().zip(completions) {
+        let result = match completion {
+            Completion::Recorded(recorded) => Ok(recorded),
+            Completion::KeyReused => Err(idempotency::Error::Reused.into()),
+            Completion::KeyInFlight => {
+                again.push(waiting);
                 continue;
             }
         };
-        // Nobody waits when the caller has left; the outcome stands.
-        drop(waiting.answer.send(outcome));
+        // The caller may have left; the outcome stands.
+        drop(waiting.response.send(result));
     }
-    later
+    again
 }

@@ -17,10 +17,10 @@ use crate::{
 pub(crate) fn decode(request: &OrderCreateRequest) -> Result<(UserId, Lines), Invalid> {
     let user = UserId::try_from(request.user_id)
         .map_err(|_| Invalid::not_positive("OrderCreateRequest.UserId"))?;
-    let lines = request.items.iter().enumerate().map(|(place, item)| {
+    let lines = request.items.iter().enumerate().map(|(index, item)| {
         line(item).map_err(|cause| {
             Invalid(format!(
-                "invalid OrderCreateRequest.Items[{place}]: embedded message failed validation | caused by: {}",
+                "invalid OrderCreateRequest.Items[{index}]: embedded message failed validation | caused by: {}",
                 cause.0
             ))
         })
@@ -63,22 +63,19 @@ pub(crate) async fn create(
         user: Some(user),
         ..caller
     };
-    let answered = orders.create(&caller, user, &lines).await?;
-    let order_id = done(&answered)?.map_or(0, OrderId::get);
-    Ok(Recorded {
-        value: OrderCreateResponse { order_id },
-        replayed: answered.replayed,
-    })
+    let recorded = orders.create(&caller, user, &lines).await?;
+    let order_id = done(&recorded)?.map_or(0, OrderId::get);
+    Ok(recorded.map(|_| OrderCreateResponse { order_id }))
 }
 
 /// The order of an outcome that was not refused.
-pub(crate) fn done(answered: &Recorded<Outcome>) -> Result<Option<OrderId>, Failure> {
-    match answered.value.refusal {
+pub(crate) fn done(recorded: &Recorded<Outcome>) -> Result<Option<OrderId>, Failure> {
+    match recorded.value.refusal {
         Some(refusal) => Err(Failure::Refused {
             refusal,
-            replayed: answered.replayed,
+            replayed: recorded.replayed,
         }),
-        None => Ok(answered.value.order.map(|order| order.id)),
+        None => Ok(recorded.value.order.map(|order| order.id)),
     }
 }
 

@@ -1,132 +1,134 @@
-//! Orders: a file a use case, each of which locks, decides, writes, appends to the outbox and commits.
+//! Orders: [`create`](Orders::create), [`pay`](Orders::pay) and [`cancel`](Orders::cancel); [`expire`](Orders::expire)
+//! for those that nobody pays, and the reads in `find`.
+//!
+//! Each change takes the same steps, and each step is a file:
+//!
+//! 1. `command`: what is asked, by whom, under which idempotency key;
+//! 2. `group_commit`: commands that arrive together share a transaction; without groups each has its own;
+//! 3. `transaction`: claim the keys, lock, decide, write, record, append, commit;
+//! 4. `store/lock`: lock the orders by id, then the stock rows by SKU;
+//! 5. `decide`: apply the rules of `loms-domain` to the locked rows, without I/O;
+//! 6. `store/write`: write orders, lines, stock and statuses;
+//! 7. `stored_response`: store the outcomes beside their keys;
+//! 8. `event`: one event for each version of an order, appended to the outbox.
 //!
 //! Invariants: an order's rows are locked by id and before any stock row; versions count 1, 2, 3 … and each has its
-//! outbox row; a refusal changes nothing but the answer kept for its idempotency key. The decisions are pure and in
-//! `loms-domain`. Start reading at [`create`](Orders::create).
+//! outbox row; a refusal changes nothing but the response stored for its idempotency key.
 
-mod answer;
-mod batch;
-mod cancel;
-mod create;
+mod command;
+mod decide;
 mod error;
+mod event;
 mod expire;
 mod find;
 pub(crate) mod graphql;
+mod group_commit;
 pub(crate) mod grpc;
-mod ledger;
-mod pay;
-mod request;
+pub(crate) mod loader;
+mod model;
 pub(crate) mod store;
-mod writer;
+mod stored_response;
+mod transaction;
 
 use std::time::Duration;
 
-use ::schema::{
-    event::OrderStatus,
-    id::{OrderId, UserId},
-};
+use ::schema::id::{OrderId, UserId};
 use chassis::{clock::Clock, tasks::Tasks};
-use chrono::{DateTime, Utc};
 use idempotency::Recorded;
+use loms_domain::lines::Lines;
 use outbox::RelayHandle;
 use sea_orm::DatabaseConnection;
 
+use self::{
+    command::{Change, Command},
+    group_commit::GroupCommit,
+    transaction::Transactions,
+};
 pub use self::{
     error::{Error, Refusal},
-    find::{OrderLine, Page, Slice, StatusChange},
+    model::{Order, OrderFilter, OrderLine, Outcome, Page, StatusChange},
 };
-use self::{ledger::Ledger, request::Request, writer::Writer};
-
-/// An order without its lines, which never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    /// Numbered from 1.
-    pub id: OrderId,
-    /// Who ordered.
-    pub user_id: UserId,
-    /// Where it is in its life.
-    pub status: OrderStatus,
-    /// One per status change.
-    pub version: u32,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it is cancelled if it still awaits payment; `None`: never.
-    pub expires_at: Option<DateTime<Utc>>,
-}
-
-/// What came of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// The order as the change left it; a refused change may have one too: a failed order, or the one that refused.
-    pub order: Option<Order>,
-    /// Why the change was refused.
-    pub refusal: Option<Refusal>,
-}
-
-impl Outcome {
-    const fn done(order: Order) -> Self {
-        Self {
-            order: Some(order),
-            refusal: None,
-        }
-    }
-
-    const fn refused(order: Option<Order>, refusal: Refusal) -> Self {
-        Self {
-            order,
-            refusal: Some(refusal),
-        }
-    }
-}
+use crate::access::Caller;
 
 /// The use cases of orders. Clones share the pool and the queue.
 #[derive(Debug, Clone)]
 pub struct Orders {
-    writer: Writer,
-    /// Where changes wait to share a transaction; without it each has its own.
-    ledger: Option<Ledger>,
+    transactions: Transactions,
+    group_commit: GroupCommit,
 }
 
 impl Orders {
-    /// The orders in `db`. Without a relay their events wait for one; `order_ttl` 0 lets an order wait for ever.
+    /// The orders in `db`, each change in a transaction of its own. Without a relay their events wait for one;
+    /// `order_ttl` 0 lets an order wait for payment without end.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         db: DatabaseConnection,
         clock: Clock,
         relay: Option<RelayHandle>,
         order_ttl: Duration,
     ) -> Self {
-        let writer = Writer {
-            db,
-            clock,
-            relay,
-            order_ttl,
-        };
+        let transactions = Transactions::new(db, clock, relay, order_ttl);
         Self {
-            writer,
-            ledger: None,
+            group_commit: GroupCommit::off(transactions.clone()),
+            transactions,
         }
     }
 
-    /// The same orders, whose changes share transactions: at most `capacity` wait, in a task of `tasks`.
+    /// The same orders, whose changes share transactions: at most `capacity` wait, for a task of `tasks`.
     #[must_use]
     pub fn grouped(self, capacity: usize, tasks: &Tasks) -> Self {
-        let ledger = Ledger::start(self.writer.clone(), capacity, tasks);
+        let group_commit = GroupCommit::start(self.transactions.clone(), capacity, tasks);
         Self {
-            ledger: Some(ledger),
+            group_commit,
             ..self
         }
     }
 
-    /// Decides one change, in a group where there are groups.
-    async fn decide(&self, request: Request) -> Result<Recorded<Outcome>, Error> {
-        let request = match &self.ledger {
-            None => request,
-            Some(ledger) => match ledger.decide(request).await {
-                Ok(answer) => return answer,
-                Err(request) => request,
-            },
-        };
-        self.writer.commit_one(&request).await
+    /// Creates an order of `user`: every line is reserved, or the order is stored as failed and nothing is reserved.
+    /// Versions 1 (`new`) and 2 (`awaiting payment` or `failed`) come in one transaction.
+    /// Source: docs/contracts.md §3, row OrderCreate.
+    ///
+    /// # Errors
+    /// Faults, and an idempotency key that is taken. A line that is out of stock is no error: the outcome is the
+    /// failed order with its refusal.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the order may exist or not; a repeat with the same key returns what happened.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        user: UserId,
+        lines: &Lines,
+    ) -> Result<Recorded<Outcome>, Error> {
+        let command = Command::create(caller, user, lines)?;
+        self.group_commit.run(command).await
+    }
+
+    /// Pays an order that awaits payment: its reserved units leave the stock. A repeat changes nothing and emits
+    /// nothing.
+    /// Source: docs/contracts.md §3, row OrderPay.
+    ///
+    /// # Errors
+    /// Faults, and an idempotency key that is taken. A refusal is an outcome.
+    ///
+    /// # Cancel safety
+    /// As [`create`](Self::create).
+    pub async fn pay(&self, caller: &Caller, id: OrderId) -> Result<Recorded<Outcome>, Error> {
+        let command = Command::change(caller, id, Change::Pay)?;
+        self.group_commit.run(command).await
+    }
+
+    /// Cancels an order that awaits payment: its reserved units are free again. A repeat changes nothing and emits
+    /// nothing.
+    /// Source: docs/contracts.md §3, row OrderCancel.
+    ///
+    /// # Errors
+    /// Faults, and an idempotency key that is taken. A refusal is an outcome.
+    ///
+    /// # Cancel safety
+    /// As [`create`](Self::create).
+    pub async fn cancel(&self, caller: &Caller, id: OrderId) -> Result<Recorded<Outcome>, Error> {
+        let command = Command::change(caller, id, Change::Cancel)?;
+        self.group_commit.run(command).await
     }
 }

@@ -1,25 +1,49 @@
-//! How an outcome is kept beside its idempotency key. Invariant: what a release wrote, a later one reads.
+//! How an outcome is stored beside its idempotency key. Invariant: what a release wrote, a later one reads.
 //!
-//! The order is kept as it stood, so a repeat gets the first answer even after the order went on.
+//! The order is stored as it stood, so a repeat gets the first response even after the order has changed again.
 
 use ::schema::{
     event::OrderStatus,
     id::{OrderId, Sku, UserId},
 };
 use chrono::{DateTime, Utc};
+use idempotency::Call;
 use loms_domain::order::OrderError;
+use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Order, Outcome, Refusal};
+use super::{Error, Order, Outcome, Refusal, command::Command};
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Kept {
-    order: Option<KeptOrder>,
-    refusal: Option<KeptRefusal>,
+/// Stores the outcomes of the commands that have a key, with one statement.
+///
+/// # Errors
+/// A failing database.
+pub(super) async fn record(
+    tx: &DatabaseTransaction,
+    commands: &[&Command],
+    outcomes: &[Outcome],
+) -> Result<(), Error> {
+    let named = commands.iter().zip(outcomes);
+    let named = named.filter_map(|(command, outcome)| {
+        let call = command.call.as_ref()?;
+        Some((call, StoredResponse::from(*outcome)))
+    });
+    let named: Vec<(&Call, StoredResponse)> = named.collect();
+    let responses: Vec<_> = named
+        .iter()
+        .map(|(call, response)| (*call, response))
+        .collect();
+    Ok(idempotency::record(tx, &responses).await?)
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct KeptOrder {
+pub(super) struct StoredResponse {
+    order: Option<StoredOrder>,
+    refusal: Option<StoredRefusal>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredOrder {
     id: i64,
     user_id: i64,
     status: String,
@@ -30,29 +54,29 @@ struct KeptOrder {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum KeptRefusal {
+enum StoredRefusal {
     NotFound,
     OutOfStock { sku: i64 },
     NotPayable { status: String },
     NotCancellable { status: String },
 }
 
-impl From<Outcome> for Kept {
+impl From<Outcome> for StoredResponse {
     fn from(outcome: Outcome) -> Self {
         let status = |status: OrderStatus| status.as_str().to_owned();
         let refusal = outcome.refusal.map(|refusal| match refusal {
-            Refusal::NotFound => KeptRefusal::NotFound,
+            Refusal::NotFound => StoredRefusal::NotFound,
             Refusal::Order(OrderError::OutOfStock { sku }) => {
-                KeptRefusal::OutOfStock { sku: sku.get() }
+                StoredRefusal::OutOfStock { sku: sku.get() }
             }
             Refusal::Order(OrderError::NotPayable { status: is }) => {
-                KeptRefusal::NotPayable { status: status(is) }
+                StoredRefusal::NotPayable { status: status(is) }
             }
             Refusal::Order(OrderError::NotCancellable { status: is }) => {
-                KeptRefusal::NotCancellable { status: status(is) }
+                StoredRefusal::NotCancellable { status: status(is) }
             }
         });
-        let order = outcome.order.map(|order| KeptOrder {
+        let order = outcome.order.map(|order| StoredOrder {
             id: order.id.get(),
             user_id: order.user_id.get(),
             status: status(order.status),
@@ -64,53 +88,58 @@ impl From<Outcome> for Kept {
     }
 }
 
-impl TryFrom<Kept> for Outcome {
+impl TryFrom<StoredResponse> for Outcome {
     type Error = Error;
 
-    fn try_from(kept: Kept) -> Result<Self, Error> {
-        let order = kept.order.map(Order::try_from).transpose()?;
-        let refusal = kept.refusal.map(Refusal::try_from).transpose()?;
+    fn try_from(stored: StoredResponse) -> Result<Self, Error> {
+        let order = stored.order.map(Order::try_from).transpose()?;
+        let refusal = stored.refusal.map(Refusal::try_from).transpose()?;
         Ok(Self { order, refusal })
     }
 }
 
-impl TryFrom<KeptOrder> for Order {
+impl TryFrom<StoredOrder> for Order {
     type Error = Error;
 
-    fn try_from(kept: KeptOrder) -> Result<Self, Error> {
-        let unreadable = |what| Error::Unreadable { id: kept.id, what };
+    fn try_from(stored: StoredOrder) -> Result<Self, Error> {
+        let unreadable = |what| Error::Unreadable {
+            id: stored.id,
+            what,
+        };
         Ok(Self {
-            id: OrderId::try_from(kept.id).map_err(|_| unreadable("id"))?,
-            user_id: UserId::try_from(kept.user_id).map_err(|_| unreadable("user"))?,
-            status: kept.status.parse().map_err(|_| unreadable("status"))?,
-            version: kept.version,
-            created_at: kept.created_at,
-            expires_at: kept.expires_at,
+            id: OrderId::try_from(stored.id).map_err(|_| unreadable("id"))?,
+            user_id: UserId::try_from(stored.user_id).map_err(|_| unreadable("user"))?,
+            status: stored.status.parse().map_err(|_| unreadable("status"))?,
+            version: stored.version,
+            created_at: stored.created_at,
+            expires_at: stored.expires_at,
         })
     }
 }
 
-impl TryFrom<KeptRefusal> for Refusal {
+impl TryFrom<StoredRefusal> for Refusal {
     type Error = Error;
 
-    fn try_from(kept: KeptRefusal) -> Result<Self, Error> {
+    fn try_from(stored: StoredRefusal) -> Result<Self, Error> {
         let unreadable = || Error::Unreadable {
             id: 0,
-            what: "kept refusal",
+            what: "stored refusal",
         };
         let status = |text: String| text.parse().map_err(|_| unreadable());
-        Ok(match kept {
-            KeptRefusal::NotFound => Self::NotFound,
-            KeptRefusal::OutOfStock { sku } => {
+        Ok(match stored {
+            StoredRefusal::NotFound => Self::NotFound,
+            StoredRefusal::OutOfStock { sku } => {
                 let sku = Sku::try_from(sku).map_err(|_| unreadable())?;
                 Self::Order(OrderError::OutOfStock { sku })
             }
-            KeptRefusal::NotPayable { status: is } => Self::Order(OrderError::NotPayable {
+            StoredRefusal::NotPayable { status: is } => Self::Order(OrderError::NotPayable {
                 status: status(is)?,
             }),
-            KeptRefusal::NotCancellable { status: is } => Self::Order(OrderError::NotCancellable {
-                status: status(is)?,
-            }),
+            StoredRefusal::NotCancellable { status: is } => {
+                Self::Order(OrderError::NotCancellable {
+                    status: status(is)?,
+                })
+            }
         })
     }
 }

@@ -1,170 +1,164 @@
-//! Runs changes of orders to their commit, one transaction for any number of them.
+//! One transaction for any number of commands. Start reading at `Transactions::try_run`.
+//!
+//! Invariant: the outcome is that of the same commands one after the other, and the number of statements does not depend
+//! on how many there are. Locks are taken in the order of the whole service: keys, orders by id, stock by SKU.
 
 use std::time::Duration;
 
-use ::schema::event::OrderEvent;
-use chassis::{
-    clock::Clock,
-    crash,
-    mutant::{self, Mutant},
-};
-use chrono::{DateTime, TimeDelta, Utc};
-use idempotency::{Claim, Recorded};
+use chassis::{clock::Clock, crash};
+use chrono::TimeDelta;
+use idempotency::{Call, Claim, Recorded};
 use outbox::RelayHandle;
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait as _};
+use sea_orm::{DatabaseConnection, TransactionTrait as _};
 
 use super::{
     Error, Outcome,
-    answer::Kept,
-    batch::{self, Moment, Written},
-    request::Request,
+    command::Command,
+    decide, event,
+    model::{LockedRows, TransactionTime},
+    store,
+    stored_response::{self, StoredResponse},
 };
-use crate::{metrics::Tally, retry};
+use crate::{metrics::Counts, retry};
 
-/// What became of a change.
+/// What a transaction made of one command.
 #[derive(Debug)]
-pub(super) enum Verdict {
-    /// It was decided, now or by an earlier call with the same key.
-    Answered(Recorded<Outcome>),
+pub(super) enum Completion {
+    /// Its outcome, of now or of an earlier call with the same key.
+    Recorded(Recorded<Outcome>),
     /// Its key came before with another input.
-    Reused,
-    /// An earlier change of this transaction has the same key: ask again after the commit.
-    Later,
+    KeyReused,
+    /// An earlier command of this transaction has the same key: run it again after the commit.
+    KeyInFlight,
 }
 
-/// What a transaction over orders needs. Clones share the pool.
+/// Runs transactions over orders. Clones share the pool.
 #[derive(Debug, Clone)]
-pub(super) struct Writer {
+pub(super) struct Transactions {
     pub(super) db: DatabaseConnection,
     pub(super) clock: Clock,
-    pub(super) relay: Option<RelayHandle>,
-    pub(super) order_ttl: Duration,
+    relay: Option<RelayHandle>,
+    order_ttl: Option<TimeDelta>,
 }
 
-impl Writer {
-    /// Decides `requests` in their order and commits them together; then the relay hears of it.
-    ///
-    /// # Errors
-    /// Faults: nothing of all this has happened, unless the commit itself gave no answer.
-    ///
-    /// # Cancel safety
-    /// Dropped midway, everything or nothing may have happened; the same keys tell.
-    pub(super) async fn commit(&self, requests: &[&Request]) -> Result<Vec<Verdict>, Error> {
-        let (verdicts, tally) = retry::on_conflict(|| self.try_commit(requests)).await?;
-        tally.count();
-        let is_new = |verdict: &Verdict| matches!(verdict, Verdict::Answered(answered) if !answered.replayed);
-        if verdicts.iter().any(is_new) {
-            self.announce();
+impl Transactions {
+    pub(super) fn new(
+        db: DatabaseConnection,
+        clock: Clock,
+        relay: Option<RelayHandle>,
+        order_ttl: Duration,
+    ) -> Self {
+        let order_ttl = TimeDelta::from_std(order_ttl).ok();
+        Self {
+            db,
+            clock,
+            relay,
+            order_ttl: order_ttl.filter(|ttl| !ttl.is_zero()),
         }
-        Ok(verdicts)
     }
 
-    /// The same for one request.
+    /// Runs `commands` in their order and commits them together; then wakes the relay.
+    ///
+    /// # Errors
+    /// Faults: nothing has happened, unless the connection broke during the commit.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, everything or nothing may have happened; a repeat with the same keys tells.
+    pub(super) async fn run(&self, commands: &[&Command]) -> Result<Vec<Completion>, Error> {
+        let (completions, counts) = retry::on_conflict(|| self.try_run(commands)).await?;
+        counts.report();
+        let is_new = |it: &Completion| matches!(it, Completion::Recorded(it) if !it.replayed);
+        if completions.iter().any(is_new) {
+            self.wake_relay();
+        }
+        Ok(completions)
+    }
+
+    /// Runs a group of one.
     ///
     /// # Errors
     /// Faults, and a key that came before with another input.
-    pub(super) async fn commit_one(&self, request: &Request) -> Result<Recorded<Outcome>, Error> {
-        match self.commit(&[request]).await?.pop() {
-            Some(Verdict::Answered(answered)) => Ok(answered),
-            Some(Verdict::Reused) => Err(idempotency::Error::Reused.into()),
-            Some(Verdict::Later) | None => unreachable!("a request alone waits for no other"),
+    pub(super) async fn run_one(&self, command: &Command) -> Result<Recorded<Outcome>, Error> {
+        match self.run(&[command]).await?.pop() {
+            Some(Completion::Recorded(recorded)) => Ok(recorded),
+            Some(Completion::KeyReused) => Err(idempotency::Error::Reused.into()),
+            Some(Completion::KeyInFlight) | None => {
+                unreachable!("a command alone waits for no other")
+            }
         }
     }
 
-    async fn try_commit(&self, requests: &[&Request]) -> Result<(Vec<Verdict>, Tally), Error> {
-        let now = self.clock.now();
-        let moment = Moment {
-            now,
-            expires_at: self.expiry(now),
-        };
+    async fn try_run(&self, commands: &[&Command]) -> Result<(Vec<Completion>, Counts), Error> {
+        let time = self.time();
         let tx = self.db.begin().await?;
-        let keys = self.apart(Mutant::KeyInItsOwnTransaction).await?;
-        let begun = begin(keys.as_ref().unwrap_or(&tx), requests, moment).await?;
-        let fresh = requests.iter().zip(&begun);
-        let fresh = fresh.filter(|(_, begun)| matches!(begun, Claim::New));
-        let fresh: Vec<&Request> = fresh.map(|(request, _)| *request).collect();
-        let written = batch::run(&tx, &fresh, moment).await?;
-        keep(keys.as_ref().unwrap_or(&tx), &fresh, &written).await?;
-        if let Some(keys) = keys {
-            keys.commit().await?;
-        }
-        self.append(&tx, &written.events).await?;
+        let claims = idempotency::claim(&tx, &calls(commands), time.now).await?;
+        let new = new_commands(commands, &claims);
+        let locked = store::lock(&tx, &new).await?;
+        crash_after_locks(&new, &locked);
+        let decisions = decide::decide(&new, locked)?;
+        let created = store::write(&tx, &decisions, time).await?;
+        let outcomes = decisions.outcomes(&created);
+        stored_response::record(&tx, &new, &outcomes).await?;
+        outbox::append(&tx, &event::events(&created, &decisions, time.now)).await?;
         crash::at("orders::after_write");
         tx.commit().await?;
         crash::at("orders::after_commit");
-        Ok((verdicts(begun, written.outcomes)?, written.tally))
+        Ok((complete(claims, outcomes)?, decisions.counts))
     }
 
-    /// Appends to the outbox in the transaction of the change.
-    async fn append(&self, tx: &DatabaseTransaction, events: &[OrderEvent]) -> Result<(), Error> {
-        let Some(early) = self.apart(Mutant::PublishBeforeCommit).await? else {
-            return Ok(outbox::append(tx, events).await?);
-        };
-        outbox::append(&early, events).await?;
-        early.commit().await?;
-        self.announce();
-        Ok(())
-    }
-
-    /// A transaction beside the change's own, for a mutant; `None` in everything that users run.
-    async fn apart(&self, mutant: Mutant) -> Result<Option<DatabaseTransaction>, DbErr> {
-        match mutant::is_on(mutant) {
-            true => self.db.begin().await.map(Some),
-            false => Ok(None),
-        }
-    }
-
-    /// Says that events were committed.
-    pub(super) fn announce(&self) {
+    /// Tells the relay that events were committed.
+    pub(super) fn wake_relay(&self) {
         if let Some(relay) = &self.relay {
             relay.wake();
         }
     }
 
-    fn expiry(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let ttl = TimeDelta::from_std(self.order_ttl).ok();
-        now.checked_add_signed(ttl.filter(|ttl| !ttl.is_zero())?)
+    pub(super) fn time(&self) -> TransactionTime {
+        let now = self.clock.now();
+        let expires_at = self.order_ttl.and_then(|ttl| now.checked_add_signed(ttl));
+        TransactionTime { now, expires_at }
     }
 }
 
-/// Claims the keys, before any other lock.
-async fn begin(
-    tx: &DatabaseTransaction,
-    requests: &[&Request],
-    moment: Moment,
-) -> Result<Vec<Claim<Kept>>, Error> {
-    let calls: Vec<_> = requests.iter().map(|it| it.call.as_ref()).collect();
-    Ok(idempotency::claim(tx, &calls, moment.now).await?)
+fn calls<'a>(commands: &[&'a Command]) -> Vec<Option<&'a Call>> {
+    commands.iter().map(|it| it.call.as_ref()).collect()
 }
 
-/// Keeps the answers beside their keys.
-async fn keep(
-    tx: &DatabaseTransaction,
-    fresh: &[&Request],
-    written: &Written,
-) -> Result<(), Error> {
-    let answers = written.outcomes.iter().map(|outcome| Kept::from(*outcome));
-    let answers: Vec<Kept> = answers.collect();
-    let keyed = fresh.iter().zip(&answers);
-    let keyed = keyed.filter_map(|(request, answer)| Some((request.call.as_ref()?, answer)));
-    Ok(idempotency::record(tx, &keyed.collect::<Vec<_>>()).await?)
+/// The commands that have not run before.
+fn new_commands<'a>(
+    commands: &[&'a Command],
+    claims: &[Claim<StoredResponse>],
+) -> Vec<&'a Command> {
+    let claimed = commands.iter().zip(claims);
+    let new = claimed.filter(|(_, claim)| matches!(claim, Claim::New));
+    new.map(|(command, _)| *command).collect()
 }
 
-/// One verdict a request: `outcomes` are those of the requests that ran.
-fn verdicts(begun: Vec<Claim<Kept>>, outcomes: Vec<Outcome>) -> Result<Vec<Verdict>, Error> {
+/// Where a test ends the process between the locks of a command that has an effect and the first write.
+fn crash_after_locks(commands: &[&Command], locked: &LockedRows) {
+    for command in commands {
+        let id = command.order_id();
+        if id.is_none_or(|id| locked.needs.contains_key(&id)) {
+            crash::at(command.crash_point());
+        }
+    }
+}
+
+/// One completion a command; `outcomes` are those of the new ones.
+fn complete(
+    claims: Vec<Claim<StoredResponse>>,
+    outcomes: Vec<Outcome>,
+) -> Result<Vec<Completion>, Error> {
     let mut outcomes = outcomes.into_iter();
-    let verdicts = begun.into_iter().map(|begun| {
-        let (value, replayed) = match begun {
-            Claim::New => {
-                let outcome = outcomes.next();
-                let outcome = outcome.expect("each change that runs has its outcome");
-                (outcome, false)
-            }
-            Claim::Replayed(kept) => (kept.try_into()?, true),
-            Claim::Reused => return Ok(Verdict::Reused),
-            Claim::InFlight => return Ok(Verdict::Later),
-        };
-        Ok(Verdict::Answered(Recorded { value, replayed }))
+    let completions = claims.into_iter().map(|claim| match claim {
+        Claim::New => {
+            let outcome = outcomes.next();
+            let outcome = outcome.expect("each new command has its outcome");
+            Ok(Completion::Recorded(Recorded::new(outcome)))
+        }
+        Claim::Replayed(stored) => Ok(Completion::Recorded(Recorded::replayed(stored.try_into()?))),
+        Claim::Reused => Ok(Completion::KeyReused),
+        Claim::InFlight => Ok(Completion::KeyInFlight),
     });
-    verdicts.collect()
+    completions.collect()
 }

@@ -4,17 +4,14 @@ use ::schema::id::Sku;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chassis::{
     fault,
-    graphql::{UserError, UserErrorCode, principal},
+    graphql::{UserError, principal},
     principal::Denied,
 };
-use idempotency::graphql::mark;
+use idempotency::{Recorded, graphql::mark};
 use loms_domain::stock::StockRow;
 
-use super::{SetStock, Stocks};
-use crate::{
-    loader::Batches,
-    order::graphql::mutation::{caller, refusal_or_fault},
-};
+use super::{SetStock, Stocks, loader::StockLoader};
+use crate::graphql::{MutationError, caller};
 
 /// What can be asked of stock.
 #[derive(Debug, Default)]
@@ -43,7 +40,7 @@ impl StockQuery {
 
 async fn find(ctx: &Context<'_>, sku: Sku) -> Result<Option<Stock>> {
     let found = ctx
-        .data::<Batches>()?
+        .data::<StockLoader>()?
         .load_one(sku)
         .await
         .map_err(fault::graphql)?;
@@ -92,7 +89,7 @@ impl Stock {
     }
 }
 
-/// The ledger's bound is GraphQL's.
+/// No loss: the ledger's bound is that of GraphQL's Int.
 fn int(units: i64) -> i32 {
     i32::try_from(units).unwrap_or(i32::MAX)
 }
@@ -150,43 +147,40 @@ impl StockMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new stock.")] input: SetStockInput,
     ) -> Result<StockPayload> {
-        ops(ctx)?;
-        let caller = caller(ctx, input.idempotency_key)?;
-        let Ok(sku) = input.sku.parse::<Sku>() else {
-            return Ok(StockPayload::bad_sku());
-        };
-        let total = i64::from(input.total);
-        let set = SetStock {
-            sku,
-            total,
-            expected: input.expected_total.map(i64::from),
-        };
-        match ctx.data::<Stocks>()?.set(&caller, set).await {
-            Ok(answered) => {
-                let stock = mark(ctx, answered);
-                Ok(StockPayload {
-                    product: Some(Product(stock.0.sku)),
-                    user_errors: Vec::new(),
-                })
-            }
-            Err(error) => Ok(StockPayload::refused(refusal_or_fault(error)?)),
-        }
+        StockPayload::of(ctx, set(ctx, input).await)
     }
 }
 
-impl StockPayload {
-    fn refused(error: UserError) -> Self {
-        Self {
-            product: None,
-            user_errors: vec![error],
-        }
-    }
+async fn set(
+    ctx: &Context<'_>,
+    input: SetStockInput,
+) -> Result<Recorded<super::Stock>, MutationError> {
+    ops(ctx)?;
+    let caller = caller(ctx, input.idempotency_key)?;
+    let sku = input.sku.parse().map_err(|_| {
+        MutationError::invalid(["sku"], &"sku must be a whole number greater than 0")
+    })?;
+    let set = SetStock {
+        sku,
+        total: i64::from(input.total),
+        expected: input.expected_total.map(i64::from),
+    };
+    let done = ctx.data::<Stocks>()?.set(&caller, set).await;
+    done.map_err(MutationError::of)
+}
 
-    fn bad_sku() -> Self {
-        Self::refused(UserError {
-            code: UserErrorCode::InvalidArgument,
-            field: Some(vec!["input".to_owned(), "sku".to_owned()]),
-            message: "sku must be a whole number greater than 0".to_owned(),
-        })
+impl StockPayload {
+    fn of(ctx: &Context<'_>, set: Result<Recorded<super::Stock>, MutationError>) -> Result<Self> {
+        match set {
+            Ok(recorded) => Ok(Self {
+                product: Some(Product(mark(ctx, recorded).0.sku)),
+                user_errors: Vec::new(),
+            }),
+            Err(MutationError::Refused(error)) => Ok(Self {
+                product: None,
+                user_errors: vec![error],
+            }),
+            Err(MutationError::Failed(error)) => Err(error),
+        }
     }
 }

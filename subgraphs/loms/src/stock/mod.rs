@@ -5,10 +5,11 @@
 mod find;
 pub(crate) mod graphql;
 pub(crate) mod grpc;
+pub(crate) mod loader;
 mod set;
 pub(crate) mod store;
 
-use ::schema::{code::ErrorCode, id::Sku};
+use ::schema::code::ErrorCode;
 use chassis::{clock::Clock, fault::Coded, postgres::StoreError};
 use loms_domain::stock::{SetTotalError, StockRow};
 use sea_orm::{DatabaseConnection, DbErr};
@@ -31,7 +32,7 @@ impl Stocks {
     }
 }
 
-/// Why the ledger does not answer.
+/// Why the stock cannot be read or set.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The total cannot be set.
@@ -87,19 +88,6 @@ impl Conflict for Error {
             Self::Store(error) | Self::Idempotency(idempotency::Error::Store(error)) => Some(error),
             Self::Set(_) | Self::Idempotency(_) | Self::Unreadable { .. } => None,
         }
-    }
-}
-
-impl TryFrom<crate::entity::stock::Model> for Stock {
-    type Error = Error;
-
-    fn try_from(row: crate::entity::stock::Model) -> Result<Self, Error> {
-        let sku = Sku::try_from(row.sku).map_err(|_| Error::Unreadable { sku: row.sku })?;
-        Ok(Self(StockRow {
-            sku,
-            total: row.total,
-            reserved: row.reserved,
-        }))
     }
 }
 

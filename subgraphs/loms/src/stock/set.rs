@@ -25,16 +25,16 @@ fn number<S: serde::Serializer>(sku: &Sku, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_i64(sku.get())
 }
 
-/// What a key keeps.
+/// How an outcome is stored beside its key. Invariant: what a release wrote, a later one reads.
 #[derive(Debug, Serialize, Deserialize)]
-enum Kept {
+enum StoredResponse {
     Done { total: i64, reserved: i64 },
     OutOfRange,
     Stale { actual: i64 },
     BelowReserved { reserved: i64 },
 }
 
-impl Kept {
+impl StoredResponse {
     fn of(result: Result<StockRow, SetTotalError>) -> Self {
         match result {
             Ok(row) => Self::Done {
@@ -47,7 +47,7 @@ impl Kept {
         }
     }
 
-    fn open(self, sku: Sku) -> Result<Stock, SetTotalError> {
+    fn into_result(self, sku: Sku) -> Result<Stock, SetTotalError> {
         match self {
             Self::Done { total, reserved } => Ok(Stock(StockRow {
                 sku,
@@ -72,22 +72,25 @@ impl Stocks {
             .clone()
             .map(|key| Call::new(caller.user, "setStock", key, &set));
         let call = call.transpose()?;
-        let answered = retry::on_conflict(|| self.try_set(set, call.as_ref())).await?;
-        let stock = answered.value.open(set.sku)?;
+        let recorded = retry::on_conflict(|| self.try_set(set, call.as_ref())).await?;
         Ok(Recorded {
-            value: stock,
-            replayed: answered.replayed,
+            value: recorded.value.into_result(set.sku)?,
+            replayed: recorded.replayed,
         })
     }
 
-    async fn try_set(&self, set: SetStock, call: Option<&Call>) -> Result<Recorded<Kept>, Error> {
+    async fn try_set(
+        &self,
+        set: SetStock,
+        call: Option<&Call>,
+    ) -> Result<Recorded<StoredResponse>, Error> {
         let tx = self.db.begin().await?;
-        let answered = idempotency::once(&tx, call, self.clock.now(), async || {
-            set_locked(&tx, set).await.map(Kept::of)
+        let recorded = idempotency::once(&tx, call, self.clock.now(), async || {
+            set_locked(&tx, set).await.map(StoredResponse::of)
         })
         .await?;
         tx.commit().await?;
-        Ok(answered)
+        Ok(recorded)
     }
 }
 

@@ -7,7 +7,7 @@ use chassis::{
 };
 
 use super::OrderObject;
-use crate::order::{Order, Orders, Page, Slice};
+use crate::order::{Order, OrderFilter, Orders, Page};
 
 /// A page of orders.
 #[derive(Debug, Clone, SimpleObject)]
@@ -19,9 +19,9 @@ pub(crate) struct OrderConnection {
     nodes: Vec<OrderObject>,
     /// Where this page stands.
     page_info: PageInfo,
-    /// The list to count; none is visible without it.
+    /// The list to count; `None` shows a count of 0.
     #[graphql(skip)]
-    counted: Option<Slice>,
+    filter: Option<OrderFilter>,
 }
 
 /// One entry of a list of orders.
@@ -38,12 +38,12 @@ pub(crate) struct OrderEdge {
 impl OrderConnection {
     /// How many there are in the whole list; counted only when asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let Some(slice) = &self.counted else {
+        let Some(filter) = &self.filter else {
             return Ok(0);
         };
         let count = ctx
             .data::<Orders>()?
-            .count(slice)
+            .count(filter)
             .await
             .map_err(fault::graphql)?;
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
@@ -51,12 +51,12 @@ impl OrderConnection {
 }
 
 impl OrderConnection {
-    /// A page as it was read; `behind` says whether it came after a cursor.
-    pub(crate) fn new(slice: Slice, page: Page, behind: bool) -> Self {
+    /// A page as it was read; `has_previous`: it came after a cursor.
+    pub(crate) fn new(filter: OrderFilter, page: Page, has_previous: bool) -> Self {
         let cursor = |order: &Order| page::encode_cursor(&order.id.to_string());
         let page_info = PageInfo {
             has_next_page: page.has_next,
-            has_previous_page: behind,
+            has_previous_page: has_previous,
             start_cursor: page.orders.first().map(cursor),
             end_cursor: page.orders.last().map(cursor),
         };
@@ -68,19 +68,19 @@ impl OrderConnection {
             edges: page.orders.iter().map(edge).collect(),
             nodes: page.orders.iter().copied().map(OrderObject).collect(),
             page_info,
-            counted: Some(slice),
+            filter: Some(filter),
         }
     }
 
     /// What a list looks like to somebody whose list it is not.
-    pub(crate) fn hidden(slice: Slice) -> Self {
+    pub(crate) fn hidden(filter: OrderFilter) -> Self {
         let empty = Page {
             orders: Vec::new(),
             has_next: false,
         };
         Self {
-            counted: None,
-            ..Self::new(slice, empty, false)
+            filter: None,
+            ..Self::new(filter, empty, false)
         }
     }
 }

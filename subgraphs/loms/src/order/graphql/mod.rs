@@ -1,7 +1,7 @@
 //! Orders in the graph: decode, call, encode. Types are in [`object`], lists in [`connection`], changes in [`mutation`].
 
 mod connection;
-pub(crate) mod mutation;
+mod mutation;
 mod object;
 
 use ::schema::id::{OrderId, UserId};
@@ -9,7 +9,6 @@ use async_graphql::{Context, ID, Object, Result};
 use chassis::{
     fault,
     graphql::{page, principal},
-    mutant::{self, Mutant},
     principal::Denied,
 };
 
@@ -18,9 +17,8 @@ pub(crate) use self::{
     mutation::OrderMutation,
     object::{OrderObject, OrderStatusValue, User},
 };
-pub(crate) use super::find::Key as OrderKey;
-use super::{Orders, Slice};
-use crate::{access::Access, loader::Batches};
+use super::{OrderFilter, Orders, loader::OrderLoader, model::OrderKey};
+use crate::access::Access;
 
 /// What can be asked of orders.
 #[derive(Debug, Default)]
@@ -34,8 +32,7 @@ impl OrderQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The order's id.")] id: ID,
     ) -> Result<Option<OrderObject>> {
-        let access = access(ctx)?;
-        find(ctx, access, &id).await
+        find(ctx, access(ctx)?, &id).await
     }
 
     /// All orders, newest first; needs scope `ops`.
@@ -49,24 +46,19 @@ impl OrderQuery {
         if !principal(ctx)?.is_ops() {
             return Err(fault::graphql(Denied::Forbidden));
         }
-        let slice = Slice {
+        let filter = OrderFilter {
             user: None,
             status: status.map(OrderStatusValue::into),
         };
-        list(ctx, slice, first, after).await
+        list(ctx, filter, first, after).await
     }
 
     /// An order by its key, as the caller may see it.
     #[graphql(entity)]
     async fn find_order(&self, ctx: &Context<'_>, id: ID) -> Result<Option<OrderObject>> {
-        // Nothing can go wrong for one entity alone: without a caller there is none, and a database that fails fails
-        // for all of them.
+        // One entity's error would fail all of them: without a caller there is no order.
         let Ok(access) = access(ctx) else {
             return Ok(None);
-        };
-        let access = match mutant::is_on(Mutant::NoOwnerInEntities) {
-            false => access,
-            true => Access::Everybody,
         };
         find(ctx, access, &id).await
     }
@@ -83,14 +75,14 @@ fn access(ctx: &Context<'_>) -> Result<Access> {
     Access::of(principal(ctx)?).map_err(fault::graphql)
 }
 
-/// Reads one order together with all others that this moment's requests ask for.
+/// Finds one order, together with all others that concurrent requests ask for.
 async fn find(ctx: &Context<'_>, access: Access, id: &ID) -> Result<Option<OrderObject>> {
-    // What is no id names nothing: it is absent like any other.
+    // A text that is not an id names no order.
     let Ok(id) = id.parse::<OrderId>() else {
         return Ok(None);
     };
     let found = ctx
-        .data::<Batches>()?
+        .data::<OrderLoader>()?
         .load_one(OrderKey { id, access })
         .await;
     Ok(found.map_err(fault::graphql)?.map(OrderObject))
@@ -99,7 +91,7 @@ async fn find(ctx: &Context<'_>, access: Access, id: &ID) -> Result<Option<Order
 /// A page of a list.
 async fn list(
     ctx: &Context<'_>,
-    slice: Slice,
+    filter: OrderFilter,
     first: Option<i32>,
     after: Option<String>,
 ) -> Result<OrderConnection> {
@@ -111,8 +103,8 @@ async fn list(
     let after = after.map_err(fault::graphql)?;
     let page = ctx
         .data::<Orders>()?
-        .list(&slice, after, first)
+        .list(&filter, after, first)
         .await
         .map_err(fault::graphql)?;
-    Ok(OrderConnection::new(slice, page, after.is_some()))
+    Ok(OrderConnection::new(filter, page, after.is_some()))
 }

@@ -2,18 +2,17 @@
 
 use ::schema::id::{OrderId, Quantity, Sku};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
-use chassis::{
-    fault::{self, Coded},
-    graphql::{UserError, UserErrorCode, idempotency_key, principal, traceparent},
-};
-use idempotency::{Key, Recorded, graphql::mark};
-use loms_domain::lines::{Line, Lines, MAX_LINES};
+use chassis::graphql::{UserError, principal};
+use idempotency::{Recorded, graphql::mark};
+use loms_domain::lines::{Line, Lines, LinesError, MAX_LINES};
 
 use super::OrderObject;
 use crate::{
-    access::{Access, Caller},
-    order::{Error, Orders, Outcome},
+    graphql::{MutationError, caller},
+    order::{Orders, Outcome},
 };
+
+type Change = Result<Recorded<Outcome>, MutationError>;
 
 /// One line of a new order.
 #[derive(Debug, InputObject)]
@@ -73,14 +72,7 @@ impl OrderMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to order.")] input: CreateOrderInput,
     ) -> Result<OrderPayload> {
-        let user = principal(ctx)?.user().map_err(fault::graphql)?;
-        let caller = caller(ctx, input.idempotency_key)?;
-        let lines = match lines(&input.lines) {
-            Ok(lines) => lines,
-            Err(invalid) => return Ok(OrderPayload::invalid(invalid)),
-        };
-        let made = ctx.data::<Orders>()?.create(&caller, user, &lines).await;
-        OrderPayload::of(ctx, made)
+        OrderPayload::of(ctx, create(ctx, input).await)
     }
 
     /// Pays an order that awaits payment; a repeat changes nothing.
@@ -89,12 +81,7 @@ impl OrderMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which order.")] input: PayOrderInput,
     ) -> Result<OrderPayload> {
-        let caller = caller(ctx, input.idempotency_key)?;
-        let Ok(id) = input.order_id.parse::<OrderId>() else {
-            return Ok(OrderPayload::bad_id());
-        };
-        let paid = ctx.data::<Orders>()?.pay(&caller, id).await;
-        OrderPayload::of(ctx, paid)
+        OrderPayload::of(ctx, pay(ctx, input).await)
     }
 
     /// Cancels an order that awaits payment; a repeat changes nothing.
@@ -103,67 +90,56 @@ impl OrderMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which order.")] input: CancelOrderInput,
     ) -> Result<OrderPayload> {
-        let caller = caller(ctx, input.idempotency_key)?;
-        let Ok(id) = input.order_id.parse::<OrderId>() else {
-            return Ok(OrderPayload::bad_id());
-        };
-        let cancelled = ctx.data::<Orders>()?.cancel(&caller, id).await;
-        OrderPayload::of(ctx, cancelled)
+        OrderPayload::of(ctx, cancel(ctx, input).await)
     }
 }
 
-/// The caller of a mutation, with its key.
-pub(crate) fn caller(ctx: &Context<'_>, key: Option<String>) -> Result<Caller> {
-    let principal = principal(ctx)?;
-    let key = idempotency_key(ctx, key)?.map(Key::try_from).transpose();
-    Ok(Caller {
-        access: Access::of(principal).map_err(fault::graphql)?,
-        user: principal.user,
-        key: key.map_err(|_| fault::graphql(chassis::graphql::BadKey))?,
-        traceparent: traceparent(ctx),
+async fn create(ctx: &Context<'_>, input: CreateOrderInput) -> Change {
+    let user = principal(ctx)?.user().map_err(MutationError::of)?;
+    let caller = caller(ctx, input.idempotency_key)?;
+    let lines = lines(&input.lines)?;
+    let created = ctx.data::<Orders>()?.create(&caller, user, &lines).await;
+    created.map_err(MutationError::of)
+}
+
+async fn pay(ctx: &Context<'_>, input: PayOrderInput) -> Change {
+    let caller = caller(ctx, input.idempotency_key)?;
+    let id = order_id(&input.order_id)?;
+    let paid = ctx.data::<Orders>()?.pay(&caller, id).await;
+    paid.map_err(MutationError::of)
+}
+
+async fn cancel(ctx: &Context<'_>, input: CancelOrderInput) -> Change {
+    let caller = caller(ctx, input.idempotency_key)?;
+    let id = order_id(&input.order_id)?;
+    let cancelled = ctx.data::<Orders>()?.cancel(&caller, id).await;
+    cancelled.map_err(MutationError::of)
+}
+
+fn order_id(id: &ID) -> Result<OrderId, MutationError> {
+    id.parse().map_err(|_| {
+        let message = "order id must be a whole number greater than 0";
+        MutationError::invalid(["orderId"], &message)
     })
 }
 
-/// An argument outside its bounds, with the field to blame.
-struct Invalid {
-    path: Vec<String>,
-    message: String,
-}
-
-impl Invalid {
-    fn at(path: impl IntoIterator<Item = String>, message: &impl ToString) -> Self {
-        let path = std::iter::once("input".to_owned()).chain(path).collect();
-        Self {
-            path,
-            message: message.to_string(),
-        }
-    }
-}
-
-fn lines(input: &[OrderLineInput]) -> Result<Lines, Invalid> {
-    let whole = || ["lines".to_owned()];
+fn lines(input: &[OrderLineInput]) -> Result<Lines, MutationError> {
     if input.len() > MAX_LINES {
-        return Err(Invalid::at(
-            whole(),
-            &loms_domain::lines::LinesError::TooMany,
-        ));
+        return Err(MutationError::invalid(["lines"], &LinesError::TooMany));
     }
-    let lines: Vec<Line> = input
-        .iter()
-        .enumerate()
-        .map(line)
-        .collect::<Result<_, _>>()?;
-    Lines::new(lines).map_err(|error| Invalid::at(whole(), &error))
+    let lines = input.iter().enumerate().map(line);
+    Lines::new(lines.collect::<Result<_, _>>()?)
+        .map_err(|error| MutationError::invalid(["lines"], &error))
 }
 
-fn line((place, input): (usize, &OrderLineInput)) -> Result<Line, Invalid> {
-    let field = |name: &str| ["lines".to_owned(), place.to_string(), name.to_owned()];
+fn line((index, input): (usize, &OrderLineInput)) -> Result<Line, MutationError> {
+    let field = |name: &str| ["lines".to_owned(), index.to_string(), name.to_owned()];
     let sku: Sku = input
         .sku
         .parse()
-        .map_err(|error| Invalid::at(field("sku"), &error))?;
-    let quantity = Quantity::try_from(i64::from(input.count));
-    let quantity = quantity.map_err(|error| Invalid::at(field("count"), &error))?;
+        .map_err(|error| MutationError::invalid(field("sku"), &error))?;
+    let quantity = Quantity::try_from(i64::from(input.count))
+        .map_err(|error| MutationError::invalid(field("count"), &error))?;
     // A customer names no prices: they come from the catalogue, through checkout.
     Ok(Line {
         sku,
@@ -173,46 +149,21 @@ fn line((place, input): (usize, &OrderLineInput)) -> Result<Line, Invalid> {
 }
 
 impl OrderPayload {
-    fn of(ctx: &Context<'_>, result: Result<Recorded<Outcome>, Error>) -> Result<Self> {
-        match result {
-            Ok(answered) => {
-                let outcome = mark(ctx, answered);
+    fn of(ctx: &Context<'_>, change: Change) -> Result<Self> {
+        match change {
+            Ok(recorded) => {
+                let outcome = mark(ctx, recorded);
                 let refusal = outcome.refusal.as_ref().map(UserError::of);
-                let order = outcome.order.map(OrderObject);
                 Ok(Self {
-                    order,
+                    order: outcome.order.map(OrderObject),
                     user_errors: refusal.into_iter().collect(),
                 })
             }
-            Err(error) => match UserError::try_of(&error) {
-                Some(refusal) => Ok(Self {
-                    order: None,
-                    user_errors: vec![refusal],
-                }),
-                None => Err(fault::graphql(error)),
-            },
+            Err(MutationError::Refused(error)) => Ok(Self {
+                order: None,
+                user_errors: vec![error],
+            }),
+            Err(MutationError::Failed(error)) => Err(error),
         }
     }
-
-    fn invalid(invalid: Invalid) -> Self {
-        let error = UserError {
-            code: UserErrorCode::InvalidArgument,
-            field: Some(invalid.path),
-            message: invalid.message,
-        };
-        Self {
-            order: None,
-            user_errors: vec![error],
-        }
-    }
-
-    fn bad_id() -> Self {
-        let message = "order id must be a whole number greater than 0";
-        Self::invalid(Invalid::at(["orderId".to_owned()], &message))
-    }
-}
-
-/// Whether an error has a row that the caller can mend; named so that the stock's payload decides alike.
-pub(crate) fn refusal_or_fault(error: impl Coded) -> Result<UserError> {
-    UserError::try_of(&error).ok_or_else(|| fault::graphql(error))
 }

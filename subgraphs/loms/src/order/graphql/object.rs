@@ -10,8 +10,10 @@ use chrono::{DateTime, Utc};
 
 use super::{OrderConnection, list};
 use crate::{
-    loader::{Batches, HistoryOf, LinesOf},
-    order::{Order, OrderLine, Slice},
+    order::{
+        Order, OrderFilter, OrderLine,
+        loader::{HistoryOf, LinesOf, OrderLoader},
+    },
     stock::graphql::Product,
 };
 
@@ -74,14 +76,14 @@ impl User {
         #[graphql(desc = "How many, 1 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "The cursor to go on behind.")] after: Option<String>,
     ) -> Result<OrderConnection> {
-        let slice = Slice {
+        let filter = OrderFilter {
             user: Some(self.0),
             status: None,
         };
         if principal(ctx)?.may_read(self.0) {
-            list(ctx, slice, first, after).await
+            list(ctx, filter, first, after).await
         } else {
-            Ok(OrderConnection::hidden(slice))
+            Ok(OrderConnection::hidden(filter))
         }
     }
 }
@@ -142,9 +144,12 @@ impl OrderObject {
 
     /// Every status it had, oldest first.
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<OrderStatusChange>> {
-        let changes = ctx.data::<Batches>()?.load_one(HistoryOf(self.0.id)).await;
+        let changes = ctx
+            .data::<OrderLoader>()?
+            .load_one(HistoryOf(self.0.id))
+            .await;
         let changes = changes.map_err(fault::graphql)?.unwrap_or_default();
-        // A repeated answer shows the order as it was, so its history ends there too.
+        // A replayed response shows the order as it was, so its history ends there too.
         let seen = changes
             .iter()
             .filter(|change| change.version <= self.0.version);
@@ -160,7 +165,10 @@ impl OrderObject {
 
 impl OrderObject {
     async fn load_lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>> {
-        let lines = ctx.data::<Batches>()?.load_one(LinesOf(self.0.id)).await;
+        let lines = ctx
+            .data::<OrderLoader>()?
+            .load_one(LinesOf(self.0.id))
+            .await;
         Ok(lines
             .map_err(fault::graphql)?
             .map(|lines| lines.to_vec())
