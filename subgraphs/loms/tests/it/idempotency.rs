@@ -218,3 +218,45 @@ async fn every_key_that_is_over_its_time_goes_however_many_there_are() {
     testkit::eventually("old keys go", std::time::Duration::from_secs(20), left).await;
     tasks.shutdown(std::time::Duration::from_secs(5)).await;
 }
+
+/// One rule for every mutation, whether the key came as the argument or as the header.
+#[tokio::test]
+async fn a_key_that_breaks_the_rule_is_a_user_error_of_every_mutation() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    shop.ordered(1, &[(SKU, 1)]).await;
+    let mutations = [
+        (
+            "createOrder",
+            "CreateOrderInput",
+            json!({ "lines": [{ "sku": SKU.to_string(), "count": 1 }] }),
+        ),
+        ("payOrder", "PayOrderInput", json!({ "orderId": "1" })),
+        ("cancelOrder", "CancelOrderInput", json!({ "orderId": "1" })),
+        (
+            "setStock",
+            "SetStockInput",
+            json!({ "sku": SKU.to_string(), "total": 20 }),
+        ),
+    ];
+    for (mutation, input_type, input) in mutations {
+        let query = format!(
+            "mutation($input: {input_type}!) {{ {mutation}(input: $input) {{ userErrors {{ code field message }} }} }}"
+        );
+        for key in ["", &"x".repeat(256), "a\0b"] {
+            let mut with_key = input.clone();
+            with_key["idempotencyKey"] = json!(key);
+            let by_argument = shop.ask_ops(&query, json!({ "input": with_key })).await;
+            let by_header = shop
+                .ask_with_key(1, key, &query, json!({ "input": input }))
+                .await;
+            let refused = json!({ "data": { mutation: { "userErrors": [{
+                "code": "INVALID_ARGUMENT",
+                "field": ["input", "idempotencyKey"],
+                "message": "an idempotency key must have 1 to 255 characters and no NUL",
+            }] } } });
+            assert_eq!(by_argument, refused, "{mutation} with {key:?}");
+            assert_eq!(by_header, refused, "{mutation} with the header {key:?}");
+        }
+    }
+    assert_eq!(shop.stock(SKU).await, (10, 1));
+}

@@ -11,7 +11,7 @@ use std::{
 use async_graphql::{Request, Variables};
 use chassis::{
     clock::Clock,
-    graphql::LocalSubgraph,
+    graphql::{IdempotencyKeyHeader, LocalSubgraph},
     principal::{Principal, Scopes},
     tasks::Tasks,
 };
@@ -245,6 +245,22 @@ impl Shop {
     pub(crate) async fn ask_ops(&self, query: &str, variables: Value) -> Value {
         self.ask_as(self.principal(999, Scopes::OPS), query, variables)
             .await
+    }
+
+    /// Runs an operation as an operator, with the header `Idempotency-Key`.
+    pub(crate) async fn ask_with_key(
+        &self,
+        id: i64,
+        header: &str,
+        query: &str,
+        variables: Value,
+    ) -> Value {
+        let header = IdempotencyKeyHeader(header.as_bytes().to_vec());
+        let request = Request::new(query)
+            .variables(Variables::from_json(variables))
+            .data(self.principal(id, Scopes::OPS))
+            .data(header);
+        serde_json::to_value(self.subgraph.execute(request).await).unwrap()
     }
 
     async fn ask_as(&self, who: Arc<Principal>, query: &str, variables: Value) -> Value {
