@@ -1,0 +1,187 @@
+//! The layers of ARCHITECTURE.md, kept: crates only know lower floors, and modules have no circle and only look down.
+//!
+//! Crates come from `cargo metadata`, modules from the paths in their source ([`source`]). A name that a module only
+//! passes on (`pub use`) counts as the file's that defines it. Test code may name anything.
+
+mod circle;
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use self::circle::circles;
+use self::source::{Arrow, Graph};
+
+/// Crates by floor, from the ground up. A crate may depend on crates of lower floors only, so those of one floor are
+/// strangers to each other.
+const FLOORS: [&[&str]; 13] = [
+    &["schema", "migrations"],
+    &["chassis"],
+    &["idempotency", "outbox", "order-stream"],
+    &["loms-domain", "federation"],
+    &["loms", "cart", "comments", "events"],
+    &["notifier"],
+    &["rest"],
+    &["router"],
+    &["features", "dev-services", "product-service", "load"],
+    &["marketplace"],
+    &["testkit"],
+    &["bench", "chaos"],
+    &["e2e"],
+];
+
+/// Each is a process of its own: they meet on the wire and never depend on one another.
+const SERVICES: [&str; 6] = ["loms", "cart", "comments", "events", "notifier", "router"];
+
+/// What tests may use of higher floors: the fixtures, and the stand-in for the product service. A dev-dependency on
+/// anything else up there would let a crate's tests rely on its users.
+const FIXTURES: [&str; 2] = ["testkit", "product-service"];
+
+/// What the federation library must not know: how it is served, the stream of events, and every word of this shop.
+const UNKNOWN_TO_FEDERATION: [&str; 5] = ["axum", "rdkafka", "chassis", "order-stream", "schema"];
+
+/// Modules in the order in which they may know each other, from the ground up, by the folder of their crate. A module
+/// that is not named here may know, and be known by, all.
+const ORDERS: [(&str, &[&[&str]]); 2] = [
+    (
+        "router/federation/src",
+        &[
+            &["request", "shape"],
+            &["graph"],
+            &["operation"],
+            &["plan"],
+            &["subgraph"],
+            &["execute"],
+            &["engine"],
+        ],
+    ),
+    (
+        "router/src",
+        &[&["config"], &["stream"], &["serve"], &["app"]],
+    ),
+];
+
+fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().unwrap()
+}
+
+/// The workspace's packages, without their dependencies' own.
+fn packages() -> Vec<Value> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+fn floor(name: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&name))
+}
+
+/// Why one crate may not depend on another, if it may not.
+fn crate_fault(from: &str, to: &str, is_dev: bool) -> Option<String> {
+    let (Some(own), Some(other)) = (floor(from), floor(to)) else {
+        let unknown = if floor(from).is_none() { from } else { to };
+        return Some(format!("{unknown} is on no floor: add it to FLOORS"));
+    };
+    if is_dev && FIXTURES.contains(&to) {
+        return None;
+    }
+    if SERVICES.contains(&from) && SERVICES.contains(&to) {
+        return Some(format!(
+            "{from} and {to} are services: they meet on the wire"
+        ));
+    }
+    (own <= other).then(|| format!("{to} is on floor {other}, {from} on floor {own}"))
+}
+
+/// Seen red with `outbox` among the dependencies of chassis, `loms` among those of the notifier, `comments` among those
+/// of the cart, and `marketplace` among the dev-dependencies of the order stream.
+#[test]
+fn crates_depend_on_lower_floors_only() {
+    let packages = packages();
+    let names: Vec<&str> = packages.iter().map(|it| text(it, "name")).collect();
+    let mut faults = Vec::new();
+    for package in &packages {
+        let (from, manifest) = (text(package, "name"), text(package, "manifest_path"));
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let (to, kind) = (text(dependency, "name"), text(dependency, "kind"));
+            if names.contains(&to)
+                && let Some(fault) = crate_fault(from, to, kind == "dev")
+            {
+                faults.push(format!("{manifest}: {from} depends on {to}: {fault}"));
+            }
+            if from == "federation" && kind != "dev" && UNKNOWN_TO_FEDERATION.contains(&to) {
+                faults.push(format!("{manifest}: federation must not know {to}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// Every program and library of the workspace.
+fn graphs() -> Vec<Graph> {
+    let mut graphs = Vec::new();
+    for package in packages() {
+        for target in package["targets"].as_array().unwrap() {
+            let kind = target["kind"][0].as_str().unwrap();
+            if ["lib", "bin"].contains(&kind) {
+                graphs.push(Graph::read(&root(), Path::new(text(target, "src_path"))));
+            }
+        }
+    }
+    graphs
+}
+
+/// Seen red once per wing, each time with one `use` line that closes a circle: in platform outbox `relay/store.rs` with
+/// `use super::leader::Leader`, in subgraphs cart `cart/domain.rs` with `use crate::checkout::Checkout`, in the notifier
+/// `message.rs` with `use crate::handle::Handler`, in the launcher `settings/broker.rs` with `use super::Settings`, in
+/// testing chaos `outcome.rs` with `use crate::round::Plan`.
+#[test]
+fn files_of_a_crate_do_not_know_each_other_in_a_circle() {
+    let faults: Vec<String> = graphs().iter().flat_map(circles).collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// The first module below the crate's root, `operation` for `operation/document.rs`.
+fn module<'a>(folder: &str, file: &'a str) -> Option<&'a str> {
+    let below = file.strip_prefix(folder)?.strip_prefix('/')?;
+    below.split(['/', '.']).next()
+}
+
+fn rank(order: &[&[&str]], module: &str) -> Option<usize> {
+    order.iter().position(|step| step.contains(&module))
+}
+
+/// Seen red in the federation library with `use crate::engine::Engine` in `plan/planner.rs`, and in the router with
+/// `use crate::serve::Server` in `stream/hub.rs`.
+#[test]
+fn modules_look_down_the_order_of_a_request() {
+    let up = |Arrow {
+                  from,
+                  line,
+                  to,
+                  name,
+              }: &Arrow| {
+        let (folder, order) = ORDERS.iter().find(|(folder, _)| from.starts_with(folder))?;
+        let (own, other) = (module(folder, from)?, module(folder, to)?);
+        let is_up = rank(order, own)? < rank(order, other)?;
+        is_up.then(|| format!("{from}:{line}: {own} names {name} of {other}, which comes later"))
+    };
+    let graphs = graphs();
+    let faults: Vec<String> = graphs
+        .iter()
+        .flat_map(|it| &it.arrows)
+        .filter_map(up)
+        .collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
