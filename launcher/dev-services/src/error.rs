@@ -1,4 +1,4 @@
-//! What can stop a service from starting; each message ends with what to do about it.
+//! Why a service cannot be started. Each message ends with what to do about it.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,9 @@ pub enum Error {
     /// A program or library is missing and could not be installed from here.
     #[error("{what} is missing; {fix}")]
     Missing {
-        /// What was looked for, with the least version that will do.
+        /// What is missing, with the oldest version that works.
         what: &'static str,
-        /// The line that mends it.
+        /// What to do, often a command to run.
         fix: String,
     },
     /// A file or folder could not be read or written.
@@ -19,7 +19,7 @@ pub enum Error {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A program could not be run at all.
@@ -27,7 +27,7 @@ pub enum Error {
     Spawn {
         /// The program.
         program: String,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A program ended with a failure.
@@ -53,7 +53,7 @@ pub enum Error {
     NotReady {
         /// The service.
         service: &'static str,
-        /// How long it was given, in seconds.
+        /// The limit, in seconds.
         seconds: u64,
         /// Its log file.
         log: PathBuf,
@@ -66,14 +66,14 @@ pub enum Error {
         /// The process that holds it.
         pid: String,
     },
-    /// A folder with a name that can be guessed belongs to somebody else, or others may write to it.
-    #[error("{} is not ours alone; look at it, remove it and start again", path.display())]
+    /// A folder whose name can be guessed belongs to another user, or others may write to it.
+    #[error("{} belongs to another user or others may write to it; inspect it, remove it and start again", path.display())]
     NotOurs {
         /// The folder.
         path: PathBuf,
     },
     /// A fetched file is not the one that was pinned.
-    #[error("{} has SHA-256 {found}, expected {expected}; remove it and start again", path.display())]
+    #[error("{} has SHA-256 {found} instead of {expected}; remove it and start again", path.display())]
     Checksum {
         /// The file.
         path: PathBuf,

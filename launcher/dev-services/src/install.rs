@@ -1,5 +1,5 @@
-//! Installs missing system packages where that can be done without a question: Debian and Ubuntu, as root or with a
-//! sudo that asks for no password.
+//! Installs missing system packages where no question is asked: on Debian and Ubuntu, as root or with a sudo that needs
+//! no password.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -7,8 +7,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use crate::account::is_root;
-use crate::run;
-use crate::{Error, Progress};
+use crate::{Error, Progress, program, run};
 
 /// The line that installs `packages`, as a person would type it.
 #[must_use]
@@ -20,7 +19,7 @@ pub fn line(packages: &[&str]) -> String {
     )
 }
 
-/// Installs `packages`, saying so first.
+/// Announces and installs `packages`.
 ///
 /// # Errors
 /// [`Error::Missing`] with the exact line where it cannot be done from here; [`Error::Failed`] when `apt-get` fails.
@@ -34,27 +33,26 @@ pub async fn packages(
         what,
         fix: format!("on Debian or Ubuntu run: {}", line(packages)),
     };
-    if !Path::new("/etc/debian_version").exists() || crate::java::find_program("apt-get").is_none()
-    {
+    if !Path::new("/etc/debian_version").exists() || program::find("apt-get").is_none() {
         return Err(missing());
     }
     let sudo = !is_root();
-    if sudo && !sudo_asks_nothing().await {
+    if sudo && !sudo_needs_no_password().await {
         return Err(missing());
     }
     progress.say(
         service,
         format!("{what} is missing, running: {}", line(packages)),
     );
-    let told = |step: &'static str| move |seconds: u64| format!("{step} ({seconds} s)");
+    let line_of = |step: &'static str| move |seconds: u64| format!("{step} ({seconds} s)");
     let mut update = apt(sudo, &["update", "-q"]);
-    // A stale package list may still do, so only the installation's failure counts.
+    // A stale package list may suffice, so only a failed installation counts.
     if let Err(error) = run::with_progress(
         "apt-get update",
         &mut update,
         service,
         progress,
-        told("apt-get update"),
+        line_of("apt-get update"),
     )
     .await
     {
@@ -68,7 +66,7 @@ pub async fn packages(
         &mut install,
         service,
         progress,
-        told("apt-get install"),
+        line_of("apt-get install"),
     )
     .await?;
     Ok(())
@@ -89,7 +87,7 @@ fn apt(sudo: bool, arguments: &[&str]) -> Command {
     command
 }
 
-async fn sudo_asks_nothing() -> bool {
+async fn sudo_needs_no_password() -> bool {
     let mut command = Command::new("sudo");
     command
         .args(["-n", "true"])

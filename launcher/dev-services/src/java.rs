@@ -1,10 +1,10 @@
-//! The machine's Java, for Kafka.
+//! Finds or installs the Java that Kafka runs on.
 
 use std::path::PathBuf;
 
 use tokio::process::Command;
 
-use crate::{Error, Progress, environment, install};
+use crate::{Error, Progress, environment, install, program};
 
 /// The oldest Java that runs Kafka 4.
 pub const LEAST_MAJOR: u32 = 17;
@@ -21,7 +21,7 @@ pub struct Java {
 /// Finds Java 17 or newer: `JAVA_HOME`, then the path.
 pub async fn find() -> Option<Java> {
     let home = environment::java_home().map(|home| home.join("bin/java"));
-    for program in home.into_iter().chain(find_program("java")) {
+    for program in home.into_iter().chain(program::find("java")) {
         let Ok(output) = Command::new(&program).arg("-version").output().await else {
             continue;
         };
@@ -54,15 +54,6 @@ pub async fn find_or_install(progress: &Progress) -> Result<Java, Error> {
         what: "Java 17 or newer",
         fix: "install one and set JAVA_HOME".into(),
     })
-}
-
-/// A program on the path.
-#[must_use]
-pub fn find_program(name: &str) -> Option<PathBuf> {
-    environment::path()
-        .into_iter()
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
 }
 
 fn parse_version(text: &str) -> Option<String> {

@@ -69,13 +69,14 @@ impl Kafka {
     pub async fn start(mut settings: Settings, progress: &Progress) -> Result<Self, Error> {
         let java = java::find_or_install(progress).await?;
         let jars = jars(&settings.cache);
-        let told = format!("fetching Apache Kafka {VERSION} from Maven Central, once, about 43 MB");
+        let message =
+            format!("fetching Apache Kafka {VERSION} from Maven Central, once, about 43 MB");
         maven::fetch(
             "kafka",
             POM,
             "dependency:copy-dependencies",
             &jars,
-            &told,
+            &message,
             progress,
         )
         .await?;

@@ -2,8 +2,8 @@
 //! one-node Apache Kafka.
 //!
 //! Invariants: everything listens on loopback; a child never outlives the process that started it, even when that
-//! process is killed with SIGKILL ([`child`]); what was acknowledged survives a kill of any process (fsync stays on
-//! unless a test asks otherwise). Start reading at [`postgres::Cluster`] and [`kafka::Kafka`].
+//! process is killed with SIGKILL ([`child`]); what was acknowledged survives a kill of any process (fsync is on, unless
+//! a test turns it off). Start reading at [`postgres::Cluster`] and [`kafka::Kafka`].
 
 pub mod account;
 pub mod child;
@@ -16,6 +16,7 @@ mod maven;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod program;
 mod progress;
 mod run;
 pub mod state;

@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::java::find_program;
-use crate::{Error, Progress, install, run};
+use crate::{Error, Progress, install, program, run};
 
-/// Runs a goal of the dependency plugin on `pom` so that `folder` holds its result, unless an earlier run did.
-/// The marker file appears last, so a broken download is repeated.
+/// Runs a goal of the dependency plugin on `pom` so that `folder` holds its result, unless an earlier run did. Shows
+/// `message` meanwhile. The marker file is written last, so a download that was broken off is repeated.
 pub(crate) async fn fetch(
     service: &'static str,
     pom: &str,
     goal: &str,
     folder: &Path,
-    told: &str,
+    message: &str,
     progress: &Progress,
 ) -> Result<(), Error> {
     let marker = folder.join(".complete");
@@ -26,7 +25,7 @@ pub(crate) async fn fetch(
     std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let _lock = wait_lock(&folder.with_extension("lock")).await?;
     if std::fs::read_to_string(&marker).is_ok_and(|known| known == pom) {
-        return Ok(()); // another process fetched it while we waited
+        return Ok(()); // another process fetched it meanwhile
     }
     let maven = find_or_install(service, progress).await?;
     let pom_file = folder.join("pom.xml");
@@ -40,17 +39,17 @@ pub(crate) async fn fetch(
     command
         .arg(format!("-DoutputDirectory={}", folder.display()))
         .current_dir(folder);
-    let line = |seconds| format!("{told} ({seconds} s)");
+    let line = |seconds| format!("{message} ({seconds} s)");
     run::with_progress("fetching with Maven", &mut command, service, progress, line).await?;
     std::fs::write(&marker, pom).map_err(Error::file(&marker))
 }
 
 async fn find_or_install(service: &'static str, progress: &Progress) -> Result<PathBuf, Error> {
-    if let Some(maven) = find_program("mvn") {
+    if let Some(maven) = program::find("mvn") {
         return Ok(maven);
     }
     install::packages(service, "Maven", &["maven"], progress).await?;
-    find_program("mvn").ok_or_else(|| Error::Missing {
+    program::find("mvn").ok_or_else(|| Error::Missing {
         what: "Maven",
         fix: "put mvn on the PATH".into(),
     })

@@ -40,7 +40,7 @@ pub(crate) async fn to_end(what: &str, command: &mut Command) -> Result<String, 
     })
 }
 
-/// The same, with a line of progress each second: `line` gets the seconds that have passed.
+/// Runs `command` as [`to_end`] does and reports a line of progress each second; `line` gets the elapsed seconds.
 ///
 /// # Errors
 /// As [`to_end`].

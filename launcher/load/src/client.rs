@@ -1,14 +1,15 @@
-//! The client of one marketplace: sends an operation until its answer is known, and says what the answer means.
+//! The client of one marketplace: sends an operation until its response is known, and says what the response means.
 //!
-//! Invariant: an answer that leaves open whether the effect happened is asked for again, with the same idempotency key.
+//! Invariant: a response that leaves open whether the effect happened is retried, with the same idempotency key.
 
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable as _};
 use chassis::listen::KEEP_IDLE;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use schema::code::ErrorCode;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
@@ -45,7 +46,7 @@ pub enum Error {
     NoProducts,
 }
 
-/// What an answer means.
+/// What the marketplace replied.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// It was done: the field's value.
@@ -56,14 +57,24 @@ pub enum Reply {
     Failed(String),
 }
 
-/// A reply, and how it was come by.
+impl Reply {
+    /// The code of a refusal or an error.
+    fn code(&self) -> Option<&str> {
+        match self {
+            Self::Done(_) => None,
+            Self::Refused(code) | Self::Failed(code) => Some(code),
+        }
+    }
+}
+
+/// The last reply to an operation, and the attempts before it.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    /// What the last try was told.
+pub struct Response {
+    /// The reply to the last attempt.
     pub reply: Reply,
-    /// What each try before it was told, by code.
+    /// The code of the reply to each attempt before it.
     pub retried: Vec<String>,
-    /// The trace of the first try.
+    /// The trace of all attempts.
     pub trace: Uuid,
 }
 
@@ -88,7 +99,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the router at `url`, which asks for up to `patience` until an answer is known.
+    /// A client of the router at `url`, which retries for up to `patience` until the outcome is known.
     ///
     /// # Errors
     /// [`Error::Client`] when HTTP cannot be set up.
@@ -113,7 +124,7 @@ impl Client {
         })
     }
 
-    /// How long an operation without an answer is tried again.
+    /// How long an operation without a response is retried.
     #[must_use]
     pub const fn patience(&self) -> Duration {
         self.patience
@@ -138,14 +149,14 @@ impl Client {
         };
         let body = json!({ "user": user.to_string(), "ops": ops });
         let request = self.http.post(self.token.clone()).json(&body);
-        let answer = request.timeout(TRY_LIMIT).send().await;
-        let answer = answer.map_err(|error| unreachable(sentence(&error)))?;
-        if answer.status() == 404 {
+        let response = request.timeout(TRY_LIMIT).send().await;
+        let response = response.map_err(|error| unreachable(sentence(&error)))?;
+        if response.status() == 404 {
             return Err(Error::NoTokens {
                 url: self.token.clone(),
             });
         }
-        let body: Value = answer
+        let body: Value = response
             .json()
             .await
             .map_err(|error| unreachable(sentence(&error)))?;
@@ -153,12 +164,12 @@ impl Client {
         token.ok_or_else(|| unreachable(body.to_string()))
     }
 
-    /// Runs an operation to a known answer, or until patience ends.
-    pub async fn run(&self, token: &str, operation: &Operation) -> Answer {
+    /// Runs an operation to a known response, or until patience ends.
+    pub async fn run(&self, token: &str, operation: &Operation) -> Response {
         let trace = Uuid::new_v4();
         let (reply, retried) =
             until_known(self.patience, || self.ask(token, operation, trace)).await;
-        Answer {
+        Response {
             reply,
             retried,
             trace,
@@ -170,7 +181,7 @@ impl Client {
         let request = self.http.post(self.graph.clone()).json(&body);
         let request = request.headers(headers(token, trace)).timeout(TRY_LIMIT);
         let body: Result<Value, reqwest::Error> = match request.send().await {
-            Ok(answer) => answer.json().await,
+            Ok(response) => response.json().await,
             Err(error) => Err(error),
         };
         match body {
@@ -189,19 +200,25 @@ pub async fn until_known<F: Future<Output = Reply>>(
     ask: impl Fn() -> F,
 ) -> (Reply, Vec<String>) {
     let until = Instant::now() + patience;
-    let (mut retried, mut pause) = (Vec::new(), PAUSE_MIN);
-    loop {
+    let pauses = ExponentialBuilder::new()
+        .with_min_delay(PAUSE_MIN)
+        .with_max_delay(PAUSE_MAX)
+        .without_max_times();
+    let attempt = || async {
         let reply = ask().await;
-        let again = Instant::now() + pause <= until;
-        match &reply {
-            Reply::Refused(code) | Reply::Failed(code) if again && is_open(&reply) => {
-                retried.push(code.clone());
-            }
-            _ => return (reply, retried),
+        if is_open(&reply) {
+            Err(reply)
+        } else {
+            Ok(reply)
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_MAX);
-    }
+    };
+    let mut retried = Vec::new();
+    let reply = attempt
+        .retry(pauses)
+        .adjust(|_, pause| pause.filter(|pause| Instant::now() + *pause <= until))
+        .notify(|reply, _| retried.extend(reply.code().map(str::to_owned)))
+        .await;
+    (reply.unwrap_or_else(|open| open), retried)
 }
 
 /// A caller's token, and a trace that begins here: each try is a span of its own in it.
@@ -244,14 +261,14 @@ fn read(body: &Value, field: &str) -> Reply {
     }
 }
 
-/// Whether asking again may give another answer.
+/// Whether asking again may give another response.
 fn is_open(reply: &Reply) -> bool {
-    match reply {
-        Reply::Done(_) => false,
-        Reply::Refused(code) | Reply::Failed(code) => match ErrorCode::find(code) {
-            Some(code) => code.retryable(),
-            None => matches!(code.as_str(), "TIMEOUT" | "NOT_CONNECTED" | "NO_ANSWER"),
-        },
+    let Some(code) = reply.code() else {
+        return false;
+    };
+    match ErrorCode::find(code) {
+        Some(code) => code.retryable(),
+        None => matches!(code, "TIMEOUT" | "NOT_CONNECTED" | "NO_ANSWER"),
     }
 }
 

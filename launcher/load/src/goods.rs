@@ -86,9 +86,9 @@ impl Goods {
                 field: "setStock",
                 variables: json!({ "sku": sku, "total": more, "expected": total, "key": key }),
             };
-            let answer = client.run(&self.operator, &operation).await;
+            let response = client.run(&self.operator, &operation).await;
             // A stock that somebody else has just changed is looked at when it runs out again.
-            if matches!(answer.reply, Reply::Done(_)) {
+            if matches!(response.reply, Reply::Done(_)) {
                 self.restocks.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The newest version of each order of a watched shopper, as an answer told it.
+/// The newest version of each order of a watched shopper, as a response named it.
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<HashMap<i64, HashMap<String, u32>>>);
 
 impl Ledger {
-    /// Notes an answer.
+    /// Notes a response.
     pub fn answered(&self, user: i64, order: &str, version: u32) {
         let mut users = lock(&self.0);
         let newest = users
@@ -19,7 +19,7 @@ impl Ledger {
         *newest = version.max(*newest);
     }
 
-    /// Versions of this user's orders that an answer told of and `seen` lacks.
+    /// Versions of this user's orders that a response named and `seen` lacks.
     pub(crate) fn missing(&self, user: i64, seen: &Seen) -> u64 {
         let users = lock(&self.0);
         let orders = users.get(&user).into_iter().flatten();

@@ -36,7 +36,7 @@ pub struct Plan {
     pub hot: usize,
     /// Operations under way at once; more are counted and dropped.
     pub in_flight_max: usize,
-    /// How long an operation without an answer is tried again.
+    /// How long an operation without a response is retried.
     pub patience: Duration,
 }
 

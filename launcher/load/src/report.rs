@@ -20,21 +20,21 @@ pub struct Report {
     pub rate: f64,
     /// How long operations became due.
     pub duration_seconds: f64,
-    /// A row for each kind that came, then all together.
+    /// A row for each kind that occurred, then their sum.
     pub operations: Vec<Operation>,
-    /// Arrivals that were dropped because everything was busy.
+    /// Arrivals that were dropped because too many operations were in flight.
     pub overloaded: u64,
     /// How late the generator itself was, 99 of 100 times, in milliseconds: its own share of the latencies.
     pub lateness_p99_ms: f64,
-    /// How often an operator filled a stock.
+    /// How often an operator restocked a product.
     pub restocks: u64,
     /// The subscriptions, where there were any.
     pub streams: Option<Streams>,
-    /// The server's memory, where it told.
+    /// The server's memory, if it reports it.
     pub memory: Option<Memory>,
     /// A trace to look at: the slowest checkout, or the slowest of all where nobody checked out.
     pub trace_id: Option<String>,
-    /// What must not happen and did; empty after a good run.
+    /// What was broken; empty after a good run.
     pub violations: Vec<String>,
 }
 
@@ -200,7 +200,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.table(f)?;
         let all = self.operations.last();
-        let told = |f: &mut fmt::Formatter<'_>, title: &str, codes: &BTreeMap<String, u64>| {
+        let line = |f: &mut fmt::Formatter<'_>, title: &str, codes: &BTreeMap<String, u64>| {
             if codes.is_empty() {
                 return Ok(());
             }
@@ -216,9 +216,9 @@ impl fmt::Display for Report {
             "throughput", self.rate, self.planned_rate, self.duration_seconds, self.seed
         )?;
         if let Some(all) = all {
-            told(f, "refused", &all.refused)?;
-            told(f, "errors", &all.errors)?;
-            told(f, "tried again", &all.retried)?;
+            line(f, "refused", &all.refused)?;
+            line(f, "errors", &all.errors)?;
+            line(f, "retried", &all.retried)?;
         }
         writeln!(
             f,
@@ -230,12 +230,12 @@ impl fmt::Display for Report {
             "{:<16}{} times by an operator",
             "restocked", self.restocks
         )?;
-        self.told_streams(f)?;
+        self.write_streams(f)?;
         if let Some(memory) = self.memory {
             let mib = |bytes: u64| bytes / (1024 * 1024);
             writeln!(
                 f,
-                "{:<16}{} MiB before, {} at most, {} after (the process at --admin-url)",
+                "{:<16}{} MiB before, {} MiB at most, {} MiB after (the process at --admin-url)",
                 "server memory",
                 mib(memory.before),
                 mib(memory.peak),
@@ -249,17 +249,16 @@ impl fmt::Display for Report {
                 "trace"
             )?;
         }
-        match self.is_clean() {
-            true => writeln!(
+        if self.is_clean() {
+            return writeln!(
                 f,
                 "{:<16}held: no unexpected error, no frame lost or repeated",
                 "invariants"
-            ),
-            false => self
-                .violations
-                .iter()
-                .try_for_each(|violation| writeln!(f, "{:<16}{violation}", "BROKEN")),
+            );
         }
+        self.violations
+            .iter()
+            .try_for_each(|violation| writeln!(f, "{:<16}{violation}", "BROKEN"))
     }
 }
 
@@ -285,7 +284,7 @@ impl Report {
         Ok(())
     }
 
-    fn told_streams(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_streams(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(streams) = &self.streams else {
             return Ok(());
         };

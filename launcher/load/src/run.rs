@@ -22,7 +22,7 @@ use crate::shopper::{Shop, Shopper};
 use crate::stats::{Latencies, Stats};
 use crate::subscriber::{Subscriber, Watched};
 
-/// How long the last frames may take after the last answer.
+/// How long the last frames may take after the last response.
 const SETTLE: Duration = Duration::from_secs(15);
 /// How often the server's memory is asked for.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
@@ -247,7 +247,7 @@ fn unreachable(client: &Client, said: String) -> Error {
     }
 }
 
-/// The server's memory: first, most and last; 0 until it told.
+/// The server's memory: first, most and last; 0 until the server has reported it.
 #[derive(Debug, Default)]
 struct Watermark {
     first: AtomicU64,

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 use uuid::Uuid;
 
-use crate::client::{Answer, Client, Operation, Reply};
+use crate::client::{Client, Operation, Reply, Response};
 use crate::goods::Goods;
 use crate::ledger::Ledger;
 use crate::plan::Kind;
@@ -120,7 +120,7 @@ impl Shopper {
         }
     }
 
-    async fn run(&self, text: &'static str, field: &'static str, variables: Value) -> Answer {
+    async fn run(&self, text: &'static str, field: &'static str, variables: Value) -> Response {
         let operation = Operation {
             text,
             field,
@@ -143,22 +143,22 @@ impl Shopper {
         let sku = self.shop.goods.draw(random).to_owned();
         let count = random.random_range(1..=3);
         let variables = json!({ "sku": sku, "count": count, "key": key() });
-        let answer = self.run(ADD, "addToCart", variables).await;
-        match &answer.reply {
+        let response = self.run(ADD, "addToCart", variables).await;
+        match &response.reply {
             Reply::Done(_) => self.cart.push(sku),
             Reply::Refused(code) if code == "OUT_OF_STOCK" => {
                 self.shop.goods.restock(&self.shop.client, &sku).await;
             }
             Reply::Refused(_) | Reply::Failed(_) => {}
         }
-        Outcome::allowing(answer, "OUT_OF_STOCK")
+        Outcome::allowing(response, "OUT_OF_STOCK")
     }
 
     async fn checkout(&mut self) -> Outcome {
-        let answer = self
+        let response = self
             .run(CHECKOUT, "checkout", json!({ "key": key() }))
             .await;
-        match &answer.reply {
+        match &response.reply {
             Reply::Done(value) => {
                 self.cart.clear();
                 if let Some(order) = self.note(&value["order"]) {
@@ -172,7 +172,7 @@ impl Shopper {
             }
             Reply::Refused(_) | Reply::Failed(_) => {}
         }
-        Outcome::allowing(answer, "OUT_OF_STOCK")
+        Outcome::allowing(response, "OUT_OF_STOCK")
     }
 
     /// Pays or cancels the oldest order. One that has expired meanwhile refuses both.
@@ -183,16 +183,16 @@ impl Shopper {
         late: &'static str,
     ) -> Outcome {
         let order = self.awaiting.pop_front().unwrap_or_default();
-        let answer = self
+        let response = self
             .run(text, field, json!({ "id": order, "key": key() }))
             .await;
-        if let Reply::Done(value) = &answer.reply {
+        if let Reply::Done(value) = &response.reply {
             self.note(&value["order"]);
         }
-        Outcome::allowing(answer, late)
+        Outcome::allowing(response, late)
     }
 
-    /// Notes the version that an answer tells of; the order's id.
+    /// Notes the version that a response names, with the order's id.
     fn note(&self, order: &Value) -> Option<String> {
         let id = order["id"].as_str()?;
         let version = order["version"].as_u64()?;
@@ -220,19 +220,19 @@ impl Shopper {
             _ => return self.read_foreign_order().await,
         };
         let variables = json!({ "sku": sku, "count": count, "key": key() });
-        let answer = self.run(ADD, "addToCart", variables).await;
-        Outcome::demanding(answer, code)
+        let response = self.run(ADD, "addToCart", variables).await;
+        Outcome::demanding(response, code)
     }
 
     /// Another buyer's order must look exactly like a missing one: null, without an error.
     async fn read_foreign_order(&self) -> Outcome {
-        let mut answer = self.run(FOREIGN, "order", json!({ "id": "1" })).await;
-        answer.reply = match answer.reply {
+        let mut response = self.run(FOREIGN, "order", json!({ "id": "1" })).await;
+        response.reply = match response.reply {
             Reply::Done(Value::Null) => Reply::Refused("NULL".into()),
             Reply::Done(_) => Reply::Failed("FOREIGN_ORDER_SHOWN".into()),
             other => other,
         };
-        Outcome::demanding(answer, "NULL")
+        Outcome::demanding(response, "NULL")
     }
 
     async fn rest(&mut self, random: &mut StdRng) -> Outcome {
@@ -240,14 +240,14 @@ impl Shopper {
         let sku = self.shop.goods.draw(random).to_owned();
         let (key, until) = (key(), Instant::now() + self.shop.client.patience());
         let mut retried = Vec::new();
-        let mut answer = self.add_over_rest(&sku, &key, trace).await;
+        let mut response = self.add_over_rest(&sku, &key, trace).await;
         // A gateway's 5xx and a lost connection leave the effect open: the key makes asking again safe.
-        while !matches!(answer, Ok(..500)) && Instant::now() < until {
+        while !matches!(response, Ok(..500)) && Instant::now() < until {
             sleep(REST_PAUSE).await;
-            retried.push(told_over_rest(&answer));
-            answer = self.add_over_rest(&sku, &key, trace).await;
+            retried.push(told_over_rest(&response));
+            response = self.add_over_rest(&sku, &key, trace).await;
         }
-        let ending = match answer {
+        let ending = match response {
             Ok(200) => {
                 self.cart.push(sku);
                 Ending::Done
@@ -256,7 +256,7 @@ impl Shopper {
                 self.shop.goods.restock(&self.shop.client, &sku).await;
                 Ending::Refused("HTTP_412".into())
             }
-            Ok(_) | Err(_) => Ending::Failed(told_over_rest(&answer)),
+            Ok(_) | Err(_) => Ending::Failed(told_over_rest(&response)),
         };
         Outcome {
             ending,
@@ -265,7 +265,7 @@ impl Shopper {
         }
     }
 
-    /// The old paths take no token. The first status that is not 200 is the answer.
+    /// The old paths take no token. The first status that is not 200 is the response.
     async fn add_over_rest(
         &self,
         sku: &str,
@@ -293,8 +293,8 @@ impl Shopper {
     }
 }
 
-fn told_over_rest(answer: &Result<u16, reqwest::Error>) -> String {
-    match answer {
+fn told_over_rest(response: &Result<u16, reqwest::Error>) -> String {
+    match response {
         Ok(status) => format!("HTTP_{status}"),
         Err(_) => "NO_ANSWER".into(),
     }
@@ -307,22 +307,22 @@ fn key() -> String {
 
 impl Outcome {
     /// An operation that one code may refuse.
-    fn allowing(answer: Answer, code: &str) -> Self {
-        let ending = match answer.reply {
+    fn allowing(response: Response, code: &str) -> Self {
+        let ending = match response.reply {
             Reply::Done(_) => Ending::Done,
             Reply::Refused(given) if given == code => Ending::Refused(given),
             Reply::Refused(given) | Reply::Failed(given) => Ending::Failed(given),
         };
         Self {
             ending,
-            retried: answer.retried,
-            trace: answer.trace,
+            retried: response.retried,
+            trace: response.trace,
         }
     }
 
     /// An operation that this code must refuse.
-    fn demanding(answer: Answer, code: &str) -> Self {
-        let mut outcome = Self::allowing(answer, code);
+    fn demanding(response: Response, code: &str) -> Self {
+        let mut outcome = Self::allowing(response, code);
         if outcome.ending == Ending::Done {
             outcome.ending = Ending::Failed(format!("NOT_REFUSED_{code}"));
         }
@@ -330,8 +330,8 @@ impl Outcome {
     }
 }
 
-impl From<Answer> for Outcome {
-    fn from(answer: Answer) -> Self {
-        Self::allowing(answer, "")
+impl From<Response> for Outcome {
+    fn from(response: Response) -> Self {
+        Self::allowing(response, "")
     }
 }

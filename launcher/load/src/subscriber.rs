@@ -160,12 +160,12 @@ impl Observation {
         let event = &frame["data"]["myOrderEvents"];
         if let Some(error) = frame["errors"].get(0) {
             let code = error["extensions"]["code"].as_str().unwrap_or("NO_CODE");
-            match schema::code::ErrorCode::find(code).is_some_and(|it| it.retryable()) {
-                true if event.is_object() => self.incomplete += 1,
-                // The server asks to resume: that is part of the contract.
-                true => {}
-                false => self.faults.push(code.to_owned()),
-            }
+            let is_retryable = schema::code::ErrorCode::find(code).is_some_and(|it| it.retryable());
+            if !is_retryable {
+                self.faults.push(code.to_owned());
+            } else if event.is_object() {
+                self.incomplete += 1;
+            } // else the server asks to resume, which is part of the contract
         }
         if event.is_object() {
             self.judge(event, now);

@@ -1,7 +1,7 @@
-//! Looks at the start of each service whether its Postgres keeps what it acknowledges.
+//! Checks at the start of each service whether its Postgres keeps what it acknowledges.
 //!
-//! The profile `production` does not start on a server that does not; the demo says so and goes on. A server that is away
-//! stops no start, so it is asked again until it answers, and what it then says takes a production process out of rotation.
+//! The profile `production` does not start on a server that may lose it; the demo logs a warning. A server that does not
+//! respond stops no start: it is asked again until it does, and a risk then takes a production process out of rotation.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use chassis::durability::{self, Risk};
 use chassis::health::Component;
 use chassis::postgres;
 
-use crate::services::Host;
+use crate::services::ServiceHost;
 use crate::settings::{Profile, Settings};
 
-/// How often a server that is away is asked again.
+/// How often a server that does not respond is asked again.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// The settings that are off in sessions of this database.
@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the server does not answer.
 pub(crate) async fn look(settings: &Settings, database: &str) -> anyhow::Result<Vec<Risk>> {
-    // One session, and none of the service's pool.
+    // A session of its own, outside of the service's pool.
     let config = postgres::Config {
         max_connections: 1,
         ..settings.postgres.clone()
@@ -32,11 +32,11 @@ pub(crate) async fn look(settings: &Settings, database: &str) -> anyhow::Result<
     Ok(risks?)
 }
 
-impl Host {
-    /// Looks at one database of a service.
+impl ServiceHost {
+    /// Checks one database of a service.
     ///
     /// # Errors
-    /// In production, the first setting that is off, with its mending.
+    /// In production, when a setting is off; the message says how to turn it on.
     pub(crate) async fn check_durability(&self, database: &str) -> anyhow::Result<()> {
         match look(&self.settings, database).await {
             Ok(risks) => match (self.settings.profile, risks.first()) {

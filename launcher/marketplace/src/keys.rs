@@ -1,4 +1,4 @@
-//! The keys of tokens: the router's own, the demo issuer's, and those of a real issuer.
+//! The keys that sign and verify tokens: the router's own, the demo issuer's, and those of a real issuer.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use chassis::principal::{Signer, Verifier};
 
 use crate::settings::Settings;
 
-/// The keys that a process works with.
+/// The keys of one process.
 #[derive(Debug, Clone)]
 pub struct Keys {
-    /// Checks every token.
+    /// Verifies every token.
     pub verifier: Arc<Verifier>,
     /// Signs the router's short-lived tokens.
     pub signer: Arc<Signer>,
@@ -22,13 +22,14 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Loads the keys, making those that may be made. All processes of one state folder get the same ones.
+    /// Loads the keys and creates the missing ones. All processes of one state folder get the same keys.
     ///
     /// # Errors
-    /// When a key file cannot be read or written, or is no key.
+    /// When a key file cannot be read or written, or does not contain a key.
     pub fn open(settings: &Settings, clock: &Clock) -> anyhow::Result<Self> {
         let folder = settings.state_dir.join("keys");
-        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("creating {}", folder.display()))?;
         let router = settings
             .keys
             .router
@@ -36,9 +37,10 @@ impl Keys {
             .unwrap_or_else(|| folder.join("router.pem"));
         let signer = Arc::new(load(&router, clock)?);
         let mut keys = vec![serde_json::to_value(signer.jwk())?];
-        let demo_issuer = match settings.demo_issuer_enabled() {
-            true => Some(Arc::new(load(&folder.join("demo.pem"), clock)?)),
-            false => None,
+        let demo_issuer = if settings.demo_issuer_enabled() {
+            Some(Arc::new(load(&folder.join("demo.pem"), clock)?))
+        } else {
+            None
         };
         if let Some(issuer) = &demo_issuer {
             keys.push(serde_json::to_value(issuer.jwk())?);
@@ -62,15 +64,15 @@ impl Keys {
     }
 }
 
-/// Loads a key or makes it. Two processes that start together may both want to make it: the later one finds the file
-/// there, perhaps half written, and looks again.
+/// Loads a key or creates it. Of two processes that start together, the later one finds the file, perhaps half written,
+/// and retries.
 fn load(path: &Path, clock: &Clock) -> anyhow::Result<Signer> {
     let mut tries = 5;
     loop {
         match Signer::load_or_create(path, clock.clone()) {
             Ok(signer) => return Ok(signer),
             Err(error) if tries == 0 => {
-                return Err(error).with_context(|| format!("the key {}", path.display()));
+                return Err(error).with_context(|| format!("loading the key {}", path.display()));
             }
             Err(_) => tries -= 1,
         }
@@ -81,7 +83,8 @@ fn load(path: &Path, clock: &Clock) -> anyhow::Result<Signer> {
 fn read_jwks(path: &Path) -> anyhow::Result<Vec<serde_json::Value>> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("keys.jwks {}", path.display()))?;
-    let mut set: serde_json::Value = serde_json::from_str(&text).context("keys.jwks is no JSON")?;
+    let mut set: serde_json::Value =
+        serde_json::from_str(&text).context("keys.jwks is not valid JSON")?;
     let keys = set.get_mut("keys").map(serde_json::Value::take);
     serde_json::from_value(keys.unwrap_or_default()).context("keys.jwks has no list `keys`")
 }

@@ -1,7 +1,7 @@
 //! The launcher: one binary with a subcommand for each process, and `up` for a developer's machine.
 //!
 //! Invariants: the same code and settings run in one process and in many; `up` stops everything that it started, in
-//! reverse order, and nothing that it did not start. Start reading at [`cli`], then [`up`].
+//! reverse order, and nothing else. Start reading at [`cli`], then [`up`].
 
 pub mod cli;
 mod command;
@@ -30,7 +30,7 @@ use crate::settings::Settings;
 /// How long the process waits for threads that a client library blocks, once all services have stopped.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// The whole program: reads the command line, runs the command, and prints what stopped it.
+/// The whole program: parses the command line, runs the command, and prints the error that stopped it.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -49,8 +49,8 @@ pub fn main() -> ExitCode {
     outcome.unwrap_or_else(|error| {
         // The chain in one line: what failed, then why.
         let error = chassis::fault::chain(error.as_ref());
-        let told = writeln!(std::io::stderr().lock(), "marketplace: {error}");
-        if told.is_ok() {
+        let printed = writeln!(std::io::stderr().lock(), "marketplace: {error}");
+        if printed.is_ok() {
             ExitCode::FAILURE
         } else {
             ExitCode::from(2)
@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
 /// Runs one command to its end.
 ///
 /// # Errors
-/// What stopped it, with the way to mend it.
+/// What stopped it, with what to do about it.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Sdl(sdl) = &cli.command {
         command::sdl::run(sdl.of);
@@ -99,7 +99,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(flags) => return command::verify::run(&settings, flags).await,
         running => {
             let telemetry = telemetry::init(&settings.telemetry, name(running))
-                .with_context(|| told_origins(&loaded))?;
+                .with_context(|| describe_origins(&loaded))?;
             let outcome = Box::pin(start(settings, &cli)).await;
             telemetry.shut_down().await;
             outcome?;
@@ -117,15 +117,15 @@ async fn start(settings: Settings, cli: &Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Where the settings of telemetry came from that nobody left at their default.
-fn told_origins(loaded: &Loaded<Settings>) -> String {
+/// The origins of the telemetry settings that are not defaults.
+fn describe_origins(loaded: &Loaded<Settings>) -> String {
     let settings = ["log_filter", "otlp_endpoint", "trace_sample_ratio"];
     let origins = settings.map(|name| (name, loaded.origin(&format!("telemetry.{name}"))));
     let given = origins.into_iter().filter(|(_, it)| *it != Origin::Default);
-    let told: Vec<_> = given
+    let described: Vec<_> = given
         .map(|(name, origin)| format!("{name} from {origin}"))
         .collect();
-    format!("telemetry cannot start ({})", told.join(", "))
+    format!("telemetry cannot start ({})", described.join(", "))
 }
 
 /// The process's name in logs and traces.

@@ -1,4 +1,4 @@
-//! What the launcher says: results on stdout, progress on stderr. A closed pipe is no reason to stop.
+//! Prints results on stdout and progress on stderr. A closed pipe does not stop the program.
 
 use std::io::Write as _;
 
@@ -14,6 +14,6 @@ pub(crate) fn progress(service: &'static str, line: &str) {
 
 fn ignore_closed(written: std::io::Result<()>) {
     if let Err(error) = written {
-        tracing::trace!(%error, "nobody reads this any more");
+        tracing::trace!(%error, "the reader has closed its end");
     }
 }

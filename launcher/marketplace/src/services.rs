@@ -1,4 +1,4 @@
-//! Starts the services: one in a process of its own, or all of them in this one with in-process subgraph calls.
+//! Starts the services: one in a process of its own, or all of them in this process with in-process subgraph calls.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::settings::Settings;
 
 /// What every service of this process is started with.
 #[derive(Debug, Clone)]
-pub struct Host {
+pub struct ServiceHost {
     /// The settings in force.
     pub settings: Settings,
     /// The keys of tokens.
@@ -26,16 +26,16 @@ pub struct Host {
     pub clock: Clock,
     /// The tasks that a drain waits for.
     pub tasks: Tasks,
-    /// What this process answers on its health paths.
+    /// The health that this process reports.
     pub health: Health,
 }
 
 /// Tasks that did not stop in time.
 #[derive(Debug, thiserror::Error)]
 #[error("not stopped in time: {}", .0.join(", "))]
-pub struct Unstopped(Vec<&'static str>);
+pub struct StopTimeout(Vec<&'static str>);
 
-impl Host {
+impl ServiceHost {
     /// Prepares a process.
     ///
     /// # Errors
@@ -53,29 +53,29 @@ impl Host {
         })
     }
 
-    /// Says "not ready" for as long as the settings want, while everything still works.
-    pub async fn say_draining(&self) {
+    /// Reports "not ready" for `drain_notice` while everything still works.
+    pub async fn announce_drain(&self) {
         self.health.drain();
         tokio::time::sleep(self.settings.drain_notice).await;
     }
 
-    /// Takes the process out of rotation, signals every task and waits for them, at most `limit`.
+    /// Takes the process out of rotation, signals every task and waits up to `limit` for them.
     ///
     /// # Errors
-    /// [`Unstopped`] names the tasks that went on: what they hold, the process would lose.
-    pub async fn stop(&self, limit: Duration) -> Result<(), Unstopped> {
+    /// [`StopTimeout`] names the tasks that are still running. The process would lose what they hold.
+    pub async fn stop(&self, limit: Duration) -> Result<(), StopTimeout> {
         self.health.drain();
         let late = self.tasks.shutdown(limit).await;
         if late.is_empty() {
             return Ok(());
         }
-        Err(Unstopped(late))
+        Err(StopTimeout(late))
     }
 
     /// Starts every service here; the router calls the subgraphs without HTTP.
     ///
     /// # Errors
-    /// The first service that does not start.
+    /// When a service does not start; the message names it.
     pub async fn start_all(&self) -> anyhow::Result<()> {
         self.start_product().await?;
         let loms = self.start_loms().await?;
@@ -199,7 +199,7 @@ impl Host {
     /// The transports of a router whose subgraphs are processes of their own.
     ///
     /// # Errors
-    /// When an address is no URL.
+    /// When an address is not a valid URL.
     pub fn separate_subgraphs(&self) -> anyhow::Result<BTreeMap<String, Transport>> {
         let urls = &self.settings.router.subgraph_urls;
         urls.iter()

@@ -66,7 +66,7 @@ async fn one(
             .post(url)
             .header(CONTENT_TYPE, "application/json")
             .body(body.to_owned());
-        let answer = request
+        let response = request
             .send()
             .await
             .with_context(|| url.to_owned())?
@@ -74,8 +74,8 @@ async fn one(
             .await?;
         latencies.push(start.elapsed());
         ensure!(
-            answer.contains(r#""sku":"1076963""#),
-            "{url} answered {answer}"
+            response.contains(r#""sku":"1076963""#),
+            "{url} answered {response}"
         );
     }
     Ok(latencies)

@@ -64,7 +64,7 @@ impl Shop {
             if let Some(status) = self.process.try_wait()? {
                 bail!("the marketplace ended: {status}");
             }
-            if matches!(self.client.get(ready).send().await, Ok(answer) if answer.status().is_success())
+            if matches!(self.client.get(ready).send().await, Ok(response) if response.status().is_success())
             {
                 return Ok(());
             }

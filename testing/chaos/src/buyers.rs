@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chassis::tasks::Tasks;
-use load::{Answer, Ledger, Reply};
+use load::{Ledger, Reply, Response};
 use product_service::FIRST_GENERATED;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -137,9 +137,10 @@ impl Buyers {
     async fn buy(&self, random: &mut StdRng) {
         let buyer = self.take(random);
         for _ in 0..random.random_range(1..=2) {
-            let sku = match buyer.watched {
-                true => draw_cold(random),
-                false => draw_sku(random),
+            let sku = if buyer.watched {
+                draw_cold(random)
+            } else {
+                draw_sku(random)
             };
             let count = random.random_range(1..=3);
             self.ask(&buyer, Work::Add { sku, count }, random).await;
@@ -151,9 +152,9 @@ impl Buyers {
                 self.ask(&buyer, Work::Add { sku, count }, &mut other).await;
             }
         };
-        let (answer, ()) = tokio::join!(self.ask(&buyer, Work::Checkout, random), later);
-        self.await_payment(&buyer, &answer);
-        match &answer.reply {
+        let (response, ()) = tokio::join!(self.ask(&buyer, Work::Checkout, random), later);
+        self.await_payment(&buyer, &response);
+        match &response.reply {
             Reply::Done(_) | Reply::Failed(_) => self.give_back(buyer),
             Reply::Refused(code) if code == "CART_EMPTY" => self.give_back(buyer),
             // What has run out stays in this cart: another buyer comes instead.
@@ -166,12 +167,12 @@ impl Buyers {
         let buyer = self.next_buyer();
         let (twice, once) = (draw_sku(random), draw_sku(random));
         let lines = vec![(twice, 1), (once, 2), (twice, 2), (draw_cold(random), 1)];
-        let answer = self.ask(&buyer, Work::Create(lines), random).await;
-        self.await_payment(&buyer, &answer);
+        let response = self.ask(&buyer, Work::Create(lines), random).await;
+        self.await_payment(&buyer, &response);
     }
 
-    fn await_payment(&self, buyer: &Buyer, answer: &Answer) {
-        if let Some(order) = order_in(&answer.reply) {
+    fn await_payment(&self, buyer: &Buyer, response: &Response) {
+        if let Some(order) = order_in(&response.reply) {
             lock(&self.awaiting).push(Awaiting {
                 buyer: buyer.clone(),
                 order,
@@ -200,31 +201,32 @@ impl Buyers {
             );
             return;
         }
-        let work = match pays {
-            true => Work::Pay(order),
-            false => Work::Cancel(order),
+        let work = if pays {
+            Work::Pay(order)
+        } else {
+            Work::Cancel(order)
         };
         self.ask(&buyer, work, random).await;
     }
 
-    /// Sends a mutation by any protocol until it is answered, and notes the answer.
-    async fn ask(&self, buyer: &Buyer, work: Work, random: &mut StdRng) -> Answer {
+    /// Sends a mutation by any protocol until it is answered, and notes the response.
+    async fn ask(&self, buyer: &Buyer, work: Work, random: &mut StdRng) -> Response {
         let mutation = Mutation::new(buyer.user, &buyer.token, work, random);
-        let answer = self.clients.run(&mutation).await;
-        if matches!(answer.reply, Reply::Done(_)) {
+        let response = self.clients.run(&mutation).await;
+        if matches!(response.reply, Reply::Done(_)) {
             // An order that awaits payment has version 2; one that is paid or called off, 3.
-            let told = match mutation.work {
+            let version = match mutation.work {
                 Work::Add { .. } => None,
-                Work::Checkout | Work::Create(_) => order_in(&answer.reply).map(|id| (id, 2)),
+                Work::Checkout | Work::Create(_) => order_in(&response.reply).map(|id| (id, 2)),
                 Work::Pay(order) | Work::Cancel(order) => Some((order, 3)),
             };
-            if let Some((order, version)) = told {
+            if let Some((order, version)) = version {
                 let order = order.to_string();
                 self.ledger.answered(buyer.user, &order, version);
             }
         }
-        self.journal.note(mutation, &answer);
-        answer
+        self.journal.note(mutation, &response);
+        response
     }
 
     /// Somebody who has no checkout under way: in a third of all cases a user with a stream.
@@ -252,17 +254,20 @@ impl Buyers {
     }
 
     fn give_back(&self, buyer: Buyer) {
-        match buyer.watched {
-            true => lock(&self.idle_watched).push(buyer),
-            false => lock(&self.idle).push(buyer),
-        }
+        let idle = if buyer.watched {
+            &self.idle_watched
+        } else {
+            &self.idle
+        };
+        lock(idle).push(buyer);
     }
 }
 
 fn draw_sku(random: &mut StdRng) -> i64 {
-    match random.random_bool(0.5) {
-        true => FIRST_GENERATED + i64::from(random.random_range(0..HOT)),
-        false => draw_cold(random),
+    if random.random_bool(0.5) {
+        FIRST_GENERATED + i64::from(random.random_range(0..HOT))
+    } else {
+        draw_cold(random)
     }
 }
 
@@ -270,7 +275,7 @@ fn draw_cold(random: &mut StdRng) -> i64 {
     FIRST_GENERATED + i64::from(HOT) + i64::from(random.random_range(0..COLD))
 }
 
-/// The order that an answer names.
+/// The order that a response names.
 fn order_in(reply: &Reply) -> Option<i64> {
     match reply {
         Reply::Done(value) => value["order"]["id"].as_str()?.parse().ok(),

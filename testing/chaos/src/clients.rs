@@ -1,8 +1,8 @@
-//! The clients of every protocol: each sends a mutation until its answer is known, and says it in the same words.
+//! The clients of every protocol: each sends a mutation until its response is known, and says it in the same words.
 
 use std::time::Duration;
 
-use load::{Answer, CANCEL, Client, Operation, PAY, Reply, TRY_LIMIT, until_known};
+use load::{CANCEL, Client, Operation, PAY, Reply, Response, TRY_LIMIT, until_known};
 use schema::code::ErrorCode;
 use schema::proto::loms::loms_client::LomsClient;
 use schema::proto::loms::{Item, OrderCancelRequest, OrderCreateRequest, OrderPayRequest};
@@ -54,8 +54,8 @@ impl Clients {
         })
     }
 
-    /// Sends a mutation until its answer is known, or until patience ends.
-    pub(crate) async fn run(&self, mutation: &Mutation) -> Answer {
+    /// Sends a mutation until its response is known, or until patience ends.
+    pub(crate) async fn run(&self, mutation: &Mutation) -> Response {
         let patience = self.graphql.patience();
         let (reply, retried) = match mutation.protocol {
             Protocol::Graphql => {
@@ -65,7 +65,7 @@ impl Clients {
             Protocol::Rest => until_known(patience, || self.ask_rest(mutation)).await,
             Protocol::Grpc => until_known(patience, || self.ask_grpc(mutation)).await,
         };
-        Answer {
+        Response {
             reply,
             retried,
             trace: Uuid::nil(),
@@ -97,10 +97,10 @@ impl Clients {
         url.set_path(&path);
         let request = self.graphql.http().post(url).json(&body).timeout(TRY_LIMIT);
         match request.header(KEY, &mutation.key).send().await {
-            Ok(answer) => {
-                let done = answer.status().is_success();
+            Ok(response) => {
+                let done = response.status().is_success();
                 // An add is answered without a body.
-                match answer.text().await {
+                match response.text().await {
                     Ok(text) => read_rest(&mutation.work, done, &text),
                     Err(_) => Reply::Failed("NO_ANSWER".into()),
                 }
@@ -258,8 +258,8 @@ mod tests {
         assert_eq!(read_rest(&add, true, ""), Reply::Done(json!({})));
         assert_eq!(read_rest(&Work::Pay(7), true, "{}"), Reply::Done(json!({})));
         let short = Reply::Refused("OUT_OF_STOCK".into());
-        let told = r#"{"code":"OUT_OF_STOCK","message":"m"}"#;
-        assert_eq!(read_rest(&Work::Checkout, false, told), short);
+        let body = r#"{"code":"OUT_OF_STOCK","message":"m"}"#;
+        assert_eq!(read_rest(&Work::Checkout, false, body), short);
         assert_eq!(read_rest(&create, false, r#"{"code":9}"#), short);
         assert_eq!(read_status(&create, 9), short);
     }

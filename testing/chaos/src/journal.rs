@@ -1,14 +1,14 @@
 //! What buyers were answered, and whether it is still true in the end.
 //!
 //! Every mutation has a key and is asked again until it is answered, so in the end each one's outcome is known: the
-//! databases must hold exactly what the answers say, and the same key must give the same answer.
+//! databases must hold exactly what the answers say, and the same key must give the same response.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt as _;
-use load::{Answer, Reply};
+use load::{Reply, Response};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 
 use crate::clients::Clients;
@@ -17,17 +17,17 @@ use crate::schedule::Counts;
 
 /// Replays that run side by side.
 const REPLAYS_AT_ONCE: usize = 16;
-/// Wrong things that are told of one kind.
+/// How many differences of one kind are reported.
 const EXAMPLES: usize = 3;
 
-/// One mutation and its answer.
+/// One mutation and its response.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) mutation: Mutation,
     pub(crate) reply: Reply,
 }
 
-/// Every answer of a round.
+/// Every response of a round.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     entries: Mutex<Vec<Entry>>,
@@ -37,17 +37,17 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Notes an answer.
-    pub(crate) fn note(&self, mutation: Mutation, answer: &Answer) {
-        match &answer.reply {
+    /// Notes a response.
+    pub(crate) fn note(&self, mutation: Mutation, response: &Response) {
+        match &response.reply {
             Reply::Done(_) => self.done.fetch_add(1, Ordering::Relaxed),
             Reply::Refused(_) | Reply::Failed(_) => self.refused.fetch_add(1, Ordering::Relaxed),
         };
-        let retries = answer.retried.len() as u64;
+        let retries = response.retried.len() as u64;
         self.retries.fetch_add(retries, Ordering::Relaxed);
         self.lock().push(Entry {
             mutation,
-            reply: answer.reply.clone(),
+            reply: response.reply.clone(),
         });
     }
 
@@ -103,7 +103,7 @@ impl Journal {
         Ok(wrong)
     }
 
-    /// Asks every `step`th mutation again with its key; each answer that differs, in words.
+    /// Asks every `step`th mutation again with its key; each response that differs, in words.
     pub(crate) async fn replay(&self, clients: &Clients, step: usize) -> (u64, Vec<String>) {
         let entries: Vec<Entry> = self.lock().iter().step_by(step.max(1)).cloned().collect();
         let count = entries.len() as u64;
@@ -170,7 +170,7 @@ fn compare_orders(entries: &[Entry], orders: &BTreeMap<i64, String>) -> Vec<Stri
     if distinct.len() < answered.len() {
         let more = answered.len() - distinct.len();
         wrong.push(format!(
-            "I4: {more} answers name an order that another answer names"
+            "I4: {more} answers name an order that another response names"
         ));
     }
     let lost = distinct.iter().filter(|id| !orders.contains_key(id));
@@ -205,9 +205,10 @@ fn compare_changes(entries: &[Entry], orders: &BTreeMap<i64, String>) -> Vec<Str
             Work::Add { .. } | Work::Checkout | Work::Create(_) => continue,
         };
         let status = orders.get(&order).map_or("gone", String::as_str);
-        let fits = match entry.is_done() {
-            true => status == expected,
-            false => matches!(entry.reply, Reply::Failed(_)) || refusing.contains(&status),
+        let fits = if entry.is_done() {
+            status == expected
+        } else {
+            matches!(entry.reply, Reply::Failed(_)) || refusing.contains(&status)
         };
         if !fits {
             let (asked, reply) = (entry.asked(), &entry.reply);
@@ -297,15 +298,15 @@ mod tests {
         let entries = [made(1, "1"), made(2, "1"), made(2, "2"), refused];
         let orders = [(1, "paid"), (3, "cancelled")].map(|(id, it)| (id, it.to_owned()));
         let wrong = compare_orders(&entries, &orders.into());
-        let told = |part: &str| wrong.iter().any(|it| it.contains(part));
-        assert!(told("1 answers name"), "{wrong:?}");
-        assert!(told("order 2 was answered and is gone"), "{wrong:?}");
+        let names = |part: &str| wrong.iter().any(|it| it.contains(part));
+        assert!(names("1 answers name"), "{wrong:?}");
+        assert!(names("order 2 was answered and is gone"), "{wrong:?}");
         assert!(
-            told("order 3 (cancelled) was asked for by nobody"),
+            names("order 3 (cancelled) was asked for by nobody"),
             "{wrong:?}"
         );
         assert!(
-            told("1 orders were refused for want of stock, 0 are failed"),
+            names("1 orders were refused for want of stock, 0 are failed"),
             "{wrong:?}"
         );
     }

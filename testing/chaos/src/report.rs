@@ -158,11 +158,14 @@ fn seeds(rounds: &[Outcome]) -> String {
             _ => ranges.push((seed, seed)),
         }
     }
-    let told = ranges.into_iter().map(|(first, last)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}..{last}"),
+    let ranges = ranges.into_iter().map(|(first, last)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}..{last}")
+        }
     });
-    told.collect::<Vec<_>>().join(", ")
+    ranges.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

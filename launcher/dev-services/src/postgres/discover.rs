@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::archive;
 use crate::account::Account;
-use crate::{Error, Progress, install, state};
+use crate::{Error, Progress, install, program, state};
 
 /// The oldest major version that the product's SQL is written for.
 pub const LEAST_MAJOR: u32 = 15;
@@ -41,7 +41,7 @@ pub fn find(pg_bin: Option<&Path>, made_by: Option<u32>) -> Option<Binaries> {
     if let Some(bin) = pg_bin {
         return look(bin, "PG_BIN").filter(fits); // an explicit wish is not second-guessed
     }
-    let on_path = crate::java::find_program("postgres").and_then(|found| found.canonicalize().ok());
+    let on_path = program::find("postgres").and_then(|found| found.canonicalize().ok());
     let on_path = on_path
         .as_deref()
         .and_then(Path::parent)

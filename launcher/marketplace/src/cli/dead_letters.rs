@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 /// Subcommands of `dead-letters`.
 #[derive(Debug, Args)]
 pub struct DeadLetters {
-    /// What to do with them
+    /// What to do
     #[command(subcommand)]
     pub action: DeadLetterAction,
 }
@@ -15,26 +15,26 @@ pub struct DeadLetters {
 pub enum DeadLetterAction {
     /// One line each: number, kind, time, partition/offset, reason
     List {
-        /// Print each as a JSON object on a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Everything of one of them, as JSON
+    /// Print everything about one, as JSON
     Show {
         /// Its number
         id: i64,
     },
-    /// Delete one that is not worth handling; it is printed a last time, as JSON
+    /// Delete one; it is printed a last time, as JSON
     Delete {
         /// Its number
         id: i64,
     },
-    /// Handle them again; what succeeds is removed
+    /// Handle them again; those that succeed are removed
     Replay {
         /// Which of them
         #[command(flatten)]
         which: ReplayWhich,
-        /// Say what would happen, and change nothing
+        /// Print what would happen, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
@@ -59,6 +59,6 @@ Examples:
   marketplace dead-letters replay --id 7
   marketplace dead-letters delete 7
 
-A replayed event has its effect and its line, here on standard output, once; one
-that the webhook's receiver refused goes back to the webhook's queue. Exit code
-1: a message is still not handled, or there is no such dead letter.";
+A replayed event takes effect once and prints its line here, on standard output.
+An event that the webhook's receiver refused goes back to the webhook's queue.
+Exit code 1: a message is still not handled, or there is no such dead letter.";

@@ -13,49 +13,49 @@ pub struct Load {
     /// The router to load [default: this machine's, by the settings in force]
     #[arg(long, value_name = "URL")]
     pub url: Option<Url>,
-    /// Operations a second that become due, whatever the server does
+    /// Operations per second, however fast the server responds
     #[arg(long, default_value_t = 50.0, value_name = "N", value_parser = rate)]
     pub rate: f64,
-    /// How long, as in 30s or 5m
+    /// Duration, as in 30s or 5m
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub duration: Duration,
-    /// Users that shop; each does one thing at a time
+    /// Number of shoppers; each runs one operation at a time
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = count)]
     pub shoppers: usize,
-    /// Live subscriptions that check their own frames
+    /// Number of live subscriptions that check their frames
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub subscribers: usize,
-    /// Repeats a run's arrivals and draws [default: a new one, told in the summary]
+    /// Seed of the arrivals and draws [default: a new one, shown in the summary]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Weights of what they do; the default is below
+    /// Weights of the operations; the default is below
     #[arg(long, default_value_t = Mix::default(), hide_default_value = true, value_name = "NAME=N,...")]
     pub mix: Mix,
-    /// Products that get half of all purchases
+    /// Number of products that get half of all purchases
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = count)]
     pub hot: usize,
-    /// How arrivals are spread over time
+    /// Distribution of arrivals over time
     #[arg(long, value_enum, default_value_t = LoadArrivals::Poisson)]
     pub arrivals: LoadArrivals,
-    /// Operations under way at once; more are counted and dropped
+    /// Operations in flight; more are dropped and counted
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = count)]
     pub in_flight: usize,
-    /// How long an operation without an answer is tried again
+    /// How long an operation without a response is retried
     #[arg(long, default_value = "20s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub patience: Duration,
-    /// Adds operations over the older cart REST
+    /// Add operations over the older cart REST
     #[arg(long)]
     pub rest: bool,
-    /// The cart REST to load; implies --rest [default: this machine's]
+    /// The cart REST to use; implies --rest [default: this machine's]
     #[arg(long, value_name = "URL")]
     pub rest_url: Option<Url>,
     /// Weight of REST operations in the mix
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub rest_weight: u32,
-    /// Where the server tells its memory, at /metrics [default: this machine's, without --url]
+    /// Where to read the server's memory, at /metrics [default: this machine's, without --url]
     #[arg(long, value_name = "URL")]
     pub admin_url: Option<Url>,
-    /// Writes the summary as JSON, too
+    /// Also write the summary to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }
@@ -63,23 +63,23 @@ pub struct Load {
 /// How arrivals are spread over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LoadArrivals {
-    /// Independent of each other, as people come
+    /// Independent of each other, as of people
     Poisson,
-    /// At equal distances
+    /// At equal intervals
     Fixed,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(rate),
-        Ok(_) | Err(_) => Err("it must be a number above 0, at most 100000".into()),
+        Ok(_) | Err(_) => Err("must be a number greater than 0 and at most 100000".into()),
     }
 }
 
 fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(count) if (1..=100_000).contains(&count) => Ok(count),
-        Ok(_) | Err(_) => Err("it must be a whole number from 1 to 100000".into()),
+        Ok(_) | Err(_) => Err("must be an integer from 1 to 100000".into()),
     }
 }
 
@@ -91,11 +91,10 @@ Examples:
   marketplace load --mix browse=90,add=10 --url http://127.0.0.1:14000
 
 The mix: browse=30,add=24,checkout=12,pay=9,cancel=2,comment=5,history=13,
-refusal=5; a name that is left out does not come.
+refusal=5; an operation that is left out does not occur.
 
-Arrivals follow the plan whatever the server does, and a latency counts from the
-moment at which the operation was due. Mutations have idempotency keys and are
-tried again while their answer is unknown. When a stock runs out, an operator
-fills it. Each subscriber checks that no version of an order is missed or comes
-twice. Exit code 1: an answer that the plan did not provoke, or a frame that was
-lost or repeated.";
+Arrivals do not wait for the server, and latency is measured from the moment at
+which an operation was due. Mutations have idempotency keys and are retried
+while their outcome is unknown. An operator restocks what runs out. Each
+subscriber checks that no version of an order is lost or repeated. Exit code 1:
+an unexpected error, or a frame that was lost or repeated.";

@@ -25,7 +25,7 @@ pub struct Cli {
     /// What every command shares.
     #[command(flatten)]
     pub common: Common,
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -33,13 +33,13 @@ pub struct Cli {
 /// Flags that every command takes; they win over the environment and the file.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
-    /// Settings file; without this flag marketplace.toml is read when it exists
+    /// Settings file [default: marketplace.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder for data, logs and keys [default: .marketplace]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Moves every port of the marketplace by this much, so that two can run side by side
+    /// Add this number to every port, so that two marketplaces can run side by side
     #[arg(long, global = true, value_name = "N")]
     pub port_offset: Option<u16>,
     /// Port of the Kafka that `up` starts [default: 9092]
@@ -48,13 +48,13 @@ pub struct Common {
     /// Port of the Postgres that `up` starts [default: 5433]
     #[arg(long, global = true, value_name = "PORT")]
     pub postgres_port: Option<u16>,
-    /// Whether changes of orders that come together share a transaction [default: on]
+    /// Commit changes of orders that arrive together in one transaction [default: on]
     #[arg(long, global = true, value_enum, value_name = "SWITCH")]
     pub group_commit: Option<Switch>,
-    /// Sets one setting, as in --set router.listen=127.0.0.1:4400; may be repeated
+    /// Set one setting, as in --set router.listen=127.0.0.1:4400; may be repeated
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// The flag `--broker` of `up`, which is a setting like these.
+    /// The flag `--broker` of `up`, which is a setting as well.
     #[arg(skip)]
     pub broker: Option<Broker>,
 }
@@ -69,7 +69,7 @@ pub enum Switch {
 }
 
 impl Cli {
-    /// The flags that are settings, whichever command has them.
+    /// The flags that are settings, whichever command takes them.
     #[must_use]
     pub fn settings_flags(&self) -> Common {
         let broker = match &self.command {
@@ -83,7 +83,7 @@ impl Cli {
     }
 }
 
-/// What to do.
+/// Every command of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the whole marketplace on this machine: Postgres, Kafka, and every service
@@ -99,33 +99,33 @@ pub enum Command {
     Comments,
     /// Run the notifier, a consumer of the order events
     Notifier,
-    /// Run the product service that stands in for the real one (8082)
+    /// Run the mock product service (8082)
     ProductService,
-    /// Change the databases' schema: up, down, or show where they stand
+    /// Migrate the databases up or down, or show their state
     Migrate(Migrate),
-    /// Load the stocks of the catalogue into the order service's database; what is there stays
+    /// Load the catalogue's stock into the order service's database; existing rows stay
     Seed,
-    /// Check this machine: each missing thing with the line that mends it
+    /// Check this machine; for everything missing, print the command that installs it
     Doctor,
-    /// Delete data, logs and keys of this folder's `up`; refused while it runs
+    /// Delete the data, logs and keys of this folder's `up`; refused while it runs
     CleanData,
-    /// Let seeded shoppers use a running marketplace, and check every answer and every frame
+    /// Put load on a running marketplace, and check every response and every frame
     #[command(after_long_help = LOAD)]
     Load(Box<Load>),
-    /// Read the databases and the topic, and say whether the promises hold; exit code 1 if one is broken
+    /// Check the promises in the databases and the topic; exit code 1 if one is broken
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
-    /// Look at what the notifier parked, and handle it again
+    /// List, replay or delete the notifier's dead letters
     #[command(after_long_help = DEAD_LETTERS)]
     DeadLetters(DeadLetters),
-    /// Look at the settings in force, or list what settings there are
+    /// Print the settings in force, or the reference of all settings
     Config(Config),
     /// Print a subgraph's schema (cart, loms, comments, events) or the supergraph
     Sdl(Sdl),
-    /// Print what a shell needs to complete commands and flags
+    /// Print a shell's completion script
     #[command(after_long_help = COMPLETIONS)]
     Completions(Completions),
-    /// Print the OpenAPI document of a REST surface: loms, comments, product
+    /// Print the OpenAPI document of a REST interface: loms, comments, product
     Openapi(Openapi),
 }
 
@@ -143,7 +143,7 @@ pub struct Up {
 /// Flags of `verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// How long to wait for what is under way to end
+    /// How long to wait for unfinished work
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub settle: Duration,
     /// Print the findings as JSON
@@ -154,7 +154,7 @@ pub struct Verify {
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// Whose completions
+    /// The shell
     #[arg(value_enum)]
     pub shell: Shell,
 }
@@ -162,7 +162,7 @@ pub struct Completions {
 /// Flags of `migrate`.
 #[derive(Debug, Args)]
 pub struct Migrate {
-    /// Which way
+    /// What to do
     #[arg(value_enum, default_value_t = Direction::Up)]
     pub direction: Direction,
 }
@@ -172,16 +172,16 @@ pub struct Migrate {
 pub enum Direction {
     /// Create missing databases and apply what is pending
     Up,
-    /// Take every migration back; the data goes with it
+    /// Revert every migration, which deletes all data
     Down,
-    /// Show what is applied and what is pending
+    /// Show applied and pending migrations
     Status,
 }
 
 /// Subcommands of `config`.
 #[derive(Debug, Args)]
 pub struct Config {
-    /// What to do with the settings
+    /// What to print
     #[command(subcommand)]
     pub action: ConfigAction,
 }
@@ -191,13 +191,13 @@ pub struct Config {
 pub enum ConfigAction {
     /// Print every setting in force and where its value comes from; secrets are masked
     Print {
-        /// How to print
+        /// Output format
         #[arg(long, value_enum, default_value_t = ConfigFormat::Toml)]
         format: ConfigFormat,
     },
-    /// Print what settings there are: name, variable, values, default and meaning
+    /// Print all settings: name, variable, values, default and meaning
     Reference {
-        /// How to print
+        /// Output format
         #[arg(long, value_enum, default_value_t = ReferenceFormat::Markdown)]
         format: ReferenceFormat,
     },
@@ -206,9 +206,9 @@ pub enum ConfigAction {
 /// How settings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ConfigFormat {
-    /// A settings file with each origin as a comment
+    /// A settings file with the origin of each value as a comment
     Toml,
-    /// A list of objects with setting, value, origin and variable
+    /// A list of objects: setting, value, origin, variable
     Json,
 }
 
@@ -224,7 +224,7 @@ pub enum ReferenceFormat {
 /// Arguments of `sdl`.
 #[derive(Debug, Args)]
 pub struct Sdl {
-    /// Whose schema
+    /// The subgraph, or the supergraph
     #[arg(value_enum)]
     pub of: Schema,
 }
@@ -232,7 +232,7 @@ pub struct Sdl {
 /// Arguments of `openapi`.
 #[derive(Debug, Args)]
 pub struct Openapi {
-    /// Whose document
+    /// The REST interface
     #[arg(value_enum)]
     pub of: Document,
 }
@@ -251,11 +251,11 @@ pub enum Document {
 /// Whose schema to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Schema {
-    /// The cart subgraph, as its code says now
+    /// The cart subgraph, generated from the code
     Cart,
-    /// The order subgraph, as its code says now
+    /// The order subgraph, generated from the code
     Loms,
-    /// The comments subgraph, as its code says now
+    /// The comments subgraph, generated from the code
     Comments,
     /// The subgraph of live events, which the router serves
     Events,
@@ -266,15 +266,16 @@ pub enum Schema {
 const EXAMPLES: &str = "\
 Examples:
   marketplace up                         everything in one process; Ctrl-C stops it
-  marketplace up --processes             a process for each service
-  marketplace up --port-offset 10000     a second marketplace: the graph on 14000
-  marketplace doctor                     what this machine lacks
-  marketplace config print               every setting, and where it comes from
-  marketplace load                       shoppers, for half a minute
+  marketplace up --processes             one process for each service
+  marketplace up --port-offset 10000     a second marketplace: GraphQL on port 14000
+  marketplace doctor                     what this machine is missing
+  marketplace config print               every setting and its origin
+  marketplace load                       load for 30 seconds
 
-Settings: defaults, then marketplace.toml, then MARKETPLACE_* variables, then
-flags. The variable of comments.edit_window is MARKETPLACE_COMMENTS_EDIT_WINDOW;
-with _FILE behind it, it names a file that holds the value.
+Settings come from defaults, marketplace.toml, MARKETPLACE_* variables and flags;
+later ones win. The variable of comments.edit_window is
+MARKETPLACE_COMMENTS_EDIT_WINDOW. With the suffix _FILE it names a file that
+contains the value.
 
 Ports, all on 127.0.0.1:
   4000 GraphQL, playground    8080 cart REST             9092 Kafka
@@ -283,19 +284,19 @@ Ports, all on 127.0.0.1:
   8083 order gRPC             8085 comments gRPC         8086 comments gateway";
 
 const UP: &str = "\
-`up` uses what is there and starts what is not:
-  DATABASE_URL set    that Postgres server, else a private cluster of the
-                      machine's binaries
-  KAFKA_BROKERS set   those brokers, else one Apache Kafka node on the machine's
-                      Java (17 or newer)
+`up` uses the servers that you name and starts its own otherwise:
+  DATABASE_URL    a Postgres server; without it, a private cluster from the
+                  machine's binaries
+  KAFKA_BROKERS   Kafka brokers; without it, one Apache Kafka node on the
+                  machine's Java (17 or newer)
 
-The jars of Kafka are fetched once, by Maven. On Debian and Ubuntu, as root or
-with a sudo that asks for no password, `up` installs a missing Java, Maven or
-Postgres after saying so; elsewhere it prints the line. Without Java, the broker
-`--broker mock` does for a look around: it keeps no event.
+Maven downloads Kafka once. On Debian and Ubuntu, as root or with a sudo that
+needs no password, `up` announces and installs a missing Java, Maven or
+Postgres; elsewhere it prints the command. Without Java, `--broker mock` is
+enough to look around, but it keeps no event.
 
-Data, logs and keys are in .marketplace (--state-dir). With --processes each
-service has its pid in .marketplace/run/NAME.pid, so one can be killed:
+Data, logs and keys are in .marketplace (--state-dir). With --processes the pid
+of each service is in .marketplace/run/NAME.pid. To kill one:
   kill -9 $(cut -d' ' -f1 .marketplace/run/loms.pid)";
 
 const COMPLETIONS: &str = "\
@@ -307,10 +308,10 @@ For this session:
 const VERIFY: &str = "\
 Examples:
   marketplace verify               the marketplace of this folder's `up`
-  marketplace verify --settle 0s   as it is now, unfinished work and all
-  marketplace verify --json        for a program
+  marketplace verify --settle 0s   at once, with unfinished work
+  marketplace verify --json        for programs
 
-It reads and changes nothing. docs/reliability.md says what each promise means.";
+It changes nothing. docs/reliability.md explains each promise.";
 
 #[cfg(test)]
 mod tests {

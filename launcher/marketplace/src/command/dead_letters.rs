@@ -1,4 +1,4 @@
-//! `marketplace dead-letters`: what the notifier parked; replaying and deleting it.
+//! `marketplace dead-letters`: lists, shows, replays and deletes what the notifier could not handle.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -78,11 +78,14 @@ fn line(letter: &DeadLetter) -> String {
     )
 }
 
-/// A foreign message may say anything: what would move the terminal's cursor is escaped.
+/// Escapes control characters: a foreign message may contain any, and they would move the terminal's cursor.
 fn on_one_line(text: &str) -> String {
-    let escaped = text.chars().map(|it| match it.is_control() {
-        true => it.escape_default().to_string(),
-        false => it.to_string(),
+    let escaped = text.chars().map(|it| {
+        if it.is_control() {
+            it.escape_default().to_string()
+        } else {
+            it.to_string()
+        }
     });
     escaped.collect()
 }
@@ -94,7 +97,7 @@ async fn replay(
 ) -> anyhow::Result<ExitCode> {
     if let Some(id) = which.id {
         let replayed = letters.replay(id, &Stdout, dry_run).await?;
-        output::progress("replay", &told(id, replayed, dry_run));
+        output::progress("replay", &describe(id, replayed, dry_run));
         return Ok(ExitCode::SUCCESS);
     }
     let mut outcome = ExitCode::SUCCESS;
@@ -107,7 +110,7 @@ async fn replay(
         after = last.id;
         for letter in page {
             match letters.replay(letter.id, &Stdout, dry_run).await {
-                Ok(replayed) => output::progress("replay", &told(letter.id, replayed, dry_run)),
+                Ok(replayed) => output::progress("replay", &describe(letter.id, replayed, dry_run)),
                 Err(error) => {
                     outcome = ExitCode::FAILURE;
                     let error = chassis::fault::chain(&error);
@@ -118,15 +121,16 @@ async fn replay(
     }
 }
 
-fn told(id: i64, replayed: Replayed, dry_run: bool) -> String {
+fn describe(id: i64, replayed: Replayed, dry_run: bool) -> String {
     let did = match replayed {
         Replayed::Handled => "handled",
         Replayed::Known => "removed, its event was handled before",
         Replayed::Queued => "queued for the webhook",
     };
-    match dry_run {
-        true => format!("{id} would be {did}"),
-        false => format!("{id} {did}"),
+    if dry_run {
+        format!("{id} would be {did}")
+    } else {
+        format!("{id} {did}")
     }
 }
 
@@ -136,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_reason_stays_on_its_line_and_moves_no_cursor() {
-        let told = on_one_line("no \"event\" é\n\x1b[2J");
-        assert_eq!(told, "no \"event\" é\\n\\u{1b}[2J");
+        let escaped = on_one_line("no \"event\" é\n\x1b[2J");
+        assert_eq!(escaped, "no \"event\" é\\n\\u{1b}[2J");
     }
 }

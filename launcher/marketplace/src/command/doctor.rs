@@ -1,11 +1,10 @@
-//! `marketplace doctor`: what this machine has, what it lacks, and the line that mends each.
+//! `marketplace doctor`: reports what this machine has, what is missing, and how to install it.
 
 use std::net::TcpListener;
 use std::path::Path;
 
 use dev_services::account::Account;
-use dev_services::java::{self, find_program};
-use dev_services::{environment, install, kafka, postgres, state};
+use dev_services::{environment, install, java, kafka, postgres, program, state};
 
 use crate::durability;
 use crate::output;
@@ -15,12 +14,12 @@ use crate::up::{ports, stores};
 /// Free space that a first start needs: jars, a new cluster, some days of events.
 const LEAST_FREE_MIB: u64 = 1024;
 
-/// How a check went.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Finding {
-    /// As it should be.
+    /// All is well.
     Fine(String),
-    /// `up` works, but something optional will be missing.
+    /// `up` works, but without something optional.
     Note(String),
     /// `up` cannot work.
     Broken(String),
@@ -83,15 +82,15 @@ fn maven(settings: &Settings) -> Finding {
         return Finding::Fine("not needed: up.broker is the mock".into());
     }
     if fetched || stores::external_kafka(settings).is_some() {
-        return Finding::Fine("not needed: Kafka is here already".into());
+        return Finding::Fine("not needed: Kafka is downloaded already".into());
     }
-    match find_program("mvn") {
+    match program::find("mvn") {
         Some(path) => Finding::Fine(format!(
-            "{}; the first start fetches Kafka, about 43 MB",
+            "{}; the first start downloads Kafka, about 43 MB",
             path.display()
         )),
         None => Finding::Broken(format!(
-            "Maven, to fetch Kafka once; run: {}",
+            "Maven, to download Kafka once; run: {}",
             install::line(&["maven"])
         )),
     }
@@ -109,13 +108,13 @@ fn postgres(settings: &Settings) -> Finding {
             found.source
         )),
         None => Finding::Note(format!(
-            "no binaries here; the first start fetches them by Maven, or run: {}",
+            "not installed; the first start downloads it with Maven, or run: {}",
             install::line(&["postgresql"])
         )),
     }
 }
 
-/// Only a server that is named is asked: a private one has all three on.
+/// Checks a server that the settings name. A private one has all three on.
 async fn durability(settings: &Settings, address: String) -> Finding {
     let mut settings = settings.clone();
     settings.postgres.url = address.into();
@@ -125,7 +124,7 @@ async fn durability(settings: &Settings, address: String) -> Finding {
             Some(risk) if settings.profile == Profile::Production => Finding::Broken(risk.told()),
             Some(risk) => Finding::Note(risk.told()),
         },
-        Err(error) => Finding::Note(format!("Postgres does not say: {error:#}")),
+        Err(error) => Finding::Note(format!("cannot be determined: {error:#}")),
     }
 }
 
@@ -139,7 +138,7 @@ fn account(settings: &Settings) -> Finding {
                 .unwrap_or_else(|_| settings.state_dir.clone());
             let system = state::system_dir(&folder);
             Finding::Fine(format!(
-                "Postgres cannot reach the state folder; its data is in {}",
+                "Postgres' account cannot enter the state folder; its data is in {}",
                 system.display()
             ))
         }
@@ -174,17 +173,17 @@ fn disk(folder: &Path) -> Finding {
     match free.map(|kib| kib / 1024) {
         Some(free) if free >= LEAST_FREE_MIB => Finding::Fine(format!("{free} MiB free")),
         Some(free) => Finding::Broken(format!(
-            "{free} MiB free, {LEAST_FREE_MIB} are needed; make room or use --state-dir"
+            "{free} MiB free, {LEAST_FREE_MIB} MiB needed; free some or use --state-dir"
         )),
-        None => Finding::Note("cannot tell how much is free".into()),
+        None => Finding::Note("the free space cannot be determined".into()),
     }
 }
 
 fn npm() -> Finding {
-    match find_program("npm") {
-        Some(path) => Finding::Fine(format!("{}, for the playground's build", path.display())),
+    match program::find("npm") {
+        Some(path) => Finding::Fine(format!("{}, to build the playground", path.display())),
         None => Finding::Note(format!(
-            "no npm: the playground loads its script from the network; run: {}",
+            "npm is missing, so the router shows its plain page; run: {}",
             install::line(&["npm"])
         )),
     }

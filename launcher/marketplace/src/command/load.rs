@@ -30,7 +30,7 @@ pub(crate) async fn run(settings: &Settings, flags: &cli::Load) -> anyhow::Resul
     output::progress(
         "load",
         &format!(
-            "{} shoppers, {} subscribers on {}, seed {}; Ctrl-C ends early",
+            "{} shoppers, {} subscribers on {}, seed {}; Ctrl-C stops early",
             plan.shoppers, plan.subscribers, plan.url, plan.seed
         ),
     );
@@ -47,14 +47,14 @@ pub(crate) async fn run(settings: &Settings, flags: &cli::Load) -> anyhow::Resul
         () = show(live, duration) => anyhow::bail!("the progress ended before the load"),
         () = signals.next() => {
             stop.cancel();
-            output::progress("load", "ending: waiting for what is under way (again Ctrl-C: at once)");
+            output::progress("load", "stopping: waiting for operations in flight (Ctrl-C again stops at once)");
             tokio::select! {
                 report = running => report,
                 () = signals.next() => return Ok(ExitCode::FAILURE),
             }
         }
     };
-    tell(&report, flags)
+    print(&report, flags)
 }
 
 fn plan(settings: &Settings, flags: &cli::Load) -> Plan {
@@ -67,11 +67,12 @@ fn plan(settings: &Settings, flags: &cli::Load) -> Plan {
         .rest_url
         .clone()
         .unwrap_or_else(|| local(router.rest.cart_listen));
-    // The memory of some other machine's router is not this one's.
+    // With --url the router may run elsewhere; this machine's admin port would report another process.
     let own_admin = flags.url.is_none().then(|| local(router.admin_listen));
-    let mix = match rest {
-        true => flags.mix.with(Kind::Rest, flags.rest_weight),
-        false => flags.mix,
+    let mix = if rest {
+        flags.mix.with(Kind::Rest, flags.rest_weight)
+    } else {
+        flags.mix
     };
     Plan {
         url: flags.url.clone().unwrap_or_else(|| local(router.listen)),
@@ -131,14 +132,15 @@ fn line(live: &Live, started: Instant, duration: Duration) -> String {
     )
 }
 
-fn tell(report: &Report, flags: &cli::Load) -> anyhow::Result<ExitCode> {
+fn print(report: &Report, flags: &cli::Load) -> anyhow::Result<ExitCode> {
     if let Some(file) = &flags.json {
         let text = serde_json::to_string_pretty(report).context("the summary as JSON")?;
         std::fs::write(file, text + "\n").with_context(|| format!("writing {}", file.display()))?;
     }
     output::result(&format!("\n{report}"));
-    Ok(match report.is_clean() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }

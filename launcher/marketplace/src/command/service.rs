@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::cli::Command;
-use crate::services::Host;
+use crate::services::ServiceHost;
 use crate::settings::Settings;
 use crate::signals::StopSignals;
 
-/// How long a service may take to finish what is in hand.
+/// How long a service may take to finish its work.
 const DRAIN_LIMIT: Duration = Duration::from_millis(3_500);
 
 /// Starts the one service that `command` names and runs it until a signal.
@@ -16,7 +16,7 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(3_500);
 /// When it does not start, or a task of it does not stop.
 pub(crate) async fn run(settings: Settings, command: &Command) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen()?;
-    let host = Host::new(settings)?;
+    let host = ServiceHost::new(settings)?;
     let outcome = tokio::select! {
         outcome = start(&host, command) => outcome,
         () = signals.next() => return Ok(()),
@@ -24,13 +24,13 @@ pub(crate) async fn run(settings: Settings, command: &Command) -> anyhow::Result
     if outcome.is_ok() {
         signals.next().await;
     }
-    host.say_draining().await;
+    host.announce_drain().await;
     let stopped = host.stop(DRAIN_LIMIT).await;
     outcome?;
     Ok(stopped?)
 }
 
-async fn start(host: &Host, command: &Command) -> anyhow::Result<()> {
+async fn start(host: &ServiceHost, command: &Command) -> anyhow::Result<()> {
     let listens = &host.settings.subgraphs;
     match command {
         Command::ProductService => host.start_product().await,

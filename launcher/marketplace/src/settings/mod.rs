@@ -3,6 +3,7 @@
 //! A service reads its own branch; what two services must agree on (ports that one listens on and another calls) is
 //! made to agree here, once. Start reading at [`Settings`].
 
+mod broker;
 mod ports;
 mod profile;
 
@@ -16,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-pub use self::{ports::Listener, profile::Refusal};
+pub use self::{broker::Broker, ports::Listener, profile::Refusal};
 use crate::cli::{Common, Switch};
 
 /// Every setting of every process.
@@ -86,20 +87,6 @@ pub struct Up {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub restart_pause_max: std::time::Duration,
-}
-
-/// Which broker `up` starts.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, ValueEnum,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Broker {
-    /// A real Apache Kafka; it needs Java.
-    #[default]
-    Kafka,
-    /// A stand-in inside of `up`, for a machine without Java: events are gone with the process, and a reader that is
-    /// more than 5 MiB of a partition behind misses some.
-    Mock,
 }
 
 /// Keys of tokens.
@@ -246,12 +233,12 @@ impl Settings {
     }
 }
 
-/// Whether this setting has been given by nobody.
+/// Whether nobody has set this secret.
 pub(crate) fn is_default(secret: &Secret, default: &Secret) -> bool {
     secret.expose() == default.expose()
 }
 
-/// Refuses an address of Postgres that is none, without showing it: a password may be in it.
+/// Refuses an invalid address of Postgres without showing it, because it may contain a password.
 fn check_postgres(loaded: &Loaded<Settings>) -> Result<(), Refused> {
     let reason = match Url::parse(loaded.settings.postgres.url.expose()) {
         _ if loaded.settings.postgres.url.is_empty() => return Ok(()),
@@ -259,7 +246,7 @@ fn check_postgres(loaded: &Loaded<Settings>) -> Result<(), Refused> {
             format!("its scheme is {}", url.scheme())
         }
         Ok(_) => return Ok(()),
-        Err(error) => format!("it is no URL ({error})"),
+        Err(error) => format!("it is not a valid URL ({error})"),
     };
     Err(Refused::Config(config::Error::Value {
         setting: "postgres.url".into(),
@@ -340,7 +327,7 @@ mod tests {
     #[test]
     fn a_wrong_address_of_postgres_is_refused_without_being_shown() {
         for (url, reason) in [
-            ("hidden", "it is no URL"),
+            ("hidden", "it is not a valid URL"),
             ("mysql://u:hidden@h/", "its scheme is mysql"),
         ] {
             let text = refusal(&format!("postgres.url={url}"));

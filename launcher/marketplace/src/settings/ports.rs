@@ -1,4 +1,4 @@
-//! Ports: which there are, how all of them move together, and who must follow a listener that moved.
+//! Lists every port, moves all of them together, and makes clients follow the listeners that they call.
 
 use std::net::SocketAddr;
 
@@ -7,11 +7,11 @@ use super::{Refused, Settings};
 /// A port that some process listens on.
 #[derive(Debug, Clone)]
 pub struct Listener {
-    /// What is there.
+    /// What listens there.
     pub what: &'static str,
     /// The setting that moves it.
     pub setting: &'static str,
-    /// Where.
+    /// The address, after any offset.
     pub address: SocketAddr,
 }
 
@@ -104,7 +104,7 @@ impl Settings {
         ]
     }
 
-    /// Moves every port by `offset`; the settings that it moved.
+    /// Adds `offset` to every port. Returns the settings that it changed.
     ///
     /// # Errors
     /// [`Refused::Offset`] names the setting that has no room.
@@ -119,8 +119,8 @@ impl Settings {
         Ok(moved)
     }
 
-    /// Where a client's address still has its default, makes it follow the listener it means; gives each address that
-    /// changed with the listener's setting.
+    /// Makes each client's address that still has its default follow its listener. Returns each address that changed, with
+    /// the listener's setting.
     pub(super) fn agree(&mut self) -> Vec<(String, &'static str)> {
         let plain = Self::default();
         let mut followed = Vec::new();
@@ -168,7 +168,7 @@ impl Settings {
     }
 }
 
-/// Port 0 stays 0: the system chooses.
+/// Port 0 stays 0: the system chooses a port.
 fn shifted(port: u16, offset: u16, setting: &'static str) -> Result<u16, Refused> {
     match port {
         0 => Ok(0),
@@ -178,7 +178,7 @@ fn shifted(port: u16, offset: u16, setting: &'static str) -> Result<u16, Refused
     }
 }
 
-/// The address a client on this machine uses for a listener.
+/// The URL by which a client on this machine reaches a listener.
 fn url(listen: SocketAddr, path: &str) -> String {
     let any = listen.ip().is_unspecified();
     let host = if any {

@@ -1,4 +1,4 @@
-//! What the profile `production` refuses. The demo lives on defaults that other people's data must not meet.
+//! What the profile `production` refuses: defaults that are fine for a demo and unsafe for real data.
 
 use super::{Broker, Profile, Refused, Settings, is_default};
 
@@ -15,7 +15,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Everything that is refused, in the order in which it is told.
+    /// Everything that is refused, in the order in which it is reported.
     pub const ALL: [Self; 6] = [
         Self {
             setting: "keys.demo_issuer_enabled",
@@ -39,7 +39,7 @@ impl Refusal {
         },
         Self {
             setting: "product.faults.enabled",
-            what: "wrong answers on purpose",
+            what: "injected faults of the product service",
             fix: "leave product.faults.enabled unset or false",
             refuses: |settings, _| settings.product.faults.enabled,
         },
@@ -51,7 +51,7 @@ impl Refusal {
         },
         Self {
             setting: "up.broker",
-            what: "the broker that keeps nothing",
+            what: "the mock broker, which keeps no event",
             fix: "leave up.broker unset, or set kafka.brokers",
             refuses: |settings, _| settings.up.broker == Broker::Mock,
         },
@@ -104,7 +104,7 @@ mod tests {
         settings.postgres.url = "postgres://shop:secret@db/".to_owned().into();
         settings.check_profile().unwrap();
         settings.up.broker = Broker::Mock;
-        assert!(refusal(&settings).contains("keeps nothing"));
+        assert!(refusal(&settings).contains("keeps no event"));
         settings.up.broker = Broker::Kafka;
         settings.keys.demo_issuer_enabled = Some(true);
         assert!(refusal(&settings).contains("demo issuer"));

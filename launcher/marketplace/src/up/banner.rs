@@ -1,4 +1,4 @@
-//! What `up` prints when everything is ready: where things are, who may log in, what to try first.
+//! What `up` prints when everything is ready: addresses, demo tokens, first things to try.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -16,14 +16,14 @@ use schema::id::UserId;
 use super::fleet::Fleet;
 use super::stores::Stores;
 use crate::output;
-use crate::services::Host;
+use crate::services::ServiceHost;
 
 /// Prints the banner to stdout.
 ///
 /// # Errors
 /// When a demo token cannot be signed.
 pub(crate) fn print(
-    host: &Host,
+    host: &ServiceHost,
     state: &StateDir,
     stores: &Stores,
     fleet: Option<&Fleet>,
@@ -44,7 +44,7 @@ pub(crate) fn print(
     Ok(())
 }
 
-/// Adds a title and its lines, the later ones under the first.
+/// Adds a title with its first line; the other lines are indented below it.
 fn entry(text: &mut String, title: &str, lines: &str) -> std::fmt::Result {
     let mut lines = lines.split('\n');
     writeln!(text, "  {title:<16} {}", lines.next().unwrap_or_default())?;
@@ -54,7 +54,7 @@ fn entry(text: &mut String, title: &str, lines: &str) -> std::fmt::Result {
     })
 }
 
-fn links(text: &mut String, host: &Host) -> std::fmt::Result {
+fn links(text: &mut String, host: &ServiceHost) -> std::fmt::Result {
     let settings = &host.settings;
     let (router, rest) = (&settings.router, &settings.router.rest);
     let graph = format!(
@@ -114,8 +114,8 @@ fn memory(text: &mut String, stores: &Stores, fleet: Option<&Fleet>) -> std::fmt
         ("Postgres", &stores.postgres),
         ("Kafka's JVM", &stores.kafka),
     ] {
-        let told = |pid| format!("{name} {} MiB", mebibytes(pid));
-        parts.extend(store.pid.map(told));
+        let usage = |pid| format!("{name} {} MiB", mebibytes(pid));
+        parts.extend(store.pid.map(usage));
     }
     let mut lines = vec![parts.join(", ")];
     for (name, pid) in fleet.map(Fleet::pids).unwrap_or_default() {
@@ -124,8 +124,8 @@ fn memory(text: &mut String, stores: &Stores, fleet: Option<&Fleet>) -> std::fmt
     entry(text, "Memory", &format!("{}\n", lines.join("\n")))
 }
 
-/// Writes the demo's tokens, a file for each user; they are too long to be read from a screen.
-fn write_tokens(host: &Host, state: &StateDir) -> anyhow::Result<Option<PathBuf>> {
+/// Writes the demo tokens, one file for each user; they are too long for the screen.
+fn write_tokens(host: &ServiceHost, state: &StateDir) -> anyhow::Result<Option<PathBuf>> {
     let Some(issuer) = &host.keys.demo_issuer else {
         return Ok(None);
     };
@@ -151,7 +151,7 @@ fn write_tokens(host: &Host, state: &StateDir) -> anyhow::Result<Option<PathBuf>
     Ok(Some(folder))
 }
 
-fn first_things(text: &mut String, host: &Host, tokens: Option<&Path>) -> std::fmt::Result {
+fn first_things(text: &mut String, host: &ServiceHost, tokens: Option<&Path>) -> std::fmt::Result {
     let settings = &host.settings;
     let (router, cart) = (settings.router.listen, settings.router.rest.cart_listen);
     if let Some(tokens) = tokens {
@@ -161,7 +161,7 @@ fn first_things(text: &mut String, host: &Host, tokens: Option<&Path>) -> std::f
         );
         entry(text, "Demo tokens", &files)?;
     }
-    text.push_str("\n  First things to try (docs/tutorial.md goes on from here)\n\n");
+    text.push_str("\n  First things to try (docs/tutorial.md continues)\n\n");
     if let Some(tokens) = tokens {
         let file = tokens.join("user-1");
         write!(

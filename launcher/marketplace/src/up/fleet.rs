@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::restart::Backoff;
 use super::stores::Stores;
 use crate::cli::{Common, Switch};
-use crate::services::Host;
+use crate::services::ServiceHost;
 
 /// How long a child may take to drain before it is killed.
 const STOP_LIMIT: Duration = Duration::from_millis(4_300);
@@ -41,7 +41,7 @@ impl Fleet {
     /// # Errors
     /// When this binary's own path is unknown, or a child cannot be started at all.
     pub(crate) fn start(
-        host: &Host,
+        host: &ServiceHost,
         state: &StateDir,
         stores: &Stores,
         common: &Common,
@@ -50,7 +50,7 @@ impl Fleet {
         std::fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
         let program = std::env::current_exe().context("finding this program's own path")?;
         for name in SERVICES {
-            let member = Member {
+            let service = ChildService {
                 name,
                 program: program.clone(),
                 arguments: arguments(common, state),
@@ -60,9 +60,9 @@ impl Fleet {
                 ],
                 pid_file: run.join(format!("{name}.pid")),
             };
-            let child = member.start()?;
+            let child = service.start()?;
             let backoff = Backoff::up_to(host.settings.up.restart_pause_max);
-            let running = keep_running(member, child, host.tasks.token(), backoff);
+            let running = keep_running(service, child, host.tasks.token(), backoff);
             host.tasks.spawn(name, running);
         }
         Ok(Self { run })
@@ -80,7 +80,7 @@ impl Fleet {
 }
 
 #[derive(Debug)]
-struct Member {
+struct ChildService {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
@@ -88,7 +88,7 @@ struct Member {
     pid_file: PathBuf,
 }
 
-impl Member {
+impl ChildService {
     fn start(&self) -> anyhow::Result<Supervised> {
         let mut command = Command::new(&self.program);
         command.arg(self.name).args(&self.arguments);
@@ -100,7 +100,7 @@ impl Member {
 }
 
 async fn keep_running(
-    member: Member,
+    service: ChildService,
     mut child: Supervised,
     stopping: CancellationToken,
     mut backoff: Backoff,
@@ -110,19 +110,19 @@ async fn keep_running(
             status = child.wait() => status,
             () = stopping.cancelled() => break,
         };
-        tracing::error!(process.name = member.name, %status, "ended by itself, starting it again");
+        tracing::error!(process.name = service.name, %status, "ended by itself, starting it again");
         loop {
             tokio::select! {
                 () = sleep(backoff.next(Instant::now())) => {}
                 () = stopping.cancelled() => return,
             }
-            match member.start() {
+            match service.start() {
                 Ok(started) => {
                     child = started;
                     break;
                 }
                 Err(error) => {
-                    tracing::error!(process.name = member.name, %error, "cannot be started")
+                    tracing::error!(process.name = service.name, %error, "cannot be started")
                 }
             }
         }

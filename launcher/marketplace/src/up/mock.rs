@@ -1,7 +1,7 @@
 //! `up --broker mock`: librdkafka's mock cluster in this process, for a machine without Java.
 //!
-//! It keeps nothing: events are gone with the process, and of each partition only the newest 5 MiB (or 100,000 batches)
-//! stay. Only librdkafka's clients can read it. It is never chosen by itself, and `profile = "production"` refuses it.
+//! It is volatile: events are lost with the process, and each partition keeps only its newest 5 MiB (or 100,000
+//! batches). Only librdkafka's clients can read it. It is used on request only, and `profile = "production"` refuses it.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ impl Mock {
     pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
         output::progress(
             "kafka",
-            "MOCK BROKER, BY YOUR CHOICE: EVENTS ARE LOST WHEN THIS PROCESS ENDS",
+            "MOCK BROKER, AS REQUESTED: EVENTS ARE LOST WHEN THIS PROCESS ENDS",
         );
         let cluster = MockCluster::new(1).context("starting the mock broker")?;
         cluster
@@ -39,7 +39,7 @@ impl Mock {
 
     /// What it is, for the banner.
     pub(crate) fn note(&self) -> String {
-        "MOCK, VOLATILE: no event survives this process, 5 MiB of each partition stay".to_owned()
+        "MOCK, VOLATILE: no event survives this process; each partition keeps 5 MiB".to_owned()
     }
 }
 

@@ -1,8 +1,8 @@
-//! `marketplace up`: from nothing to a ready marketplace, and back to nothing.
+//! `marketplace up`: starts a whole marketplace and stops it again.
 //!
 //! In order: the ports are checked, then Postgres and Kafka are found or started together, databases are migrated and
-//! seeded, then the services start, in this process or in one each. What was started first is stopped last, and a
-//! private Postgres or Kafka that dies is brought back.
+//! seeded, then the services start, in this process or in one each. What was started first is stopped last. A private
+//! Postgres or Kafka that dies is restarted.
 
 mod banner;
 mod fleet;
@@ -21,7 +21,7 @@ use dev_services::state::StateDir;
 use tokio::time::{Instant, sleep};
 
 use crate::cli::{Common, Up};
-use crate::services::Host;
+use crate::services::ServiceHost;
 use crate::settings::Settings;
 use crate::signals::StopSignals;
 use crate::{http, output};
@@ -29,14 +29,14 @@ use crate::{http, output};
 use fleet::Fleet;
 use stores::Stores;
 
-/// How long services may take to finish what is in hand.
+/// How long services may take to finish their work.
 const DRAIN_LIMIT: Duration = Duration::from_millis(4_800);
 
-/// Runs until a signal asks for the end.
+/// Runs until a signal asks it to stop.
 ///
 /// # Errors
-/// When something that is needed cannot be found, started or reached; the message says how to mend it. Also when a
-/// task did not stop: the message names it.
+/// When something cannot be found, started or reached; the message says what to do. Also when a task does not stop; the
+/// message names it.
 pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut signals = StopSignals::listen()?;
@@ -73,7 +73,7 @@ async fn serve(
     started: Instant,
     signals: &mut StopSignals,
 ) -> anyhow::Result<()> {
-    let host = Host::new(settings)?;
+    let host = ServiceHost::new(settings)?;
     let running = async {
         prepare::databases_and_topic(&host.settings, stores.is_mock()).await?;
         service_file::write(state.root(), &stores.postgres.address)?;
@@ -102,7 +102,7 @@ async fn serve(
     };
     banner::print(&host, state, stores, fleet.as_ref(), started.elapsed())?;
     signals.next().await;
-    output::progress("marketplace", "stopping (again Ctrl-C: at once)");
+    output::progress("marketplace", "stopping (Ctrl-C again stops at once)");
     Ok(host.stop(DRAIN_LIMIT).await?)
 }
 
@@ -120,19 +120,17 @@ async fn wait_ready(settings: &Settings, separate: bool) -> anyhow::Result<()> {
     let deadline = Instant::now() + settings.up.ready_timeout;
     for (what, address) in waiting {
         loop {
-            let answer = http::get(address, "/readyz").await;
-            if matches!(answer, Some((200, _))) {
+            let response = http::get(address, "/readyz").await;
+            if matches!(response, Some((200, _))) {
                 break;
             }
             if Instant::now() >= deadline {
                 let limit = settings.up.ready_timeout;
-                let said = answer.map_or_else(
-                    || "nothing".to_owned(),
-                    |(status, body)| format!("{status}: {body}"),
+                let reason = response.map_or_else(
+                    || "does not respond".to_owned(),
+                    |(status, body)| format!("responds with {status}: {body}"),
                 );
-                bail!(
-                    "{what} is not ready after {limit:?}; http://{address}/readyz answers {said}"
-                );
+                bail!("{what} is not ready after {limit:?}; http://{address}/readyz {reason}");
             }
             sleep(Duration::from_millis(30)).await;
         }

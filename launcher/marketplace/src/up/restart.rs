@@ -72,11 +72,11 @@ async fn watch<S: Restart>(store: &mut S, mut backoff: Backoff) {
         tracing::error!(store = S::NAME, %status, "ended by itself, starting it again");
         sleep(backoff.next(Instant::now())).await;
         let restarted = store.restart().await;
-        tell(S::NAME, &restarted);
+        log(S::NAME, &restarted);
     }
 }
 
-fn tell(store: &str, restarted: &Result<(), Error>) {
+fn log(store: &str, restarted: &Result<(), Error>) {
     match restarted {
         Ok(()) => tracing::info!(store, "is back"),
         Err(error) => tracing::error!(store, %error, "did not come back"),

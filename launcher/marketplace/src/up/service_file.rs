@@ -17,7 +17,7 @@ const SERVICE: &str = "marketplace";
 /// Writes the file for the server of `url`; an earlier one is replaced.
 ///
 /// # Errors
-/// When `url` is none, or the file cannot be written.
+/// When `url` is invalid, or the file cannot be written.
 pub(super) fn write(folder: &Path, url: &str) -> anyhow::Result<()> {
     let text = service(url)?;
     let path = folder.join(FILE);

@@ -1,4 +1,4 @@
-//! Postgres and Kafka: somebody else's when an address is given, private ones otherwise.
+//! Postgres and Kafka: external ones when an address is given, private ones otherwise.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,18 +43,18 @@ pub(crate) struct Stores {
     mock: Option<Mock>,
 }
 
-/// What keeps the brokers going.
+/// Who runs the brokers.
 enum Brokers {
-    /// Somebody else.
+    /// Not this `up`.
     External,
-    /// A process of ours.
+    /// A child process of this `up`.
     Process(Box<Kafka>),
-    /// This very process.
+    /// This process itself.
     Mock(Mock),
 }
 
 impl Stores {
-    /// Finds or starts both, at the same time.
+    /// Finds or starts both concurrently.
     ///
     /// # Errors
     /// When one is missing, cannot start, or does not answer.
@@ -97,7 +97,7 @@ impl Stores {
         })
     }
 
-    /// Whether the broker keeps nothing.
+    /// Whether the broker is the mock.
     pub(crate) const fn is_mock(&self) -> bool {
         self.mock.is_some()
     }
@@ -122,20 +122,20 @@ impl Stores {
     }
 }
 
-/// The Postgres that somebody else runs: `DATABASE_URL`, or a `postgres.url` of one's own.
+/// The address of an external Postgres: `DATABASE_URL`, else a `postgres.url` that is not the default.
 pub(crate) fn external_postgres(settings: &Settings) -> Option<String> {
     let plain = database::Config::default().url;
     let set = !is_default(&settings.postgres.url, &plain);
     environment::database_url().or_else(|| set.then(|| settings.postgres.url.expose().to_owned()))
 }
 
-/// The Kafka that somebody else runs: `KAFKA_BROKERS`, or a `kafka.brokers` of one's own.
+/// The address of an external Kafka: `KAFKA_BROKERS`, else a `kafka.brokers` that is not the default.
 pub(crate) fn external_kafka(settings: &Settings) -> Option<String> {
     let set = settings.kafka.brokers != topic::Config::default().brokers;
     environment::kafka_brokers().or_else(|| set.then(|| settings.kafka.brokers.clone()))
 }
 
-/// Whether `up` is to start the broker that keeps nothing.
+/// Whether `up` starts the mock broker.
 pub(crate) fn is_mock(settings: &Settings) -> bool {
     settings.up.broker == Broker::Mock && external_kafka(settings).is_none()
 }
@@ -156,9 +156,9 @@ async fn start_postgres(
             "using the server in DATABASE_URL or postgres.url",
         );
         if !postgres::answers(&address).await {
-            bail!("the Postgres in DATABASE_URL or postgres.url does not answer within 2 s");
+            bail!("the Postgres in DATABASE_URL or postgres.url does not respond within 2 s");
         }
-        let note = "yours: nothing was started".to_owned();
+        let note = "external, not started by `up`".to_owned();
         return Ok((
             Store {
                 address,
@@ -207,9 +207,9 @@ async fn start_kafka(
         );
         let first = address.split(',').next().unwrap_or(&address);
         if !kafka::answers_metadata(first).await {
-            bail!("the Kafka at {address} (KAFKA_BROKERS or kafka.brokers) does not answer");
+            bail!("the Kafka at {address} (KAFKA_BROKERS or kafka.brokers) does not respond");
         }
-        let note = "yours: nothing was started".to_owned();
+        let note = "external, not started by `up`".to_owned();
         return Ok((
             Store {
                 address,
@@ -238,7 +238,7 @@ async fn start_kafka(
     let broker = match Kafka::start(broker_settings, progress).await {
         Ok(broker) => broker,
         Err(error @ Error::Missing { .. }) => bail!(
-            "{error}; or, to look around without it: marketplace up --broker mock (keeps no event)"
+            "{error}; or look around without it: marketplace up --broker mock (keeps no event)"
         ),
         Err(error) => return Err(error.into()),
     };

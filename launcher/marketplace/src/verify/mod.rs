@@ -1,8 +1,8 @@
 //! `marketplace verify`: reads the databases and the topic of a marketplace and says whether its promises hold.
 //!
 //! Each check asks for the rows that break a promise, so what it prints are those rows and not a sum. Nothing is
-//! written, and no lock is taken: run it on a marketplace that is busy, and then again when it is quiet. Only the last
-//! promise, that nothing is left to do, is broken by being busy; it is asked again for as long as `--settle` says.
+//! written and no lock is taken, so it may run on a busy marketplace. Only the last promise, that nothing is left to do,
+//! is broken by being busy; it is checked again for as long as `--settle` says.
 
 mod ledger;
 mod quiet;
@@ -23,9 +23,9 @@ use crate::up;
 
 use stores::Stores;
 
-/// Rows that are shown of a broken promise; the others are counted.
+/// How many rows of a broken promise are shown. The others are counted.
 const EXAMPLES: u32 = 5;
-/// How often an unfinished marketplace is looked at again.
+/// How often unfinished work is checked again.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// One promise.
@@ -35,7 +35,7 @@ pub struct Finding {
     pub id: &'static str,
     /// The promise, in words.
     pub promise: &'static str,
-    /// How many things were looked at.
+    /// How many things were checked.
     pub checked: u64,
     /// How many break it.
     pub broken: u64,
@@ -51,10 +51,10 @@ impl Finding {
     }
 }
 
-/// Looks at everything once, and at what is left to do for as long as `settle`.
+/// Checks everything once; unfinished work is checked again for as long as `settle`.
 ///
 /// # Errors
-/// When a database or the broker does not answer: then nothing is said about the promises.
+/// When a database or the broker does not respond: then nothing is known about the promises.
 pub async fn run(settings: &Settings, settle: Duration) -> anyhow::Result<Vec<Finding>> {
     let stores = Stores::open(settings).await?;
     let deadline = Instant::now() + settle;
@@ -84,7 +84,7 @@ pub fn address(settings: &Settings) -> anyhow::Result<Secret> {
     Ok(found.into())
 }
 
-/// An open marketplace, for looking at it in the middle of work.
+/// The open databases of a marketplace, to check it while it works.
 #[derive(Debug)]
 pub struct Ledger(Stores);
 
@@ -121,22 +121,22 @@ impl Ledger {
     }
 }
 
-/// The findings as a person reads them.
+/// The findings as text for a person.
 #[must_use]
 pub fn describe(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
         let state = if finding.holds() { "holds " } else { "BROKEN" };
         let (id, promise, checked) = (finding.id, finding.promise, finding.checked);
-        let line = format!("{id:<4} {state} {promise} ({checked} looked at)");
+        let line = format!("{id:<4} {state} {promise} ({checked} checked)");
         text.push_str(&line);
         text.push('\n');
         for example in &finding.examples {
-            writeln!(text, "            {example}").expect("a string takes every text");
+            writeln!(text, "            {example}").expect("writing to a string cannot fail");
         }
         let more = finding.broken.saturating_sub(finding.examples.len() as u64);
         if more > 0 {
-            writeln!(text, "            and {more} more").expect("a string takes every text");
+            writeln!(text, "            and {more} more").expect("writing to a string cannot fail");
         }
     }
     text

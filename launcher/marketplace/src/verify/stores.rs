@@ -51,7 +51,7 @@ impl Stores {
     }
 }
 
-/// A promise about rows: `count` counts what is looked at, `wrong` selects a sentence for each row that breaks it.
+/// Checks a promise about rows: `count` counts the rows, `wrong` selects a sentence for each row that breaks it.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -5,7 +5,7 @@ use std::path::Path;
 use chassis::durability::{Risk, risks};
 use chassis::postgres;
 use marketplace::cli::Common;
-use marketplace::services::Host;
+use marketplace::services::ServiceHost;
 use marketplace::settings::{Profile, Settings};
 use migrations::Database;
 use sea_orm::ConnectionTrait as _;
@@ -35,7 +35,7 @@ async fn commit_risk(database: &TestDatabase) -> Option<Risk> {
 }
 
 /// A process of this profile with the notifier on this database.
-async fn host(folder: &Path, profile: Profile, database: &TestDatabase) -> Host {
+async fn host(folder: &Path, profile: Profile, database: &TestDatabase) -> ServiceHost {
     let common = Common {
         state_dir: Some(folder.join("state")),
         ..Common::default()
@@ -49,7 +49,7 @@ async fn host(folder: &Path, profile: Profile, database: &TestDatabase) -> Host 
     settings.kafka.topic = testkit::topic(1).await;
     settings.notifier.group = testkit::unique("durability");
     // The tokens of the demo do for a process that is asked nothing.
-    let mut host = Host::new(settings).unwrap();
+    let mut host = ServiceHost::new(settings).unwrap();
     host.settings.profile = profile;
     host
 }

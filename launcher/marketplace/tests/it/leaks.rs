@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chassis::config::Secret;
 use chassis::{kafka, postgres};
 use marketplace::cli::Common;
-use marketplace::services::Host;
+use marketplace::services::ServiceHost;
 use marketplace::settings::Settings;
 use sea_orm::DatabaseConnection;
 use tempfile::TempDir;
@@ -75,7 +75,7 @@ async fn settled(server: &DatabaseConnection, round: usize, allowed: &Held) -> H
 }
 
 async fn start_and_stop(settings: &Settings) {
-    let host = Host::new(settings.clone()).unwrap();
+    let host = ServiceHost::new(settings.clone()).unwrap();
     host.start_all().await.unwrap();
     eventually("every service is ready", LIMIT * 3, async || {
         host.health.is_ready().then_some(())

@@ -49,7 +49,7 @@ impl Parked {
 
 /// What the command said.
 #[derive(Debug)]
-struct Told {
+struct Printed {
     code: Option<i32>,
     out: String,
     err: String,
@@ -149,11 +149,14 @@ async fn send_foreign(shop: &Shop, partition: i32) {
 /// The lines for people have what the lines for programs have, and `show` has all of it.
 async fn see_both(shop: &Shop, parked: &Parked) {
     let Parked { event, poison, .. } = parked;
-    let told = dead_letters(shop, &["list"]).await;
-    assert!(told.code == Some(0) && told.err.is_empty(), "{told:?}");
-    assert_eq!(told.out.lines().count(), 2, "{told:?}");
+    let printed = dead_letters(shop, &["list"]).await;
+    assert!(
+        printed.code == Some(0) && printed.err.is_empty(),
+        "{printed:?}"
+    );
+    assert_eq!(printed.out.lines().count(), 2, "{printed:?}");
     let reasons = ["violates check constraint", NO_JSON];
-    for ((line, letter), reason) in told.out.lines().zip([event, poison]).zip(reasons) {
+    for ((line, letter), reason) in printed.out.lines().zip([event, poison]).zip(reasons) {
         let (id, parked_at) = (&letter["id"], letter["parked_at"].as_str().unwrap());
         let (date_and_time, _) = parked_at.split_at("2026-08-01T10:00:00".len());
         let (partition, offset) = (&letter["partition"], &letter["offset"]);
@@ -164,9 +167,12 @@ async fn see_both(shop: &Shop, parked: &Parked) {
     }
 
     for letter in [event, poison] {
-        let told = dead_letters(shop, &["show", &letter["id"].to_string()]).await;
-        assert!(told.code == Some(0) && told.err.is_empty(), "{told:?}");
-        let shown: Value = serde_json::from_str(&told.out).unwrap();
+        let printed = dead_letters(shop, &["show", &letter["id"].to_string()]).await;
+        assert!(
+            printed.code == Some(0) && printed.err.is_empty(),
+            "{printed:?}"
+        );
+        let shown: Value = serde_json::from_str(&printed.out).unwrap();
         assert_eq!(shown, *letter);
         assert_eq!(shown["topic"], TOPIC);
         assert_eq!(shown["refused_event"], Value::Null);
@@ -195,10 +201,13 @@ async fn fail_to_replay(shop: &Shop, parked: &Parked) {
         ),
     ] {
         for dry_run in [true, false] {
-            let told = replay(shop, letter, dry_run).await;
-            assert!(told.code == Some(1) && told.out.is_empty(), "{told:?}");
-            let once = told.err.matches(reason).count() == 1;
-            assert!(told.err.starts_with(head) && once, "{told:?}");
+            let printed = replay(shop, letter, dry_run).await;
+            assert!(
+                printed.code == Some(1) && printed.out.is_empty(),
+                "{printed:?}"
+            );
+            let once = printed.err.matches(reason).count() == 1;
+            assert!(printed.err.starts_with(head) && once, "{printed:?}");
         }
     }
 }
@@ -206,29 +215,35 @@ async fn fail_to_replay(shop: &Shop, parked: &Parked) {
 /// The event would succeed now, and the foreign message never will.
 async fn try_dry(shop: &Shop, parked: &Parked) {
     let (event, poison) = (&parked.event["id"], &parked.poison["id"]);
-    let told = replay(shop, &parked.event, true).await;
-    assert!(told.code == Some(0) && told.out.is_empty(), "{told:?}");
+    let printed = replay(shop, &parked.event, true).await;
+    assert!(
+        printed.code == Some(0) && printed.out.is_empty(),
+        "{printed:?}"
+    );
     let handled = format!(" {event} would be handled\n");
-    assert!(told.err.ends_with(&handled), "{told:?}");
+    assert!(printed.err.ends_with(&handled), "{printed:?}");
 
-    let told = dead_letters(shop, &["replay", "--all", "--dry-run"]).await;
-    assert!(told.code == Some(1) && told.out.is_empty(), "{told:?}");
+    let printed = dead_letters(shop, &["replay", "--all", "--dry-run"]).await;
+    assert!(
+        printed.code == Some(1) && printed.out.is_empty(),
+        "{printed:?}"
+    );
     let stays = format!(" {poison} stays: it is still no order event: {NO_JSON}");
     assert!(
-        told.err.contains(&handled) && told.err.contains(&stays),
-        "{told:?}"
+        printed.err.contains(&handled) && printed.err.contains(&stays),
+        "{printed:?}"
     );
 }
 
-/// The line of the event is told with its own id; afterwards there is no such dead letter.
+/// The line of the event is printed with its own id; afterwards there is no such dead letter.
 async fn replay_once(shop: &Shop, parked: &Parked) {
     let event = &parked.event;
-    let told = replay(shop, event, false).await;
-    assert_eq!(told.code, Some(0), "{told:?}");
+    let printed = replay(shop, event, false).await;
+    assert_eq!(printed.code, Some(0), "{printed:?}");
     let handled = format!(" {} handled\n", event["id"]);
-    assert!(told.err.ends_with(&handled), "{told:?}");
-    assert_eq!(told.out.lines().count(), 1, "{told:?}");
-    let line: Value = serde_json::from_str(&told.out).unwrap();
+    assert!(printed.err.ends_with(&handled), "{printed:?}");
+    assert_eq!(printed.out.lines().count(), 1, "{printed:?}");
+    let line: Value = serde_json::from_str(&printed.out).unwrap();
     assert_eq!(line["notification"], "order status changed");
     assert_eq!(line["order_id"], parked.order);
     assert_eq!(line["version"], 2);
@@ -238,18 +253,24 @@ async fn replay_once(shop: &Shop, parked: &Parked) {
     let missing = format!("marketplace: there is no dead letter {}\n", event["id"]);
     let again = replay(shop, event, false).await;
     let shown = dead_letters(shop, &["show", &event["id"].to_string()]).await;
-    for told in [again, shown] {
-        assert!(told.code == Some(1) && told.out.is_empty(), "{told:?}");
-        assert_eq!(told.err, missing);
+    for printed in [again, shown] {
+        assert!(
+            printed.code == Some(1) && printed.out.is_empty(),
+            "{printed:?}"
+        );
+        assert_eq!(printed.err, missing);
     }
 }
 
 /// What was deleted is printed for the record; afterwards there is no such dead letter.
 async fn delete_once(shop: &Shop, poison: &Value) {
     let id = poison["id"].to_string();
-    let told = dead_letters(shop, &["delete", &id]).await;
-    assert_eq!(told.code, Some(0), "{told:?}");
-    assert_eq!(serde_json::from_str::<Value>(&told.out).unwrap(), *poison);
+    let printed = dead_letters(shop, &["delete", &id]).await;
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    assert_eq!(
+        serde_json::from_str::<Value>(&printed.out).unwrap(),
+        *poison
+    );
     assert_eq!(list(shop).await, Vec::<Value>::new());
     let again = dead_letters(shop, &["delete", &id]).await;
     let missing = format!("marketplace: there is no dead letter {id}\n");
@@ -286,15 +307,15 @@ async fn until_listed(shop: &Shop, count: usize) -> Vec<Value> {
 
 /// What is parked, oldest first.
 async fn list(shop: &Shop) -> Vec<Value> {
-    let told = dead_letters(shop, &["list", "--json"]).await;
-    assert_eq!(told.code, Some(0), "{told:?}");
-    let lines = told.out.lines();
+    let printed = dead_letters(shop, &["list", "--json"]).await;
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    let lines = printed.out.lines();
     lines
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
 
-async fn replay(shop: &Shop, letter: &Value, dry_run: bool) -> Told {
+async fn replay(shop: &Shop, letter: &Value, dry_run: bool) -> Printed {
     let id = letter["id"].to_string();
     let mut arguments = vec!["replay", "--id", id.as_str()];
     if dry_run {
@@ -303,11 +324,11 @@ async fn replay(shop: &Shop, letter: &Value, dry_run: bool) -> Told {
     dead_letters(shop, &arguments).await
 }
 
-async fn dead_letters(shop: &Shop, arguments: &[&str]) -> Told {
+async fn dead_letters(shop: &Shop, arguments: &[&str]) -> Printed {
     let mut command = command(shop.state(), shop.offset());
     command.arg("dead-letters").args(arguments);
     let output = run(command).await;
-    Told {
+    Printed {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),

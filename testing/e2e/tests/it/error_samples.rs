@@ -43,7 +43,7 @@ fn fenced<'a>(text: &'a str, language: &str) -> Option<&'a str> {
 /// Seen red with statuses on the page that the router does not answer.
 #[tokio::test]
 async fn every_sample_of_the_page_prints_what_the_page_says() {
-    let (up, told) = preparation();
+    let (up, preparation_commands) = preparation();
     let folder = TempDir::with_prefix("marketplace-e2e-").unwrap();
     let set: Vec<_> = up
         .split("--set ")
@@ -52,11 +52,11 @@ async fn every_sample_of_the_page_prints_what_the_page_says() {
         .collect();
     assert!(set.len() >= 4, "{up}");
     let shop = Shop::start_in(folder.path(), Arrangement::Together, free_offset(), &set).await;
-    let told = moved(told, &shop);
+    let prepare = moved(preparation_commands, &shop);
     let mut wrong = Vec::new();
     for sample in Sample::all() {
         if let Some((commands, expected)) = sample.commands() {
-            let printed = run(&format!("{told}\n{commands}"));
+            let printed = run(&format!("{prepare}\n{commands}"));
             if let Err(line) = has_in_order(&printed, expected) {
                 wrong.push(format!("{}: no {line} in\n{printed}", sample.code));
             }

@@ -18,10 +18,13 @@ async fn a_taken_port_is_named_with_its_setting_before_anything_is_started() {
         .output()
         .unwrap();
     drop(taken);
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(told.contains(&format!("port {}", 8084 + offset)), "{told}");
-    assert!(told.contains("router.rest.loms_listen"), "{told}");
+    assert!(
+        stderr.contains(&format!("port {}", 8084 + offset)),
+        "{stderr}"
+    );
+    assert!(stderr.contains("router.rest.loms_listen"), "{stderr}");
     assert!(
         started.elapsed() < Duration::from_secs(2),
         "took {:?}",
@@ -41,8 +44,11 @@ async fn an_unknown_setting_stops_the_start_by_its_name() {
         .args(["--set", "router.lisen=127.0.0.1:1", "config", "print"])
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && told.contains("lisen"), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && stderr.contains("lisen"),
+        "{stderr}"
+    );
 }
 
 #[tokio::test]
@@ -53,10 +59,10 @@ async fn production_refuses_what_the_demo_lives_on() {
         .args(["--set", "profile=production", "up"])
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && told.contains("production"),
-        "{told}"
+        !output.status.success() && stderr.contains("production"),
+        "{stderr}"
     );
 }
 
@@ -96,10 +102,10 @@ async fn a_second_launcher_on_the_same_folder_is_told_who_has_it() {
         .arg("up")
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && told.contains("in use by process"),
-        "{told}"
+        !output.status.success() && stderr.contains("in use by process"),
+        "{stderr}"
     );
 }
 

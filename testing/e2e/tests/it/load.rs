@@ -88,8 +88,8 @@ async fn load_without_a_marketplace_says_how_to_start_one() {
         .args(["load", "--url", "http://127.0.0.1:1/"])
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(told.contains("http://127.0.0.1:1/demo/token"), "{told}");
-    assert!(told.contains("`marketplace up` starts one"), "{told}");
+    assert!(stderr.contains("http://127.0.0.1:1/demo/token"), "{stderr}");
+    assert!(stderr.contains("`marketplace up` starts one"), "{stderr}");
 }

@@ -35,7 +35,7 @@ pub(super) fn toml(loaded: &Loaded<Settings>) -> String {
         let width = longest.unwrap_or_default().min(COLUMN);
         text.push_str(&format!("\n{head}"));
         for (line, origin) in lines {
-            writeln!(text, "{line:<width$}  # {origin}").expect("a string takes any text");
+            writeln!(text, "{line:<width$}  # {origin}").expect("writing to a string cannot fail");
         }
     }
     text

@@ -40,7 +40,8 @@ pub(super) fn markdown() -> String {
             group => {
                 let meaning = described.groups.get(group);
                 let meaning = meaning.map_or("", String::as_str);
-                write!(text, "## {group}\n\n{meaning}\n\n").expect("a string takes any text");
+                write!(text, "## {group}\n\n{meaning}\n\n")
+                    .expect("writing to a string cannot fail");
             }
         }
         for setting in settings {
@@ -80,16 +81,17 @@ fn entry(text: &mut String, setting: &Setting) {
         text,
         "### {path}\n\n`{variable}`: {kind}. Default: {default}.\n\n{meaning}\n\n"
     )
-    .expect("a string takes any text");
+    .expect("writing to a string cannot fail");
     if let Kind::OneOf(variants) = kind {
         for (name, meaning) in variants {
             let meaning = meaning.replace('\n', " ");
-            writeln!(text, "- `{name}`: {meaning}").expect("a string takes any text");
+            writeln!(text, "- `{name}`: {meaning}").expect("writing to a string cannot fail");
         }
         text.push('\n');
     }
     for Refusal { what, fix, .. } in Refusal::of(path) {
-        write!(text, "Production refuses {what}: {fix}.\n\n").expect("a string takes any text");
+        write!(text, "Production refuses {what}: {fix}.\n\n")
+            .expect("writing to a string cannot fail");
     }
 }
 

@@ -59,8 +59,8 @@ async fn main() -> anyhow::Result<()> {
         page::write(&args.results, &results)?;
     }
     use std::io::Write as _;
-    let told = write!(std::io::stdout().lock(), "{}", page::tables(&results));
-    told.context("standard output is gone")
+    let printed = write!(std::io::stdout().lock(), "{}", page::tables(&results));
+    printed.context("standard output is gone")
 }
 
 async fn measure(args: &Args, fixture: &Fixture) -> anyhow::Result<Results> {

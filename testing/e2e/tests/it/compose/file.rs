@@ -44,11 +44,11 @@ fn run(tool: &str, arguments: &[&str]) -> String {
                 program.display()
             )
         });
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
-        "{tool} {arguments:?}: {told}{printed}"
+        "{tool} {arguments:?}: {stderr}{printed}"
     );
     printed
 }

@@ -63,6 +63,6 @@ fn haproxy_takes_its_configuration() {
         .arg(&file)
         .output();
     let output = output.unwrap_or_else(|error| panic!("{MISSING} ({error})"));
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
 }

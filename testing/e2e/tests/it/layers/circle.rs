@@ -18,11 +18,11 @@ pub(super) fn circles(graph: &Graph) -> Vec<String> {
         let reaches = |from: &str, to: &str| reach.get(from).is_some_and(|it| it.contains(to));
         reaches(one, other) && reaches(other, one)
     };
-    let mut told = BTreeSet::new();
+    let mut found = BTreeSet::new();
     let mut circles = Vec::new();
     for file in next.keys() {
         let circle: BTreeSet<&str> = next.keys().copied().filter(|it| meets(file, it)).collect();
-        if circle.is_empty() || !told.insert(circle.clone()) {
+        if circle.is_empty() || !found.insert(circle.clone()) {
             continue;
         }
         let ties = graph

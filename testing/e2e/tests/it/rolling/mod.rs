@@ -110,8 +110,8 @@ async fn every_process_is_replaced_under_load_and_no_request_fails() {
     assert!(report.is_clean(), "{report}");
     let all = report.operations.last().unwrap();
     assert!(all.done > 100, "{report}");
-    let told = || troubles(&folder);
-    assert!(all.retried.is_empty(), "{report}\n{}", told());
+    let logged = || troubles(&folder);
+    assert!(all.retried.is_empty(), "{report}\n{}", logged());
     assert_eq!(report.overloaded, 0, "{report}");
     let streams = report.streams.as_ref().expect("it had subscribers");
     assert!(streams.reconnects > 0, "no router was replaced: {report}");
@@ -215,9 +215,9 @@ async fn until_ready(shop: &Shop, service: &str, port: u16) {
 }
 
 async fn until_ended(process: &Identity) {
-    let told = Instant::now();
+    let asked = Instant::now();
     while process.is_running() {
-        let took = told.elapsed();
+        let took = asked.elapsed();
         assert!(
             took < EXIT_LIMIT,
             "{process:?} has not ended after {took:?}"
