@@ -28,7 +28,7 @@ test: playground ## Every test, on a real Postgres and a real Kafka that end wit
 lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scripts
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny check bans licenses sources
-	.ci/unused && .ci/features && shellcheck .ci/*
+	cargo shear && .ci/features && shellcheck .ci/*
 
 cover: ## Line coverage of the tests; fails below 80 % of the domain or of a service (needs cargo-llvm-cov)
 	.ci/cover

@@ -36,7 +36,7 @@ macro_rules! codes {
                 match self { $(Self::$name => $grpc,)* }
             }
 
-            /// The HTTP status of a plain HTTP answer.
+            /// The HTTP status of a plain HTTP response.
             #[must_use]
             pub const fn http(self) -> u16 {
                 match self { $(Self::$name => $http,)* }
@@ -54,7 +54,7 @@ macro_rules! codes {
                 match self { $(Self::$name => $retry,)* }
             }
 
-            /// One sentence that gives nothing internal away.
+            /// One sentence for clients, without internal details.
             #[must_use]
             pub const fn summary(self) -> &'static str {
                 match self { $(Self::$name => $summary,)* }

@@ -1,4 +1,4 @@
-//! Real catalogue and stock data that a fresh marketplace starts with. Source: docs/contracts.md §4 and §5.
+//! The real catalogue and stock data that a new marketplace starts with. Source: docs/contracts.md §4 and §5.
 
 use serde::Deserialize;
 

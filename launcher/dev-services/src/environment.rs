@@ -1,4 +1,4 @@
-//! The environment variables that point at services somebody else runs. Read here and nowhere else.
+//! The environment variables that name external services and this machine's programs. They are read only here.
 
 use std::path::PathBuf;
 

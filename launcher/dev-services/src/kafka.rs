@@ -204,7 +204,7 @@ fn jars(cache: &Path) -> PathBuf {
     cache.join(format!("kafka-{VERSION}"))
 }
 
-/// Whether a broker at `brokers` answers a metadata request that names a broker; an open port alone says little.
+/// Whether the broker at `brokers` answers a metadata request and names a broker. An open port alone proves little.
 pub async fn answers_metadata(brokers: &str) -> bool {
     if tokio::net::TcpStream::connect(brokers).await.is_err() {
         return false;

@@ -118,7 +118,7 @@ impl Identity {
     }
 }
 
-/// Resident memory of a process in bytes, where the system tells it.
+/// Resident memory of a process in bytes; `None` on systems without `/proc`.
 #[must_use]
 pub fn resident_bytes(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -129,7 +129,7 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// The start time in the system's own words; only ever compared with itself. A zombie has already ended.
+/// The start time in the system's own format, only good for comparison. A zombie has already ended.
 fn start_time(pid: u32) -> Option<String> {
     let stat = PathBuf::from(format!("/proc/{pid}/stat"));
     if Path::new("/proc/self/stat").exists() {

@@ -1,4 +1,4 @@
-//! Tells the caller what a slow start is doing, one line at a time.
+//! Reports what a slow start is doing, one line at a time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ impl Progress {
         Self(Arc::new(sink))
     }
 
-    /// Reports to nobody.
+    /// Discards every report.
     #[must_use]
     pub fn silent() -> Self {
         Self::new(|_, _| {})

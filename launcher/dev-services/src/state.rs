@@ -97,8 +97,8 @@ pub fn holder(root: &Path) -> Option<String> {
     }
 }
 
-/// Creates a folder under a world-writable parent, or accepts an existing one only when it is ours and nobody else
-/// may write there: its name can be guessed, so somebody could have put programs or links there first.
+/// Creates a folder under a world-writable parent. An existing one is accepted only if this user owns it and nobody else
+/// may write to it: its name can be guessed, so another user could have put programs or links there first.
 pub(crate) fn create_trusted(folder: &Path) -> Result<(), Error> {
     match std::fs::create_dir(folder) {
         Ok(()) => return set_mode(folder, 0o755),

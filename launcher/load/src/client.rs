@@ -1,4 +1,4 @@
-//! The client of one marketplace: sends an operation until its response is known, and says what the response means.
+//! The client of one marketplace: retries an operation until its outcome is known, and interprets the response.
 //!
 //! Invariant: a response that leaves open whether the effect happened is retried, with the same idempotency key.
 
@@ -51,7 +51,7 @@ pub enum Error {
 pub enum Reply {
     /// It was done: the field's value.
     Done(Value),
-    /// It was refused with a code that the caller can mend.
+    /// It was refused, with a code that the caller can act on.
     Refused(String),
     /// An error.
     Failed(String),
@@ -221,7 +221,7 @@ pub async fn until_known<F: Future<Output = Reply>>(
     (reply.unwrap_or_else(|open| open), retried)
 }
 
-/// A caller's token, and a trace that begins here: each try is a span of its own in it.
+/// The headers of one attempt: the caller's token, and a trace that starts here, with a new span for each attempt.
 pub(crate) fn headers(token: &str, trace: Uuid) -> HeaderMap {
     let span = Uuid::new_v4().simple().to_string();
     let span = span.get(..16).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The shoppers who have nothing to do at the moment. One shopper does one thing at a time, as a person does.
+//! The idle shoppers. A shopper runs one operation at a time, as a person does.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use crate::ledger::lock;
 use crate::plan::Kind;
 use crate::shopper::Shopper;
 
-/// How many idle shoppers are looked at for one who can do what is due.
+/// How many idle shoppers are considered to find one that can run the operation that is due.
 const LOOKS: usize = 16;
 
 /// Idle shoppers.
@@ -21,7 +21,7 @@ impl Crowd {
         Self(Mutex::new(shoppers))
     }
 
-    /// Takes a shopper who can do this, or else any; `None` when all are busy.
+    /// Takes a shopper who can run this operation, or else any; `None` when all are busy.
     pub(crate) fn take(&self, kind: Kind, random: &mut StdRng) -> Option<Shopper> {
         let mut idle = lock(&self.0);
         if idle.is_empty() {

@@ -8,7 +8,7 @@ pub(crate) struct Event {
     pub(crate) data: String,
 }
 
-/// What has come and is not yet a whole event.
+/// Received bytes that are not yet a whole event.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     buffer: Vec<u8>,

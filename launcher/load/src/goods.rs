@@ -1,4 +1,4 @@
-//! What can be bought, and who fills the shelves: an operator's token sets a new stock where one has run out.
+//! What can be bought, and how it is restocked: an operator's token sets a new stock where one has run out.
 
 use std::collections::HashSet;
 use std::sync::Mutex;

@@ -32,7 +32,7 @@ pub struct Report {
     pub streams: Option<Streams>,
     /// The server's memory, if it reports it.
     pub memory: Option<Memory>,
-    /// A trace to look at: the slowest checkout, or the slowest of all where nobody checked out.
+    /// The trace of the slowest checkout, or of the slowest operation in a run without checkouts.
     pub trace_id: Option<String>,
     /// What was broken; empty after a good run.
     pub violations: Vec<String>,

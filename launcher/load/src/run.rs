@@ -41,7 +41,7 @@ pub struct Load {
     memory: Arc<Watermark>,
 }
 
-/// The numbers of a run that goes on. Cheap to clone.
+/// The numbers of a run in progress. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
     stats: Arc<Stats>,
@@ -63,7 +63,7 @@ impl Live {
 }
 
 impl Load {
-    /// Gets tokens for users whom nobody has been before, reads the catalogue and opens the subscriptions.
+    /// Gets tokens for new users, reads the catalogue and opens the subscriptions.
     ///
     /// # Errors
     /// [`Error`] when no marketplace answers there, or it hands out no tokens, or sells nothing.
@@ -110,7 +110,7 @@ impl Load {
         })
     }
 
-    /// The numbers while the run goes on.
+    /// The numbers of the run in progress.
     #[must_use]
     pub fn live(&self) -> Live {
         self.live.clone()

@@ -1,4 +1,4 @@
-//! Counts and latencies while a run goes on.
+//! Counts and latencies of a run in progress.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -90,7 +90,7 @@ impl Faults {
     }
 }
 
-/// The faults in force and how many requests have come since they were set. Cloning shares them.
+/// The faults in force and the number of requests since they were set. Clones share both.
 #[derive(Debug, Clone)]
 pub(crate) struct Injector {
     state: Arc<Mutex<Injected>>,
@@ -121,7 +121,7 @@ impl Injector {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request; tells how long its answer is held back and what is wrong with it.
+    /// Counts a request. Returns how long its response is delayed and which fault it has.
     fn next(&self) -> (Duration, Option<Fault>) {
         let mut state = self.state();
         state.requests += 1;

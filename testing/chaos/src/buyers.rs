@@ -34,7 +34,7 @@ const IN_FLIGHT_MAX: usize = 600;
 pub(crate) struct Buyer {
     pub(crate) user: i64,
     pub(crate) token: String,
-    /// Somebody is subscribed to this user, who buys only what does not run out, and so all the time.
+    /// A subscriber watches this user, who buys only what does not run out, and therefore keeps buying.
     pub(crate) watched: bool,
 }
 
@@ -229,7 +229,7 @@ impl Buyers {
         response
     }
 
-    /// Somebody who has no checkout under way: in a third of all cases a user with a stream.
+    /// A buyer without a checkout in progress: in a third of all cases one with a stream.
     fn take(&self, random: &mut StdRng) -> Buyer {
         if random.random_bool(0.33)
             && let Some(watched) = lock(&self.idle_watched).pop()

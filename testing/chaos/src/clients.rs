@@ -1,4 +1,4 @@
-//! The clients of every protocol: each sends a mutation until its response is known, and says it in the same words.
+//! The clients of every protocol: each retries a mutation until its outcome is known, and reports it in the same terms.
 
 use std::time::Duration;
 

@@ -103,7 +103,7 @@ impl Journal {
         Ok(wrong)
     }
 
-    /// Asks every `step`th mutation again with its key; each response that differs, in words.
+    /// Repeats every `step`th mutation with its key. Returns how many, and each response that differs, in words.
     pub(crate) async fn replay(&self, clients: &Clients, step: usize) -> (u64, Vec<String>) {
         let entries: Vec<Entry> = self.lock().iter().step_by(step.max(1)).cloned().collect();
         let count = entries.len() as u64;

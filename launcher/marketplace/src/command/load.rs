@@ -20,7 +20,7 @@ use crate::signals::StopSignals;
 const BAR_INTERVAL: Duration = Duration::from_millis(200);
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Runs the load to its end, or to Ctrl-C; the summary comes either way. Exit code 1 says that an invariant broke.
+/// Runs the load to its end or to Ctrl-C, and prints the summary either way. Exit code 1: an invariant is broken.
 ///
 /// # Errors
 /// When no marketplace answers, or the file for the summary cannot be written.

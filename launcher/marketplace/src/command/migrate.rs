@@ -9,7 +9,7 @@ use crate::output;
 use crate::settings::Settings;
 use crate::up::prepare;
 
-/// Takes every database up, down, or tells where it stands.
+/// Migrates every database up or down, or prints its state.
 ///
 /// # Errors
 /// When the server does not answer or refuses a statement.

@@ -28,8 +28,8 @@ pub struct Settings {
     pub profile: Profile,
     /// The folder for data, logs and keys.
     pub state_dir: PathBuf,
-    /// How long a process that was told to stop says "not ready" before it stops listening, so that whoever sends it
-    /// requests hears of it first; `up` in one process does not wait, and `up --processes` ends children after 4.3 s.
+    /// How long a process that was asked to stop reports "not ready" before it stops listening, so that a load balancer
+    /// notices in time; `up` in one process does not wait, and `up --processes` ends children after 4.3 s.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::MayBeZero")]
     pub drain_notice: std::time::Duration,
@@ -199,7 +199,7 @@ impl Settings {
         Ok(Self::load_with_origins(common)?.settings)
     }
 
-    /// Loads the settings with the origin of each; what follows another setting or flag says which.
+    /// Loads the settings with the origin of each. The origin of a setting that follows another one names it.
     ///
     /// # Errors
     /// As [`Settings::load`].

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 /// The longest silence of a broker that still has messages.
 const SILENCE: Duration = Duration::from_secs(10);
-/// What the clocks of who changes an order and of who sends its event may differ by.
+/// How far the clock of the order service may differ from that of the relay that sends its events.
 const CLOCKS: TimeDelta = TimeDelta::seconds(1);
 
 /// What the topic has, repeats left out.

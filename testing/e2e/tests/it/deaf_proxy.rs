@@ -1,4 +1,4 @@
-//! A TCP proxy that can lose answers: what the client sends arrives, what the server says does not.
+//! A TCP proxy that can lose responses: requests arrive, responses do not.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
