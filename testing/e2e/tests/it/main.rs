@@ -11,7 +11,6 @@ mod graphql;
 mod grpc;
 mod kafka;
 mod launcher;
-
 mod load;
 mod notifiers;
 mod observability;
