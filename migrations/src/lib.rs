@@ -64,7 +64,10 @@ impl Database {
                 "cart/0001_carts",
                 "cart/0002_checkouts",
                 "cart/0003_named_changes",
-                "cart/0004_retention"
+                "cart/0004_retention",
+                "cart/0005_idempotency_keys",
+                "cart/0006_cart_changes_mirrored",
+                "cart/0007_cart_changes_copied"
             ],
             Self::Comments => steps!["comments/0001_comments", "comments/0002_idempotency_keys"],
             Self::Notifier => steps![

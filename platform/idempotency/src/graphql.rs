@@ -1,17 +1,9 @@
 //! GraphQL: the key comes as an argument or as a header, and `extensions.idempotency.replayed: true` marks a replay.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_graphql::{
-    Context, Request, Response, ServerResult,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest},
-    value,
-};
-
-use chassis::graphql::IdempotencyKeyHeader;
+use async_graphql::{Context, Value, value};
+use chassis::graphql::{IdempotencyKeyHeader, NoteExtension, ResponseNote, note};
 
 use crate::{InvalidKey, Key, Recorded};
 
@@ -31,42 +23,25 @@ pub fn key(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<Key>, I
 }
 
 /// The schema extension that adds the mark to the response.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Replays;
+pub type Replays = NoteExtension<Replay>;
 
-#[derive(Debug, Clone, Default)]
-struct Replayed(Arc<AtomicBool>);
+/// Whether a response has a replay in it.
+#[derive(Debug, Default)]
+pub struct Replay(AtomicBool);
 
-impl ExtensionFactory for Replays {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Replayed::default())
-    }
-}
+impl ResponseNote for Replay {
+    const KEY: &'static str = "idempotency";
 
-#[async_trait::async_trait]
-impl Extension for Replayed {
-    async fn prepare_request(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        request: Request,
-        next: NextPrepareRequest<'_>,
-    ) -> ServerResult<Request> {
-        next.run(ctx, request.data(self.clone())).await
-    }
-
-    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        let response = next.run(ctx).await;
-        if self.0.load(Ordering::Relaxed) {
-            return response.extension("idempotency", value!({ "replayed": true }));
-        }
-        response
+    fn value(&self) -> Option<Value> {
+        let replayed = self.0.load(Ordering::Relaxed);
+        replayed.then(|| value!({ "replayed": true }))
     }
 }
 
 /// Takes the value out, and notes for the response whether it is a replay.
 pub fn mark<A>(ctx: &Context<'_>, recorded: Recorded<A>) -> A {
     if recorded.replayed
-        && let Some(Replayed(mark)) = ctx.data_opt::<Replayed>()
+        && let Some(Replay(mark)) = note(ctx)
     {
         mark.store(true, Ordering::Relaxed);
     }

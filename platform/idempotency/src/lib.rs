@@ -3,9 +3,11 @@
 mod call;
 mod claim;
 mod error;
+mod find;
 pub mod graphql;
 pub mod grpc;
 mod key;
+pub mod memory;
 mod once;
 mod retention;
 mod store;
@@ -14,6 +16,7 @@ pub use crate::{
     call::Call,
     claim::{Claim, claim, record},
     error::Error,
+    find::{find, is_used},
     key::{InvalidKey, KEY_HEADER, Key},
     once::{Recorded, once},
     retention::{RETENTION, start_retention},
@@ -31,6 +34,10 @@ mod tests {
         );
         assert_eq!(
             include_str!("../../../migrations/comments/0002_idempotency_keys.up.sql"),
+            ours
+        );
+        assert_eq!(
+            include_str!("../../../migrations/cart/0005_idempotency_keys.up.sql"),
             ours
         );
     }

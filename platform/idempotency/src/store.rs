@@ -114,9 +114,9 @@ pub(crate) async fn claim(
 
 /// Reads what the first calls stored.
 pub(crate) async fn load(
-    tx: &DatabaseTransaction,
+    db: &impl ConnectionTrait,
     calls: &[&Call],
-) -> Result<HashMap<Name, StoredResponse>, Error> {
+) -> Result<HashMap<Name, StoredResponse>, StoreError> {
     if calls.is_empty() {
         return Ok(HashMap::new());
     }
@@ -134,7 +134,7 @@ pub(crate) async fn load(
         };
         Ok(((row.user_id, row.operation, row.key), stored))
     };
-    tx.query_all_raw(statement)
+    db.query_all_raw(statement)
         .await?
         .iter()
         .map(read)

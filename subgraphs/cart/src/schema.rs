@@ -28,7 +28,7 @@ pub(crate) fn build(carts: Carts, checkouts: Checkouts, products: Products) -> C
         Mutation::default(),
         EmptySubscription,
     ))
-    .extension(Replays)
+    .extension(Replays::new())
     .extension(Warnings)
     .data(carts)
     .data(checkouts)

@@ -34,7 +34,7 @@ pub(crate) fn build(comments: Comments, tasks: &Tasks) -> CommentsSchema {
         Mutation::default(),
         EmptySubscription,
     ))
-    .extension(idempotency::graphql::Replays)
+    .extension(idempotency::graphql::Replays::new())
     .data(comments)
     .data(batches)
     .finish()

@@ -44,7 +44,7 @@ fn build(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LomsSchema {
         Mutation::default(),
         EmptySubscription,
     ))
-    .extension(idempotency::graphql::Replays)
+    .extension(idempotency::graphql::Replays::new())
     .data(orders)
     .data(stocks)
     .data(order_loader)

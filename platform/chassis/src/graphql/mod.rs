@@ -3,6 +3,7 @@
 mod money;
 mod observe;
 pub mod page;
+mod response_note;
 mod serve;
 mod user_error;
 
@@ -18,6 +19,7 @@ use schema::code::ErrorCode;
 pub use self::{
     money::{Decimal, Money},
     page::PageInfo,
+    response_note::{NoteExtension, ResponseNote, note},
     serve::subgraph_routes,
     user_error::{UserError, UserErrorCode},
 };
