@@ -89,7 +89,7 @@ impl Service {
                     let most = dependencies.postgres.max_connections;
                     postgres::watch(&db, DATABASE, most, tasks);
                     watch_postgres(db.clone(), tasks, health);
-                    let carts = PostgresCarts::new(db);
+                    let carts = PostgresCarts::new(db, dependencies.clock.clone());
                     retention::start(carts.clone(), dependencies.clock, tasks);
                     let store = Arc::new(carts);
                     (store.clone(), store)

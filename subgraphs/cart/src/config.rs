@@ -33,7 +33,7 @@ pub struct Config {
     /// Look-ups that may be under way at the same time.
     #[schemars(range(min = 1))]
     pub product_concurrency: usize,
-    /// Retries after the first try; only answers 420 and 429 are retried.
+    /// Retries after the first try; only statuses 420 and 429 are retried.
     pub product_retries: usize,
     /// How long one try may take.
     #[serde(with = "humantime_serde")]
@@ -63,7 +63,7 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Store {
-    /// In Postgres: an answered change survives any crash of this process.
+    /// In Postgres: a change that succeeded survives any crash of this process.
     Postgres,
     /// In this process's memory, gone with it. For tests and benchmarks.
     Memory,

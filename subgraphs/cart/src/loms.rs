@@ -11,7 +11,9 @@ use ::schema::{
     id::{OrderId, Sku, UserId},
     proto::loms::{Item, OrderCreateRequest, StocksInfoRequest, loms_client::LomsClient},
 };
+use backon::{ExponentialBuilder, Retryable as _};
 use chassis::{fault::Coded, telemetry::trace};
+use idempotency::{Key, grpc::set_key};
 use tonic::{
     Code, Request, Response, Status,
     metadata::MetadataValue,
@@ -20,16 +22,16 @@ use tonic::{
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::checkout::domain::PricedLine;
-
-/// Metadata that carries the idempotency key of an order.
-pub const KEY_METADATA: &str = "idempotency-key";
+use crate::cart::domain::PricedLine;
 
 /// Metadata that carries the W3C trace context of the request, which the order's events keep.
 pub const TRACE_METADATA: &str = "traceparent";
 
-/// Pauses before the second and third try.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// A second try after 100 ms and a third after 400 ms more.
+const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_factor(4.0)
+    .with_max_times(2);
 /// Time for making a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Silence after which the connection is probed, and the time the probe has.
@@ -42,14 +44,14 @@ pub struct Loms {
     timeout: Duration,
 }
 
-/// The address of the order service is none.
+/// The order service's address is invalid.
 #[derive(Debug, thiserror::Error)]
-#[error("cart.loms_url is not an address: {url:?}")]
+#[error("cart.loms_url is not a valid address: {url:?}")]
 pub struct InvalidUrl {
     url: String,
 }
 
-/// Why the order service gave no answer that can be used.
+/// Why the order service gave no response that can be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// It is out of reach. An order may have been made.
@@ -64,8 +66,8 @@ pub enum Error {
     /// Its queue is full.
     #[error("the order service has too much to do")]
     Overloaded(#[source] Arc<Status>),
-    /// It gave an answer that breaks the contract.
-    #[error("the order service gave an unexpected answer")]
+    /// Its response breaks the contract.
+    #[error("the order service gave an unexpected response")]
     Unexpected(#[source] Arc<Status>),
 }
 
@@ -105,11 +107,11 @@ impl Loms {
     /// # Errors
     /// [`Error`] when the service cannot be asked.
     pub async fn free_stock(&self, sku: Sku) -> Result<Option<u32>, Error> {
-        let asked = self.call("loms.Loms/StocksInfo", None, |mut client, trace| {
+        let response = self.call("loms.Loms/StocksInfo", None, |mut client, trace| {
             let request = self.request(StocksInfoRequest { sku: sku.get() }, trace);
             async move { client.stocks_info(request).await }
         });
-        match asked.await? {
+        match response.await? {
             Ok(stock) => Ok(Some(stock.count)),
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(Error::of(status)),
@@ -132,13 +134,13 @@ impl Loms {
             user_id: owner.get(),
             items: lines.iter().map(item).collect(),
         };
-        let key = MetadataValue::try_from(checkout.to_string()).expect("a UUID is plain ASCII");
-        let asked = self.call("loms.Loms/OrderCreate", traceparent, |mut client, trace| {
+        let key = Key::from(checkout);
+        let response = self.call("loms.Loms/OrderCreate", traceparent, |mut client, trace| {
             let mut request = self.request(order.clone(), trace);
-            request.metadata_mut().insert(KEY_METADATA, key.clone());
+            set_key(request.metadata_mut(), &key).expect("a UUID is plain ASCII");
             async move { client.order_create(request).await }
         });
-        match asked.await? {
+        match response.await? {
             Ok(created) => match OrderId::try_from(created.order_id) {
                 Ok(id) => Ok(Some(id)),
                 Err(_) => Err(Error::Unexpected(Arc::new(Status::internal(
@@ -153,14 +155,14 @@ impl Loms {
     fn request<M>(&self, message: M, trace: Option<String>) -> Request<M> {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
-        // One that no header can carry is no trace context.
+        // What no header can carry is not a trace context.
         if let Some(trace) = trace.and_then(|trace| MetadataValue::try_from(trace).ok()) {
             request.metadata_mut().insert(TRACE_METADATA, trace);
         }
         request
     }
 
-    /// Calls up to three times within the deadline; gives the last answer. An attempt gets the trace context to send.
+    /// Calls up to three times within the deadline; gives the last response. An attempt gets the trace context to send.
     async fn call<M, F>(
         &self,
         method: &'static str,
@@ -177,25 +179,18 @@ impl Loms {
             rpc.system = "grpc",
         );
         let trace = trace::traceparent(&span).or_else(|| traceparent.map(str::to_owned));
-        let tries = async {
-            let mut pauses = PAUSES.iter();
-            loop {
-                let status = match attempt(self.client.clone(), trace.clone()).await {
-                    Ok(answer) => return Ok(answer.into_inner()),
-                    Err(status) => status,
-                };
-                match pauses.next() {
-                    Some(pause) if is_transient(status.code()) => tokio::time::sleep(*pause).await,
-                    Some(_) | None => return Err(status),
-                }
-            }
-        };
-        tokio::time::timeout(self.timeout, tries)
+        let response = (|| attempt(self.client.clone(), trace.clone()))
+            .retry(RETRIES)
+            .when(|status| is_transient(status.code()));
+        match tokio::time::timeout(self.timeout, response)
             .instrument(span)
             .await
-            .map_err(|_| Error::TookTooLong {
+        {
+            Ok(response) => Ok(response.map(Response::into_inner)),
+            Err(_) => Err(Error::TookTooLong {
                 limit: self.timeout,
-            })
+            }),
+        }
     }
 }
 

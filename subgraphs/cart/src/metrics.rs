@@ -8,7 +8,6 @@ use prometheus::{
     register_int_gauge,
 };
 
-/// Requests to the product service, each try, by how it ended.
 static PRODUCT_REQUESTS: LazyLock<HistogramVec> = LazyLock::new(|| {
     register_histogram_vec!(
         "marketplace_cart_product_request_seconds",
@@ -19,7 +18,6 @@ static PRODUCT_REQUESTS: LazyLock<HistogramVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// How long requests wait for their turn.
 static PRODUCT_QUEUE: LazyLock<Histogram> = LazyLock::new(|| {
     register_histogram!(
         "marketplace_cart_product_queue_seconds",
@@ -29,7 +27,6 @@ static PRODUCT_QUEUE: LazyLock<Histogram> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Requests that wait for their turn now.
 static PRODUCT_QUEUED: LazyLock<IntGauge> = LazyLock::new(|| {
     register_int_gauge!(
         "marketplace_cart_product_queued_requests",
@@ -38,7 +35,6 @@ static PRODUCT_QUEUED: LazyLock<IntGauge> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Look-ups of one product, by where the answer came from.
 static PRODUCT_LOOKUPS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
         "marketplace_cart_product_lookups_total",
@@ -48,7 +44,6 @@ static PRODUCT_LOOKUPS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Checkouts, by how they ended.
 static CHECKOUTS: LazyLock<HistogramVec> = LazyLock::new(|| {
     register_histogram_vec!(
         "marketplace_cart_checkout_seconds",
@@ -59,7 +54,6 @@ static CHECKOUTS: LazyLock<HistogramVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Additions to carts.
 static ITEMS_ADDED: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(
         "marketplace_cart_items_added_total",
@@ -78,7 +72,6 @@ pub(crate) fn announce() {
     LazyLock::force(&PRODUCT_QUEUE);
 }
 
-/// Counts an addition.
 pub(crate) fn item_added() {
     ITEMS_ADDED.inc();
 }
@@ -88,20 +81,18 @@ fn buckets() -> Vec<f64> {
     exponential_buckets(0.001, 2.0, 15).expect("a start above 0 and a factor above 1")
 }
 
-/// Where the answer to a look-up came from.
+/// Where the product of a look-up came from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Source {
-    /// The product service.
     Service,
-    /// This process's memory, believed still.
+    /// This process's memory, within its time to live.
     Memory,
     /// This process's memory, because the product service is out of reach.
     Stale,
-    /// There was none.
+    /// Nowhere: the look-up failed.
     Failed,
 }
 
-/// Counts a look-up.
 pub(crate) fn looked_up(source: Source) {
     let name = match source {
         Source::Service => "service",
@@ -112,8 +103,7 @@ pub(crate) fn looked_up(source: Source) {
     PRODUCT_LOOKUPS.with_label_values(&[name]).inc();
 }
 
-/// Counts a request to the product service.
-pub(crate) fn asked_products(outcome: &str, took: Duration) {
+pub(crate) fn product_requested(outcome: &str, took: Duration) {
     PRODUCT_REQUESTS
         .with_label_values(&[outcome])
         .observe(took.as_secs_f64());
@@ -137,7 +127,6 @@ impl Drop for Queued {
     }
 }
 
-/// Counts a checkout.
 pub(crate) fn checked_out(outcome: &str, took: Duration) {
     CHECKOUTS
         .with_label_values(&[outcome])

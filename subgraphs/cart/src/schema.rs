@@ -29,7 +29,7 @@ pub(crate) fn build(carts: Carts, checkouts: Checkouts, products: Products) -> C
         EmptySubscription,
     ))
     .extension(Replays::new())
-    .extension(Warnings)
+    .extension(Warnings::new())
     .data(carts)
     .data(checkouts)
     .data(products)

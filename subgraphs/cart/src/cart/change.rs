@@ -1,9 +1,9 @@
-//! Changes of a cart, and the names that callers give them: a change that is repeated under its name (its idempotency
-//! key) is made once and answered the same way again. Pure, no I/O.
+//! The changes of a cart, and how a caller's idempotency key names one. Pure, no I/O.
 
-use schema::id::{Quantity, Sku};
+use idempotency::{Call, Key};
+use schema::id::{Quantity, Sku, UserId};
 
-use super::Refusal;
+use super::domain::{Cart, Refusal};
 
 /// What may happen to a cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,38 +16,59 @@ pub enum Change {
     Clear,
 }
 
+/// What a change makes of a cart's lines; the rest stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// A line holds so many units now.
+    LineSet(Sku, Quantity),
+    /// A line that was there is gone.
+    LineRemoved(Sku),
+    /// All lines are gone, and there were some.
+    Cleared,
+    /// Nothing was there to remove.
+    None,
+}
+
 impl Change {
-    /// The operation: each has its own set of names.
-    #[must_use]
-    pub const fn operation(self) -> &'static str {
-        match self {
-            Self::Add(..) => "add",
-            Self::Remove(_) => "remove",
-            Self::Clear => "clear",
-        }
-    }
-
-    /// What is asked, as text that only the same input has.
-    #[must_use]
-    pub fn input(self) -> String {
-        match self {
-            Self::Add(sku, count) => format!("{sku} {count}"),
-            Self::Remove(sku) => sku.to_string(),
-            Self::Clear => String::new(),
-        }
-    }
-
-    /// Tells what a stored answer under this change's name means for it.
+    /// Makes the change in `cart` and gives what a store has to write.
     ///
     /// # Errors
-    /// The [`Refusal`] that was the answer, or [`Refusal::KeyReused`] when the answer belongs to another input.
-    pub fn repeated(self, input: &str, refusal: Option<&str>) -> Result<(), Refusal> {
-        if input != self.input() {
-            return Err(Refusal::KeyReused);
+    /// [`Refusal`] when the rules forbid it; the cart is unchanged then.
+    pub(crate) fn apply_to(self, cart: &mut Cart) -> Result<Effect, Refusal> {
+        match self {
+            Self::Add(sku, more) => Ok(Effect::LineSet(sku, cart.add(sku, more)?)),
+            Self::Remove(sku) if cart.remove(sku) => Ok(Effect::LineRemoved(sku)),
+            Self::Clear if !cart.is_empty() => {
+                *cart = Cart::empty(cart.owner());
+                Ok(Effect::Cleared)
+            }
+            Self::Remove(_) | Self::Clear => Ok(Effect::None),
         }
-        match (refusal, self) {
-            (Some(name), Self::Add(sku, _)) => Err(Refusal::named(name, sku)),
-            (Some(_), Self::Remove(_) | Self::Clear) | (None, _) => Ok(()),
+    }
+
+    /// This change of `owner`'s cart under `key`.
+    ///
+    /// # Errors
+    /// Never in practice: numbers have a JSON form.
+    pub fn call(self, owner: UserId, key: Key) -> Result<Call, idempotency::Error> {
+        Call::new(Some(owner), self.operation(), key, &self.input())
+    }
+
+    /// The operation: each has its own set of keys.
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::Add(..) => "addToCart",
+            Self::Remove(_) => "removeFromCart",
+            Self::Clear => "clearCart",
+        }
+    }
+
+    /// What the caller sent. migrations/cart/0006_cart_changes_mirrored.up.sql writes the same JSON.
+    fn input(self) -> Vec<i64> {
+        match self {
+            Self::Add(sku, count) => vec![sku.get(), i64::from(count.get())],
+            Self::Remove(sku) => vec![sku.get()],
+            Self::Clear => Vec::new(),
         }
     }
 }
@@ -55,24 +76,34 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cart::stored_response::StoredOutcome;
+
+    fn add(count: u32) -> Change {
+        let (sku, count) = (Sku::try_from(7), Quantity::try_from(count));
+        Change::Add(sku.unwrap(), count.unwrap())
+    }
 
     #[test]
     fn a_stored_answer_is_the_same_input_s_alone() {
+        let call = |change: Change| {
+            let key = Key::try_from("k".to_owned()).unwrap();
+            change.call(UserId::try_from(1).unwrap(), key).unwrap()
+        };
+        assert_eq!(call(add(2)), call(add(2)));
+        assert_ne!(call(add(2)), call(add(3)));
         let sku = Sku::try_from(7).unwrap();
-        let add = |count: u32| Change::Add(sku, Quantity::try_from(count).unwrap());
-        assert_eq!(add(2).repeated(&add(2).input(), None), Ok(()));
-        assert_eq!(
-            add(2).repeated(&add(3).input(), None),
-            Err(Refusal::KeyReused)
-        );
         for refusal in [
             Refusal::ProductNotFound { sku },
             Refusal::OutOfStock { sku },
             Refusal::TooManyUnits { sku },
             Refusal::TooManyLines,
         ] {
-            let stored = Some(refusal.name());
-            assert_eq!(add(2).repeated(&add(2).input(), stored), Err(refusal));
+            let stored = serde_json::to_value(StoredOutcome::Err(refusal.into())).unwrap();
+            let stored: StoredOutcome = serde_json::from_value(stored).unwrap();
+            assert_eq!(
+                stored.map_err(|stored| Refusal::try_from(stored).unwrap()),
+                Err(refusal)
+            );
         }
     }
 }

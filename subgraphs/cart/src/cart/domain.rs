@@ -9,12 +9,23 @@ use std::collections::BTreeMap;
 use schema::id::{Quantity, Sku, UserId};
 
 /// Units that all lines of one cart may have together.
-pub const UNITS_MOST: u64 = 2_147_483_647;
+pub const MAX_UNITS: u64 = 2_147_483_647;
 /// Lines that one cart may have.
-pub const LINES_MOST: usize = 500;
+pub const MAX_LINES: usize = 500;
 
 /// Prices of one unit, in whole currency units.
 pub type Prices = BTreeMap<Sku, u32>;
+
+/// A line of a cart with the price that it has today, or had when it was ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PricedLine {
+    /// What.
+    pub sku: Sku,
+    /// How many units.
+    pub count: Quantity,
+    /// What one unit costs, in whole currency units.
+    pub unit_price: u32,
+}
 
 /// Why the rules refuse a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,44 +43,14 @@ pub enum Refusal {
         sku: Sku,
     },
     /// The cart would hold more units than an order can carry.
-    #[error("a cart holds up to {UNITS_MOST} units, and sku {sku} would pass that")]
+    #[error("a cart holds up to {MAX_UNITS} units, and sku {sku} would pass that")]
     TooManyUnits {
         /// What was added.
         sku: Sku,
     },
     /// The cart would have too many different products.
-    #[error("a cart holds up to {LINES_MOST} different products")]
+    #[error("a cart holds up to {MAX_LINES} different products")]
     TooManyLines,
-    /// The idempotency key came before with another input.
-    #[error("this idempotency key belongs to another input")]
-    KeyReused,
-}
-
-impl Refusal {
-    /// The name under which an answer keeps it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ProductNotFound { .. } => "product_not_found",
-            Self::OutOfStock { .. } => "out_of_stock",
-            Self::TooManyUnits { .. } => "too_many_units",
-            Self::TooManyLines => "too_many_lines",
-            Self::KeyReused => "key_reused",
-        }
-    }
-
-    /// The refusal with this name, of a request for `sku`.
-    #[must_use]
-    pub fn named(name: &str, sku: Sku) -> Self {
-        match name {
-            "product_not_found" => Self::ProductNotFound { sku },
-            "out_of_stock" => Self::OutOfStock { sku },
-            "too_many_units" => Self::TooManyUnits { sku },
-            "too_many_lines" => Self::TooManyLines,
-            // A name of a later version of this service: all that is known is that the key is used up.
-            _ => Self::KeyReused,
-        }
-    }
 }
 
 /// What one user is about to order.
@@ -136,20 +117,38 @@ impl Cart {
         self.lines.iter().map(cost).sum()
     }
 
+    /// The lines with their prices, ascending by SKU.
+    ///
+    /// # Errors
+    /// The SKUs that have no price.
+    pub fn priced_lines(&self, prices: &Prices) -> Result<Vec<PricedLine>, Vec<Sku>> {
+        let skus = self.lines.keys().copied();
+        let unpriced: Vec<Sku> = skus.filter(|sku| !prices.contains_key(sku)).collect();
+        if !unpriced.is_empty() {
+            return Err(unpriced);
+        }
+        let priced = self.lines().map(|(sku, count)| PricedLine {
+            sku,
+            count,
+            unit_price: prices[&sku],
+        });
+        Ok(priced.collect())
+    }
+
     /// Adds units to the line of `sku` and gives what the line holds then. Repeated adds of one SKU sum up.
     ///
     /// # Errors
     /// [`Refusal`] when the cart would pass a bound; it is unchanged then.
     pub fn add(&mut self, sku: Sku, more: Quantity) -> Result<Quantity, Refusal> {
-        if self.units() + u64::from(more.get()) > UNITS_MOST {
+        if self.units() + u64::from(more.get()) > MAX_UNITS {
             return Err(Refusal::TooManyUnits { sku });
         }
-        if !self.lines.contains_key(&sku) && self.lines.len() >= LINES_MOST {
+        if !self.lines.contains_key(&sku) && self.lines.len() >= MAX_LINES {
             return Err(Refusal::TooManyLines);
         }
         let held = self.lines.get(&sku).map_or(0, |count| count.get());
         let sum = Quantity::try_from(held + more.get())
-            .expect("both are within UNITS_MOST, and more is above 0");
+            .expect("both are within MAX_UNITS, and more is above 0");
         self.lines.insert(sku, sum);
         Ok(sum)
     }

@@ -5,15 +5,18 @@ use ::schema::id::{Quantity, Sku, UserId};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chassis::{
     fault,
-    graphql::{Money, UserError, idempotency_key, principal},
+    graphql::{Money, UserError, principal},
 };
-use idempotency::{Recorded, graphql::mark};
+use idempotency::{
+    Recorded,
+    graphql::{key, mark},
+};
 
 use super::{Cart, Carts, Error, Refusal, domain::Prices};
 use crate::product::{
     Products,
     graphql::{ProductObject, load},
-    warning::note,
+    warning::warn_if_stale,
 };
 
 /// What a user is about to order.
@@ -52,7 +55,7 @@ impl CartObject {
             .into_iter()
             .filter_map(|(sku, product)| {
                 let product = product?;
-                note(ctx, &product);
+                warn_if_stale(ctx, &product);
                 Some((sku, product.price))
             })
             .collect();
@@ -142,11 +145,11 @@ impl CartMutation {
         #[graphql(desc = "What to add.")] input: AddToCartInput,
     ) -> Result<CartPayload> {
         let owner = caller(ctx)?;
-        let key = idempotency_key(ctx, input.idempotency_key)?;
         let add = async {
+            let key = key(ctx, input.idempotency_key)?;
             let sku: Sku = input.sku.parse()?;
             let count = Quantity::try_from(i64::from(input.count))?;
-            carts(ctx).add_item(owner, sku, count, key.as_deref()).await
+            carts(ctx).add_item(owner, sku, count, key).await
         };
         CartPayload::of(ctx, add.await)
     }
@@ -158,10 +161,10 @@ impl CartMutation {
         #[graphql(desc = "What to take out.")] input: RemoveFromCartInput,
     ) -> Result<CartPayload> {
         let owner = caller(ctx)?;
-        let key = idempotency_key(ctx, input.idempotency_key)?;
         let remove = async {
+            let key = key(ctx, input.idempotency_key)?;
             let sku: Sku = input.sku.parse()?;
-            carts(ctx).remove_item(owner, sku, key.as_deref()).await
+            carts(ctx).remove_item(owner, sku, key).await
         };
         CartPayload::of(ctx, remove.await)
     }
@@ -173,8 +176,11 @@ impl CartMutation {
         #[graphql(desc = "Only an idempotency key, if any.")] input: Option<ClearCartInput>,
     ) -> Result<CartPayload> {
         let owner = caller(ctx)?;
-        let key = idempotency_key(ctx, input.and_then(|input| input.idempotency_key))?;
-        CartPayload::of(ctx, carts(ctx).clear(owner, key.as_deref()).await)
+        let clear = async {
+            let key = key(ctx, input.and_then(|input| input.idempotency_key))?;
+            carts(ctx).clear(owner, key).await
+        };
+        CartPayload::of(ctx, clear.await)
     }
 }
 
@@ -185,11 +191,13 @@ impl CartPayload {
                 cart: Some(CartObject(mark(ctx, changed))),
                 user_errors: Vec::new(),
             }),
-            Err(error) if fault::is_refusal(&error) => Ok(Self {
-                cart: None,
-                user_errors: vec![UserError::of(&error)],
-            }),
-            Err(error) => Err(fault::graphql(error)),
+            Err(error) => match UserError::try_of(&error) {
+                Some(refusal) => Ok(Self {
+                    cart: None,
+                    user_errors: vec![refusal],
+                }),
+                None => Err(fault::graphql(error)),
+            },
         }
     }
 }

@@ -1,36 +1,27 @@
-//! Carts: add, remove, clear, find.
+//! Carts: find, add, remove, clear.
 //!
-//! [`domain`] has the rules, a verb is a use case, [`store`] keeps the lines. Each use case belongs to one user: the
-//! owner is an argument of everything here, so nobody's cart can be reached by accident.
+//! [`Carts`] has the use cases, [`domain`] the rules, [`store`] keeps the lines. Invariant: every use case takes the
+//! owner as an argument, so nobody's cart can be reached by accident. Start reading at [`Carts::add_item`].
 
+mod change;
 pub mod domain;
-pub mod store;
-
-mod add_item;
-pub mod change;
-mod clear;
-mod find;
+mod error;
 pub(crate) mod graphql;
-mod remove_item;
+pub mod store;
+mod stored_response;
 
 use std::sync::Arc;
 
-use ::schema::{
-    code::ErrorCode,
-    id::{OutOfRange, UserId},
-};
-use chassis::{fault::Coded, postgres::StoreError};
-use idempotency::Recorded;
+use ::schema::id::{Quantity, Sku, UserId};
+use idempotency::{Call, Key, Recorded};
 
 pub use self::{
     change::Change,
     domain::{Cart, Refusal},
+    error::Error,
     store::Repository,
 };
-use crate::{
-    loms::{self, Loms},
-    product::{self, Products},
-};
+use crate::{loms::Loms, metrics, product::Products};
 
 /// Handle to the cart's use cases; cloning shares it.
 #[derive(Debug, Clone)]
@@ -51,105 +42,114 @@ impl Carts {
         }
     }
 
-    /// Makes a change, unless it was made or refused under this key before.
+    /// The user's cart; without lines when nothing was added.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn find(&self, owner: UserId) -> Result<Cart, Error> {
+        Ok(self.repository.find(owner).await?)
+    }
+
+    /// Adds units of one product. Only this request's count is compared with the free stock, not what the cart holds
+    /// already, and nothing is reserved. With `key`, a repeat adds nothing more. Source: docs/contracts.md §1.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: unknown product, too little free stock (also when none is kept for the SKU), a bound of the
+    /// cart; [`Error::Idempotency`] for a key of another input; a fault when a service or the store cannot be reached.
+    /// The cart is unchanged then.
+    pub async fn add_item(
+        &self,
+        owner: UserId,
+        sku: Sku,
+        count: Quantity,
+        key: Option<Key>,
+    ) -> Result<Recorded<Cart>, Error> {
+        let added = self.change(owner, Change::Add(sku, count), key).await?;
+        if !added.replayed {
+            metrics::item_added();
+        }
+        Ok(added)
+    }
+
+    /// Removes the line of one product; one that is not there is no error. With `key`, a repeat removes nothing more.
+    /// Source: docs/contracts.md §1.
+    ///
+    /// # Errors
+    /// [`Error::Idempotency`] for a key of another input, [`Error::Store`].
+    pub async fn remove_item(
+        &self,
+        owner: UserId,
+        sku: Sku,
+        key: Option<Key>,
+    ) -> Result<Recorded<Cart>, Error> {
+        self.change(owner, Change::Remove(sku), key).await
+    }
+
+    /// Removes all lines; an empty cart stays empty. With `key`, a repeat removes nothing more. Source:
+    /// docs/contracts.md §1.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn clear(&self, owner: UserId, key: Option<Key>) -> Result<Recorded<Cart>, Error> {
+        self.change(owner, Change::Clear, key).await
+    }
+
+    /// Makes a change, unless it was made or refused under this key before: replay, check, write.
     async fn change(
         &self,
         owner: UserId,
         change: Change,
-        key: Option<&str>,
+        key: Option<Key>,
     ) -> Result<Recorded<Cart>, Error> {
-        if let Some(key) = key
-            && self.repository.recall(owner, change, key).await?
+        let call = key.map(|key| change.call(owner, key)).transpose()?;
+        if let Some(call) = &call
+            && let Some(outcome) = self.repository.find_outcome(call).await?
         {
-            return Ok(Recorded {
-                value: self.find(owner).await?,
-                replayed: true,
-            });
+            return self.replay(owner, outcome).await;
         }
-        let made = async {
-            self.check(change).await?;
-            self.repository.change(owner, change, key).await
-        };
-        let made = made.await;
-        if let (Err(Error::Refused(refusal)), Some(key)) = (&made, key) {
-            self.repository
-                .note_refusal(owner, change, key, *refusal)
-                .await?;
+        match self.check(change).await {
+            Ok(()) => self.repository.change(owner, change, call.as_ref()).await,
+            Err(Error::Refused(refusal)) => self.refuse(owner, call, refusal).await,
+            Err(fault) => Err(fault),
         }
-        Ok(Recorded {
-            value: made?,
-            replayed: false,
-        })
     }
 
-    /// Asks the other services what they have to say before a change is made.
+    /// Asks the other services whether a change may be made, before any transaction is open.
     async fn check(&self, change: Change) -> Result<(), Error> {
-        match change {
-            Change::Add(sku, count) => self.check_add(sku, count).await,
-            Change::Remove(_) | Change::Clear => Ok(()),
+        let Change::Add(sku, count) = change else {
+            return Ok(());
+        };
+        if self.products.find(sku).await?.is_none() {
+            return Err(Refusal::ProductNotFound { sku }.into());
         }
-    }
-}
-
-/// Why a change of a cart did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// An argument breaks its bounds.
-    #[error(transparent)]
-    Invalid(#[from] OutOfRange),
-    /// The rules of the cart refuse it.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The carts cannot be reached.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The product service cannot be asked.
-    #[error(transparent)]
-    Product(#[from] product::Error),
-    /// The order service cannot be asked.
-    #[error(transparent)]
-    Loms(#[from] loms::Error),
-}
-
-impl Coded for Refusal {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::ProductNotFound { .. } => ErrorCode::ProductNotFound,
-            Self::OutOfStock { .. } => ErrorCode::OutOfStock,
-            Self::TooManyUnits { .. } | Self::TooManyLines => ErrorCode::InvalidArgument,
-            Self::KeyReused => ErrorCode::IdempotencyKeyReused,
+        let free = self.loms.free_stock(sku).await?.unwrap_or(0);
+        if free < count.get() {
+            return Err(Refusal::OutOfStock { sku }.into());
         }
+        Ok(())
     }
 
-    fn field(&self) -> Option<Vec<String>> {
-        Some(input_field(match self {
-            Self::ProductNotFound { .. } | Self::TooManyLines => "sku",
-            Self::OutOfStock { .. } | Self::TooManyUnits { .. } => "count",
-            Self::KeyReused => "idempotencyKey",
-        }))
-    }
-}
-
-impl Coded for Error {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Invalid(_) => ErrorCode::InvalidArgument,
-            Self::Refused(refusal) => refusal.code(),
-            Self::Store(error) => error.code(),
-            Self::Product(error) => error.code(),
-            Self::Loms(error) => error.code(),
-        }
+    /// Stores a refusal under the call's key. Where another call with that key was first, its outcome counts.
+    async fn refuse(
+        &self,
+        owner: UserId,
+        call: Option<Call>,
+        refusal: Refusal,
+    ) -> Result<Recorded<Cart>, Error> {
+        let Some(call) = call else {
+            return Err(refusal.into());
+        };
+        let outcome = self.repository.record_refusal(&call, refusal).await?;
+        self.replay(owner, outcome).await
     }
 
-    fn field(&self) -> Option<Vec<String>> {
-        match self {
-            Self::Invalid(OutOfRange { what }) => Some(input_field(what)),
-            Self::Refused(refusal) => refusal.field(),
-            Self::Store(_) | Self::Product(_) | Self::Loms(_) => None,
-        }
+    /// Responds to a repeat: with the cart as it is now, or with the first call's refusal.
+    async fn replay(
+        &self,
+        owner: UserId,
+        outcome: Result<(), Refusal>,
+    ) -> Result<Recorded<Cart>, Error> {
+        outcome?;
+        Ok(Recorded::replayed(self.find(owner).await?))
     }
-}
-
-fn input_field(name: &str) -> Vec<String> {
-    vec!["input".to_owned(), name.to_owned()]
 }

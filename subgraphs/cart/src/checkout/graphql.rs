@@ -4,9 +4,12 @@ use ::schema::id::OrderId;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chassis::{
     fault,
-    graphql::{UserError, idempotency_key, principal, traceparent},
+    graphql::{UserError, principal, traceparent},
 };
-use idempotency::{Recorded, graphql::mark};
+use idempotency::{
+    Recorded,
+    graphql::{key, mark},
+};
 
 use super::{Checkouts, Error};
 
@@ -52,13 +55,15 @@ impl CheckoutMutation {
         #[graphql(desc = "Only an idempotency key, if any.")] input: Option<CheckoutInput>,
     ) -> Result<CheckoutPayload> {
         let owner = principal(ctx)?.user().map_err(fault::graphql)?;
-        let key = idempotency_key(ctx, input.and_then(|input| input.idempotency_key))?;
-        let trace = traceparent(ctx);
         let checkouts = ctx.data::<Checkouts>()?;
-        let ordered = checkouts
-            .checkout(owner, key.as_deref(), trace.as_deref())
-            .await;
-        CheckoutPayload::of(ctx, ordered)
+        let order = async {
+            let key = key(ctx, input.and_then(|input| input.idempotency_key))?;
+            let trace = traceparent(ctx);
+            checkouts
+                .checkout(owner, key.as_ref(), trace.as_deref())
+                .await
+        };
+        CheckoutPayload::of(ctx, order.await)
     }
 }
 
@@ -69,11 +74,13 @@ impl CheckoutPayload {
                 order: Some(Order(mark(ctx, ordered))),
                 user_errors: Vec::new(),
             }),
-            Err(error) if fault::is_refusal(&error) => Ok(Self {
-                order: None,
-                user_errors: vec![UserError::of(&error)],
-            }),
-            Err(error) => Err(fault::graphql(error)),
+            Err(error) => match UserError::try_of(&error) {
+                Some(refusal) => Ok(Self {
+                    order: None,
+                    user_errors: vec![refusal],
+                }),
+                None => Err(fault::graphql(error)),
+            },
         }
     }
 }

@@ -1,28 +1,30 @@
 //! Checkout: from a cart to an order, over two services, without a transaction across them.
 //!
-//! An attempt is frozen (lines and prices, under the cart's checkout id), then the order service is asked with that id
-//! as its idempotency key, then the attempt is settled: the ordered units leave the cart and the cart gets a new id,
-//! in one transaction. A crash at any point leaves an open attempt, which the next checkout takes up again with exactly
-//! the same question; so there is one order. `order` is the walk, [`domain`] what is frozen, [`store`] the tables.
+//! [`Checkouts::checkout`] is the walk. `freeze` freezes an attempt (lines and prices, under the cart's checkout id),
+//! then the order service is asked with that id as its idempotency key, then [`store`] settles the attempt: the ordered
+//! units leave the cart and the cart gets a new id, in one transaction.
+//! Invariant: a crash at any point leaves an open attempt, which the next checkout takes up again with exactly the same
+//! question; so there is one order.
 
 pub mod domain;
+mod error;
+mod freeze;
 pub(crate) mod graphql;
-mod order;
 pub mod store;
 
 use std::sync::Arc;
 
-use ::schema::{code::ErrorCode, id::Sku};
-use chassis::{fault::Coded, postgres::StoreError};
+use ::schema::id::{OrderId, UserId};
+use chassis::{crash, fault::Coded};
+use idempotency::{Key, Recorded};
+use tokio::time::Instant;
 
 pub use self::{
-    domain::{Answer, Checkout, Opened},
+    domain::{Attempt, Checkout, Outcome, Unpriced},
+    error::Error,
     store::Repository,
 };
-use crate::{
-    loms::{self, Loms},
-    product::{self, Products},
-};
+use crate::{loms::Loms, metrics, product::Products};
 
 /// Handle to the checkout; cloning shares it.
 #[derive(Debug, Clone)]
@@ -42,56 +44,56 @@ impl Checkouts {
             loms,
         }
     }
-}
 
-/// Why a checkout made no order.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// There is nothing to order.
-    #[error("the cart is empty")]
-    CartEmpty,
-    /// A line asks for more than is free; the cart is kept.
-    #[error("a line of the cart asks for more than is free")]
-    OutOfStock,
-    /// A product has left the catalogue since it was added; the cart is kept.
-    #[error("sku {sku} is not in the catalogue any more")]
-    ProductNotFound {
-        /// The line that has no price.
-        sku: Sku,
-    },
-    /// A line's price is from before the product service went out of reach: good enough to read, not to order at.
-    #[error("sku {sku} has no price of today")]
-    StalePrice {
-        /// The line.
-        sku: Sku,
-    },
-    /// The cart changed each time between reading its prices and freezing it.
-    #[error("the cart changed {rounds} times while its prices were read")]
-    CartKeepsChanging {
-        /// How often.
-        rounds: u32,
-    },
-    /// The carts cannot be reached.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The product service cannot be asked.
-    #[error(transparent)]
-    Product(#[from] product::Error),
-    /// The order service cannot be asked; the order may have been made, and a retry finds it.
-    #[error(transparent)]
-    Loms(#[from] loms::Error),
-}
+    /// Orders what is in the user's cart and takes it out of the cart; what is added meanwhile stays.
+    ///
+    /// The same key has the same outcome for good. Without a key, an attempt whose outcome is not known is taken up again
+    /// first, so that asking twice makes one order.
+    ///
+    /// # Errors
+    /// [`Error::CartEmpty`], [`Error::OutOfStock`], [`Error::ProductNotFound`]: nothing was ordered and the cart is
+    /// kept. A fault otherwise; the order may have been made then, and a retry finds it.
+    ///
+    /// # Cancel safety
+    /// Dropped anywhere it leaves an open attempt, as a crash does.
+    pub async fn checkout(
+        &self,
+        owner: UserId,
+        key: Option<&Key>,
+        traceparent: Option<&str>,
+    ) -> Result<Recorded<OrderId>, Error> {
+        let started_at = Instant::now();
+        let ordered = self.freeze_order_settle(owner, key, traceparent).await;
+        let outcome = match &ordered {
+            Ok(order) if order.replayed => "REPLAYED",
+            Ok(_) => "ORDERED",
+            Err(error) => error.code().as_str(),
+        };
+        metrics::checked_out(outcome, started_at.elapsed());
+        ordered
+    }
 
-impl Coded for Error {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::CartEmpty => ErrorCode::CartEmpty,
-            Self::OutOfStock => ErrorCode::OutOfStock,
-            Self::ProductNotFound { .. } => ErrorCode::ProductNotFound,
-            Self::StalePrice { .. } | Self::CartKeepsChanging { .. } => ErrorCode::Unavailable,
-            Self::Store(error) => error.code(),
-            Self::Product(error) => error.code(),
-            Self::Loms(error) => error.code(),
-        }
+    async fn freeze_order_settle(
+        &self,
+        owner: UserId,
+        key: Option<&Key>,
+        traceparent: Option<&str>,
+    ) -> Result<Recorded<OrderId>, Error> {
+        let checkout = match self.freeze(owner, key).await? {
+            Attempt::Open(checkout) => checkout,
+            Attempt::Ended(outcome) => return Ok(Recorded::replayed(outcome.order()?)),
+        };
+        crash::at("checkout::after_freeze");
+
+        let Checkout { id, lines } = &checkout;
+        let order = self.loms.create_order(owner, lines, *id, traceparent);
+        let outcome = order.await?.map_or(Outcome::OutOfStock, Outcome::Ordered);
+        // The order is made, the cart still has its lines. The attempt is open, so a retry after a crash asks with the
+        // same id and lines, gets the same order, and settles.
+        crash::at("checkout::after_order");
+        crash::hold("checkout::between_commits").await;
+
+        let settled = self.repository.settle(owner, *id, outcome).await?;
+        Ok(Recorded::new(settled.order()?))
     }
 }

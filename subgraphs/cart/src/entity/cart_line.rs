@@ -23,6 +23,13 @@ impl Model {
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
+pub(crate) enum Relation {
+    #[sea_orm(
+        belongs_to = "super::cart::Entity",
+        from = "Column::UserId",
+        to = "super::cart::Column::UserId"
+    )]
+    Cart,
+}
 
 impl ActiveModelBehavior for ActiveModel {}

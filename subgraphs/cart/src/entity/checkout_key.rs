@@ -13,6 +13,13 @@ pub(crate) struct Model {
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {}
+pub(crate) enum Relation {
+    #[sea_orm(
+        belongs_to = "super::checkout::Entity",
+        from = "Column::CheckoutId",
+        to = "super::checkout::Column::Id"
+    )]
+    Checkout,
+}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,4 +1,4 @@
-//! Remembers answers of the product service for a while, and lets concurrent look-ups of one SKU share one request.
+//! Remembers what the product service said for a while, and lets concurrent look-ups of one SKU share one request.
 //!
 //! Absence is remembered too, for a shorter time, so that adds of unknown SKUs do not eat the rate. Failures are never
 //! remembered. While the service is out of reach, a product that was seen not too long ago is given as it was then,
@@ -21,16 +21,16 @@ use crate::{
 };
 
 /// Pages kept; a page holds up to 101 products.
-const PAGES_MOST: u64 = 100;
-/// How long a stale answer stands before the service is asked again: an outage must not use up the rate, nor make every
+const MAX_PAGES: u64 = 100;
+/// How long a stale product stands before the service is asked again: an outage must not use up the rate, nor make every
 /// reader wait for a connection that fails.
-const STALE_AGAIN: Duration = Duration::from_secs(2);
+const STALE_RECHECK: Duration = Duration::from_secs(2);
 
-/// A client that remembers what another one answered.
+/// A client that remembers what another one found.
 #[derive(Debug)]
 pub struct CachedClient<C> {
     inner: C,
-    answers: Cache<Sku, Answer>,
+    look_ups: Cache<Sku, LookUp>,
     /// Every product as it was last seen, for outages.
     seen: Cache<Sku, Seen>,
     stale_ttl: Duration,
@@ -38,7 +38,7 @@ pub struct CachedClient<C> {
 }
 
 #[derive(Debug, Clone)]
-enum Answer {
+enum LookUp {
     Found(Product),
     Missing,
     /// What was known when the service could not be asked, and for how long it may be given.
@@ -59,7 +59,7 @@ impl<C: ProductClient> CachedClient<C> {
             found: config.product_cache_ttl,
             missing: config.product_cache_missing_ttl,
         };
-        let answers = Cache::builder()
+        let look_ups = Cache::builder()
             .max_capacity(config.product_cache_capacity)
             .expire_after(ttl)
             .build();
@@ -68,27 +68,27 @@ impl<C: ProductClient> CachedClient<C> {
             .time_to_live(config.product_stale_ttl)
             .build();
         let pages = Cache::builder()
-            .max_capacity(PAGES_MOST)
+            .max_capacity(MAX_PAGES)
             .time_to_live(config.product_cache_ttl)
             .build();
         Self {
             inner,
-            answers,
+            look_ups,
             seen,
             stale_ttl: config.product_stale_ttl,
             pages,
         }
     }
 
-    async fn ask(&self, sku: Sku) -> Result<Answer, Error> {
+    async fn ask(&self, sku: Sku) -> Result<LookUp, Error> {
         match self.inner.find(sku).await {
             Ok(Some(product)) => {
                 self.see(&product).await;
-                Ok(Answer::Found(product))
+                Ok(LookUp::Found(product))
             }
             Ok(None) => {
                 self.seen.invalidate(&sku).await;
-                Ok(Answer::Missing)
+                Ok(LookUp::Missing)
             }
             Err(error) => match self.last_seen(sku).await {
                 Some(stale) if error.is_outage() => Ok(stale),
@@ -105,39 +105,35 @@ impl<C: ProductClient> CachedClient<C> {
         self.seen.insert(product.sku, seen).await;
     }
 
-    async fn last_seen(&self, sku: Sku) -> Option<Answer> {
+    async fn last_seen(&self, sku: Sku) -> Option<LookUp> {
         let Seen { mut product, at } = self.seen.get(&sku).await?;
         let left = self.stale_ttl.checked_sub(at.elapsed())?;
         product.stale = true;
-        Some(Answer::Stale(product, left))
+        Some(LookUp::Stale(product, left))
     }
 }
 
 #[async_trait]
 impl<C: ProductClient> ProductClient for CachedClient<C> {
     async fn find(&self, sku: Sku) -> Result<Option<Product>, Error> {
-        let answer = self
-            .answers
-            .entry(sku)
-            .or_try_insert_with(self.ask(sku))
-            .await;
-        let answer = match answer {
-            Ok(answer) => answer,
+        let entry = self.look_ups.entry(sku);
+        let entry = match entry.or_try_insert_with(self.ask(sku)).await {
+            Ok(entry) => entry,
             Err(error) => {
                 metrics::looked_up(Source::Failed);
                 return Err((*error).clone());
             }
         };
-        let asked = answer.is_fresh();
-        let answer = answer.into_value();
-        metrics::looked_up(match answer {
-            Answer::Stale(..) => Source::Stale,
-            Answer::Found(_) | Answer::Missing if asked => Source::Service,
-            Answer::Found(_) | Answer::Missing => Source::Memory,
+        let is_new = entry.is_fresh();
+        let look_up = entry.into_value();
+        metrics::looked_up(match look_up {
+            LookUp::Stale(..) => Source::Stale,
+            LookUp::Found(_) | LookUp::Missing if is_new => Source::Service,
+            LookUp::Found(_) | LookUp::Missing => Source::Memory,
         });
-        Ok(match answer {
-            Answer::Found(product) | Answer::Stale(product, _) => Some(product),
-            Answer::Missing => None,
+        Ok(match look_up {
+            LookUp::Found(product) | LookUp::Stale(product, _) => Some(product),
+            LookUp::Missing => None,
         })
     }
 
@@ -146,8 +142,8 @@ impl<C: ProductClient> ProductClient for CachedClient<C> {
             let page = self.inner.list(after, count).await?;
             for product in &*page {
                 self.see(product).await;
-                let found = Answer::Found(product.clone());
-                self.answers.insert(product.sku, found).await;
+                let found = LookUp::Found(product.clone());
+                self.look_ups.insert(product.sku, found).await;
             }
             Ok(page)
         };
@@ -162,27 +158,27 @@ struct Ttl {
 }
 
 impl Ttl {
-    fn of(&self, answer: &Answer) -> Duration {
-        match answer {
-            Answer::Found(_) => self.found,
-            Answer::Missing => self.missing,
-            Answer::Stale(_, left) => STALE_AGAIN.min(*left),
+    fn of(&self, look_up: &LookUp) -> Duration {
+        match look_up {
+            LookUp::Found(_) => self.found,
+            LookUp::Missing => self.missing,
+            LookUp::Stale(_, left) => STALE_RECHECK.min(*left),
         }
     }
 }
 
-impl Expiry<Sku, Answer> for Ttl {
-    fn expire_after_create(&self, _: &Sku, answer: &Answer, _: Instant) -> Option<Duration> {
-        Some(self.of(answer))
+impl Expiry<Sku, LookUp> for Ttl {
+    fn expire_after_create(&self, _: &Sku, look_up: &LookUp, _: Instant) -> Option<Duration> {
+        Some(self.of(look_up))
     }
 
     fn expire_after_update(
         &self,
         _: &Sku,
-        answer: &Answer,
+        look_up: &LookUp,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(self.of(answer))
+        Some(self.of(look_up))
     }
 }

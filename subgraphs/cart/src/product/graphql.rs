@@ -7,8 +7,7 @@ use chassis::{
     graphql::{Money, PageInfo, page},
 };
 
-use super::{Error, Product, Products, warning::note};
-use crate::cart::{self, Refusal};
+use super::{Error, Product, Products, warning::warn_if_stale};
 
 /// A product of the catalogue, as far as it is known.
 pub(crate) enum ProductObject {
@@ -30,7 +29,7 @@ impl ProductObject {
     async fn load(&self, ctx: &Context<'_>) -> Result<Product> {
         match self {
             Self::Loaded(product) => {
-                note(ctx, product);
+                warn_if_stale(ctx, product);
                 Ok(product.clone())
             }
             Self::Failed(_, error) => Err(fault::graphql(error.clone())),
@@ -40,11 +39,9 @@ impl ProductObject {
 }
 
 /// Loads a product that a cart or an order refers to.
-pub(crate) async fn load(ctx: &Context<'_>, sku: Sku) -> Result<Product, cart::Error> {
-    let products = ctx.data_unchecked::<Products>();
-    let found = products.find(sku).await?;
-    let product = found.ok_or(Refusal::ProductNotFound { sku })?;
-    note(ctx, &product);
+pub(crate) async fn load(ctx: &Context<'_>, sku: Sku) -> Result<Product, Error> {
+    let product = ctx.data_unchecked::<Products>().load(sku).await?;
+    warn_if_stale(ctx, &product);
     Ok(product)
 }
 

@@ -1,13 +1,13 @@
 //! Asks the product service over HTTP, within the rules that its callers share. Source: docs/contracts.md §2.
 //!
-//! A look-up waits for its turn before each try; answers 420 and 429 are tried again after a growing pause, nothing else
-//! is; the deadline counts the waiting, the tries and the pauses. A body past its bound is not read on.
+//! A look-up waits for its turn before each try; 420 and 429 are tried again after a growing pause, nothing else is; the
+//! deadline counts the waiting, the tries and the pauses. Reading a body stops at its bound.
 
 use std::{sync::Arc, time::Duration};
 
 use ::schema::id::Sku;
 use async_trait::async_trait;
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{ExponentialBuilder, Retryable as _};
 use chassis::{
     listen::KEEP_IDLE,
     telemetry::{http::TRACEPARENT, trace},
@@ -30,12 +30,12 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// "Enhance your calm": the older product service's way of saying 429.
 const CALM_DOWN: u16 = 420;
 
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MOST: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// Bytes of an answer with one product, and of one with a page of up to 1000.
-const PRODUCT_BYTES_MOST: usize = 64 * 1024;
-const PAGE_BYTES_MOST: usize = 4 * 1024 * 1024;
+/// Bytes of a response with one product, and of one with a page of up to 1000.
+const MAX_PRODUCT_BYTES: usize = 64 * 1024;
+const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The product service behind an address. One per process, since it holds the process's rate.
 #[derive(Debug)]
@@ -49,10 +49,10 @@ pub struct HttpClient {
     deadline: Duration,
 }
 
-/// Settings that make no client.
+/// Settings from which no client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The address is none.
+    /// The address is invalid.
     #[error("cart.product_url is not an http address: {url:?}")]
     Url {
         /// What was set.
@@ -62,7 +62,7 @@ pub enum SetupError {
     #[error("cart.product_key has characters that a header cannot carry")]
     Key,
     /// The HTTP client cannot be made.
-    #[error("no http client")]
+    #[error("the HTTP client cannot be made")]
     Client(#[from] reqwest::Error),
 }
 
@@ -97,8 +97,8 @@ impl HttpClient {
             rate: RateLimit::new(config.product_rate, config.product_burst),
             in_flight: Semaphore::new(config.product_concurrency.max(1)),
             pauses: ExponentialBuilder::new()
-                .with_min_delay(PAUSE_FIRST)
-                .with_max_delay(PAUSE_MOST)
+                .with_min_delay(FIRST_PAUSE)
+                .with_max_delay(MAX_PAUSE)
                 .with_max_times(config.product_retries)
                 .with_jitter(),
             retries: config.product_retries,
@@ -115,31 +115,19 @@ impl HttpClient {
         url
     }
 
-    /// Asks until there is an answer that is not "slow down", or the retries or the time are over.
-    async fn get(&self, url: &Url, bytes_most: usize) -> Result<Answer, Error> {
-        let tries = async {
-            let mut pauses = self.pauses.build();
-            loop {
-                let answer = self.try_once(url, bytes_most).await?;
-                if !matches!(answer.status.as_u16(), CALM_DOWN | 429) {
-                    return Ok(answer);
-                }
-                let Some(pause) = pauses.next() else {
-                    return Err(Error::Throttled {
-                        tries: self.retries + 1,
-                    });
-                };
-                time::sleep(pause).await;
-            }
-        };
-        time::timeout(self.deadline, tries)
+    /// Asks until there is a response that is not "slow down", or the retries or the time are over.
+    async fn get(&self, url: &Url, max_bytes: usize) -> Result<Buffered, Error> {
+        let response = (|| self.try_once(url, max_bytes))
+            .retry(self.pauses)
+            .when(|error| matches!(error, Error::Throttled { .. }));
+        time::timeout(self.deadline, response)
             .await
             .map_err(|_| Error::TookTooLong {
                 limit: self.deadline,
             })?
     }
 
-    async fn try_once(&self, url: &Url, bytes_most: usize) -> Result<Answer, Error> {
+    async fn try_once(&self, url: &Url, max_bytes: usize) -> Result<Buffered, Error> {
         let queued = Queued::start();
         let _slot = self
             .in_flight
@@ -148,13 +136,18 @@ impl HttpClient {
             .expect("the semaphore is never closed");
         self.rate.turn().await;
         drop(queued);
-        let asked = time::Instant::now();
-        let answer = self.send(url, bytes_most).await;
-        metrics::asked_products(outcome(&answer), asked.elapsed());
-        answer
+        let started_at = time::Instant::now();
+        let response = self.send(url, max_bytes).await;
+        metrics::product_requested(outcome(&response), started_at.elapsed());
+        match response {
+            Ok(response) if is_slow_down(response.status) => Err(Error::Throttled {
+                tries: self.retries + 1,
+            }),
+            other => other,
+        }
     }
 
-    async fn send(&self, url: &Url, bytes_most: usize) -> Result<Answer, Error> {
+    async fn send(&self, url: &Url, max_bytes: usize) -> Result<Buffered, Error> {
         let span = tracing::debug_span!(
             "product",
             otel.name = "GET product",
@@ -165,13 +158,13 @@ impl HttpClient {
         if let Some(trace) = trace::traceparent(&span) {
             request = request.header(TRACEPARENT, trace);
         }
-        let answered = async {
+        let read = async {
             let response = request.send().await.map_err(unreachable)?;
             let status = response.status();
-            let body = read_bounded(response, bytes_most).await?;
-            Ok(Answer { status, body })
+            let body = read_bounded(response, max_bytes).await?;
+            Ok(Buffered { status, body })
         };
-        answered.instrument(span).await
+        read.instrument(span).await
     }
 }
 
@@ -179,16 +172,16 @@ impl HttpClient {
 impl ProductClient for HttpClient {
     async fn find(&self, sku: Sku) -> Result<Option<Product>, Error> {
         let url = self.url(&["product", &sku.to_string()]);
-        let answer = self.get(&url, PRODUCT_BYTES_MOST).await?;
-        match answer.status {
+        let response = self.get(&url, MAX_PRODUCT_BYTES).await?;
+        match response.status {
             StatusCode::OK => {
-                let product = answer.json::<Row>()?.product()?;
+                let product = response.json::<Row>()?.product()?;
                 if product.sku != sku {
                     return Err(malformed(format!("sku {} for sku {sku}", product.sku)));
                 }
                 Ok(Some(product))
             }
-            StatusCode::NOT_FOUND => answer.json::<NotFound>().map(|_| None),
+            StatusCode::NOT_FOUND => response.json::<NotFound>().map(|_| None),
             status => Err(Error::Status {
                 status: status.as_u16(),
             }),
@@ -201,13 +194,13 @@ impl ProductClient for HttpClient {
         url.query_pairs_mut()
             .append_pair("count", &count.to_string())
             .append_pair("start_after_sku", &after.to_string());
-        let answer = self.get(&url, PAGE_BYTES_MOST).await?;
-        if answer.status != StatusCode::OK {
+        let response = self.get(&url, MAX_PAGE_BYTES).await?;
+        if response.status != StatusCode::OK {
             return Err(Error::Status {
-                status: answer.status.as_u16(),
+                status: response.status.as_u16(),
             });
         }
-        let rows = answer.json::<Vec<Row>>()?;
+        let rows = response.json::<Vec<Row>>()?;
         let mut least = after;
         let page = rows.into_iter().map(|row| {
             let product = row.product()?;
@@ -224,13 +217,13 @@ impl ProductClient for HttpClient {
     }
 }
 
-/// A whole answer.
-struct Answer {
+/// A response whose body is read.
+struct Buffered {
     status: StatusCode,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl Buffered {
     fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| malformed(error.to_string()))
     }
@@ -265,20 +258,24 @@ struct NotFound {
     _code: i64,
 }
 
-async fn read_bounded(mut response: Response, bytes_most: usize) -> Result<Vec<u8>, Error> {
+async fn read_bounded(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > bytes_most {
-            return Err(malformed(format!("a body of more than {bytes_most} bytes")));
+        if body.len() + chunk.len() > max_bytes {
+            return Err(malformed(format!("a body of more than {max_bytes} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
+fn is_slow_down(status: StatusCode) -> bool {
+    matches!(status.as_u16(), CALM_DOWN | 429)
+}
+
 /// How a request ended, as its metric names it.
-fn outcome(answer: &Result<Answer, Error>) -> &'static str {
-    match answer.as_ref().map(|answer| answer.status.as_u16()) {
+fn outcome(response: &Result<Buffered, Error>) -> &'static str {
+    match response.as_ref().map(|response| response.status.as_u16()) {
         Ok(200) => "ok",
         Ok(404) => "missing",
         Ok(CALM_DOWN | 429) => "throttled",
@@ -286,7 +283,12 @@ fn outcome(answer: &Result<Answer, Error>) -> &'static str {
         Ok(_) => "unexpected",
         Err(Error::Unreachable(_)) => "unreachable",
         Err(Error::Malformed { .. }) => "malformed",
-        Err(Error::Throttled { .. } | Error::TookTooLong { .. } | Error::Status { .. }) => "failed",
+        Err(
+            Error::NotFound { .. }
+            | Error::Throttled { .. }
+            | Error::TookTooLong { .. }
+            | Error::Status { .. },
+        ) => "failed",
     }
 }
 

@@ -1,7 +1,7 @@
 //! The catalogue as the cart sees it: names and prices, from the product service.
 //!
 //! [`http`] asks the service within its rules (contracts §2: a rate, retries on 420 and 429 only), [`cache`] remembers
-//! answers, lets look-ups of one SKU share one request and carries readers over an outage, [`client`] is the port that
+//! responses, lets look-ups of one SKU share one request and carries readers over an outage, [`client`] is the port that
 //! both implement, `warning` tells readers of the graph what is old.
 
 pub mod cache;
@@ -35,10 +35,16 @@ pub struct Product {
     pub stale: bool,
 }
 
-/// Why the product service gave no answer that can be used.
+/// Why a product is not there to be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// No answer came: the connection failed or broke, or one try took too long. Not retried.
+    /// The catalogue does not have it; only [`Products::load`] fails with this.
+    #[error("sku {sku} is not in the catalogue")]
+    NotFound {
+        /// What was asked for.
+        sku: Sku,
+    },
+    /// No response came: the connection failed or broke, or one try took too long. Not retried.
     #[error("the product service is out of reach")]
     Unreachable(#[source] Arc<reqwest::Error>),
     /// Still 420 or 429 after the last retry.
@@ -54,13 +60,13 @@ pub enum Error {
         limit: std::time::Duration,
     },
     /// A status that the contract does not explain.
-    #[error("the product service answered with status {status}")]
+    #[error("the product service responded with status {status}")]
     Status {
         /// The HTTP status.
         status: u16,
     },
-    /// An answer that breaks the contract.
-    #[error("the product service gave a malformed answer: {reason}")]
+    /// A response that breaks the contract.
+    #[error("the product service gave a malformed response: {reason}")]
     Malformed {
         /// What is wrong with it.
         reason: String,
@@ -68,13 +74,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the service is out of reach or overloaded, rather than answering in a way that we do not understand.
+    /// Whether the service is out of reach or overloaded, rather than there with a response that we do not understand.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Throttled { .. } | Self::TookTooLong { .. } => true,
             Self::Status { status } => *status >= 500,
-            Self::Malformed { .. } => false,
+            Self::NotFound { .. } | Self::Malformed { .. } => false,
         }
     }
 }
@@ -82,6 +88,7 @@ impl Error {
 impl Coded for Error {
     fn code(&self) -> ErrorCode {
         match self {
+            Self::NotFound { .. } => ErrorCode::ProductNotFound,
             Self::Unreachable(_) | Self::Throttled { .. } => ErrorCode::Unavailable,
             Self::TookTooLong { .. } => ErrorCode::DeadlineExceeded,
             Self::Status { status: 500.. } => ErrorCode::Unavailable,
@@ -109,6 +116,14 @@ impl Products {
     /// [`Error`] when the product service cannot be asked.
     pub async fn find(&self, sku: Sku) -> Result<Option<Product>, Error> {
         self.client.find(sku).await
+    }
+
+    /// Loads a product that something in the graph refers to.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or another [`Error`] when the product service cannot be asked.
+    pub async fn load(&self, sku: Sku) -> Result<Product, Error> {
+        self.find(sku).await?.ok_or(Error::NotFound { sku })
     }
 
     /// Finds products, in parallel; gives each SKU with what it names.

@@ -1,59 +1,36 @@
-//! Tells a GraphQL client that it reads old data: `extensions.warnings`, an entry a product, with code `STALE_PRODUCT`.
+//! Warns a GraphQL client that it reads old data: `extensions.warnings`, an entry a product, with code `STALE_PRODUCT`.
 //!
-//! The data itself stays where it always is: a cart is listed in an outage as on any other day, and who cares how old its
-//! prices are can see it.
+//! The data itself stays where it always is: a cart is listed in an outage as on any other day, and a client that cares
+//! how old its prices are can see it.
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use ::schema::id::Sku;
-use async_graphql::{
-    Context, Request, Response, ServerResult, Value,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest},
-    value,
-};
+use async_graphql::{Context, Value, value};
+use chassis::graphql::{NoteExtension, ResponseNote, note};
 
 use super::Product;
 
-/// Warnings of one answer; further products are old without being named.
-const WARNINGS_MOST: usize = 50;
+/// Warnings of one response; further products are old without being named.
+const MAX_WARNINGS: usize = 50;
 
 /// The schema extension that adds the warnings to the response.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Warnings;
+pub(crate) type Warnings = NoteExtension<StaleProducts>;
 
-#[derive(Debug, Clone, Default)]
-struct Stale(Arc<Mutex<BTreeSet<Sku>>>);
+/// The products of one response that may be out of date.
+#[derive(Debug, Default)]
+pub(crate) struct StaleProducts(Mutex<BTreeSet<Sku>>);
 
-impl ExtensionFactory for Warnings {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Stale::default())
-    }
-}
+impl ResponseNote for StaleProducts {
+    const KEY: &'static str = "warnings";
 
-#[async_trait::async_trait]
-impl Extension for Stale {
-    async fn prepare_request(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        request: Request,
-        next: NextPrepareRequest<'_>,
-    ) -> ServerResult<Request> {
-        next.run(ctx, request.data(self.clone())).await
-    }
-
-    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        let response = next.run(ctx).await;
-        let warnings: Vec<Value> = {
-            let skus = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            skus.iter().copied().map(warning).collect()
-        };
-        if warnings.is_empty() {
-            return response;
-        }
-        response.extension("warnings", Value::List(warnings))
+    fn value(&self) -> Option<Value> {
+        let skus = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let warnings: Vec<Value> = skus.iter().copied().map(warning).collect();
+        (!warnings.is_empty()).then_some(Value::List(warnings))
     }
 }
 
@@ -66,12 +43,12 @@ fn warning(sku: Sku) -> Value {
 }
 
 /// Notes for the response that this product may be out of date, if so.
-pub(crate) fn note(ctx: &Context<'_>, product: &Product) {
+pub(crate) fn warn_if_stale(ctx: &Context<'_>, product: &Product) {
     if product.stale
-        && let Some(Stale(skus)) = ctx.data_opt::<Stale>()
+        && let Some(StaleProducts(skus)) = note(ctx)
     {
         let mut skus = skus.lock().unwrap_or_else(PoisonError::into_inner);
-        if skus.len() < WARNINGS_MOST {
+        if skus.len() < MAX_WARNINGS {
             skus.insert(product.sku);
         }
     }

@@ -12,11 +12,11 @@ use cart::{
     checkout::{Checkouts, Error},
     loms::Loms,
 };
-use chassis::fault::Coded;
+use chassis::{clock::Clock, fault::Coded};
 use migrations::Database;
 use testkit::TestDatabase;
 
-use crate::{fake_loms::FakeLoms, products::FakeCatalogue, sku, units, user};
+use crate::{fake_loms::FakeLoms, key, products::FakeCatalogue, sku, units, user};
 
 struct Shop {
     _database: TestDatabase,
@@ -29,7 +29,7 @@ impl Shop {
     async fn new(loms: Loms) -> Self {
         let catalogue = Arc::new(FakeCatalogue::default());
         let database = testkit::database(Database::Cart).await;
-        let store = Arc::new(PostgresCarts::new(database.db.clone()));
+        let store = Arc::new(PostgresCarts::new(database.db.clone(), Clock::system()));
         let products = catalogue.products();
         Self {
             carts: Carts::new(store.clone(), products.clone(), loms.clone()),
@@ -46,8 +46,10 @@ impl Shop {
             .expect("there is enough");
     }
 
-    async fn checkout(&self, key: Option<&str>) -> Result<i64, Error> {
-        let ordered = self.checkouts.checkout(user(1), key, None).await;
+    async fn checkout(&self, named: Option<&str>) -> Result<i64, Error> {
+        let key = named.map(key);
+        let ordered = self.checkouts.checkout(user(1), key.as_ref(), None);
+        let ordered = ordered.await;
         ordered.map(|ordered| ordered.value.get())
     }
 

@@ -161,7 +161,7 @@ impl Loms for Fake {
     ) -> Result<Response<OrderCreateResponse>, Status> {
         let key = request
             .metadata()
-            .get(cart::loms::KEY_METADATA)
+            .get(idempotency::KEY_HEADER)
             .expect("cart sends a key");
         let key = key.to_str().expect("a UUID").to_owned();
         let (order_id, lost) = {

@@ -102,6 +102,48 @@ async fn a_key_in_the_header_or_the_input_makes_a_repeat_harmless() {
     );
 }
 
+/// One rule for all four mutations, whether the key is an argument or a header.
+#[tokio::test]
+async fn a_key_outside_its_bounds_is_a_user_error() {
+    let graph = Graph::start().await;
+    let long = "x".repeat(256);
+    let mutations = [
+        (
+            "addToCart",
+            "AddToCartInput!",
+            json!({"sku": "1076963", "count": 1}),
+        ),
+        (
+            "removeFromCart",
+            "RemoveFromCartInput!",
+            json!({"sku": "1076963"}),
+        ),
+        ("clearCart", "ClearCartInput", json!({})),
+        ("checkout", "CheckoutInput", json!({})),
+    ];
+    for (mutation, input_type, input) in mutations {
+        let operation = format!(
+            "mutation ($input: {input_type}) {{ {mutation}(input: $input) {{ userErrors {{ code field }} }} }}"
+        );
+        let request = |input: &Value| {
+            let variables = Variables::from_json(json!({ "input": input }));
+            let me = Graph::principal(1, Scopes::CUSTOMER);
+            Request::new(&operation).variables(variables).data(me)
+        };
+        let refused = json!({"data": {mutation: {"userErrors": [
+            {"code": "INVALID_ARGUMENT", "field": ["input", "idempotencyKey"]}]}}});
+        for bad in ["", &long, "a\0b"] {
+            let mut named = input.clone();
+            named["idempotencyKey"] = json!(bad);
+            let by_argument = graph.run(request(&named)).await;
+            assert_eq!(by_argument, refused, "argument {bad:?}");
+            let header = IdempotencyKeyHeader(bad.as_bytes().to_vec());
+            let by_header = graph.run(request(&input).data(header)).await;
+            assert_eq!(by_header, refused, "header {bad:?}");
+        }
+    }
+}
+
 /// Seen red with `may_read` taken out of `user` and of the entity resolver.
 #[tokio::test]
 async fn nobody_reaches_anothers_cart() {

@@ -10,6 +10,7 @@ mod product_client;
 mod products;
 mod repository;
 mod retention;
+mod upgrade;
 
 use ::schema::id::{Quantity, Sku, UserId};
 
@@ -19,6 +20,10 @@ fn user(id: i64) -> UserId {
 
 fn sku(id: i64) -> Sku {
     Sku::try_from(id).expect("within its bounds")
+}
+
+fn key(text: &str) -> idempotency::Key {
+    text.to_owned().try_into().expect("within its bounds")
 }
 
 fn units(count: u32) -> Quantity {

@@ -7,12 +7,12 @@ use cart::{
         domain::Prices,
         store::{MemoryCarts, PostgresCarts},
     },
-    checkout::{self, Answer, Checkout, Opened},
+    checkout::{self, Attempt, Checkout, Outcome, Unpriced},
 };
-
+use chassis::clock::Clock;
 use migrations::Database;
 
-use crate::{sku, units, user};
+use crate::{key, sku, units, user};
 
 async fn check<F>(promise: impl Fn(Stores) -> F)
 where
@@ -25,7 +25,7 @@ where
     })
     .await;
     let database = testkit::database(Database::Cart).await;
-    let postgres = PostgresCarts::new(database.db.clone());
+    let postgres = PostgresCarts::new(database.db.clone(), Clock::system());
     promise(Stores {
         carts: Box::new(postgres.clone()),
         checkouts: Box::new(postgres),
@@ -52,21 +52,24 @@ impl Stores {
         count: u32,
         key: Option<&str>,
     ) -> Result<Cart, Error> {
-        self.carts
-            .change(user(owner), Change::Add(sku(id), units(count)), key)
-            .await
+        let add = Change::Add(sku(id), units(count));
+        self.change(owner, add, key).await
+    }
+
+    async fn change(&self, owner: i64, change: Change, named: Option<&str>) -> Result<Cart, Error> {
+        let owner = user(owner);
+        let call = named.map(|named| change.call(owner, key(named)).expect("numbers are JSON"));
+        let changed = self.carts.change(owner, change, call.as_ref()).await?;
+        Ok(changed.value)
     }
 
     async fn remove(&self, owner: i64, id: i64) {
-        let removed = self
-            .carts
-            .change(user(owner), Change::Remove(sku(id)), None)
-            .await;
+        let removed = self.change(owner, Change::Remove(sku(id)), None).await;
         removed.expect("removing is always allowed");
     }
 
     async fn clear(&self, owner: i64, key: Option<&str>) {
-        let cleared = self.carts.change(user(owner), Change::Clear, key).await;
+        let cleared = self.change(owner, Change::Clear, key).await;
         assert!(cleared.expect("clearing is always allowed").is_empty());
     }
 
@@ -81,31 +84,31 @@ impl Stores {
             .collect()
     }
 
-    async fn open(&self, owner: i64, key: Option<&str>) -> Opened {
+    async fn open(&self, owner: i64, named: Option<&str>) -> Result<Attempt, Unpriced> {
         let prices = Prices::from_iter((1..=9).map(|id| (sku(id), 10)));
         self.checkouts
-            .open(user(owner), key, &prices)
+            .open(user(owner), named.map(key).as_ref(), &prices)
             .await
             .expect("the store answers")
     }
 
     async fn ready(&self, owner: i64, key: Option<&str>) -> Checkout {
         match self.open(owner, key).await {
-            Opened::Ready(checkout) => checkout,
+            Ok(Attempt::Open(checkout)) => checkout,
             other => panic!("expected an open attempt, got {other:?}"),
         }
     }
 
-    async fn settle(&self, owner: i64, checkout: &Checkout, answer: Answer) -> Answer {
+    async fn settle(&self, owner: i64, checkout: &Checkout, outcome: Outcome) -> Outcome {
         self.checkouts
-            .settle(user(owner), checkout.id, answer)
+            .settle(user(owner), checkout.id, outcome)
             .await
             .expect("the store answers")
     }
 }
 
-fn ordered(id: i64) -> Answer {
-    Answer::Ordered(OrderId::try_from(id).expect("above 0"))
+fn ordered(id: i64) -> Outcome {
+    Outcome::Ordered(OrderId::try_from(id).expect("above 0"))
 }
 
 /// Contracts §1: repeated adds sum up, lines ascend, carts of two users are two carts.
@@ -180,16 +183,12 @@ async fn a_named_change_is_made_once() {
         assert_eq!(stores.lines(1).await, [(1, 3)]);
         let other = stores.add_named(1, 1, 4, Some("k")).await;
         assert!(
-            matches!(other, Err(Error::Refused(Refusal::KeyReused))),
+            matches!(other, Err(Error::Idempotency(idempotency::Error::Reused))),
             "{other:?}"
         );
         stores.clear(1, Some("k")).await;
         stores.add(1, 2, 1).await;
-        stores
-            .carts
-            .change(user(1), Change::Clear, Some("k"))
-            .await
-            .unwrap();
+        stores.change(1, Change::Clear, Some("k")).await.unwrap();
         assert_eq!(
             stores.lines(1).await,
             [(2, 1)],
@@ -203,14 +202,13 @@ async fn a_named_change_is_made_once() {
 #[tokio::test]
 async fn a_refusal_is_kept_under_its_key() {
     check(|stores| async move {
-        let change = Change::Add(sku(1), units(2));
-        assert!(!stores.carts.recall(user(1), change, "k").await.unwrap());
-        let refusal = Refusal::OutOfStock { sku: sku(1) };
-        stores
-            .carts
-            .note_refusal(user(1), change, "k", refusal)
-            .await
+        let call = Change::Add(sku(1), units(2))
+            .call(user(1), key("k"))
             .unwrap();
+        assert_eq!(stores.carts.find_outcome(&call).await.unwrap(), None);
+        let refusal = Refusal::OutOfStock { sku: sku(1) };
+        let stored = stores.carts.record_refusal(&call, refusal).await.unwrap();
+        assert_eq!(stored, Err(refusal));
         let again = stores.add_named(1, 1, 2, Some("k")).await;
         assert!(
             matches!(again, Err(Error::Refused(Refusal::OutOfStock { .. }))),
@@ -249,7 +247,7 @@ async fn settling_twice_subtracts_once_and_keeps_the_first_answer() {
         stores.settle(1, &attempt, ordered(7)).await;
         stores.add(1, 1, 2).await;
         assert_eq!(
-            stores.settle(1, &attempt, Answer::OutOfStock).await,
+            stores.settle(1, &attempt, Outcome::OutOfStock).await,
             ordered(7)
         );
         assert_eq!(stores.settle(1, &attempt, ordered(8)).await, ordered(7));
@@ -293,7 +291,7 @@ async fn a_key_names_one_attempt_for_good() {
         for key in ["k", "other"] {
             assert_eq!(
                 stores.open(1, Some(key)).await,
-                Opened::Answered(ordered(7))
+                Ok(Attempt::Ended(ordered(7)))
             );
         }
         stores.add(2, 1, 2).await;
@@ -310,7 +308,7 @@ async fn a_key_names_one_attempt_for_good() {
 #[tokio::test]
 async fn an_empty_cart_is_answered_and_the_answer_stays_with_its_key() {
     check(|stores| async move {
-        let empty = Opened::Answered(Answer::CartEmpty);
+        let empty = Ok(Attempt::Ended(Outcome::CartEmpty));
         assert_eq!(stores.open(1, None).await, empty);
         assert_eq!(stores.open(1, Some("k")).await, empty);
         stores.add(1, 1, 2).await;
@@ -327,7 +325,7 @@ async fn lines_without_a_price_are_named_and_nothing_is_frozen() {
         stores.add(1, 77, 2).await;
         assert_eq!(
             stores.open(1, Some("k")).await,
-            Opened::Unpriced(vec![sku(77)])
+            Err(Unpriced(vec![sku(77)]))
         );
         stores.remove(1, 77).await;
         assert_eq!(stores.ready(1, Some("k")).await.lines.len(), 1);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cart::{
     cart::{Change, Repository as _, domain::Prices, store::PostgresCarts},
-    checkout::{Answer, Opened, Repository as _},
+    checkout::{Attempt, Outcome, Repository as _},
     retention,
 };
 use chassis::{clock::Clock, tasks::Tasks};
@@ -13,7 +13,7 @@ use migrations::Database;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use testkit::TestDatabase;
 
-use crate::{sku, units, user};
+use crate::{key, sku, units, user};
 
 struct Shop {
     database: TestDatabase,
@@ -23,18 +23,19 @@ struct Shop {
 impl Shop {
     async fn new() -> Self {
         let database = testkit::database(Database::Cart).await;
-        let carts = PostgresCarts::new(database.db.clone());
+        let carts = PostgresCarts::new(database.db.clone(), Clock::system());
         Self { database, carts }
     }
 
     /// A checkout of user `id` with this key, which stays open without an answer.
-    async fn checkout(&self, id: i64, key: &str, answer: Option<Answer>) {
+    async fn checkout(&self, id: i64, named: &str, answer: Option<Outcome>) {
         let change = Change::Add(sku(1), units(1));
-        let added = self.carts.change(user(id), change, Some(key)).await;
+        let call = change.call(user(id), key(named)).expect("numbers are JSON");
+        let added = self.carts.change(user(id), change, Some(&call)).await;
         added.expect("the rules allow it");
         let prices = Prices::from([(sku(1), 5)]);
-        let opened = self.carts.open(user(id), Some(key), &prices).await;
-        let Ok(Opened::Ready(checkout)) = opened else {
+        let opened = self.carts.open(user(id), Some(&key(named)), &prices).await;
+        let Ok(Ok(Attempt::Open(checkout))) = opened else {
             panic!("a cart with a line is ready: {opened:?}");
         };
         if let Some(answer) = answer {
@@ -59,7 +60,7 @@ impl Shop {
             self.count("checkouts").await,
             self.count("checkout_lines").await,
             self.count("checkout_keys").await,
-            self.count("cart_changes").await,
+            self.count("idempotency_keys").await,
         ]
     }
 
@@ -67,13 +68,12 @@ impl Shop {
     async fn forget(&self, before: DateTime<Utc>, most: u32) -> (u64, u64) {
         let checkouts = self
             .carts
-            .forget_checkouts(before, most)
+            .delete_checkouts_before(before, most)
             .await
             .expect("the database answers");
         (
             checkouts,
-            self.carts
-                .forget_changes(before, most)
+            idempotency::delete_before(&self.database.db, before, most)
                 .await
                 .expect("the database answers"),
         )
@@ -94,9 +94,9 @@ impl Shop {
 #[tokio::test]
 async fn ended_checkouts_and_keys_go_and_open_ones_stay() {
     let shop = Shop::new().await;
-    let ordered = Answer::Ordered(1.try_into().unwrap());
+    let ordered = Outcome::Ordered(1.try_into().unwrap());
     shop.checkout(1, "a", Some(ordered)).await;
-    shop.checkout(2, "b", Some(Answer::OutOfStock)).await;
+    shop.checkout(2, "b", Some(Outcome::OutOfStock)).await;
     shop.checkout(3, "c", None).await;
     assert_eq!(shop.counts().await, [3, 3, 3, 3]);
     let cutoff = Clock::system().now() - Duration::from_hours(24 * 30);
@@ -107,15 +107,18 @@ async fn ended_checkouts_and_keys_go_and_open_ones_stay() {
     );
     shop.run_after(31, [1, 1, 1, 0]).await;
     let prices = Prices::new();
-    let still_open = shop.carts.open(user(3), Some("c"), &prices).await;
-    assert!(matches!(still_open, Ok(Opened::Ready(_))), "{still_open:?}");
+    let still_open = shop.carts.open(user(3), Some(&key("c")), &prices).await;
+    assert!(
+        matches!(still_open, Ok(Ok(Attempt::Open(_)))),
+        "{still_open:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_checkout_that_a_younger_key_names_stays() {
     let shop = Shop::new().await;
-    shop.checkout(1, "a", Some(Answer::OutOfStock)).await;
-    shop.checkout(2, "b", Some(Answer::OutOfStock)).await;
+    shop.checkout(1, "a", Some(Outcome::OutOfStock)).await;
+    shop.checkout(2, "b", Some(Outcome::OutOfStock)).await;
     let age = "UPDATE checkouts SET opened_at = opened_at - interval '40 days'";
     shop.database.db.execute_unprepared(age).await.unwrap();
     let age =
@@ -130,7 +133,7 @@ async fn a_checkout_that_a_younger_key_names_stays() {
 async fn more_than_a_batch_goes_batch_by_batch() {
     let shop = Shop::new().await;
     for id in 1..=3 {
-        shop.checkout(id, "k", Some(Answer::OutOfStock)).await;
+        shop.checkout(id, "k", Some(Outcome::OutOfStock)).await;
     }
     let cutoff = Clock::system().now() + Duration::from_hours(1);
     for left in [(2, 2), (1, 1), (0, 0)] {

@@ -1,11 +1,18 @@
--- Deletes the line of a SKU ($2; null: all lines) from a user's cart ($1), and gives the cart another checkout id ($3).
-WITH deleted AS (
-    DELETE FROM cart_lines WHERE user_id = $1 AND ($2::bigint IS NULL OR sku = $2)
-), left_checkouts AS (
-    UPDATE checkout_lines SET in_cart = false
-    FROM checkouts
-    WHERE checkouts.id = checkout_lines.checkout_id
-      AND checkouts.user_id = $1 AND checkouts.state = 'open'
-      AND ($2::bigint IS NULL OR checkout_lines.sku = $2)
+-- Deletes the line of a SKU ($2; null: all lines) from a user's cart ($1), takes it out of the user's open checkouts,
+-- and gives the cart another checkout id ($3). One round trip for three tables, which the builder does not have.
+with deleted as (
+    delete from cart_lines
+    where user_id = $1
+      and ($2::bigint is null or sku = $2)
+), left_checkouts as (
+    update checkout_lines
+    set in_cart = false
+    from checkouts
+    where checkouts.id = checkout_lines.checkout_id
+      and checkouts.user_id = $1
+      and checkouts.state = 'open'
+      and ($2::bigint is null or checkout_lines.sku = $2)
 )
-UPDATE carts SET checkout_id = $3 WHERE user_id = $1
+update carts
+set checkout_id = $3
+where user_id = $1

@@ -9,10 +9,14 @@ use std::{
 use ::schema::id::{Sku, UserId};
 use async_trait::async_trait;
 use chassis::postgres::StoreError;
+use idempotency::{Call, Key, Recorded, memory::Responses};
 use uuid::Uuid;
 
 use super::{Cart, Change, Error, Refusal, Repository};
-use crate::checkout::{Answer, domain::PricedLine};
+use crate::{
+    cart::{change::Effect, domain::PricedLine},
+    checkout::domain::Outcome,
+};
 
 /// Carts, and the checkouts of them, in this process. Cloning shares them.
 #[derive(Debug, Clone, Default)]
@@ -23,28 +27,25 @@ pub struct MemoryCarts {
 /// What the lock guards.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(crate) carts: HashMap<UserId, Kept>,
-    pub(crate) checkouts: HashMap<Uuid, Attempt>,
-    pub(crate) keys: HashMap<(UserId, String), Uuid>,
-    changes: HashMap<Name, (String, Option<&'static str>)>,
+    carts: HashMap<UserId, StoredCart>,
+    pub(crate) checkouts: HashMap<Uuid, StoredCheckout>,
+    pub(crate) checkout_keys: HashMap<(UserId, Key), Uuid>,
+    changes: Responses<Result<(), Refusal>>,
 }
-
-/// Whose change, which operation, and what its caller calls it.
-type Name = (UserId, &'static str, String);
 
 /// A cart with the id of its next checkout.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct StoredCart {
     pub(crate) cart: Cart,
     pub(crate) checkout_id: Uuid,
 }
 
-/// One checkout: its frozen lines, each with whether the cart still has it, and the answer once there is one.
+/// One checkout: its frozen lines, each with whether the cart still has it, and the outcome once there is one.
 #[derive(Debug)]
-pub(crate) struct Attempt {
+pub(crate) struct StoredCheckout {
     pub(crate) owner: UserId,
     pub(crate) lines: Vec<(PricedLine, bool)>,
-    pub(crate) answer: Option<Answer>,
+    pub(crate) outcome: Option<Outcome>,
 }
 
 impl MemoryCarts {
@@ -56,27 +57,27 @@ impl MemoryCarts {
 }
 
 impl State {
-    pub(crate) fn cart(&mut self, owner: UserId) -> &mut Kept {
-        self.carts.entry(owner).or_insert_with(|| Kept {
+    pub(crate) fn cart(&mut self, owner: UserId) -> &mut StoredCart {
+        self.carts.entry(owner).or_insert_with(|| StoredCart {
             cart: Cart::empty(owner),
             checkout_id: Uuid::now_v7(),
         })
     }
 
-    fn recall(&self, owner: UserId, change: Change, key: &str) -> Result<bool, Refusal> {
-        let Some((input, refusal)) = self.changes.get(&name(owner, change, key)) else {
-            return Ok(false);
-        };
-        change.repeated(input, *refusal).map(|()| true)
+    fn make(&mut self, owner: UserId, change: Change) -> Result<(), Refusal> {
+        match change.apply_to(&mut self.cart(owner).cart)? {
+            Effect::LineSet(..) | Effect::None => {}
+            Effect::LineRemoved(sku) => self.leave_checkouts(owner, |line| line == sku),
+            Effect::Cleared => self.leave_checkouts(owner, |_| true),
+        }
+        Ok(())
     }
 
     fn leave_checkouts(&mut self, owner: UserId, removed: impl Fn(Sku) -> bool) {
         self.cart(owner).checkout_id = Uuid::now_v7();
-        let open = self
-            .checkouts
-            .values_mut()
-            .filter(|attempt| attempt.owner == owner);
-        for (line, in_cart) in open.flat_map(|attempt| &mut attempt.lines) {
+        let checkouts = self.checkouts.values_mut();
+        let own = checkouts.filter(|checkout| checkout.owner == owner);
+        for (line, in_cart) in own.flat_map(|checkout| &mut checkout.lines) {
             *in_cart &= !removed(line.sku);
         }
     }
@@ -92,58 +93,37 @@ impl Repository for MemoryCarts {
         &self,
         owner: UserId,
         change: Change,
-        key: Option<&str>,
-    ) -> Result<Cart, Error> {
+        call: Option<&Call>,
+    ) -> Result<Recorded<Cart>, Error> {
         let state = &mut *self.state();
-        if let Some(key) = key
-            && state.recall(owner, change, key)?
-        {
-            return Ok(state.cart(owner).cart.clone());
+        let Some(call) = call else {
+            state.make(owner, change)?;
+            return Ok(Recorded::new(state.cart(owner).cart.clone()));
+        };
+        if let Some(outcome) = state.changes.find(call)? {
+            outcome?;
+            return Ok(Recorded::replayed(state.cart(owner).cart.clone()));
         }
-        match change {
-            Change::Add(sku, count) => {
-                state.cart(owner).cart.add(sku, count)?;
-            }
-            Change::Remove(sku) => {
-                if state.cart(owner).cart.remove(sku) {
-                    state.leave_checkouts(owner, |line| line == sku);
-                }
-            }
-            Change::Clear => {
-                if !state.cart(owner).cart.is_empty() {
-                    state.cart(owner).cart = Cart::empty(owner);
-                    state.leave_checkouts(owner, |_| true);
-                }
-            }
-        }
-        if let Some(key) = key {
-            state
-                .changes
-                .insert(name(owner, change, key), (change.input(), None));
-        }
-        Ok(state.cart(owner).cart.clone())
+        let outcome = state.make(owner, change);
+        state.changes.record(call, outcome);
+        outcome?;
+        Ok(Recorded::new(state.cart(owner).cart.clone()))
     }
 
-    async fn recall(&self, owner: UserId, change: Change, key: &str) -> Result<bool, Error> {
-        Ok(self.state().recall(owner, change, key)?)
+    async fn find_outcome(&self, call: &Call) -> Result<Option<Result<(), Refusal>>, Error> {
+        Ok(self.state().changes.find(call)?)
     }
 
-    async fn note_refusal(
+    async fn record_refusal(
         &self,
-        owner: UserId,
-        change: Change,
-        key: &str,
+        call: &Call,
         refusal: Refusal,
-    ) -> Result<(), StoreError> {
-        let answer = (change.input(), Some(refusal.name()));
-        self.state()
-            .changes
-            .entry(name(owner, change, key))
-            .or_insert(answer);
-        Ok(())
+    ) -> Result<Result<(), Refusal>, Error> {
+        let state = &mut *self.state();
+        if let Some(outcome) = state.changes.find(call)? {
+            return Ok(outcome);
+        }
+        state.changes.record(call, Err(refusal));
+        Ok(Err(refusal))
     }
-}
-
-fn name(owner: UserId, change: Change, key: &str) -> Name {
-    (owner, change.operation(), key.to_owned())
 }

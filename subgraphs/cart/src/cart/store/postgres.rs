@@ -1,29 +1,42 @@
-//! Carts in Postgres. Every change locks the cart's row first, so changes of one cart queue up and never deadlock.
+//! Carts in Postgres. Every change locks its key's row and then the cart's row, so changes of one cart queue up and never
+//! deadlock.
 
 use ::schema::id::{Quantity, Sku, UserId};
 use async_trait::async_trait;
-use chassis::postgres::StoreError;
+use chassis::{
+    clock::Clock,
+    postgres::{StoreError, sql::Sql},
+    sql,
+};
+use idempotency::{Call, Recorded};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, EntityTrait, QueryFilter, QueryOrder, Statement, TransactionTrait,
-    sea_query::OnConflict,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait,
+    QueryFilter, QueryOrder, TransactionTrait,
+    sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
 
 use super::{Cart, Change, Error, Refusal, Repository};
-use crate::entity::{cart_change, cart_line};
+use crate::{
+    cart::{change::Effect, stored_response::StoredOutcome},
+    entity::{cart, cart_line},
+};
+
+pub(crate) static DELETE_LINES: Sql<(i64, Option<i64>, Uuid)> = sql!("delete_lines.sql");
 
 /// Carts, and the checkouts of them, in one Postgres database.
 #[derive(Debug, Clone)]
 pub struct PostgresCarts {
     pub(crate) db: DatabaseConnection,
+    clock: Clock,
 }
 
 impl PostgresCarts {
     /// Keeps carts in the database behind `db`, which is migrated.
     #[must_use]
-    pub fn new(db: DatabaseConnection) -> Self {
-        Self { db }
+    pub fn new(db: DatabaseConnection, clock: Clock) -> Self {
+        Self { db, clock }
     }
 }
 
@@ -37,67 +50,72 @@ impl Repository for PostgresCarts {
         &self,
         owner: UserId,
         change: Change,
-        key: Option<&str>,
-    ) -> Result<Cart, Error> {
-        let tx = self.db.begin().await.map_err(StoreError::from)?;
-        lock(&tx, owner).await?;
-        let mut cart = lines_of(&tx, owner).await?;
-        if let Some(key) = key {
-            // Again, now that the cart is locked: the same request may have been made in between.
-            if recall(&tx, owner, change, key).await? {
-                return Ok(cart);
-            }
-            insert_answer(&tx, owner, change, key, None).await?;
+        call: Option<&Call>,
+    ) -> Result<Recorded<Cart>, Error> {
+        let tx = self.db.begin().await?;
+        let mut changed = None;
+        let outcome = idempotency::once(&tx, call, self.clock.now(), async || {
+            lock(&tx, owner).await?;
+            let mut cart = lines_of(&tx, owner).await?;
+            let effect = match change.apply_to(&mut cart) {
+                Ok(effect) => effect,
+                Err(refusal) => return Ok(Err(refusal.into())),
+            };
+            write(&tx, owner, effect).await?;
+            changed = Some(cart);
+            Ok::<StoredOutcome, Error>(Ok(()))
+        });
+        let outcome = outcome.await?;
+        tx.commit().await?;
+        read(outcome.value)??;
+        match changed {
+            Some(cart) => Ok(Recorded::new(cart)),
+            None => Ok(Recorded::replayed(self.find(owner).await?)),
         }
-        match change {
-            Change::Add(sku, count) => {
-                let sum = cart.add(sku, count)?;
-                set_line(&tx, owner, sku, sum).await?;
-            }
-            Change::Remove(sku) => {
-                if cart.remove(sku) {
-                    delete_lines(&tx, owner, Some(sku)).await?;
-                }
-            }
-            Change::Clear => {
-                if !cart.is_empty() {
-                    cart = Cart::empty(owner);
-                    delete_lines(&tx, owner, None).await?;
-                }
-            }
-        }
-        tx.commit().await.map_err(StoreError::from)?;
-        Ok(cart)
     }
 
-    async fn recall(&self, owner: UserId, change: Change, key: &str) -> Result<bool, Error> {
-        recall(&self.db, owner, change, key).await
+    async fn find_outcome(&self, call: &Call) -> Result<Option<Result<(), Refusal>>, Error> {
+        let stored: Option<StoredOutcome> = idempotency::find(&self.db, call).await?;
+        stored.map(read).transpose()
     }
 
-    async fn note_refusal(
+    async fn record_refusal(
         &self,
-        owner: UserId,
-        change: Change,
-        key: &str,
+        call: &Call,
         refusal: Refusal,
-    ) -> Result<(), StoreError> {
-        insert_answer(&self.db, owner, change, key, Some(refusal)).await
+    ) -> Result<Result<(), Refusal>, Error> {
+        let tx = self.db.begin().await?;
+        let outcome = idempotency::once(&tx, Some(call), self.clock.now(), async || {
+            Ok::<StoredOutcome, Error>(Err(refusal.into()))
+        });
+        let outcome = outcome.await?;
+        tx.commit().await?;
+        read(outcome.value)
     }
+}
+
+fn read(stored: StoredOutcome) -> Result<Result<(), Refusal>, Error> {
+    Ok(match stored {
+        Ok(()) => Ok(()),
+        Err(refusal) => Err(Refusal::try_from(refusal)?),
+    })
 }
 
 /// Locks the cart's row until the transaction ends, creating it if need be, and gives its checkout id.
 pub(crate) async fn lock(tx: &DatabaseTransaction, owner: UserId) -> Result<Uuid, StoreError> {
-    let statement = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "INSERT INTO carts (user_id, checkout_id) VALUES ($1, $2)
-         ON CONFLICT (user_id) DO UPDATE SET updated_at = now() RETURNING checkout_id",
-        [owner.get().into(), Uuid::now_v7().into()],
-    );
-    let row = tx
-        .query_one_raw(statement)
-        .await?
-        .expect("an upsert returns its row");
-    Ok(row.try_get("", "checkout_id")?)
+    let new = cart::ActiveModel {
+        user_id: Set(owner.get()),
+        checkout_id: Set(Uuid::now_v7()),
+        updated_at: NotSet,
+    };
+    let lock = OnConflict::column(cart::Column::UserId)
+        .value(cart::Column::UpdatedAt, Expr::current_timestamp())
+        .to_owned();
+    let row = cart::Entity::insert(new)
+        .on_conflict(lock)
+        .exec_with_returning(tx)
+        .await?;
+    Ok(row.checkout_id)
 }
 
 /// Reads a cart's lines.
@@ -108,6 +126,15 @@ pub(crate) async fn lines_of(db: &impl ConnectionTrait, owner: UserId) -> Result
         .all(db)
         .await?;
     Ok(Cart::of(owner, rows.into_iter().map(|row| row.line())))
+}
+
+async fn write(tx: &DatabaseTransaction, owner: UserId, effect: Effect) -> Result<(), StoreError> {
+    match effect {
+        Effect::LineSet(sku, count) => set_line(tx, owner, sku, count).await,
+        Effect::LineRemoved(sku) => delete_lines(tx, owner, Some(sku)).await,
+        Effect::Cleared => delete_lines(tx, owner, None).await,
+        Effect::None => Ok(()),
+    }
 }
 
 async fn set_line(
@@ -132,63 +159,16 @@ async fn set_line(
     Ok(())
 }
 
-async fn recall(
-    db: &impl ConnectionTrait,
-    owner: UserId,
-    change: Change,
-    key: &str,
-) -> Result<bool, Error> {
-    let id = (owner.get(), change.operation().to_owned(), key.to_owned());
-    let row = cart_change::Entity::find_by_id(id)
-        .one(db)
-        .await
-        .map_err(StoreError::from)?;
-    let Some(row) = row else { return Ok(false) };
-    change.repeated(&row.input, row.refusal.as_deref())?;
-    Ok(true)
-}
-
-/// Keeps an answer, unless there is one.
-async fn insert_answer(
-    db: &impl ConnectionTrait,
-    owner: UserId,
-    change: Change,
-    key: &str,
-    refusal: Option<Refusal>,
-) -> Result<(), StoreError> {
-    let row = cart_change::ActiveModel {
-        user_id: Set(owner.get()),
-        operation: Set(change.operation().to_owned()),
-        idempotency_key: Set(key.to_owned()),
-        input: Set(change.input()),
-        refusal: Set(refusal.map(|refusal| refusal.name().to_owned())),
-    };
-    let unless_there = OnConflict::new().do_nothing().to_owned();
-    cart_change::Entity::insert(row)
-        .on_conflict(unless_there)
-        .exec_without_returning(db)
-        .await?;
-    Ok(())
-}
-
 /// Deletes one line or all, takes them out of the checkouts that are still open, and gives the cart a new checkout id:
-/// the next checkout is another order. Without this, a checkout whose answer was lost would order what was taken out.
+/// the next checkout is another order. Without this, a checkout whose outcome was lost would order what was taken out.
 async fn delete_lines(
     tx: &DatabaseTransaction,
     owner: UserId,
     sku: Option<Sku>,
 ) -> Result<(), StoreError> {
-    let sql = include_str!("delete_lines.sql");
-    let values = [
-        owner.get().into(),
-        sku.map(Sku::get).into(),
-        Uuid::now_v7().into(),
-    ];
-    tx.execute_raw(Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        sql,
-        values,
-    ))
-    .await?;
+    let line = sku.map(Sku::get);
+    DELETE_LINES
+        .execute(tx, (owner.get(), line, Uuid::now_v7()))
+        .await?;
     Ok(())
 }

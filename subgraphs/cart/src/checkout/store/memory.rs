@@ -3,15 +3,16 @@
 use ::schema::id::UserId;
 use async_trait::async_trait;
 use chassis::postgres::StoreError;
+use idempotency::Key;
 use uuid::Uuid;
 
 use super::Repository;
 use crate::{
     cart::{
         domain::Prices,
-        store::{Attempt, MemoryCarts, State},
+        store::{MemoryCarts, State, StoredCheckout},
     },
-    checkout::domain::{Answer, Checkout, Opened, freeze},
+    checkout::domain::{Attempt, Checkout, Outcome, Unpriced},
 };
 
 #[async_trait]
@@ -19,86 +20,91 @@ impl Repository for MemoryCarts {
     async fn open(
         &self,
         owner: UserId,
-        key: Option<&str>,
+        key: Option<&Key>,
         prices: &Prices,
-    ) -> Result<Opened, StoreError> {
+    ) -> Result<Result<Attempt, Unpriced>, StoreError> {
         let state = &mut *self.state();
-        let name = key.map(|key| (owner, key.to_owned()));
-        let named = name.as_ref().and_then(|name| state.keys.get(name)).copied();
-        let id = named.unwrap_or_else(|| state.cart(owner).checkout_id);
-        let (id, opened) = match state.checkouts.get(&id) {
-            Some(attempt) => (id, opened(id, attempt)),
-            None => freeze_cart(state, owner, id, prices),
+        let name = key.map(|key| (owner, key.clone()));
+        let named = name.as_ref().and_then(|name| state.checkout_keys.get(name));
+        let id = match named {
+            Some(id) => *id,
+            None => state.cart(owner).checkout_id,
         };
-        if let Some(name) = name.filter(|_| !matches!(opened, Opened::Unpriced(_))) {
-            if opened == Opened::Answered(Answer::CartEmpty) {
-                let answer = Some(Answer::CartEmpty);
-                state.checkouts.entry(id).or_insert(Attempt {
+        let (id, attempt) = match state.checkouts.get(&id) {
+            Some(stored) => (id, attempt(id, stored)),
+            None => match freeze_cart(state, owner, id, prices) {
+                Ok(frozen) => frozen,
+                Err(unpriced) => return Ok(Err(unpriced)),
+            },
+        };
+        if let Some(name) = name {
+            if attempt == Attempt::Ended(Outcome::CartEmpty) {
+                state.checkouts.entry(id).or_insert(StoredCheckout {
                     owner,
                     lines: Vec::new(),
-                    answer,
+                    outcome: Some(Outcome::CartEmpty),
                 });
             }
-            state.keys.entry(name).or_insert(id);
+            state.checkout_keys.entry(name).or_insert(id);
         }
-        Ok(opened)
+        Ok(Ok(attempt))
     }
 
     async fn settle(
         &self,
         owner: UserId,
         checkout: Uuid,
-        answer: Answer,
-    ) -> Result<Answer, StoreError> {
+        outcome: Outcome,
+    ) -> Result<Outcome, StoreError> {
         let state = &mut *self.state();
-        let Some(attempt) = state.checkouts.get_mut(&checkout) else {
-            return Ok(answer);
+        let Some(stored) = state.checkouts.get_mut(&checkout) else {
+            return Ok(outcome);
         };
-        if let Some(settled) = attempt.answer {
+        if let Some(settled) = stored.outcome {
             return Ok(settled);
         }
-        attempt.answer = Some(answer);
-        let lines = attempt.lines.clone();
-        let kept = state.cart(owner);
-        if matches!(answer, Answer::Ordered(_)) {
+        stored.outcome = Some(outcome);
+        let lines = stored.lines.clone();
+        let stored = state.cart(owner);
+        if matches!(outcome, Outcome::Ordered(_)) {
             for (line, _) in lines.iter().filter(|(_, in_cart)| *in_cart) {
-                kept.cart.subtract(line.sku, line.count);
+                stored.cart.subtract(line.sku, line.count);
             }
         }
-        if kept.checkout_id == checkout {
-            kept.checkout_id = Uuid::now_v7();
+        if stored.checkout_id == checkout {
+            stored.checkout_id = Uuid::now_v7();
         }
-        Ok(answer)
+        Ok(outcome)
     }
 }
 
-fn opened(id: Uuid, attempt: &Attempt) -> Opened {
-    match attempt.answer {
-        Some(answer) => Opened::Answered(answer),
-        None => Opened::Ready(Checkout {
+fn attempt(id: Uuid, stored: &StoredCheckout) -> Attempt {
+    match stored.outcome {
+        Some(outcome) => Attempt::Ended(outcome),
+        None => Attempt::Open(Checkout {
             id,
-            lines: attempt.lines.iter().map(|(line, _)| *line).collect(),
+            lines: stored.lines.iter().map(|(line, _)| *line).collect(),
         }),
     }
 }
 
-fn freeze_cart(state: &mut State, owner: UserId, id: Uuid, prices: &Prices) -> (Uuid, Opened) {
+/// A new attempt, and the id that it has: an empty cart's does not use up the cart's own.
+fn freeze_cart(
+    state: &mut State,
+    owner: UserId,
+    id: Uuid,
+    prices: &Prices,
+) -> Result<(Uuid, Attempt), Unpriced> {
     let cart = &state.cart(owner).cart;
     if cart.is_empty() {
-        return (Uuid::now_v7(), Opened::Answered(Answer::CartEmpty));
+        return Ok((Uuid::now_v7(), Attempt::Ended(Outcome::CartEmpty)));
     }
-    let lines = match freeze(cart, prices) {
-        Ok(lines) => lines,
-        Err(unpriced) => return (id, Opened::Unpriced(unpriced)),
+    let lines = cart.priced_lines(prices).map_err(Unpriced)?;
+    let stored = StoredCheckout {
+        owner,
+        lines: lines.iter().map(|line| (*line, true)).collect(),
+        outcome: None,
     };
-    let frozen = lines.iter().map(|line| (*line, true)).collect();
-    state.checkouts.insert(
-        id,
-        Attempt {
-            owner,
-            lines: frozen,
-            answer: None,
-        },
-    );
-    (id, Opened::Ready(Checkout { id, lines }))
+    state.checkouts.insert(id, stored);
+    Ok((id, Attempt::Open(Checkout { id, lines })))
 }

@@ -3,34 +3,41 @@
 
 use ::schema::id::{OrderId, Quantity, Sku, UserId};
 use async_trait::async_trait;
-use chassis::postgres::StoreError;
+use chassis::{
+    postgres::{StoreError, sql::Sql},
+    sql,
+};
+use idempotency::Key;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, Statement, TransactionTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, TransactionTrait,
 };
 use uuid::Uuid;
 
 use super::Repository;
 use crate::{
     cart::{
-        domain::Prices,
+        domain::{PricedLine, Prices},
         store::{PostgresCarts, lines_of, lock},
     },
-    checkout::domain::{Answer, Checkout, Opened, PricedLine, freeze},
+    checkout::domain::{Attempt, Checkout, Outcome, Unpriced},
     entity::{
+        cart,
         checkout::{self, State},
         checkout_key, checkout_line,
     },
 };
+
+pub(crate) static SUBTRACT_ORDERED: Sql<(i64, Uuid)> = sql!("subtract_ordered.sql");
 
 #[async_trait]
 impl Repository for PostgresCarts {
     async fn open(
         &self,
         owner: UserId,
-        key: Option<&str>,
+        key: Option<&Key>,
         prices: &Prices,
-    ) -> Result<Opened, StoreError> {
+    ) -> Result<Result<Attempt, Unpriced>, StoreError> {
         let tx = self.db.begin().await?;
         let next = lock(&tx, owner).await?;
         let named = match key {
@@ -38,85 +45,93 @@ impl Repository for PostgresCarts {
             None => None,
         };
         let id = named.unwrap_or(next);
-        let (id, opened) = match checkout::Entity::find_by_id(id).one(&tx).await? {
-            Some(row) => (id, opened(&tx, row).await?),
-            None => freeze_cart(&tx, owner, id, prices).await?,
+        let (id, attempt) = match checkout::Entity::find_by_id(id).one(&tx).await? {
+            Some(row) => (id, read_attempt(&tx, row).await?),
+            None => match freeze_cart(&tx, owner, id, prices).await? {
+                Ok(frozen) => frozen,
+                Err(unpriced) => return Ok(Err(unpriced)),
+            },
         };
-        let new_name = key.filter(|_| named.is_none() && !matches!(opened, Opened::Unpriced(_)));
-        if let Some(key) = new_name {
-            if opened == Opened::Answered(Answer::CartEmpty) {
+        if let Some(key) = key
+            && named.is_none()
+        {
+            if attempt == Attempt::Ended(Outcome::CartEmpty) {
                 insert_checkout(&tx, owner, id, State::CartEmpty).await?;
             }
             insert_key(&tx, owner, key, id).await?;
         }
         tx.commit().await?;
-        Ok(opened)
+        Ok(Ok(attempt))
     }
 
     async fn settle(
         &self,
         owner: UserId,
         checkout: Uuid,
-        answer: Answer,
-    ) -> Result<Answer, StoreError> {
+        outcome: Outcome,
+    ) -> Result<Outcome, StoreError> {
         let tx = self.db.begin().await?;
         lock(&tx, owner).await?;
         let row = checkout::Entity::find_by_id(checkout).one(&tx).await?;
-        if let Some(settled) = row.as_ref().and_then(answer_of) {
+        if let Some(settled) = row.as_ref().and_then(outcome_of) {
             return Ok(settled);
         }
-        let (state, order) = match answer {
-            Answer::Ordered(order) => (State::Ordered, Some(order.get())),
-            Answer::OutOfStock => (State::OutOfStock, None),
-            Answer::CartEmpty => (State::CartEmpty, None),
-        };
-        checkout::Entity::update_many()
-            .set(checkout::ActiveModel {
-                state: Set(state),
-                order_id: Set(order),
-                ..Default::default()
-            })
-            .filter(checkout::Column::Id.eq(checkout))
-            .exec(&tx)
-            .await?;
-        if order.is_some() {
-            execute(&tx, include_str!("subtract_ordered.sql"), owner, checkout).await?;
+        end(&tx, checkout, outcome).await?;
+        if matches!(outcome, Outcome::Ordered(_)) {
+            SUBTRACT_ORDERED
+                .execute(&tx, (owner.get(), checkout))
+                .await?;
         }
-        // A removal may have given the cart another id meanwhile; that one is not this attempt's to change.
-        execute(
-            &tx,
-            "UPDATE carts SET checkout_id = gen_random_uuid() WHERE user_id = $1 AND checkout_id = $2",
-            owner,
-            checkout,
-        )
-        .await?;
+        renew_checkout_id(&tx, owner, checkout).await?;
         tx.commit().await?;
-        Ok(answer)
+        Ok(outcome)
     }
 }
 
-async fn execute(
+async fn end(tx: &DatabaseTransaction, checkout: Uuid, outcome: Outcome) -> Result<(), StoreError> {
+    let (state, order) = match outcome {
+        Outcome::Ordered(order) => (State::Ordered, Some(order.get())),
+        Outcome::OutOfStock => (State::OutOfStock, None),
+        Outcome::CartEmpty => (State::CartEmpty, None),
+    };
+    let ended = checkout::ActiveModel {
+        state: Set(state),
+        order_id: Set(order),
+        ..Default::default()
+    };
+    checkout::Entity::update_many()
+        .set(ended)
+        .filter(checkout::Column::Id.eq(checkout))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Gives the cart another checkout id, unless a removal gave it one meanwhile.
+async fn renew_checkout_id(
     tx: &DatabaseTransaction,
-    sql: &str,
     owner: UserId,
-    checkout: Uuid,
+    ended: Uuid,
 ) -> Result<(), StoreError> {
-    let values = [owner.get().into(), checkout.into()];
-    tx.execute_raw(Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        sql,
-        values,
-    ))
-    .await?;
+    let next = cart::ActiveModel {
+        checkout_id: Set(Uuid::now_v7()),
+        ..Default::default()
+    };
+    cart::Entity::update_many()
+        .set(next)
+        .filter(cart::Column::UserId.eq(owner.get()))
+        .filter(cart::Column::CheckoutId.eq(ended))
+        .exec(tx)
+        .await?;
     Ok(())
 }
 
 async fn find_key(
     tx: &DatabaseTransaction,
     owner: UserId,
-    key: &str,
+    key: &Key,
 ) -> Result<Option<Uuid>, StoreError> {
-    let row = checkout_key::Entity::find_by_id((owner.get(), key.to_owned()))
+    let row = checkout_key::Entity::find_by_id((owner.get(), key.as_str().to_owned()))
         .one(tx)
         .await?;
     Ok(row.map(|row| row.checkout_id))
@@ -125,12 +140,12 @@ async fn find_key(
 async fn insert_key(
     tx: &DatabaseTransaction,
     owner: UserId,
-    key: &str,
+    key: &Key,
     checkout: Uuid,
 ) -> Result<(), StoreError> {
     let row = checkout_key::ActiveModel {
         user_id: Set(owner.get()),
-        idempotency_key: Set(key.to_owned()),
+        idempotency_key: Set(key.as_str().to_owned()),
         checkout_id: Set(checkout),
     };
     checkout_key::Entity::insert(row)
@@ -149,7 +164,7 @@ async fn insert_checkout(
         id: Set(id),
         user_id: Set(owner.get()),
         state: Set(state),
-        order_id: Set(None),
+        order_id: NotSet,
     };
     checkout::Entity::insert(row)
         .exec_without_returning(tx)
@@ -157,17 +172,19 @@ async fn insert_checkout(
     Ok(())
 }
 
-/// An attempt that is there already.
-async fn opened(tx: &DatabaseTransaction, row: checkout::Model) -> Result<Opened, StoreError> {
-    if let Some(answer) = answer_of(&row) {
-        return Ok(Opened::Answered(answer));
+async fn read_attempt(
+    tx: &DatabaseTransaction,
+    row: checkout::Model,
+) -> Result<Attempt, StoreError> {
+    if let Some(outcome) = outcome_of(&row) {
+        return Ok(Attempt::Ended(outcome));
     }
     let lines = checkout_line::Entity::find()
         .filter(checkout_line::Column::CheckoutId.eq(row.id))
         .order_by_asc(checkout_line::Column::Sku)
         .all(tx)
         .await?;
-    Ok(Opened::Ready(Checkout {
+    Ok(Attempt::Open(Checkout {
         id: row.id,
         lines: lines.iter().map(priced).collect(),
     }))
@@ -179,14 +196,14 @@ async fn freeze_cart(
     owner: UserId,
     id: Uuid,
     prices: &Prices,
-) -> Result<(Uuid, Opened), StoreError> {
+) -> Result<Result<(Uuid, Attempt), Unpriced>, StoreError> {
     let cart = lines_of(tx, owner).await?;
     if cart.is_empty() {
-        return Ok((Uuid::now_v7(), Opened::Answered(Answer::CartEmpty)));
+        return Ok(Ok((Uuid::now_v7(), Attempt::Ended(Outcome::CartEmpty))));
     }
-    let lines = match freeze(&cart, prices) {
+    let lines = match cart.priced_lines(prices) {
         Ok(lines) => lines,
-        Err(unpriced) => return Ok((id, Opened::Unpriced(unpriced))),
+        Err(unpriced) => return Ok(Err(Unpriced(unpriced))),
     };
     insert_checkout(tx, owner, id, State::Open).await?;
     let rows = lines.iter().map(|line| checkout_line::ActiveModel {
@@ -199,20 +216,20 @@ async fn freeze_cart(
     checkout_line::Entity::insert_many(rows)
         .exec_without_returning(tx)
         .await?;
-    Ok((id, Opened::Ready(Checkout { id, lines })))
+    Ok(Ok((id, Attempt::Open(Checkout { id, lines }))))
 }
 
-fn answer_of(row: &checkout::Model) -> Option<Answer> {
+fn outcome_of(row: &checkout::Model) -> Option<Outcome> {
     match row.state {
         State::Open => None,
         State::Ordered => {
             let order = row.order_id.and_then(|id| OrderId::try_from(id).ok());
-            Some(Answer::Ordered(
+            Some(Outcome::Ordered(
                 order.expect("the table checks that an ordered row has an order"),
             ))
         }
-        State::OutOfStock => Some(Answer::OutOfStock),
-        State::CartEmpty => Some(Answer::CartEmpty),
+        State::OutOfStock => Some(Outcome::OutOfStock),
+        State::CartEmpty => Some(Outcome::CartEmpty),
     }
 }
 

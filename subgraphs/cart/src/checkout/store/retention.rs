@@ -1,41 +1,27 @@
-//! Deletes what is past its retention, beside the changes of carts: no cart is locked for it.
+//! Deletes checkouts that are past their retention, beside the changes of carts: no cart is locked for it.
 
-use chassis::postgres::StoreError;
+use chassis::{
+    postgres::{StoreError, sql::Sql},
+    sql,
+};
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use super::PostgresCarts;
+use crate::cart::store::PostgresCarts;
+
+pub(crate) static DELETE_ENDED: Sql<(DateTime<Utc>, i64)> = sql!("delete_ended.sql");
 
 impl PostgresCarts {
-    /// Deletes up to `most` ended checkouts that are older than `before`, each with its lines and keys; gives how many.
+    /// Deletes up to `limit` ended checkouts that are older than `before`, each with its lines and keys; gives how many.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn forget_checkouts(
+    pub async fn delete_checkouts_before(
         &self,
         before: DateTime<Utc>,
-        most: u32,
+        limit: u32,
     ) -> Result<u64, StoreError> {
-        let sql = include_str!("forget_checkouts.sql");
-        self.forget(sql, before, most).await
-    }
-
-    /// Deletes up to `most` answers under idempotency keys that are older than `before`; gives how many.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn forget_changes(
-        &self,
-        before: DateTime<Utc>,
-        most: u32,
-    ) -> Result<u64, StoreError> {
-        let sql = include_str!("forget_changes.sql");
-        self.forget(sql, before, most).await
-    }
-
-    async fn forget(&self, sql: &str, before: DateTime<Utc>, most: u32) -> Result<u64, StoreError> {
-        let values = [before.into(), i64::from(most).into()];
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        Ok(self.db.execute_raw(statement).await?.rows_affected())
+        Ok(DELETE_ENDED
+            .execute(&self.db, (before, i64::from(limit)))
+            .await?)
     }
 }
