@@ -11,10 +11,12 @@ mod entity;
 mod metrics;
 mod schema;
 pub mod shard;
+mod statements;
 mod watch;
 
 pub use crate::{
     app::{Dependencies, Service, StartError},
     config::Config,
     schema::sdl,
+    statements::{statements, tables},
 };

@@ -20,12 +20,10 @@ pub(crate) fn announce() {
     }
 }
 
-/// Counts a new comment.
 pub(crate) fn added() {
     WRITTEN.with_label_values(&["added"]).inc();
 }
 
-/// Counts a changed comment.
 pub(crate) fn edited() {
     WRITTEN.with_label_values(&["edited"]).inc();
 }

@@ -5,9 +5,8 @@ use schema::id::{CommentId, UserId};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 
 use super::{
-    Comment, CommentError, Comments, Error, Text,
-    answer::{KeptComment, KeptOutcome, KeptRefusal},
-    store,
+    Comment, CommentError, Comments, Error, Text, store,
+    stored_response::{StoredComment, StoredOutcome, StoredRefusal},
 };
 use crate::metrics;
 
@@ -34,11 +33,12 @@ impl Comments {
             .transpose()?;
 
         let tx = shard.db.begin().await?;
-        let answered = idempotency::once(&tx, call.as_ref(), self.clock.now(), async || {
+        let stored = idempotency::once(&tx, call.as_ref(), self.clock.now(), async || {
             self.edit_locked(&tx, me, id, &text).await
         });
-        let Recorded { value, replayed } = answered.await?;
+        let Recorded { value, replayed } = stored.await?;
         tx.commit().await?;
+
         let edited = value.map_err(CommentError::from)?;
         if !replayed {
             metrics::edited();
@@ -49,23 +49,23 @@ impl Comments {
         })
     }
 
-    /// Locks, decides, writes. A refusal is an answer to keep, not a failure of the transaction.
+    /// Locks, decides, writes. A refusal is an outcome to store, not a failure of the transaction.
     async fn edit_locked(
         &self,
         tx: &DatabaseTransaction,
         me: UserId,
         id: CommentId,
         text: &Text,
-    ) -> Result<KeptOutcome, Error> {
+    ) -> Result<StoredOutcome, Error> {
         let Some(comment) = store::lock(tx, id).await? else {
-            return Ok(Err(KeptRefusal::NotFound));
+            return Ok(Err(StoredRefusal::NotFound));
         };
         // Read after the lock: a wait behind another edit counts.
         let now = self.clock.now();
         if let Err(refusal) = comment.check_edit(me, now, self.edit_window) {
-            return Ok(Err(KeptRefusal::of(refusal)?));
+            return Ok(Err(StoredRefusal::of(refusal)?));
         }
         let edited = store::set_text(tx, comment, text, now).await?;
-        Ok(Ok(KeptComment::from(&edited)))
+        Ok(Ok(StoredComment::from(&edited)))
     }
 }

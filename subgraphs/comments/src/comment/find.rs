@@ -24,11 +24,10 @@ impl Comments {
         let mut by_shard = BTreeMap::new();
         for &id in ids {
             if let Some(shard) = self.shards.of_comment(id) {
-                by_shard
+                let (_, own) = by_shard
                     .entry(shard.index)
-                    .or_insert_with(|| (&shard.db, Vec::new()))
-                    .1
-                    .push(id);
+                    .or_insert_with(|| (&shard.db, Vec::new()));
+                own.push(id);
             }
         }
         let reads = by_shard

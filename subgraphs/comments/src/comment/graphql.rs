@@ -11,11 +11,14 @@ use chassis::{
     graphql::{self, PageInfo, UserError, page},
 };
 use chrono::{DateTime, Utc};
-use idempotency::{Key, Recorded, graphql::mark};
+use idempotency::{
+    Recorded,
+    graphql::{key, mark},
+};
 use schema::id::{CommentId, Sku, UserId};
 
 use super::{
-    Comment, CommentError, Comments, Error, ListOf, Page, PageRequest, Place, Text,
+    Comment, CommentError, Comments, Error, ListOf, Page, PageRequest, Position, Text,
     loader::{Batches, PageOf},
 };
 
@@ -97,12 +100,10 @@ impl CommentMutation {
         #[graphql(desc = "What to say of which product.")] input: AddCommentInput,
     ) -> Result<CommentPayload> {
         let me = caller(ctx)?;
-        let key = graphql::idempotency_key(ctx, input.idempotency_key)?;
         let add = async {
+            let key = key(ctx, input.idempotency_key)?;
             let (sku, text) = (sku(&input.sku)?, Text::try_from(input.text)?);
-            comments(ctx)
-                .add(me, sku, text, key.map(Key::try_from).transpose()?)
-                .await
+            comments(ctx).add(me, sku, text, key).await
         };
         payload(ctx, add.await)
     }
@@ -114,12 +115,10 @@ impl CommentMutation {
         #[graphql(desc = "Which comment, and its new text.")] input: EditCommentInput,
     ) -> Result<CommentPayload> {
         let me = caller(ctx)?;
-        let key = graphql::idempotency_key(ctx, input.idempotency_key)?;
         let edit = async {
+            let key = key(ctx, input.idempotency_key)?;
             let (id, text) = (comment_id(&input.id)?, Text::try_from(input.text)?);
-            comments(ctx)
-                .edit(me, id, text, key.map(Key::try_from).transpose()?)
-                .await
+            comments(ctx).edit(me, id, text, key).await
         };
         payload(ctx, edit.await)
     }
@@ -138,19 +137,16 @@ fn comment_id(id: &ID) -> std::result::Result<CommentId, CommentError> {
     id.parse().map_err(|_| CommentError::NotFound)
 }
 
-/// A refusal is an answer; anything else is a fault.
+/// A refusal is part of the payload; anything else is a fault.
 fn payload(
     ctx: &Context<'_>,
     outcome: std::result::Result<Recorded<Comment>, Error>,
 ) -> Result<CommentPayload> {
     match outcome {
-        Ok(answered) => {
-            let comment = Some(CommentObject(mark(ctx, answered)));
-            Ok(CommentPayload {
-                comment,
-                user_errors: Vec::new(),
-            })
-        }
+        Ok(recorded) => Ok(CommentPayload {
+            comment: Some(CommentObject(mark(ctx, recorded))),
+            user_errors: Vec::new(),
+        }),
         Err(error) => match UserError::try_of(&error) {
             Some(refusal) => Ok(CommentPayload {
                 comment: None,
@@ -290,7 +286,7 @@ impl CommentConnection {
         let first = page::first_or_default(first).map_err(fault::graphql)?;
         let after = after
             .as_deref()
-            .map(page::decode_cursor::<Place>)
+            .map(page::decode_cursor::<Position>)
             .transpose()
             .map_err(fault::graphql)?;
         let key = PageOf {
@@ -314,7 +310,7 @@ impl CommentConnection {
 }
 
 fn cursor(comment: &Comment) -> String {
-    page::encode_cursor(&Place::behind(comment).to_string())
+    page::encode_cursor(&Position::behind(comment).to_string())
 }
 
 /// A page of comments.

@@ -1,21 +1,16 @@
 //! Lists of comments: by SKU from one shard, by author from all shards, merged.
-//!
-//! Invariant: one order everywhere, newest first, then by author, then by id, in which no two comments are equal. A
-//! place in it is a cursor that holds for every shard, so a merged list pages as a single one does.
 
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
-    fmt,
-    str::FromStr,
     sync::Arc,
 };
 
-use chrono::{DateTime, Utc};
 use futures::future::{join_all, try_join_all};
-use schema::id::{CommentId, Sku, UserId};
+use schema::id::{Sku, UserId};
 
-use super::{Comment, Comments, Error, store};
+use super::{Comment, Comments, Error, Page, PageRequest, store};
+use crate::shard::{Shard, ShardIndex};
 
 /// Whose comments a list holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,94 +21,6 @@ pub enum ListOf {
     Author(UserId),
 }
 
-/// A place in the order of comments, just behind one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place {
-    created_at: DateTime<Utc>,
-    author: UserId,
-    id: CommentId,
-}
-
-/// A cursor's text that no list gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor is not one of a list of comments")]
-pub struct BadPlace;
-
-impl Place {
-    /// The place just behind a comment.
-    #[must_use]
-    pub const fn behind(comment: &Comment) -> Self {
-        Self {
-            created_at: comment.created_at,
-            author: comment.author,
-            id: comment.id,
-        }
-    }
-
-    /// When the comment was written, its author and its id, as the order compares them.
-    pub(super) const fn parts(self) -> (DateTime<Utc>, UserId, CommentId) {
-        (self.created_at, self.author, self.id)
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}.{}.{}",
-            self.created_at.timestamp_micros(),
-            self.author,
-            self.id
-        )
-    }
-}
-
-impl FromStr for Place {
-    type Err = BadPlace;
-
-    fn from_str(text: &str) -> Result<Self, BadPlace> {
-        let mut parts = text.splitn(3, '.');
-        let mut next = || parts.next().ok_or(BadPlace);
-        let micros = next()?.parse().map_err(|_| BadPlace)?;
-        Ok(Self {
-            created_at: DateTime::from_timestamp_micros(micros).ok_or(BadPlace)?,
-            author: next()?.parse().map_err(|_| BadPlace)?,
-            id: next()?.parse().map_err(|_| BadPlace)?,
-        })
-    }
-}
-
-/// Which page of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PageRequest {
-    /// The most it holds.
-    pub first: u32,
-    /// The place to go on behind; none for the first page.
-    pub after: Option<Place>,
-}
-
-/// One page of a list, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Page {
-    /// The comments.
-    pub comments: Vec<Comment>,
-    /// Whether there are more behind it.
-    pub has_next: bool,
-}
-
-impl Page {
-    /// Makes a page from one row more than it may hold, where there is one.
-    fn of(mut rows: Vec<Comment>, request: &PageRequest) -> Self {
-        let first = usize::try_from(request.first).unwrap_or(usize::MAX);
-        let has_next = rows.len() > first;
-        rows.truncate(first);
-        Self {
-            comments: rows,
-            has_next,
-        }
-    }
-}
-
 impl Comments {
     /// A page for each of many products, with one statement a shard. A shard that does not answer fails its own
     /// products alone.
@@ -122,17 +29,9 @@ impl Comments {
         skus: &[Sku],
         page: &PageRequest,
     ) -> HashMap<Sku, Result<Page, Arc<Error>>> {
-        let mut by_shard = BTreeMap::new();
-        for &sku in skus {
-            let shard = self.shards.of_sku(sku);
-            by_shard
-                .entry(shard.index)
-                .or_insert_with(|| (&shard.db, Vec::new()))
-                .1
-                .push(sku);
-        }
-        let reads = by_shard.into_values().map(|(db, skus)| async move {
-            let rows = store::list_by_skus(db, &skus, page).await;
+        let by_shard = self.by_shard(skus);
+        let reads = by_shard.into_values().map(|(shard, skus)| async move {
+            let rows = store::list_by_skus(&shard.db, &skus, page).await;
             (skus, rows)
         });
         let mut pages = HashMap::new();
@@ -186,18 +85,10 @@ impl Comments {
     /// # Errors
     /// [`Error::Store`] when a shard does not answer.
     pub async fn count_by_skus(&self, skus: &[Sku]) -> Result<HashMap<Sku, u64>, Error> {
-        let mut by_shard = BTreeMap::new();
-        for &sku in skus {
-            let shard = self.shards.of_sku(sku);
-            by_shard
-                .entry(shard.index)
-                .or_insert_with(|| (&shard.db, Vec::new()))
-                .1
-                .push(sku);
-        }
+        let by_shard = self.by_shard(skus);
         let reads = by_shard
             .into_values()
-            .map(|(db, skus)| async move { store::count_by_skus(db, &skus).await });
+            .map(|(shard, skus)| async move { store::count_by_skus(&shard.db, &skus).await });
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
@@ -219,6 +110,18 @@ impl Comments {
         }
         Ok(totals)
     }
+
+    fn by_shard(&self, skus: &[Sku]) -> BTreeMap<ShardIndex, (&Shard, Vec<Sku>)> {
+        let mut by_shard = BTreeMap::new();
+        for &sku in skus {
+            let shard = self.shards.of_sku(sku);
+            let (_, own) = by_shard
+                .entry(shard.index)
+                .or_insert_with(|| (shard, Vec::new()));
+            own.push(sku);
+        }
+        by_shard
+    }
 }
 
 fn grouped<K: std::hash::Hash + Eq>(
@@ -230,34 +133,4 @@ fn grouped<K: std::hash::Hash + Eq>(
         groups.entry(key(&row)).or_insert_with(Vec::new).push(row);
     }
     groups
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_survives_its_text() {
-        let text = "1700000000123456.7.9223372036854775001";
-        assert_eq!(
-            text.parse::<Place>().map(|place| place.to_string()),
-            Ok(text.to_owned())
-        );
-    }
-
-    #[test]
-    fn a_made_up_cursor_is_refused() {
-        for bad in [
-            "",
-            "1",
-            "1.2",
-            "1.2.3.4",
-            "a.2.3",
-            "1.0.3",
-            "1.2.-3",
-            "9223372036854775807.1.1",
-        ] {
-            assert_eq!(bad.parse::<Place>(), Err(BadPlace), "{bad:?}");
-        }
-    }
 }

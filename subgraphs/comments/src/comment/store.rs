@@ -1,20 +1,40 @@
 //! Statements on one shard's table. Invariant: a row becomes a [`Comment`] here or the read fails.
 
-use chassis::postgres::StoreError;
+use chassis::{
+    postgres::{StoreError, sql::Sql},
+    sql,
+};
 use chrono::{DateTime, Utc};
-use idempotency::Key;
 use schema::id::{CommentId, Sku, UserId};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait as _, FromQueryResult, IntoActiveModel as _,
-    QueryFilter as _, QuerySelect as _, Statement,
+    ActiveModelTrait as _,
+    ActiveValue::Set,
+    ColumnTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QuerySelect as _,
+    sea_query::{Expr, extension::postgres::PgExpr as _},
 };
 
-use super::{Comment, PageRequest, Place, Text};
+use super::{
+    Comment, Text,
+    page::{PageRequest, Position},
+};
 use crate::{
     entity::comment::{Column, Entity, Model},
     shard::ShardIndex,
 };
+
+/// Owners, rows of each, and the position to go on behind.
+type ListParameters = (
+    Vec<i64>,
+    i64,
+    Option<DateTime<Utc>>,
+    Option<i64>,
+    Option<i64>,
+);
+
+pub(crate) static INSERT: Sql<(i64, i64, i64, String, DateTime<Utc>), Model> = sql!("insert.sql");
+pub(crate) static LIST_BY_SKU: Sql<ListParameters, Model> = sql!("list_by_sku.sql");
+pub(crate) static LIST_BY_AUTHOR: Sql<ListParameters, Model> = sql!("list_by_author.sql");
 
 /// Inserts a comment under the shard's next id.
 pub(super) async fn insert(
@@ -25,17 +45,10 @@ pub(super) async fn insert(
     text: &Text,
     created_at: DateTime<Utc>,
 ) -> Result<Comment, StoreError> {
-    let values = [
-        i64::from(shard.get()).into(),
-        author.get().into(),
-        sku.get().into(),
-        text.as_str().into(),
-        created_at.into(),
-    ];
-    let rows = select(tx, include_str!("insert.sql"), values).await?;
-    rows.into_iter()
-        .next()
-        .ok_or_else(|| StoreError::from(DbErr::RecordNotInserted))
+    let shard = i64::from(shard.get());
+    let text = text.as_str().to_owned();
+    let row = INSERT.one(tx, (shard, author.get(), sku.get(), text, created_at));
+    comment(row.await?.ok_or(DbErr::RecordNotInserted)?)
 }
 
 /// Reads a comment and locks its row until the transaction ends.
@@ -77,8 +90,8 @@ pub(super) async fn find_many(
     ids: &[CommentId],
 ) -> Result<Vec<Comment>, StoreError> {
     let ids = ids.iter().map(|id| id.get());
-    let rows = Entity::find().filter(Column::Id.is_in(ids)).all(db).await?;
-    rows.into_iter().map(comment).collect()
+    let found = Entity::find().filter(Expr::col(Column::Id).eq_any(ids));
+    comments(found.all(db).await?)
 }
 
 /// One page and one row more for each of the products, in the order of lists.
@@ -87,13 +100,8 @@ pub(super) async fn list_by_skus(
     skus: &[Sku],
     page: &PageRequest,
 ) -> Result<Vec<Comment>, StoreError> {
-    list(
-        db,
-        include_str!("list_by_sku.sql"),
-        skus.iter().map(|sku| sku.get()).collect(),
-        page,
-    )
-    .await
+    let parameters = list_parameters(skus.iter().map(|sku| sku.get()), page);
+    comments(LIST_BY_SKU.all(db, parameters).await?)
 }
 
 /// One page and one row more for each of the authors, in the order of lists.
@@ -102,13 +110,8 @@ pub(super) async fn list_by_authors(
     authors: &[UserId],
     page: &PageRequest,
 ) -> Result<Vec<Comment>, StoreError> {
-    list(
-        db,
-        include_str!("list_by_author.sql"),
-        authors.iter().map(|author| author.get()).collect(),
-        page,
-    )
-    .await
+    let parameters = list_parameters(authors.iter().map(|author| author.get()), page);
+    comments(LIST_BY_AUTHOR.all(db, parameters).await?)
 }
 
 /// How many comments each of the products has here; a product without any is left out.
@@ -116,9 +119,7 @@ pub(super) async fn count_by_skus(
     db: &DatabaseConnection,
     skus: &[Sku],
 ) -> Result<Vec<(Sku, u64)>, StoreError> {
-    let sql =
-        "SELECT sku AS owner, count(*) AS total FROM comments WHERE sku = ANY($1) GROUP BY sku";
-    count(db, sql, skus.iter().map(|sku| sku.get()).collect()).await
+    count_by(db, Column::Sku, skus.iter().map(|sku| sku.get())).await
 }
 
 /// How many comments each of the authors has here; an author without any is left out.
@@ -126,73 +127,45 @@ pub(super) async fn count_by_authors(
     db: &DatabaseConnection,
     authors: &[UserId],
 ) -> Result<Vec<(UserId, u64)>, StoreError> {
-    let sql = "SELECT author_id AS owner, count(*) AS total FROM comments WHERE author_id = ANY($1) GROUP BY author_id";
-    count(db, sql, authors.iter().map(|author| author.get()).collect()).await
+    let authors = authors.iter().map(|author| author.get());
+    count_by(db, Column::AuthorId, authors).await
 }
 
-/// Whether the user named an earlier change on this shard with the key.
-pub(super) async fn is_key_taken(
+/// One array parameter, whatever its length, so that the statement is prepared once.
+async fn count_by<O: TryFrom<i64>>(
     db: &DatabaseConnection,
-    user: UserId,
-    operation: &'static str,
-    key: &Key,
-) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 AS taken FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3";
-    let values = [user.get().into(), operation.into(), key.as_str().into()];
-    let found = db
-        .query_one_raw(Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            sql,
-            values,
-        ))
+    owner: Column,
+    owners: impl Iterator<Item = i64>,
+) -> Result<Vec<(O, u64)>, StoreError> {
+    let rows: Vec<(i64, i64)> = Entity::find()
+        .select_only()
+        .column(owner)
+        .column_as(Column::Id.count(), "total")
+        .filter(Expr::col(owner).eq_any(owners))
+        .group_by(owner)
+        .into_tuple()
+        .all(db)
         .await?;
-    Ok(found.is_some())
-}
-
-async fn list(
-    db: &DatabaseConnection,
-    sql: &'static str,
-    owners: Vec<i64>,
-    page: &PageRequest,
-) -> Result<Vec<Comment>, StoreError> {
-    let place = page.after.map(Place::parts);
-    let values = [
-        owners.into(),
-        (i64::from(page.first) + 1).into(),
-        place.map(|(created_at, _, _)| created_at).into(),
-        place.map(|(_, author, _)| author.get()).into(),
-        place.map(|(_, _, id)| id.get()).into(),
-    ];
-    select(db, sql, values).await
-}
-
-async fn select<const N: usize>(
-    db: &impl ConnectionTrait,
-    sql: &'static str,
-    values: [sea_orm::Value; N],
-) -> Result<Vec<Comment>, StoreError> {
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let rows = Model::find_by_statement(statement).all(db).await?;
-    rows.into_iter().map(comment).collect()
-}
-
-#[derive(FromQueryResult)]
-struct Total {
-    owner: i64,
-    total: i64,
-}
-
-async fn count<K: TryFrom<i64>>(
-    db: &DatabaseConnection,
-    sql: &'static str,
-    owners: Vec<i64>,
-) -> Result<Vec<(K, u64)>, StoreError> {
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [owners.into()]);
-    let rows = Total::find_by_statement(statement).all(db).await?;
-    let total = |row: Total| Some((K::try_from(row.owner).ok()?, u64::try_from(row.total).ok()?));
+    let total =
+        |(owner, total): (i64, i64)| Some((O::try_from(owner).ok()?, u64::try_from(total).ok()?));
     rows.into_iter()
         .map(|row| total(row).ok_or_else(|| illegal("owner or total")))
         .collect()
+}
+
+fn list_parameters(owners: impl Iterator<Item = i64>, page: &PageRequest) -> ListParameters {
+    let position = page.after.map(Position::parts);
+    (
+        owners.collect(),
+        i64::from(page.first) + 1,
+        position.map(|(created_at, _, _)| created_at),
+        position.map(|(_, author, _)| author.get()),
+        position.map(|(_, _, id)| id.get()),
+    )
+}
+
+fn comments(rows: Vec<Model>) -> Result<Vec<Comment>, StoreError> {
+    rows.into_iter().map(comment).collect()
 }
 
 fn comment(row: Model) -> Result<Comment, StoreError> {

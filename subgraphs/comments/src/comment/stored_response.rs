@@ -1,4 +1,4 @@
-//! How an answer is kept beside its idempotency key. Invariant: what a release wrote, a later one reads.
+//! How the outcome of a change is stored beside its idempotency key. Invariant: what a release wrote, a later one reads.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Comment, CommentError};
 
-/// What a change answered: the comment, or a refusal that the database decided on.
-pub(super) type KeptOutcome = Result<KeptComment, KeptRefusal>;
+/// What a change gave: the comment, or a refusal that the database decided on.
+pub(super) type StoredOutcome = Result<StoredComment, StoredRefusal>;
 
-/// A comment as it was answered.
+/// A comment as the change left it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct KeptComment {
+pub(super) struct StoredComment {
     id: i64,
     author: i64,
     sku: i64,
@@ -22,10 +22,9 @@ pub(super) struct KeptComment {
     created_at: DateTime<Utc>,
 }
 
-/// A refusal as it was answered.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum KeptRefusal {
+pub(super) enum StoredRefusal {
     NotFound,
     NotTheAuthor,
     EditWindowOver {
@@ -34,7 +33,7 @@ pub(super) enum KeptRefusal {
     },
 }
 
-impl From<&Comment> for KeptComment {
+impl From<&Comment> for StoredComment {
     fn from(comment: &Comment) -> Self {
         Self {
             id: comment.id.get(),
@@ -46,27 +45,27 @@ impl From<&Comment> for KeptComment {
     }
 }
 
-impl TryFrom<KeptComment> for Comment {
+impl TryFrom<StoredComment> for Comment {
     type Error = StoreError;
 
-    fn try_from(kept: KeptComment) -> Result<Self, StoreError> {
+    fn try_from(stored: StoredComment) -> Result<Self, StoreError> {
         let illegal = |column| {
             StoreError::from(DbErr::Type(format!(
-                "a kept answer holds an illegal {column}"
+                "a stored response holds an illegal {column}"
             )))
         };
         Ok(Self {
-            id: kept.id.try_into().map_err(|_| illegal("id"))?,
-            author: kept.author.try_into().map_err(|_| illegal("author"))?,
-            sku: kept.sku.try_into().map_err(|_| illegal("sku"))?,
-            text: kept.text.try_into().map_err(|_| illegal("text"))?,
-            created_at: kept.created_at,
+            id: stored.id.try_into().map_err(|_| illegal("id"))?,
+            author: stored.author.try_into().map_err(|_| illegal("author"))?,
+            sku: stored.sku.try_into().map_err(|_| illegal("sku"))?,
+            text: stored.text.try_into().map_err(|_| illegal("text"))?,
+            created_at: stored.created_at,
         })
     }
 }
 
-impl KeptRefusal {
-    /// What of a refusal is kept: those that rest on what the database held; the others recur by themselves.
+impl StoredRefusal {
+    /// What of a refusal is stored: those that rest on what the database held; the others recur by themselves.
     pub(super) fn of(refusal: CommentError) -> Result<Self, CommentError> {
         match refusal {
             CommentError::NotFound => Ok(Self::NotFound),
@@ -79,12 +78,12 @@ impl KeptRefusal {
     }
 }
 
-impl From<KeptRefusal> for CommentError {
-    fn from(kept: KeptRefusal) -> Self {
-        match kept {
-            KeptRefusal::NotFound => Self::NotFound,
-            KeptRefusal::NotTheAuthor => Self::NotTheAuthor,
-            KeptRefusal::EditWindowOver { window } => Self::EditWindowOver { window },
+impl From<StoredRefusal> for CommentError {
+    fn from(stored: StoredRefusal) -> Self {
+        match stored {
+            StoredRefusal::NotFound => Self::NotFound,
+            StoredRefusal::NotTheAuthor => Self::NotTheAuthor,
+            StoredRefusal::EditWindowOver { window } => Self::EditWindowOver { window },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The subgraph as the router asks it.
 
 use async_graphql::{Request, Variables};
+use chassis::graphql::IdempotencyKeyHeader;
 use serde_json::{Value, json};
 
 use crate::shop::{EDIT_WINDOW, Shop};
@@ -113,6 +114,34 @@ async fn what_the_caller_can_mend_is_an_answer() {
         late["data"]["editComment"]["userErrors"][0]["code"],
         "EDIT_WINDOW_OVER"
     );
+}
+
+/// One rule for both mutations, whether the key is an argument or a header.
+#[tokio::test]
+async fn a_key_outside_its_bounds_is_a_user_error() {
+    let shop = Shop::open().await;
+    let id = shop.add(1, 2, "mine").await.id.to_string();
+    let long = "x".repeat(256);
+    for (query, field, input) in [
+        (ADD, "addComment", json!({ "sku": "3", "text": "x" })),
+        (EDIT, "editComment", json!({ "id": id, "text": "x" })),
+    ] {
+        for bad in ["", &long, "a\0b"] {
+            let mut named = input.clone();
+            named["idempotencyKey"] = json!(bad);
+            let argument = mutation(query, &named);
+            let header =
+                mutation(query, &input).data(IdempotencyKeyHeader(bad.as_bytes().to_vec()));
+            for request in [argument, header] {
+                let response = ask(&shop, request.data(shop.principal(1))).await;
+                let refusal = &response["data"][field]["userErrors"][0];
+                assert_eq!(refusal["code"], "INVALID_ARGUMENT", "{bad:?}: {response}");
+                let blamed = json!(["input", "idempotencyKey"]);
+                assert_eq!(refusal["field"], blamed, "{bad:?}: {response}");
+                assert_eq!(response.get("errors"), None, "{bad:?}: {response}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

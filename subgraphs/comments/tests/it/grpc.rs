@@ -231,6 +231,20 @@ async fn a_repeat_with_its_key_gets_the_first_answer_and_says_so() {
     assert_eq!(ids[0], ids[1]);
 }
 
+/// NUL cannot travel in metadata.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_outside_its_bounds_is_code_3() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for bad in [String::new(), "x".repeat(256)] {
+        let mut request = Request::new(add(1, 8, "once"));
+        let key = bad.parse().unwrap();
+        request.metadata_mut().insert("idempotency-key", key);
+        let refused = client.comment_add(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{bad:?}: {refused}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_call_and_a_large_message_are_refused() {
     let hasty = Config {

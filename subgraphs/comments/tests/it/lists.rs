@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comments::comment::{Comment, Page, PageRequest, Place};
+use comments::comment::{Comment, Page, PageRequest, Position};
 use schema::id::{Sku, UserId};
 
 use crate::shop::{PAGE, Shop, id, sku, user};
@@ -77,7 +77,7 @@ async fn walk(shop: &Shop, first: u32) -> Vec<Comment> {
     loop {
         let found = by_author(shop, user(1), &page).await;
         assert!(found.comments.len() <= first as usize);
-        page.after = found.comments.last().map(Place::behind);
+        page.after = found.comments.last().map(Position::behind);
         walked.extend(found.comments);
         if !found.has_next {
             return walked;
