@@ -10,7 +10,7 @@ use loms_domain::{
     order::{self, OrderError, Transition},
 };
 
-use super::Error;
+use super::error::Error;
 use crate::access::{Access, Caller};
 
 /// The input of `createOrder` that a key's fingerprint covers: user, then SKU, count and price of each line.

@@ -14,9 +14,9 @@ use loms_domain::{
 };
 
 use super::{
-    Error, Order, Outcome, Refusal,
     command::{Action, Change, Command},
-    model::{Decisions, LockedRows, NewOrder, Update},
+    error::{Error, Refusal},
+    model::{Decisions, LockedRows, NewOrder, Order, Outcome, Update},
 };
 use crate::access::Access;
 

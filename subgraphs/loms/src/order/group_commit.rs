@@ -21,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{
-    Error, Outcome,
     command::Command,
+    error::Error,
+    model::Outcome,
     transaction::{Completion, Transactions},
 };
 use crate::metrics;

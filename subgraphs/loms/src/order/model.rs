@@ -12,7 +12,7 @@ use loms_domain::{
     stock::StockRows,
 };
 
-use super::Refusal;
+use super::error::Refusal;
 use crate::{access::Access, metrics::Counts};
 
 /// An order without its lines, which never change.

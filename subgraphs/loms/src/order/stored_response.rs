@@ -12,7 +12,11 @@ use loms_domain::order::OrderError;
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Order, Outcome, Refusal, command::Command};
+use super::{
+    command::Command,
+    error::{Error, Refusal},
+    model::{Order, Outcome},
+};
 
 /// Stores the outcomes of the commands that have a key, with one statement.
 ///

@@ -12,10 +12,11 @@ use outbox::RelayHandle;
 use sea_orm::{DatabaseConnection, TransactionTrait as _};
 
 use super::{
-    Error, Outcome,
     command::Command,
-    decide, event,
-    model::{LockedRows, TransactionTime},
+    decide,
+    error::Error,
+    event,
+    model::{LockedRows, Outcome, TransactionTime},
     store,
     stored_response::{self, StoredResponse},
 };

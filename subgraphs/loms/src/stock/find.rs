@@ -2,7 +2,7 @@
 
 use ::schema::id::Sku;
 
-use super::{Error, Stock, Stocks, store};
+use super::{Stocks, error::Error, model::Stock, store};
 
 impl Stocks {
     /// The row of `sku`, if LOMS keeps one.

@@ -2,20 +2,22 @@
 //!
 //! Invariant: rows are locked in SKU order, in one statement, after the order rows, by whoever changes them.
 
+mod error;
 mod find;
 pub(crate) mod graphql;
 pub(crate) mod grpc;
 pub(crate) mod loader;
+mod model;
 mod set;
 pub(crate) mod store;
 
-use ::schema::code::ErrorCode;
-use chassis::{clock::Clock, fault::Coded, postgres::StoreError};
-use loms_domain::stock::{SetTotalError, StockRow};
-use sea_orm::{DatabaseConnection, DbErr};
+use chassis::clock::Clock;
+use sea_orm::DatabaseConnection;
 
-pub use self::set::SetStock;
-use crate::retry::Conflict;
+pub use self::{
+    error::Error,
+    model::{SetStock, Stock},
+};
 
 /// The use cases of the ledger. Clones share the pool.
 #[derive(Debug, Clone)]
@@ -31,66 +33,3 @@ impl Stocks {
         Self { db, clock }
     }
 }
-
-/// Why the stock cannot be read or set.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The total cannot be set.
-    #[error(transparent)]
-    Set(#[from] SetTotalError),
-    /// The idempotency key is taken.
-    #[error(transparent)]
-    Idempotency(#[from] idempotency::Error),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A stored row breaks the ledger's types.
-    #[error("a stock row with sku {sku} cannot be read")]
-    Unreadable {
-        /// The row.
-        sku: i64,
-    },
-}
-
-impl Coded for Error {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Set(SetTotalError::OutOfRange | SetTotalError::BelowReserved { .. }) => {
-                ErrorCode::InvalidArgument
-            }
-            Self::Set(SetTotalError::Stale { .. }) => ErrorCode::StaleStock,
-            Self::Idempotency(error) => error.code(),
-            Self::Store(error) => error.code(),
-            Self::Unreadable { .. } => ErrorCode::Internal,
-        }
-    }
-
-    fn field(&self) -> Option<Vec<String>> {
-        let field = match self {
-            Self::Set(SetTotalError::OutOfRange | SetTotalError::BelowReserved { .. }) => "total",
-            Self::Set(SetTotalError::Stale { .. }) => "expectedTotal",
-            Self::Idempotency(_) => "idempotencyKey",
-            Self::Store(_) | Self::Unreadable { .. } => return None,
-        };
-        Some(vec!["input".to_owned(), field.to_owned()])
-    }
-}
-
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        Self::Store(StoreError(error))
-    }
-}
-
-impl Conflict for Error {
-    fn store(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) | Self::Idempotency(idempotency::Error::Store(error)) => Some(error),
-            Self::Set(_) | Self::Idempotency(_) | Self::Unreadable { .. } => None,
-        }
-    }
-}
-
-/// A row as it stands, outside any lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stock(pub StockRow);

@@ -6,24 +6,13 @@ use loms_domain::stock::{MAX_UNITS, SetTotalError, StockRow};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Stock, Stocks, store};
+use super::{
+    Stocks,
+    error::Error,
+    model::{SetStock, Stock},
+    store,
+};
 use crate::{access::Caller, retry};
-
-/// The new units on hand of a SKU.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct SetStock {
-    /// The product, greater than 0.
-    #[serde(serialize_with = "number")]
-    pub sku: Sku,
-    /// Units on hand, 0 to 2^31 - 1 and not below what orders hold.
-    pub total: i64,
-    /// The total that the caller read; `None` overwrites whatever is there.
-    pub expected: Option<i64>,
-}
-
-fn number<S: serde::Serializer>(sku: &Sku, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_i64(sku.get())
-}
 
 /// How an outcome is stored beside its key. Invariant: what a release wrote, a later one reads.
 #[derive(Debug, Serialize, Deserialize)]

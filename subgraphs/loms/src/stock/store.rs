@@ -10,7 +10,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::{Error, Stock};
+use super::{error::Error, model::Stock};
 use crate::entity::stock;
 
 pub(crate) static WRITE_STOCKS: Sql<(Vec<i64>, Vec<i64>, Vec<i64>)> = sql!("write_stocks.sql");

@@ -6,7 +6,7 @@ use chassis::graphql::{UserError, principal};
 use idempotency::{Recorded, graphql::mark};
 use loms_domain::lines::{Line, Lines, LinesError, MAX_LINES};
 
-use super::OrderObject;
+use super::object::OrderObject;
 use crate::{
     graphql::{MutationError, caller},
     order::{Orders, Outcome},

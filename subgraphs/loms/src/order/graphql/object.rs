@@ -1,61 +1,26 @@
-//! An order as an object of the graph, and the two entities around it.
+//! Orders as objects of the graph, the users who have them, and lists of them as Relay connections by keyset.
+//!
+//! One file, because an order leads to its user, a user to a list, and a list to orders.
 
-use ::schema::{event::OrderStatus, id::UserId};
-use async_graphql::{ComplexObject, Context, Enum, ID, Object, Result, SimpleObject};
+use ::schema::{
+    event::OrderStatus,
+    id::{OrderId, UserId},
+};
+use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use chassis::{
     fault,
-    graphql::{Money, principal},
+    graphql::{Money, PageInfo, page, principal},
 };
 use chrono::{DateTime, Utc};
 
-use super::{OrderConnection, list};
+use super::status::OrderStatusValue;
 use crate::{
     order::{
-        Order, OrderFilter, OrderLine,
+        Order, OrderFilter, OrderLine, Orders, Page,
         loader::{HistoryOf, LinesOf, OrderLoader},
     },
     stock::graphql::Product,
 };
-
-/// Where an order is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(name = "OrderStatus")]
-pub(crate) enum OrderStatusValue {
-    /// Just made; nothing is reserved yet.
-    New,
-    /// Reserved and waiting for payment.
-    AwaitingPayment,
-    /// A line was short of stock; nothing is reserved.
-    Failed,
-    /// Paid; the units have left the stock.
-    Paid,
-    /// Called off, or not paid in time; the units are free again.
-    Cancelled,
-}
-
-impl From<OrderStatus> for OrderStatusValue {
-    fn from(status: OrderStatus) -> Self {
-        match status {
-            OrderStatus::New => Self::New,
-            OrderStatus::AwaitingPayment => Self::AwaitingPayment,
-            OrderStatus::Failed => Self::Failed,
-            OrderStatus::Paid => Self::Paid,
-            OrderStatus::Cancelled => Self::Cancelled,
-        }
-    }
-}
-
-impl From<OrderStatusValue> for OrderStatus {
-    fn from(status: OrderStatusValue) -> Self {
-        match status {
-            OrderStatusValue::New => Self::New,
-            OrderStatusValue::AwaitingPayment => Self::AwaitingPayment,
-            OrderStatusValue::Failed => Self::Failed,
-            OrderStatusValue::Paid => Self::Paid,
-            OrderStatusValue::Cancelled => Self::Cancelled,
-        }
-    }
-}
 
 /// A customer.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +46,7 @@ impl User {
             status: None,
         };
         if principal(ctx)?.may_read(self.0) {
-            list(ctx, filter, first, after).await
+            OrderConnection::load(ctx, filter, first, after).await
         } else {
             Ok(OrderConnection::hidden(filter))
         }
@@ -225,4 +190,101 @@ pub(crate) struct OrderStatusChange {
     at: DateTime<Utc>,
     /// The order's version since then.
     version: i32,
+}
+
+/// A page of orders.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub(crate) struct OrderConnection {
+    /// The entries with their cursors.
+    edges: Vec<OrderEdge>,
+    /// The entries alone.
+    nodes: Vec<OrderObject>,
+    /// Where this page stands.
+    page_info: PageInfo,
+    /// The list to count; `None` shows a count of 0.
+    #[graphql(skip)]
+    filter: Option<OrderFilter>,
+}
+
+/// One entry of a list of orders.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct OrderEdge {
+    /// The place behind this entry: pass it as `after`.
+    cursor: String,
+    /// The entry.
+    node: OrderObject,
+}
+
+/// A page of orders.
+#[ComplexObject]
+impl OrderConnection {
+    /// How many there are in the whole list; counted only when asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let Some(filter) = &self.filter else {
+            return Ok(0);
+        };
+        let count = ctx
+            .data::<Orders>()?
+            .count(filter)
+            .await
+            .map_err(fault::graphql)?;
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+}
+
+impl OrderConnection {
+    /// Reads a page of a list.
+    pub(super) async fn load(
+        ctx: &Context<'_>,
+        filter: OrderFilter,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Self> {
+        let first = page::first_or_default(first).map_err(fault::graphql)?;
+        let after = after
+            .as_deref()
+            .map(page::decode_cursor::<OrderId>)
+            .transpose();
+        let after = after.map_err(fault::graphql)?;
+        let page = ctx
+            .data::<Orders>()?
+            .list(&filter, after, first)
+            .await
+            .map_err(fault::graphql)?;
+        Ok(Self::new(filter, page, after.is_some()))
+    }
+
+    /// A page as it was read; `has_previous`: it came after a cursor.
+    fn new(filter: OrderFilter, page: Page, has_previous: bool) -> Self {
+        let cursor = |order: &Order| page::encode_cursor(&order.id.to_string());
+        let page_info = PageInfo {
+            has_next_page: page.has_next,
+            has_previous_page: has_previous,
+            start_cursor: page.orders.first().map(cursor),
+            end_cursor: page.orders.last().map(cursor),
+        };
+        let edge = |order: &Order| OrderEdge {
+            cursor: cursor(order),
+            node: OrderObject(*order),
+        };
+        Self {
+            edges: page.orders.iter().map(edge).collect(),
+            nodes: page.orders.iter().copied().map(OrderObject).collect(),
+            page_info,
+            filter: Some(filter),
+        }
+    }
+
+    /// What a list looks like to somebody whose list it is not.
+    fn hidden(filter: OrderFilter) -> Self {
+        let empty = Page {
+            orders: Vec::new(),
+            has_next: false,
+        };
+        Self {
+            filter: None,
+            ..Self::new(filter, empty, false)
+        }
+    }
 }

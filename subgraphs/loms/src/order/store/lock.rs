@@ -15,9 +15,9 @@ use super::read::list_lines;
 use crate::{
     entity::order,
     order::{
-        Error, Order,
         command::{Action, Command},
-        model::LockedRows,
+        error::Error,
+        model::{LockedRows, Order},
     },
     stock,
 };

@@ -10,10 +10,13 @@ use sea_orm::{
     PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
-use super::{line, status_change};
+use super::row::{line, status_change};
 use crate::{
     entity::{order, order_history, order_line},
-    order::{Error, Order, OrderFilter, OrderLine, StatusChange, model::OrderKey},
+    order::{
+        error::Error,
+        model::{Order, OrderFilter, OrderKey, OrderLine, StatusChange},
+    },
 };
 
 row! {

@@ -11,8 +11,8 @@ use sea_orm::DatabaseTransaction;
 use crate::{
     entity::order,
     order::{
-        Error, Order,
-        model::{Decisions, NewOrder, TransactionTime, Update},
+        error::Error,
+        model::{Decisions, NewOrder, Order, TransactionTime, Update},
     },
     stock,
 };
