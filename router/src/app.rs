@@ -14,17 +14,17 @@ use chassis::{
     principal::{Signer, Verifier},
     tasks::Tasks,
 };
+use federation::{Engine, LoadError, Transport};
 use order_stream::OrderStream;
 use tokio::net::TcpListener;
 
 use crate::{
     config::Config,
-    engine::{Engine, LoadError},
+    engine,
     events_query::EventsQuery,
     probe, rest,
     serve::{self, Gateway, Issuer, listener},
     stream::{Drain, Hub},
-    subgraph::Transport,
 };
 
 /// What the router needs of its surroundings.
@@ -100,7 +100,7 @@ impl Service {
         probe::watch(&subgraphs, tasks, health);
         let log = OrderStream::start(config.stream.log.clone(), kafka, tasks, health);
         let events = EventsQuery::new(log.clone(), clock.clone(), config.rate_limit.budget);
-        let engine = Engine::new(
+        let engine = engine::start(
             config.engine.clone(),
             schema::sdl::SUPERGRAPH,
             subgraphs,

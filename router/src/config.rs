@@ -10,10 +10,11 @@ use std::{
     time::Duration,
 };
 
+use federation::EngineConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{engine::EngineConfig, rest};
+use crate::rest;
 
 /// The router.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -1,81 +1,25 @@
 //! What the router refuses before anything is executed, and how it says so.
 //!
-//! A [`RequestError`] is one or more GraphQL errors, each with a stable `extensions.code`, and one HTTP status: that
-//! of the first error. Errors of fields, which stand beside data, are written by `execute` and never come here.
+//! A [`RequestError`] is one or more GraphQL errors and one HTTP status: that of the first error's code in the shop's
+//! table. Refusals of the engine become one by `?`.
 //! Invariant: a message of a fault is the code's own masked sentence; the cause goes to the log alone.
 
 use bytes::Bytes;
+use federation::{Code, GraphqlError};
 use http::StatusCode;
 use schema::code::ErrorCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::metrics;
-
-/// A place in the operation's text; both count from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Location {
-    /// The line.
-    pub line: usize,
-    /// The column in that line.
-    pub column: usize,
-}
-
-/// One entry of `errors`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GraphqlError {
-    /// The stable code.
-    pub code: ErrorCode,
-    /// One sentence for a person.
-    pub message: String,
-    /// Where in the operation's text.
-    pub locations: Vec<Location>,
-    /// More members of `extensions`; `code` is not among them.
-    pub extensions: Map<String, Value>,
-}
+use crate::engine;
 
 /// A request that was refused before its execution.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{}: {}", .errors[0].code.as_str(), .errors[0].message)]
+#[error("{}: {}", .code.as_str(), .errors[0].message)]
 pub struct RequestError {
+    /// Of the first error.
+    code: ErrorCode,
     /// Never empty.
     errors: Vec<GraphqlError>,
-}
-
-impl GraphqlError {
-    /// An error with a message and nothing more.
-    #[must_use]
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            locations: Vec::new(),
-            extensions: Map::new(),
-        }
-    }
-
-    /// Adds a place in the operation's text.
-    #[must_use]
-    pub fn at(mut self, line: usize, column: usize) -> Self {
-        self.locations.push(Location { line, column });
-        self
-    }
-
-    /// The error as the JSON of one entry of `errors`.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let mut error = Map::new();
-        error.insert("message".to_owned(), Value::from(self.message.as_str()));
-        if !self.locations.is_empty() {
-            let places = self.locations.iter();
-            let places = places.map(|at| json!({"line": at.line, "column": at.column}));
-            error.insert("locations".to_owned(), places.collect());
-        }
-        let mut extensions = Map::new();
-        extensions.insert("code".to_owned(), Value::from(self.code.as_str()));
-        extensions.extend(self.extensions.clone());
-        error.insert("extensions".to_owned(), Value::Object(extensions));
-        Value::Object(error)
-    }
 }
 
 impl RequestError {
@@ -83,7 +27,8 @@ impl RequestError {
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
-            errors: vec![GraphqlError::new(code, message)],
+            code,
+            errors: vec![GraphqlError::new(Code::new(code.as_str()), message)],
         }
     }
 
@@ -91,16 +36,6 @@ impl RequestError {
     #[must_use]
     pub fn masked(code: ErrorCode) -> Self {
         Self::new(code, code.summary())
-    }
-
-    /// Several errors; an empty list counts as one internal error.
-    #[must_use]
-    pub fn many(errors: Vec<GraphqlError>) -> Self {
-        if errors.is_empty() {
-            Self::masked(ErrorCode::Internal)
-        } else {
-            Self { errors }
-        }
     }
 
     /// Adds a member to the first error's `extensions`.
@@ -115,7 +50,7 @@ impl RequestError {
     /// Counts the errors by code; a transport does so when it hands them to its client.
     pub(crate) fn count(&self) {
         for error in &self.errors {
-            metrics::error(error.code);
+            engine::count_errors(error.code, 1);
         }
     }
 
@@ -127,16 +62,14 @@ impl RequestError {
 
     /// The code of the first error.
     #[must_use]
-    pub fn code(&self) -> ErrorCode {
-        self.errors
-            .first()
-            .map_or(ErrorCode::Internal, |first| first.code)
+    pub const fn code(&self) -> ErrorCode {
+        self.code
     }
 
-    /// The HTTP status of an answer that says only this.
+    /// The HTTP status of a response that says only this.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.code().http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// Whether the client sent a well-formed GraphQL request, which `application/json` answers with 200.
@@ -145,7 +78,7 @@ impl RequestError {
     #[must_use]
     pub fn is_about_the_operation(&self) -> bool {
         matches!(
-            self.code(),
+            self.code,
             ErrorCode::GraphqlParseFailed
                 | ErrorCode::GraphqlValidationFailed
                 | ErrorCode::OperationNotFound
@@ -168,25 +101,28 @@ impl RequestError {
     }
 }
 
+impl From<federation::RequestError> for RequestError {
+    fn from(refused: federation::RequestError) -> Self {
+        Self {
+            code: ErrorCode::find(refused.code().as_str()).unwrap_or(ErrorCode::Internal),
+            errors: refused.into_errors(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_request_error_is_a_response_without_data() {
-        let error = RequestError::many(vec![
-            GraphqlError::new(ErrorCode::GraphqlValidationFailed, "no field x").at(1, 3),
-        ])
-        .with("limit", 12);
+    fn a_refusal_of_the_engine_keeps_its_errors_and_has_a_status() {
+        let invalid = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, "no field x").at(1, 3);
+        let error = federation::RequestError::many(vec![invalid]).with("limit", 12);
+        let error = RequestError::from(error);
         assert_eq!(error.status(), StatusCode::BAD_REQUEST);
         assert_eq!(
             error.to_body(),
             r#"{"errors":[{"message":"no field x","locations":[{"line":1,"column":3}],"extensions":{"code":"GRAPHQL_VALIDATION_FAILED","limit":12}}]}"#
         );
-    }
-
-    #[test]
-    fn an_empty_list_of_errors_is_still_an_error() {
-        assert_eq!(RequestError::many(Vec::new()).code(), ErrorCode::Internal);
     }
 }

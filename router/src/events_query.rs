@@ -2,16 +2,12 @@
 
 use chassis::clock::Clock;
 use chrono::SecondsFormat;
+use federation::{GraphqlError, RequestContext, RootFields};
 use futures::future::BoxFuture;
 use order_stream::OrderStream;
-use schema::code::ErrorCode;
 use serde_json::{Value, json};
 
-use crate::{
-    admission::{Charge, current_charge},
-    engine::{RequestContext, RouterFields},
-    error::RequestError,
-};
+use crate::admission::{Charge, current_charge};
 
 /// Answers the fields from the log of events and the running operation's charge.
 #[derive(Debug)]
@@ -27,10 +23,10 @@ impl EventsQuery {
         Self { log, clock, budget }
     }
 
-    async fn cursor(&self) -> Result<Value, RequestError> {
+    async fn cursor(&self) -> Result<Value, GraphqlError> {
         match self.log.end_cursor().await {
             Ok(end) => Ok(Value::from(end.to_string())),
-            Err(_) => Err(RequestError::masked(ErrorCode::Unavailable)),
+            Err(_) => Err(GraphqlError::unavailable()),
         }
     }
 
@@ -52,17 +48,17 @@ impl EventsQuery {
     }
 }
 
-impl RouterFields for EventsQuery {
+impl RootFields for EventsQuery {
     fn resolve<'a>(
         &'a self,
         field: &'a str,
         _ctx: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Value, RequestError>> {
+    ) -> BoxFuture<'a, Result<Value, GraphqlError>> {
         Box::pin(async move {
             match field {
                 "orderEventsCursor" => self.cursor().await,
                 "rateLimit" => Ok(self.rate_limit()),
-                _ => Err(RequestError::masked(ErrorCode::Internal)),
+                _ => Err(GraphqlError::internal()),
             }
         })
     }

@@ -8,9 +8,8 @@ use chassis::{
     health::{Component, Health},
     tasks::Tasks,
 };
+use federation::Transport;
 use url::Url;
-
-use crate::subgraph::Transport;
 
 const EVERY: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(2);

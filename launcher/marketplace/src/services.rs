@@ -10,7 +10,7 @@ use chassis::graphql::{LocalSubgraph, subgraph_routes};
 use chassis::health::Health;
 use chassis::listen;
 use chassis::tasks::Tasks;
-use router::subgraph::Transport;
+use router::{Transport, engine::local};
 
 use crate::keys::Keys;
 use crate::settings::Settings;
@@ -85,7 +85,7 @@ impl ServiceHost {
         let local = [("cart", cart), ("loms", loms), ("comments", comments)];
         self.start_router(
             local
-                .map(|(name, subgraph)| (name.to_owned(), Transport::Local(subgraph)))
+                .map(|(name, subgraph)| (name.to_owned(), local::transport(subgraph)))
                 .into(),
         )
         .await

@@ -62,6 +62,11 @@ impl Keys {
     }
 }
 
+/// A name as JSON with its colon.
+pub(crate) fn quoted(name: &str) -> Box<[u8]> {
+    format!("\"{name}\":").into_bytes().into()
+}
+
 /// What a client asked for at one place.
 #[derive(Debug)]
 pub(crate) struct Shape {
@@ -97,6 +102,13 @@ pub(crate) struct ShapeField {
     pub(crate) ty: Arc<TypeRef>,
     /// What is asked below it; `None` for leaves.
     pub(crate) child: Option<Arc<Shape>>,
+}
+
+impl ShapeField {
+    /// Whether a root field is resolved from the schema itself.
+    pub(crate) fn is_introspection(&self) -> bool {
+        &*self.name == "__schema" || &*self.name == "__type"
+    }
 }
 
 impl Shape {

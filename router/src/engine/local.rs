@@ -3,15 +3,28 @@
 //! The caller goes along as request data, exactly as `chassis::graphql::subgraph_routes` puts it there for a
 //! subgraph of its own process, so a resolver cannot tell the two apart.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use chassis::{graphql::LocalSubgraph, telemetry::trace};
+use chassis::{
+    graphql::{IdempotencyKeyHeader, LocalSubgraph, TraceParent},
+    telemetry::trace,
+};
+use federation::{
+    RequestContext, Subgraph, Transport,
+    subgraph::{FetchError, FetchRequest},
+};
 use futures::future::BoxFuture;
 
-use crate::engine::RequestContext;
-use crate::subgraph::{FetchError, FetchRequest, Subgraph};
+use super::context;
 
-/// Calls a schema of this process.
-pub(crate) struct Local(pub(crate) LocalSubgraph);
+/// The transport to a schema of this process.
+#[must_use]
+pub fn transport(schema: LocalSubgraph) -> Transport {
+    Transport::Custom(Arc::new(Local(schema)))
+}
+
+struct Local(LocalSubgraph);
 
 impl Subgraph for Local {
     fn fetch<'a>(
@@ -24,19 +37,19 @@ impl Subgraph for Local {
             let variables = serde_json::from_slice(&request.variables).map_err(broken)?;
             let variables = async_graphql::Variables::from_json(variables);
             let mut call = async_graphql::Request::new(&*request.text).variables(variables);
-            if let Some(principal) = &ctx.principal {
-                call = call.data(principal.clone());
+            if let Some(principal) = context::principal(ctx) {
+                call = call.data(Arc::clone(principal));
             }
-            if let Some(key) = &ctx.idempotency_key {
-                call = call.data(chassis::graphql::IdempotencyKeyHeader(
-                    key.clone().into_bytes(),
-                ));
+            if let Some(key) = ctx.data.get::<IdempotencyKeyHeader>() {
+                call = call.data(key.clone());
             }
             if let Some(trace) = trace::current_or(ctx.traceparent.as_deref()) {
-                call = call.data(chassis::graphql::TraceParent(trace));
+                call = call.data(TraceParent(trace));
             }
-            let answer = self.0.execute(call).await;
-            serde_json::to_vec(&answer).map(Bytes::from).map_err(broken)
+            let response = self.0.execute(call).await;
+            serde_json::to_vec(&response)
+                .map(Bytes::from)
+                .map_err(broken)
         })
     }
 }

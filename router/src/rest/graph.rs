@@ -6,6 +6,7 @@
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use federation::{Engine, GraphRequest, OperationKinds, RequestError};
 use http::HeaderMap;
 use schema::code::ErrorCode;
 use serde::{
@@ -20,10 +21,7 @@ use super::{
     error::Problem,
     json::Decimal,
 };
-use crate::{
-    OperationKinds, RequestError,
-    engine::{Engine, GraphRequest, RequestContext},
-};
+use crate::engine::context::Parts;
 
 /// An operation of the shim's own.
 #[derive(Debug, Clone, Copy)]
@@ -195,13 +193,13 @@ impl Graph {
                 credentials,
             } => {
                 let credential = credentials.of(call.actor);
-                let context = RequestContext {
+                let parts = Parts {
                     principal: Some(credential.principal),
                     token: Some(credential.token),
                     idempotency_key: call.idempotency_key,
                     traceparent: call.traceparent,
-                    deadline,
                 };
+                let context = parts.into_context(deadline);
                 let request = GraphRequest {
                     query: Some(call.operation.text.to_owned()),
                     variables: call.variables,
@@ -222,7 +220,8 @@ impl Graph {
 /// The shim's own operation was refused: a fault of ours unless the engine is out of room.
 fn refused_operation(operation: &str, error: &RequestError) -> Problem {
     tracing::error!(operation, %error, "the graph refuses an operation of the rest shim");
-    Problem::masked(error.code())
+    let code = ErrorCode::find(error.code().as_str());
+    Problem::masked(code.unwrap_or(ErrorCode::Internal))
 }
 
 /// Reads the only root field of a response; data that came whole outweighs an error beside it.

@@ -26,10 +26,10 @@ mod tests;
 use std::{net::SocketAddr, sync::Arc};
 
 use chassis::{clock::Clock, health::Health, listen, principal::Signer, tasks::Tasks};
+use federation::Engine;
 
 pub use self::config::{CheckoutKey, Config, KeyCase, PaidStatus, UserKey, WrongMethod};
 use self::{credential::Credentials, graph::Graph, shim::Shim};
-use crate::engine::Engine;
 
 /// The OpenAPI document of the gateway of `service`, `loms` or `comments`, as it is served. Pretty JSON with a line end.
 #[must_use]

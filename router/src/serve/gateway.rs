@@ -3,6 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::{clock::Clock, principal::Verifier, tasks::Tasks};
+use federation::{
+    Engine, GraphRequest, GraphResponse, OperationKind, OperationKinds, Prepared, RequestContext,
+};
 use schema::code::ErrorCode;
 use tokio::{
     sync::oneshot,
@@ -14,9 +17,8 @@ use super::{csrf::AllowedOrigins, origin::Origin};
 use crate::{
     admission::{Budget, Charge, RateLimitKey, with_charge},
     config::Config,
-    engine::{Engine, GraphRequest, GraphResponse, Prepared, RequestContext},
+    engine::context::Parts,
     error::RequestError,
-    operation::{OperationKind, OperationKinds},
     stream::{Drain, Hub},
 };
 
@@ -67,24 +69,25 @@ impl Gateway {
 
     /// The context of a request that begins now.
     pub(super) fn context(&self, origin: Origin) -> RequestContext {
-        RequestContext {
+        let parts = Parts {
             principal: origin.caller.principal,
             token: origin.caller.token,
             idempotency_key: origin.idempotency_key,
             traceparent: origin.traceparent,
-            deadline: Instant::now() + self.config.http.request_timeout,
-        }
+        };
+        parts.into_context(Instant::now() + self.config.http.request_timeout)
     }
 
     /// Parses and plans within the request's deadline.
     ///
     /// # Errors
-    /// What [`crate::Engine::prepare`] refuses, and `DEADLINE_EXCEEDED`.
+    /// What [`Engine::prepare`] refuses, and `DEADLINE_EXCEEDED`.
     pub(super) async fn prepare(&self, request: &GraphRequest) -> Result<Prepared, RequestError> {
         let prepared = self.engine.prepare(request, OperationKinds::ALL);
-        timeout(self.config.http.request_timeout, prepared)
-            .await
-            .unwrap_or_else(|_| Err(RequestError::masked(ErrorCode::DeadlineExceeded)))
+        match timeout(self.config.http.request_timeout, prepared).await {
+            Ok(prepared) => Ok(prepared?),
+            Err(_) => Err(RequestError::masked(ErrorCode::DeadlineExceeded)),
+        }
     }
 
     /// Charges an operation to its caller.

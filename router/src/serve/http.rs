@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use federation::{GraphRequest, OperationKind, Prepared};
 use schema::code::ErrorCode;
 
 use super::{
@@ -22,12 +23,7 @@ use super::{
     refusal::refusal,
     request, telemetry, websocket,
 };
-use crate::{
-    engine::{GraphRequest, Prepared},
-    error::RequestError,
-    operation::OperationKind,
-    stream::ResumeHints,
-};
+use crate::{error::RequestError, stream::ResumeHints};
 
 /// `POST /graphql`
 pub(super) async fn post(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {

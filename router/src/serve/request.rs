@@ -9,12 +9,13 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, header},
 };
+use federation::GraphRequest;
 use http_body_util::LengthLimitError;
 use schema::code::ErrorCode;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use crate::{config, engine::GraphRequest, error::RequestError};
+use crate::{config, error::RequestError};
 
 /// Receives a POST body within its bounds of size and time.
 ///

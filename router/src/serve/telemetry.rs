@@ -15,10 +15,11 @@ use chassis::telemetry::{
     http::{self, request_span},
     trace,
 };
+use federation::Prepared;
 use prometheus::{IntCounter, IntCounterVec};
 use tracing::Instrument as _;
 
-use crate::{engine::Prepared, error::RequestError};
+use crate::error::RequestError;
 
 static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     prometheus::register_int_counter_vec!(

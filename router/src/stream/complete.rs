@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::{clock::Clock, telemetry::trace};
+use federation::{Engine, GraphResponse, Prepared, RequestContext};
 use schema::code::ErrorCode;
+use serde_json::Map;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -12,10 +14,7 @@ use super::{
     metrics,
     pending::PendingFrame,
 };
-use crate::{
-    engine::{Engine, GraphResponse, Prepared, RequestContext},
-    error::RequestError,
-};
+use crate::error::RequestError;
 
 /// What the frames of one stream are completed with.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ impl Completer {
         };
         let executed = self
             .engine
-            .execute_event(&self.prepared, pending.object, &ctx);
+            .execute_event(&self.prepared, pending.object, Map::new(), &ctx);
         // The engine keeps the deadline itself; the second after it is for its own response.
         let response = tokio::time::timeout_at(deadline + Duration::from_secs(1), executed)
             .await

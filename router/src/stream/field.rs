@@ -1,11 +1,12 @@
 //! Which stream a subscription asks for, and whether its caller may read it.
 
 use chassis::principal::Principal;
+use federation::SubscriptionCall;
 use order_stream::Scope;
 use schema::{code::ErrorCode, id::OrderId};
 use serde_json::Value;
 
-use crate::{engine::SubscriptionCall, error::RequestError};
+use crate::error::RequestError;
 
 /// What the caller asks to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

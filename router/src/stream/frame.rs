@@ -4,11 +4,12 @@
 //! that the transport gives the frame (SSE's `id:`).
 
 use bytes::Bytes;
+use federation::GraphResponse;
 use schema::code::ErrorCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{engine::GraphResponse, error::RequestError};
+use crate::error::RequestError;
 
 /// One response of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

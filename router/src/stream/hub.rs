@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chassis::clock::Clock;
 use chrono::{DateTime, Utc};
+use federation::{Engine, Prepared, RequestContext};
 use order_stream::OrderStream;
 use schema::code::ErrorCode;
 use serde_json::Value;
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     admission::{RateLimitKey, StreamLimits},
     config,
-    engine::{Engine, Prepared, RequestContext},
+    engine::context,
     error::RequestError,
 };
 
@@ -83,22 +84,18 @@ impl Hub {
         if self.drain.has_begun() {
             return Err(RequestError::masked(ErrorCode::ServerDraining));
         }
-        let principal = ctx.principal.clone();
-        let principal =
-            principal.ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))?;
-        let call = self.engine.subscription(&prepared);
+        let principal = context::principal(&ctx)
+            .ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))?;
+        let expires_at = principal.expires_at;
+        let call = prepared.subscription().cloned().unwrap_or_default();
         let field = Field::of(&call)?;
-        let scope = field.scope(&principal)?;
+        let scope = field.scope(principal)?;
         let after = call.arguments.get("after").and_then(Value::as_str);
         let resume = hints.resume_point(after)?;
         let permit = self.limits.admit(key)?;
         let (start, snapshot) = self.start(field, resume, &ctx).await?;
         let source = Source::open(&self.log, scope, start.cursor.clone());
-        let closing = Closing::new(
-            self.drain.clone(),
-            self.clock.clone(),
-            Some(principal.expires_at),
-        );
+        let closing = Closing::new(self.drain.clone(), self.clock.clone(), Some(expires_at));
         let completer = Completer {
             engine: Arc::clone(&self.engine),
             prepared,

@@ -3,15 +3,12 @@
 //! The order is read through the graph with the caller's own rights, so the rule who may read lives in loms alone.
 //! Invariant: foreign and absent give the same refusal.
 
+use federation::{Engine, GraphRequest, OperationKinds, RequestContext};
 use schema::{code::ErrorCode, event::OrderStatus, id::OrderId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{
-    engine::{Engine, GraphRequest, RequestContext},
-    error::RequestError,
-    operation::OperationKinds,
-};
+use crate::error::RequestError;
 
 const ORDER: &str = "query OrderSnapshot($id: ID!) { order(id: $id) { id version status createdAt history { version at } } }";
 

@@ -1,15 +1,6 @@
-//! The engine against subgraphs that a test can look into.
+//! The router against subgraphs that a test can look into.
 
-mod answers;
-mod cases;
-mod checks;
-mod events;
+#[path = "../../federation/tests/it/executor.rs"]
 mod executor;
-mod faults;
-mod http;
-mod introspection;
 mod marketplace;
-mod mutations;
-mod random;
 mod serve;
-mod toy;

@@ -2,25 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use federation::subgraph::{FetchError, FetchRequest};
+use federation::{
+    Engine, EngineConfig, GraphRequest, GraphResponse, GraphqlError, OperationKinds,
+    RequestContext, RootFields, Subgraph, Transport,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use router::subgraph::{FetchError, FetchRequest, Subgraph, Transport};
-use router::{Engine, EngineConfig, OperationKinds, RequestContext, RequestError, RouterFields};
 use serde_json::{Map, Value as Json, json};
+use tokio::time::Instant;
 
 use crate::executor::Executor;
-use crate::toy::{body, context, request};
 
 struct Own;
 
-impl RouterFields for Own {
+impl RootFields for Own {
     fn resolve<'a>(
         &'a self,
         field: &'a str,
         _ctx: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Json, RequestError>> {
+    ) -> BoxFuture<'a, Result<Json, GraphqlError>> {
         let value = match field {
             "orderEventsCursor" => json!("c"),
             _ => {
@@ -64,13 +68,32 @@ fn market(data: &Json) -> Engine {
         )
     };
     let subgraphs: BTreeMap<_, _> = sdl.into_iter().map(fake).collect();
-    Engine::new(
+    router::engine::start(
         EngineConfig::default(),
         schema::sdl::SUPERGRAPH,
         subgraphs,
         Arc::new(Own),
     )
     .expect("the committed supergraph loads")
+}
+
+fn request(query: &str, variables: Json) -> GraphRequest {
+    let Json::Object(variables) = variables else {
+        panic!("variables are an object")
+    };
+    GraphRequest {
+        query: Some(query.to_owned()),
+        variables,
+        ..GraphRequest::default()
+    }
+}
+
+fn context() -> RequestContext {
+    RequestContext::anonymous(Instant::now() + Duration::from_secs(30))
+}
+
+fn body(response: &GraphResponse) -> Json {
+    serde_json::from_slice(&response.body).expect("a body is JSON")
 }
 
 fn goods() -> Json {
@@ -175,11 +198,15 @@ async fn a_frame_of_an_order_reaches_everything_that_the_order_knows() {
         .prepare(&request(query, json!({})), OperationKinds::ALL)
         .await
         .unwrap();
-    let call = engine.subscription(&prepared);
+    let call = prepared.subscription().unwrap();
     assert_eq!(json!(call.arguments), json!({ "orderId": "7" }));
     let event = json!({ "kind": "CHANGE", "cursor": "x", "orderId": "7", "version": 3, "status": "PAID",
         "at": "2026-01-01T00:00:00Z", "order": { "__typename": "Order", "id": "7" } });
-    let answer = body(&engine.execute_event(&prepared, event, &context()).await);
+    let answer = body(
+        &engine
+            .execute_event(&prepared, event, Map::new(), &context())
+            .await,
+    );
     assert!(answer.get("errors").is_none(), "{answer}");
     let order = &answer["data"]["orderEvents"]["order"];
     assert_eq!(order["lines"][0]["product"]["name"], "tea");
@@ -230,7 +257,11 @@ async fn each_operation_of_the_playground_is_valid_and_only_the_last_is_too_cost
 
 #[tokio::test]
 async fn the_playground_can_read_the_schema() {
-    let answer = run(include_str!("graphiql.graphql"), json!({})).await;
+    let answer = run(
+        include_str!("../../federation/tests/it/graphiql.graphql"),
+        json!({}),
+    )
+    .await;
     assert!(answer.get("errors").is_none());
     let types = answer["data"]["__schema"]["types"].as_array().unwrap();
     assert!(types.iter().any(|ty| ty["name"] == "OrderEventKind"));

@@ -3,19 +3,17 @@
 //! A fetch that brought nothing is reported at every field that it should have brought and the client asked for, so
 //! no null stays without a reason.
 
-use schema::code::ErrorCode;
-
 use crate::execute::error::{Report, Segment, SubgraphError};
 use crate::execute::run::{Call, Progress, Scope, places};
 use crate::execute::store::{PathItem, Place, Store};
 use crate::plan::compile::{BatchPlan, TargetPlan};
-use crate::plan::shape::{Key, Keys, Shape};
+use crate::shape::{Key, Keys, Shape};
 use crate::subgraph::FetchError;
 
 /// Reports a fetch that brought no answer, at every field that it should have brought.
 pub(crate) fn fail(scope: Scope<'_>, call: &Call<'_>, error: &FetchError, progress: &mut Progress) {
     tracing::warn!(subgraph = %call.fetch.subgraph, %error, "a fetch brought no answer");
-    let report = Report::of(ErrorCode::Unavailable);
+    let report = Report::unavailable();
     for path in expected(scope, call, &progress.store) {
         if progress.errors.is_full() {
             progress.errors.explain(&path);
@@ -78,7 +76,7 @@ pub(crate) fn report(scope: Scope<'_>, call: &Call<'_>, errors: &[u8], progress:
         return fail(scope, call, &error, progress);
     };
     for error in errors {
-        let report = Report::from_subgraph(&call.fetch.subgraph, &error);
+        let report = Report::from_subgraph(&scope.host.codes, &call.fetch.subgraph, &error);
         let path = error.path.unwrap_or_default();
         let found = locate(scope, call, &path, &progress.store);
         if found.is_empty() {

@@ -1,17 +1,17 @@
 //! Errors beside data: where they belong in the client's words, and what of them a client may read.
 //!
-//! Invariants: a message of a subgraph reaches the client only with a code of `schema::code`, anything else is one
-//! generic sentence and a line in the log. Every null in a non-null place has an error at, above or below it.
+//! Invariants: a message of a subgraph reaches the client only with a public code, anything else is one generic
+//! sentence and a line in the log. Every null in a non-null place has an error at, above or below it.
 
 use std::collections::HashMap;
 
-use schema::code::ErrorCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::execute::store::PathItem;
-use crate::metrics;
-use crate::plan::shape::Shape;
+use crate::host::{PublicCodes, Telemetry};
+use crate::request::{Code, GraphqlError};
+use crate::shape::Shape;
 
 /// More errors than this are counted and not written: a list of a thousand broken items tells nothing more.
 const MAX_ERRORS: usize = 100;
@@ -43,19 +43,26 @@ pub(crate) enum Segment {
 /// What a client reads of an error.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Report {
-    code: ErrorCode,
+    code: Code,
     message: String,
     extensions: Map<String, Value>,
 }
 
 impl Report {
-    /// The sentence and the code of the table.
-    pub(crate) fn of(code: ErrorCode) -> Self {
-        Self::new(code, code.summary())
+    /// A defect, without its cause.
+    pub(crate) fn internal() -> Self {
+        let GraphqlError { code, message, .. } = GraphqlError::internal();
+        Self::new(code, message)
     }
 
-    /// A sentence of the router's own.
-    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    /// A subgraph that cannot be reached, without its name.
+    pub(crate) fn unavailable() -> Self {
+        let GraphqlError { code, message, .. } = GraphqlError::unavailable();
+        Self::new(code, message)
+    }
+
+    /// An error with a sentence of its own.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         let mut extensions = Map::new();
         extensions.insert("code".to_owned(), code.as_str().into());
         Self {
@@ -65,18 +72,22 @@ impl Report {
         }
     }
 
-    /// A subgraph's error: passed on when its code is one of ours, masked otherwise.
-    pub(crate) fn from_subgraph(subgraph: &str, error: &SubgraphError) -> Self {
+    /// A subgraph's error: passed on when its code is public, masked otherwise.
+    pub(crate) fn from_subgraph(
+        codes: &PublicCodes,
+        subgraph: &str,
+        error: &SubgraphError,
+    ) -> Self {
         let extensions = error.extensions.as_ref();
         let code = extensions.and_then(|extensions| extensions.get("code")?.as_str());
-        let Some(known) = code.and_then(ErrorCode::find) else {
+        let Some(known) = code.and_then(|code| codes.find(code)) else {
             tracing::warn!(
                 subgraph,
                 code,
                 message = %error.message,
                 "a subgraph reported an error that clients do not see"
             );
-            return Self::of(ErrorCode::Internal);
+            return Self::internal();
         };
         let mut report = Self::new(known, error.message.clone());
         if let Some(field) = extensions.and_then(|extensions| extensions.get("field")) {
@@ -114,6 +125,8 @@ impl Explained {
 pub(crate) struct Errors {
     written: Vec<Value>,
     left_off: usize,
+    /// How many there are of each code, those left off included.
+    counts: Vec<(Code, u64)>,
     /// Where nulls need no error of their own.
     pub(crate) explained: Explained,
 }
@@ -150,13 +163,27 @@ impl Errors {
         self.written.len() >= MAX_ERRORS
     }
 
+    /// Reports what clients are about to read.
+    pub(crate) fn count(&self, telemetry: &dyn Telemetry) {
+        for (code, count) in &self.counts {
+            telemetry.errors(*code, *count);
+        }
+    }
+
     /// The errors as they stand in the answer.
     pub(crate) fn into_json(self) -> Value {
         self.written.into()
     }
 
     fn write(&mut self, report: &Report, path: Option<Vec<Value>>) {
-        metrics::error(report.code);
+        match self
+            .counts
+            .iter_mut()
+            .find(|(code, _)| *code == report.code)
+        {
+            Some((_, count)) => *count += 1,
+            None => self.counts.push((report.code, 1)),
+        }
         if self.is_full() {
             self.left_off += 1;
             return;

@@ -45,6 +45,11 @@ impl Extensions {
         }
     }
 
+    /// Adds what the caller of the engine writes itself.
+    pub(crate) fn extend(&mut self, extensions: Map<String, Value>) {
+        self.0.extend(extensions);
+    }
+
     /// As they stand in the answer; `None` when there are none.
     pub(crate) fn into_json(self) -> Option<Value> {
         (!self.0.is_empty()).then_some(Value::Object(self.0))

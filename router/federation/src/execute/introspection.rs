@@ -11,8 +11,7 @@ use graphql_tools::static_graphql::schema::{
 use serde_json::{Map, Value as Json};
 
 use crate::execute::store::{Span, Store, Value};
-use crate::operation::canonical::is_introspection;
-use crate::plan::shape::{Shape, ShapeField};
+use crate::shape::{Shape, ShapeField};
 
 /// Answers the root's introspection fields into the store.
 pub(crate) fn resolve(
@@ -22,7 +21,7 @@ pub(crate) fn resolve(
     store: &mut Store,
 ) {
     let fields = shape.cases.iter().flat_map(|case| &case.fields);
-    let wanted: Vec<_> = fields.filter(|field| is_introspection(field)).collect();
+    let wanted: Vec<_> = fields.filter(|field| field.is_introspection()).collect();
     if wanted.is_empty() {
         return;
     }

@@ -4,7 +4,7 @@
 //! rest as spans. It validates all of the JSON, also what it keeps or skips: spans go to clients verbatim.
 
 use crate::execute::store::{Span, Value};
-use crate::plan::shape::ReadShape;
+use crate::shape::ReadShape;
 
 /// Nesting past this is refused, whatever the operation asked for.
 const MAX_NESTING: u32 = 128;
@@ -256,10 +256,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn object(
-        &mut self,
-        shape: &ReadShape,
-    ) -> Result<Vec<(crate::plan::shape::Key, Value)>, ReadError> {
+    fn object(&mut self, shape: &ReadShape) -> Result<Vec<(crate::shape::Key, Value)>, ReadError> {
         let mut fields = Vec::with_capacity(shape.fields.len());
         let mut next = 0;
         self.members(|reader, name| {
@@ -384,7 +381,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::shape::{Key, Keys};
+    use crate::shape::{Key, Keys};
 
     fn shape() -> ReadShape {
         let mut shape = ReadShape::default();

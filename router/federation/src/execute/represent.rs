@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use crate::execute::store::{Place, Store, Value, field};
 use crate::graph::TypeTable;
 use crate::plan::compile::{BatchPlan, Require, Walk};
-use crate::plan::shape::Key;
+use crate::shape::Key;
 
 /// Distinct representations, each with the places that its entity belongs to.
 pub(crate) type Representations = IndexMap<Box<[u8]>, Vec<Place>>;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
-use crate::engine::RequestContext;
 use crate::execute::blame::{fail, report};
 use crate::execute::error::Errors;
 use crate::execute::extensions::Extensions;
@@ -18,9 +17,10 @@ use crate::execute::read;
 use crate::execute::represent::{self, Representations};
 use crate::execute::store::{Place, Store, Value, merge};
 use crate::graph::TypeTable;
-use crate::operation::OperationKind;
+use crate::host::Host;
 use crate::plan::compile::{BatchPlan, ExecPlan, FetchPlan, TargetPlan, Walk};
-use crate::plan::shape::{Key, Keys, Shape};
+use crate::request::{OperationKind, RequestContext};
+use crate::shape::{Key, Keys, Shape};
 use crate::subgraph::{FetchError, FetchRequest, Subgraph};
 
 /// What every fetch of a request needs to know.
@@ -38,6 +38,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) variables: &'a Map<String, Json>,
     /// The subgraphs by name.
     pub(crate) subgraphs: &'a HashMap<String, Arc<dyn Subgraph>>,
+    /// Which errors of subgraphs may pass, and who observes.
+    pub(crate) host: &'a Host,
     /// The caller.
     pub(crate) ctx: &'a RequestContext,
 }
@@ -298,7 +300,7 @@ impl VariablesWriter {
         if self.out.len() > 1 {
             self.out.push(b',');
         }
-        self.out.extend(&*crate::plan::compile::quoted(name));
+        self.out.extend(&*crate::shape::quoted(name));
     }
 
     fn json(&mut self, name: &str, value: &Json) {

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::plan::shape::Key;
+use crate::shape::Key;
 
 /// A piece of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

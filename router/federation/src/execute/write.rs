@@ -4,14 +4,14 @@
 //! error that goes with it is written once, unless a subgraph already explained it.
 //! Source: GraphQL specification, 6.4.4 Handling Execution Errors.
 
-use schema::code::ErrorCode;
 use serde_json::Value as Json;
 
 use crate::execute::error::{Errors, Explained, Report};
 use crate::execute::read::list_items;
 use crate::execute::store::{PathItem, Store, Value, field};
 use crate::graph::{Kind, TypeRef, TypeTable};
-use crate::plan::shape::{Case, Key, Shape, ShapeField};
+use crate::request::Code;
+use crate::shape::{Case, Key, Shape, ShapeField};
 
 /// A null that the place above has to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -277,10 +277,8 @@ impl<'a> Writer<'a> {
     }
 
     fn error(&mut self, sentence: String) {
-        self.found.push((
-            Report::new(ErrorCode::Internal, sentence),
-            self.path.clone(),
-        ));
+        self.found
+            .push((Report::new(Code::INTERNAL, sentence), self.path.clone()));
     }
 }
 

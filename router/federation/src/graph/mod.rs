@@ -1,9 +1,10 @@
-//! The supergraph as the router knows it: the planner, the schema that clients see, and what their types allow.
+//! The supergraph: the schema that clients see, and what its types allow.
 //!
-//! In: a supergraph SDL. Out: an immutable [`Supergraph`] that every request borrows; a reload makes a new one.
+//! Invariant: a [`Supergraph`] never changes; every request borrows one, and a reload makes a new one.
 
 mod supergraph;
 mod types;
 
+pub use supergraph::LoadError;
 pub(crate) use supergraph::Supergraph;
 pub(crate) use types::{InputField, Kind, TypeInfo, TypeRef, TypeTable};

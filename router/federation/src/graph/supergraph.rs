@@ -1,17 +1,27 @@
-//! Loading a supergraph: its text once becomes the planner, the consumer schema and the type table.
+//! A loaded supergraph: the schema that clients see, and its types as a table.
 
 use std::sync::Arc;
 
 use graphql_tools::static_graphql::schema::Document;
 
-use crate::engine::LoadError;
 use crate::graph::TypeTable;
-use crate::plan::planner::Planner;
+
+/// Why a supergraph cannot be served.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LoadError {
+    /// The text is not a schema document.
+    #[error("the supergraph cannot be parsed: {0}")]
+    Parse(String),
+    /// The planner refuses it.
+    #[error("the supergraph cannot be planned over: {0}")]
+    Planner(String),
+    /// A subgraph of the supergraph has no transport.
+    #[error("no transport for subgraph {0}")]
+    MissingSubgraph(String),
+}
 
 /// A loaded supergraph.
 pub(crate) struct Supergraph {
-    /// Decides the fetches.
-    pub(crate) planner: Planner,
     /// What clients see: validation, introspection and SDL read it.
     pub(crate) consumer: Arc<Document>,
     /// The same as a table.
@@ -19,19 +29,10 @@ pub(crate) struct Supergraph {
 }
 
 impl Supergraph {
-    /// Parses and checks a supergraph.
-    ///
-    /// # Errors
-    /// [`LoadError::Parse`] when the text is no schema, [`LoadError::Planner`] when nothing can be planned over it.
-    pub(crate) fn load(sdl: &str) -> Result<Self, LoadError> {
-        let (planner, supergraph) = Planner::load(sdl)?;
-        let consumer = planner.consumer_schema();
-        let types = TypeTable::new(&consumer, &supergraph);
-        Ok(Self {
-            planner,
-            consumer,
-            types,
-        })
+    /// Takes the schema that clients see, and the document that it was derived from.
+    pub(crate) fn new(consumer: Arc<Document>, document: &Document) -> Self {
+        let types = TypeTable::new(&consumer, document);
+        Self { consumer, types }
     }
 
     /// The consumer schema as SDL, without the types of introspection.

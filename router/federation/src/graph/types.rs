@@ -174,7 +174,7 @@ impl TypeTable {
     }
 
     /// The name of the root type of queries, mutations or subscriptions.
-    pub(crate) fn root(&self, kind: crate::operation::OperationKind) -> Option<&Arc<str>> {
+    pub(crate) fn root(&self, kind: crate::request::OperationKind) -> Option<&Arc<str>> {
         self.roots[kind as usize].as_ref()
     }
 

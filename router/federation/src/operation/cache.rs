@@ -9,14 +9,15 @@ use std::sync::Arc;
 use moka::future::Cache;
 use tracing::Instrument as _;
 
-use crate::error::RequestError;
+use crate::host::Telemetry;
 use crate::operation::document::Document;
-use crate::operation::metrics;
+use crate::request::RequestError;
 
 /// The two levels.
 pub(crate) struct Operations<P> {
     documents: Cache<TextKey, Arc<Document>>,
     plans: Cache<PlanKey, Arc<P>>,
+    telemetry: Arc<dyn Telemetry>,
 }
 
 /// A text with the name of its operation.
@@ -52,11 +53,11 @@ impl Hash for PlanKey {
 
 impl<P: Send + Sync + 'static> Operations<P> {
     /// Empty caches of at most so many entries each.
-    pub(crate) fn new(entries: u64) -> Self {
-        metrics::announce();
+    pub(crate) fn new(entries: u64, telemetry: Arc<dyn Telemetry>) -> Self {
         Self {
             documents: Cache::new(entries),
             plans: Cache::new(entries),
+            telemetry,
         }
     }
 
@@ -91,21 +92,23 @@ impl<P: Send + Sync + 'static> Operations<P> {
             conditions,
         };
         if let Some(known) = self.plans.get(&key).await {
-            metrics::plan_found();
+            self.telemetry.plan_found();
             return Ok(known);
         }
-        metrics::plan_missed();
-        let made = self.plans.try_get_with(key, off_the_reactor(timed(work)));
+        self.telemetry.plan_missed();
+        let made = self
+            .plans
+            .try_get_with(key, off_the_reactor(timed(work, self.telemetry.clone())));
         let made = made.instrument(tracing::debug_span!("plan"));
         made.await.map_err(|error| (*error).clone())
     }
 }
 
-fn timed<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+fn timed<T>(work: impl FnOnce() -> T, telemetry: Arc<dyn Telemetry>) -> impl FnOnce() -> T {
     move || {
         let started = std::time::Instant::now();
         let made = work();
-        metrics::planned(started.elapsed());
+        telemetry.planned(started.elapsed());
         made
     }
 }
@@ -117,7 +120,7 @@ async fn off_the_reactor<T: Send + 'static>(
         Ok(made) => made.map(Arc::new),
         Err(error) => {
             tracing::error!(%error, "preparing an operation did not end");
-            Err(RequestError::masked(schema::code::ErrorCode::Internal))
+            Err(RequestError::internal())
         }
     }
 }

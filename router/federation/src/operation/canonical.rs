@@ -12,19 +12,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use graphql_tools::static_graphql::query::{
-    self, Definition, Directive, Field, FragmentDefinition, Selection, SelectionSet, TypeCondition,
-    Value,
+    Definition, Directive, Field, FragmentDefinition, Selection, SelectionSet, TypeCondition, Value,
 };
 use indexmap::IndexMap;
-use schema::code::ErrorCode;
 use serde_json::{Map, Value as Json};
 
-use crate::error::RequestError;
 use crate::graph::{Kind, TypeRef, TypeTable};
 use crate::operation::document::Document;
-use crate::operation::{OperationKind, emit, limits};
-use crate::plan::compile::quoted;
-use crate::plan::shape::{Case, Key, Keys, Shape, ShapeField};
+use crate::operation::emit::{self, ToPlan};
+use crate::operation::limits;
+use crate::request::{Code, OperationKind, RequestError};
+use crate::shape::{Case, Key, Keys, Shape, ShapeField, quoted};
 
 /// A canonical operation.
 #[derive(Debug)]
@@ -35,15 +33,6 @@ pub(crate) struct Canonical {
     pub(crate) keys: Keys,
     /// What is to be planned, in order: of a mutation a document per root field, else at most one.
     pub(crate) documents: Vec<ToPlan>,
-}
-
-/// A document for the planner.
-#[derive(Debug)]
-pub(crate) struct ToPlan {
-    /// Of a mutation, which root field this is.
-    pub(crate) root_field: Option<usize>,
-    /// One operation without fragments, conditions and introspection.
-    pub(crate) document: query::Document,
 }
 
 /// Rewrites an operation for the given values of its conditions.
@@ -86,12 +75,7 @@ pub(crate) fn rewrite(
 }
 
 fn internal() -> RequestError {
-    RequestError::masked(ErrorCode::Internal)
-}
-
-/// Whether a root field is answered from the schema itself.
-pub(crate) fn is_introspection(field: &ShapeField) -> bool {
-    &*field.name == "__schema" || &*field.name == "__type"
+    RequestError::internal()
 }
 
 /// Fields of one object type by the client's name, in the order of the answer.
@@ -211,7 +195,7 @@ impl<'a> Collector<'a> {
             };
             let Some(value) = value else {
                 let text = format!("the condition of @{} is not a Boolean", directive.name);
-                return Err(RequestError::new(ErrorCode::BadVariables, text));
+                return Err(RequestError::new(Code::BAD_VARIABLES, text));
             };
             if value != wanted {
                 return Ok(false);

@@ -4,18 +4,16 @@
 //! an attacker would pay us to do.
 
 use graphql_tools::parser::Pos;
+use graphql_tools::parser::query::{ParseError, parse_query_with_token_limit};
 use graphql_tools::static_graphql::query::{
     Definition, Directive, Document as Ast, OperationDefinition, Selection, SelectionSet, Value,
     VariableDefinition,
 };
 use graphql_tools::validation::validate::{ValidationPlan, validate};
-use schema::code::ErrorCode;
 
-use crate::error::{GraphqlError, RequestError};
 use crate::graph::Supergraph;
-use crate::operation::OperationKind;
 use crate::operation::limits::{self, Limits};
-use crate::plan::planner::parse_operation;
+use crate::request::{Code, GraphqlError, OperationKind, RequestError};
 
 /// A valid document with its chosen operation.
 #[derive(Debug)]
@@ -44,15 +42,17 @@ impl Document {
         text: &str,
         wanted: Option<&str>,
     ) -> Result<Self, RequestError> {
-        let ast = parse_operation(text, limits.tokens)
-            .map_err(|(sentence, line, column)| parse_error(limits, &sentence, line, column))?;
+        // The parser is bounded in nesting, too.
+        let ast = parse_query_with_token_limit::<String>(text, limits.tokens)
+            .map_err(|error| parse_error(limits, &error))?
+            .into_static();
         let (position, kind) = pick(&ast, wanted)?;
         if graph.types.root(kind).is_none() {
             let text = format!("the schema has no {}", kind.as_str());
-            return Err(RequestError::new(ErrorCode::GraphqlValidationFailed, text));
+            return Err(RequestError::new(Code::GRAPHQL_VALIDATION_FAILED, text));
         }
         let Definition::Operation(operation) = &ast.definitions[position] else {
-            return Err(RequestError::masked(ErrorCode::Internal));
+            return Err(RequestError::internal());
         };
         limits::check(limits, &ast, operation.selection_set())?;
         let found = validate(&graph.consumer, &ast, rules);
@@ -86,21 +86,27 @@ impl Document {
     }
 }
 
-fn parse_error(limits: &Limits, sentence: &str, line: usize, column: usize) -> RequestError {
+fn parse_error(limits: &Limits, error: &ParseError) -> RequestError {
+    let sentence = one_line(&error.to_string());
     if sentence.contains("Token limit exceeded") {
         let max = u64::try_from(limits.tokens).unwrap_or(u64::MAX);
         return limits::exceeded("tokens", max.saturating_add(1), max);
     }
     if sentence.contains("Recursion limit exceeded") {
         let text = "brackets are nested more than 50 deep";
-        return RequestError::new(ErrorCode::LimitExceeded, text).with("limit", "nesting");
+        return RequestError::new(Code::LIMIT_EXCEEDED, text).with("limit", "nesting");
     }
-    let error = GraphqlError::new(ErrorCode::GraphqlParseFailed, sentence);
-    RequestError::many(vec![at(error, Pos { line, column })])
+    let refused = GraphqlError::new(Code::GRAPHQL_PARSE_FAILED, sentence);
+    at(refused, error.0.position).into()
+}
+
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 fn validation_error(found: &graphql_tools::validation::utils::ValidationError) -> GraphqlError {
-    let error = GraphqlError::new(ErrorCode::GraphqlValidationFailed, found.message.clone());
+    let error = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, found.message.clone());
     found
         .locations
         .iter()
@@ -116,7 +122,7 @@ fn at(error: GraphqlError, place: Pos) -> GraphqlError {
 }
 
 fn pick(ast: &Ast, wanted: Option<&str>) -> Result<(usize, OperationKind), RequestError> {
-    let refuse = |text: String| Err(RequestError::new(ErrorCode::OperationNotFound, text));
+    let refuse = |text: String| Err(RequestError::new(Code::OPERATION_NOT_FOUND, text));
     let wanted = wanted.filter(|name| !name.is_empty());
     let mut operations = ast
         .definitions

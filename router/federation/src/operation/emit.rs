@@ -13,10 +13,18 @@ use graphql_tools::static_graphql::query::{
 };
 
 use crate::graph::{Kind, TypeTable};
-use crate::operation::OperationKind;
-use crate::operation::canonical::{ToPlan, is_introspection};
 use crate::operation::document::Document;
-use crate::plan::shape::{Key, Keys, Shape, ShapeField};
+use crate::request::OperationKind;
+use crate::shape::{Key, Keys, Shape, ShapeField};
+
+/// A document for the planner.
+#[derive(Debug)]
+pub(crate) struct ToPlan {
+    /// Of a mutation, which root field this is.
+    pub(crate) root_field: Option<usize>,
+    /// One operation without fragments, conditions and introspection.
+    pub(crate) document: query::Document,
+}
 
 /// Writes what is to be planned: of a mutation a document per root field, else at most one.
 pub(crate) fn documents(
@@ -39,7 +47,7 @@ impl Emitter<'_> {
         let Some(case) = shape.cases.first() else {
             return Vec::new();
         };
-        let fetched = |field: &ShapeField| field.key != Key::TYPENAME && !is_introspection(field);
+        let fetched = |field: &ShapeField| field.key != Key::TYPENAME && !field.is_introspection();
         let fields = case
             .fields
             .iter()

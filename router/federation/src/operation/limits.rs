@@ -8,13 +8,12 @@ use std::collections::{HashMap, HashSet};
 use graphql_tools::static_graphql::query::{
     Definition, Document, FragmentDefinition, Selection, SelectionSet, Value,
 };
-use schema::code::ErrorCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::error::RequestError;
-use crate::plan::shape::{Shape, ShapeField};
+use crate::request::{Code, RequestError};
+use crate::shape::{Shape, ShapeField};
 
 /// Upper bounds of one operation.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -65,7 +64,7 @@ const MAX_INTROSPECTION_LISTS: usize = 3;
 /// Refuses an operation that is over a limit.
 ///
 /// # Errors
-/// [`ErrorCode::LimitExceeded`] for the first limit that is passed.
+/// [`Code::LIMIT_EXCEEDED`] for the first limit that is passed.
 pub(crate) fn check(
     limits: &Limits,
     document: &Document,
@@ -88,7 +87,7 @@ pub(crate) fn check(
     }
     if found.introspection_lists > MAX_INTROSPECTION_LISTS {
         let text = "introspection asks for lists of fields or types in each other more than 3 deep";
-        return Err(RequestError::new(ErrorCode::LimitExceeded, text)
+        return Err(RequestError::new(Code::LIMIT_EXCEEDED, text)
             .with("limit", "introspection_depth")
             .with("max", MAX_INTROSPECTION_LISTS));
     }
@@ -98,7 +97,7 @@ pub(crate) fn check(
 /// Refuses an operation whose answer could get too big.
 ///
 /// # Errors
-/// [`ErrorCode::LimitExceeded`] when the cost is over its limit.
+/// [`Code::LIMIT_EXCEEDED`] when the cost is over its limit.
 pub(crate) fn check_cost(limits: &Limits, cost: u64) -> Result<(), RequestError> {
     if cost <= limits.cost {
         return Ok(());
@@ -106,12 +105,15 @@ pub(crate) fn check_cost(limits: &Limits, cost: u64) -> Result<(), RequestError>
     Err(exceeded("cost", cost, limits.cost))
 }
 
+/// Where the embedding process keeps [`EngineConfig`](crate::engine::EngineConfig) in its settings, for messages.
+pub(crate) const SETTINGS: &str = "router.engine";
+
 /// The refusal of a limit.
 pub(crate) fn exceeded(name: &str, found: u64, max: u64) -> RequestError {
-    let setting = format!("router.engine.limits.{name}");
+    let setting = format!("{SETTINGS}.limits.{name}");
     let words = name.replace('_', " ");
     let text = format!("{words} {found} is over the limit of {max} (setting {setting})");
-    RequestError::new(ErrorCode::LimitExceeded, text)
+    RequestError::new(Code::LIMIT_EXCEEDED, text)
         .with("limit", name)
         .with("value", found)
         .with("max", max)

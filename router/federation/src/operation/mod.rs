@@ -7,11 +7,6 @@ pub(crate) mod cache;
 pub(crate) mod canonical;
 pub(crate) mod document;
 mod emit;
-pub(crate) mod introspection;
-mod kind;
 pub(crate) mod limits;
-mod metrics;
 pub(crate) mod persisted;
 pub(crate) mod variables;
-
-pub use kind::{OperationKind, OperationKinds};

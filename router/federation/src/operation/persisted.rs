@@ -7,12 +7,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use moka::sync::Cache;
-use schema::code::ErrorCode;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::engine::GraphRequest;
-use crate::error::RequestError;
+use crate::request::{Code, GraphRequest, RequestError};
 
 /// Texts by their hash, bounded in bytes.
 pub(crate) struct PersistedOperations {
@@ -36,10 +34,10 @@ impl PersistedOperations {
     /// The text that a request means.
     ///
     /// # Errors
-    /// [`ErrorCode::PersistedOperationNotFound`] when the hash is unknown and no text came along,
-    /// [`ErrorCode::BadRequest`] when there is neither, or text and hash differ.
+    /// [`Code::PERSISTED_QUERY_NOT_FOUND`] when the hash is unknown and no text came along,
+    /// [`Code::BAD_REQUEST`] when there is neither, or text and hash differ.
     pub(crate) fn text(&self, request: &GraphRequest) -> Result<Arc<str>, RequestError> {
-        let refuse = |text: &str| Err(RequestError::new(ErrorCode::BadRequest, text));
+        let refuse = |text: &str| Err(RequestError::new(Code::BAD_REQUEST, text));
         let text = request.query.as_deref().filter(|text| !text.is_empty());
         let Some(extension) = request.extensions.get("persistedQuery") else {
             return text.map_or_else(
@@ -55,10 +53,7 @@ impl PersistedOperations {
         };
         let hash = hash.to_ascii_lowercase();
         match text {
-            None => self
-                .texts
-                .get(&hash)
-                .ok_or_else(|| RequestError::masked(ErrorCode::PersistedOperationNotFound)),
+            None => self.texts.get(&hash).ok_or_else(not_found),
             Some(text) if sha256(text) == hash => {
                 let text: Arc<str> = text.into();
                 self.texts.insert(hash, text.clone());
@@ -67,6 +62,11 @@ impl PersistedOperations {
             Some(_) => refuse("provided sha does not match query"),
         }
     }
+}
+
+/// The message is the one that clients of the protocol look for.
+fn not_found() -> RequestError {
+    RequestError::new(Code::PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
 }
 
 fn sha256(text: &str) -> String {
@@ -99,7 +99,7 @@ mod tests {
         let store = PersistedOperations::new(10_000);
         let hash = sha256("{a}");
         let missing = store.text(&request(None, &hash)).unwrap_err();
-        assert_eq!(missing.code(), ErrorCode::PersistedOperationNotFound);
+        assert_eq!(missing.code(), Code::PERSISTED_QUERY_NOT_FOUND);
         assert_eq!(missing.errors()[0].message, "PersistedQueryNotFound");
         assert_eq!(&*store.text(&request(Some("{a}"), &hash)).unwrap(), "{a}");
         assert_eq!(
@@ -114,8 +114,8 @@ mod tests {
         let store = PersistedOperations::new(10_000);
         let hash = sha256("{a}");
         let refused = store.text(&request(Some("{b}"), &hash)).unwrap_err();
-        assert_eq!(refused.code(), ErrorCode::BadRequest);
+        assert_eq!(refused.code(), Code::BAD_REQUEST);
         let missing = store.text(&request(None, &hash)).unwrap_err();
-        assert_eq!(missing.code(), ErrorCode::PersistedOperationNotFound);
+        assert_eq!(missing.code(), Code::PERSISTED_QUERY_NOT_FOUND);
     }
 }

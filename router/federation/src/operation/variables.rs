@@ -4,16 +4,15 @@
 //! is absent, not null. Source: GraphQL specification, 6.1.2 and 3.13.
 
 use graphql_tools::static_graphql::query::{Value as Literal, VariableDefinition};
-use schema::code::ErrorCode;
 use serde_json::{Map, Value};
 
-use crate::error::{GraphqlError, RequestError};
 use crate::graph::{InputField, Kind, TypeInfo, TypeRef, TypeTable};
+use crate::request::{Code, GraphqlError, RequestError};
 
 /// Coerces the variables of a request.
 ///
 /// # Errors
-/// [`ErrorCode::BadVariables`], one error for each variable that does not fit.
+/// [`Code::BAD_VARIABLES`], one error for each variable that does not fit.
 pub(crate) fn coerce(
     types: &TypeTable,
     definitions: &[VariableDefinition],
@@ -30,7 +29,7 @@ pub(crate) fn coerce(
             Err(sentence) => {
                 let text = format!("variable ${}: {sentence}", definition.name);
                 let place = definition.position;
-                let error = GraphqlError::new(ErrorCode::BadVariables, text);
+                let error = GraphqlError::new(Code::BAD_VARIABLES, text);
                 errors.push(error.at(place.line, place.column));
             }
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::plan::shape::{Key, Keys, ReadShape};
 use crate::plan::step::{Batch, Fetch, PathStep, Selection, Step, Target};
+use crate::shape::{Key, Keys, ReadShape, quoted};
 
 /// A plan that runs.
 #[derive(Debug, Default)]
@@ -255,11 +255,6 @@ impl Compiler {
         }
         shape
     }
-}
-
-/// A name as JSON with its colon.
-pub(crate) fn quoted(name: &str) -> Box<[u8]> {
-    format!("\"{name}\":").into_bytes().into()
 }
 
 fn entity_selection<'a>(selection: &'a [Selection], wanted: &str) -> &'a [Selection] {

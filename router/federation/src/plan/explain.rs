@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::plan::compile::{ExecPlan, FetchPlan, TargetPlan, Walk};
-use crate::plan::shape::Keys;
+use crate::shape::Keys;
 
 /// Writes a plan, a line a fetch under a line a wave.
 pub(crate) fn explain(plan: &ExecPlan, keys: &Keys) -> String {

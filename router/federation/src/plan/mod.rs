@@ -6,5 +6,4 @@
 pub(crate) mod compile;
 pub(crate) mod explain;
 pub(crate) mod planner;
-pub(crate) mod shape;
 pub(crate) mod step;

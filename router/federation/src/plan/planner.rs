@@ -20,11 +20,9 @@ use hive_router_query_planner::planner::plan_nodes::{
 };
 use hive_router_query_planner::planner::{Planner as Crate, PlannerError, QueryPlannerOptions};
 use hive_router_query_planner::utils::cancellation::CancellationToken;
-use hive_router_query_planner::utils::parsing::{
-    safe_parse_operation_with_token_limit, safe_parse_schema,
-};
+use hive_router_query_planner::utils::parsing::safe_parse_schema;
 
-use crate::engine::LoadError;
+use crate::graph::LoadError;
 use crate::plan::step::{Batch, Fetch, PathStep, Rename, Selection, Step, Target};
 
 /// Why there is no plan.
@@ -108,20 +106,6 @@ impl Planner {
         })??;
         planned.node.map(convert).transpose()
     }
-}
-
-/// Parses an operation's text; the parser is bounded in tokens and nesting.
-///
-/// # Errors
-/// The parser's sentence and its place, line and column.
-pub(crate) fn parse_operation(
-    text: &str,
-    max_tokens: usize,
-) -> Result<query::Document, (String, usize, usize)> {
-    safe_parse_operation_with_token_limit(text, max_tokens).map_err(|error| {
-        let place = error.0.position;
-        (one_line(&error), place.line, place.column)
-    })
 }
 
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, PlanError> {
@@ -313,6 +297,12 @@ mod tests {
     use super::*;
 
     const SUPERGRAPH: &str = include_str!("../../tests/it/toy/supergraph.graphql");
+    fn parse(text: &str) -> query::Document {
+        graphql_tools::parser::parse_query(text)
+            .unwrap()
+            .into_static()
+    }
+
     const LIMIT: Duration = Duration::from_secs(10);
 
     fn planner() -> Planner {
@@ -324,7 +314,7 @@ mod tests {
     #[test]
     fn a_panic_of_the_planner_is_an_error_of_one_operation() {
         let mut planner = planner();
-        let document = parse_operation("{ warehouse }", 100).unwrap();
+        let document = parse("{ warehouse }");
         planner.panics = true;
         let panicked = planner.plan(&document, LIMIT);
         assert_eq!(
@@ -340,9 +330,8 @@ mod tests {
 
     #[test]
     fn planning_ends_at_its_limit() {
-        let document =
-            parse_operation("{ users { reviews { product { stock { total } } } } }", 100);
-        let planned = planner().plan(&document.unwrap(), Duration::ZERO);
+        let document = parse("{ users { reviews { product { stock { total } } } } }");
+        let planned = planner().plan(&document, Duration::ZERO);
         assert_eq!(planned, Err(PlanError::TimedOut));
     }
 

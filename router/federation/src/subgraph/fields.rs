@@ -1,4 +1,4 @@
-//! The subgraph that the router is itself: root fields of `events` that no other process could answer.
+//! A subgraph of this process that consists of a few root fields, resolved without parsing an operation.
 
 use std::sync::Arc;
 
@@ -6,45 +6,55 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
-use crate::engine::{RequestContext, RouterFields};
-use crate::error::GraphqlError;
-use crate::subgraph::{FetchError, FetchRequest, Subgraph};
+use crate::request::{GraphqlError, RequestContext};
+use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
 
-/// Answers from [`RouterFields`].
-pub(crate) struct Own(pub(crate) Arc<dyn RouterFields>);
+/// Resolves the root fields of a subgraph's Query.
+pub trait RootFields: Send + Sync {
+    /// Resolves one field to JSON by schema field names. An error is treated like one of any other subgraph.
+    fn resolve<'a>(
+        &'a self,
+        field: &'a str,
+        ctx: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Value, GraphqlError>>;
+}
 
-impl Subgraph for Own {
+/// Calls [`RootFields`].
+pub(super) struct Fields(pub(super) Arc<dyn RootFields>);
+
+impl Subgraph for Fields {
     fn fetch<'a>(
         &'a self,
         request: FetchRequest,
         ctx: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
         Box::pin(async move {
-            let answers = request
-                .fields
-                .iter()
-                .map(|(_, name)| self.0.resolve(name, ctx));
-            let answers = join_all(answers).await;
+            let fields = request.fields.iter();
+            let values = join_all(fields.map(|(_, name)| self.resolve(name, ctx))).await;
             let mut data = Map::new();
             let mut errors = Vec::new();
-            for ((key, name), answer) in request.fields.iter().zip(answers) {
-                let value = match answer {
-                    // The answer's object has no name of its own type, which the operation may ask for.
-                    _ if name == "__typename" => Value::from("Query"),
-                    Ok(value) => value,
-                    Err(refused) => {
-                        errors.extend(refused.errors().iter().map(|error| at(error, key)));
-                        Value::Null
-                    }
-                };
+            for ((key, _), resolved) in request.fields.iter().zip(values) {
+                let value = resolved.unwrap_or_else(|error| {
+                    errors.push(at(&error, key));
+                    Value::Null
+                });
                 data.insert(key.clone(), value);
             }
-            let mut answer = json!({ "data": data });
+            let mut response = json!({ "data": data });
             if !errors.is_empty() {
-                answer["errors"] = errors.into();
+                response["errors"] = errors.into();
             }
-            Ok(Bytes::from(answer.to_string()))
+            Ok(Bytes::from(response.to_string()))
         })
+    }
+}
+
+impl Fields {
+    async fn resolve(&self, field: &str, ctx: &RequestContext) -> Result<Value, GraphqlError> {
+        if field == "__typename" {
+            return Ok(Value::from("Query"));
+        }
+        self.0.resolve(field, ctx).await
     }
 }
 

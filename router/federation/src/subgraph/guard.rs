@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
-use crate::engine::RequestContext;
-use crate::operation::OperationKind;
-use crate::subgraph::{FetchError, FetchRequest, Subgraph, metrics};
+use crate::host::{FetchOutcome, Telemetry};
+use crate::request::{OperationKind, RequestContext};
+use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
 
 /// How subgraphs are called.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -24,16 +24,16 @@ use crate::subgraph::{FetchError, FetchRequest, Subgraph, metrics};
 pub struct FetchConfig {
     /// The longest that one fetch may take; the request's own deadline may end it earlier.
     #[serde(with = "humantime_serde")]
-    #[schemars(with = "chassis::config::duration::AboveZero")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
     pub timeout: Duration,
     /// The longest that connecting may take.
     #[serde(with = "humantime_serde")]
-    #[schemars(with = "chassis::config::duration::AboveZero")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
     pub connect_timeout: Duration,
     /// How long an unused connection is kept: less than the subgraphs' `drain_notice`, so that no request is sent on a
     /// connection that is being closed.
     #[serde(with = "humantime_serde")]
-    #[schemars(with = "chassis::config::duration::AboveZero")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
     pub idle_timeout: Duration,
     /// HTTP/2 without negotiation, for subgraphs that speak it.
     pub http2_prior_knowledge: bool,
@@ -44,7 +44,7 @@ pub struct FetchConfig {
     pub breaker_failures: u32,
     /// How long an open breaker refuses before it tries again.
     #[serde(with = "humantime_serde")]
-    #[schemars(with = "chassis::config::duration::AboveZero")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
     pub breaker_open: Duration,
 }
 
@@ -53,7 +53,7 @@ impl Default for FetchConfig {
         Self {
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(1),
-            idle_timeout: chassis::listen::KEEP_IDLE,
+            idle_timeout: Duration::from_millis(250),
             http2_prior_knowledge: false,
             max_response_bytes: 16 * 1024 * 1024,
             breaker_failures: 20,
@@ -68,6 +68,7 @@ pub(crate) struct Guarded {
     inner: Arc<dyn Subgraph>,
     config: FetchConfig,
     breaker: Mutex<Breaker>,
+    telemetry: Arc<dyn Telemetry>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,13 +83,19 @@ enum Breaker {
 
 impl Guarded {
     /// Guards a subgraph.
-    pub(crate) fn new(name: &str, inner: Arc<dyn Subgraph>, config: FetchConfig) -> Self {
-        metrics::announce(name);
+    pub(crate) fn new(
+        name: &str,
+        inner: Arc<dyn Subgraph>,
+        config: FetchConfig,
+        telemetry: Arc<dyn Telemetry>,
+    ) -> Self {
+        telemetry.subgraph_connected(name);
         Self {
             name: name.into(),
             inner,
             config,
             breaker: Mutex::new(Breaker::Closed { failures: 0 }),
+            telemetry,
         }
     }
 
@@ -125,7 +132,8 @@ impl Guarded {
             (Breaker::Closed { .. } | Breaker::Probing, true) => open,
             (still @ Breaker::Open { .. }, true) => still,
         };
-        metrics::breaker(&self.name, matches!(*breaker, Breaker::Open { .. }));
+        let is_open = matches!(*breaker, Breaker::Open { .. });
+        self.telemetry.breaker(&self.name, is_open);
     }
 
     async fn attempt(
@@ -176,12 +184,23 @@ fn is_safe_again(
 ) -> bool {
     match answer {
         Err(FetchError::Connect(_)) => true,
-        Err(FetchError::Lost(_)) => {
-            kind != OperationKind::Mutation || ctx.idempotency_key.is_some()
-        }
+        Err(FetchError::Lost(_)) => kind != OperationKind::Mutation || ctx.is_idempotent,
         Ok(_) | Err(FetchError::Answer(_) | FetchError::Timeout(_) | FetchError::BreakerOpen) => {
             false
         }
+    }
+}
+
+fn outcome(answer: &Result<Bytes, FetchError>) -> FetchOutcome {
+    match answer {
+        Ok(_) => FetchOutcome::Responded,
+        Err(FetchError::BreakerOpen) => FetchOutcome::Refused,
+        Err(
+            FetchError::Connect(_)
+            | FetchError::Lost(_)
+            | FetchError::Answer(_)
+            | FetchError::Timeout(_),
+        ) => FetchOutcome::Failed,
     }
 }
 
@@ -218,7 +237,8 @@ impl Subgraph for Guarded {
         let observed = async move {
             let started = std::time::Instant::now();
             let answer = self.guarded(request, ctx).await;
-            metrics::fetched(&self.name, &answer, started.elapsed());
+            self.telemetry
+                .fetched(&self.name, outcome(&answer), started.elapsed());
             if answer.is_err() {
                 Span::current().record("otel.status_code", "ERROR");
             }

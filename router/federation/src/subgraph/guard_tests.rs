@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::host::Host;
 
 /// Fails as long as it is told to, and counts.
 struct Flaky {
@@ -37,13 +38,7 @@ fn request(kind: OperationKind) -> FetchRequest {
 }
 
 fn context() -> RequestContext {
-    RequestContext {
-        principal: None,
-        token: None,
-        idempotency_key: None,
-        traceparent: None,
-        deadline: Instant::now() + Duration::from_secs(60),
-    }
+    RequestContext::anonymous(Instant::now() + Duration::from_secs(60))
 }
 
 /// Over a subgraph whose first answers come too late.
@@ -68,7 +63,10 @@ fn guarded_with(
         breaker_open,
         ..FetchConfig::default()
     };
-    (flaky.clone(), Guarded::new("shop", flaky, config))
+    (
+        flaky.clone(),
+        Guarded::new("shop", flaky, config, Host::default().telemetry),
+    )
 }
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -91,7 +89,7 @@ async fn what_can_do_no_harm_is_tried_once_more() {
         let told = format!("{error:?} {kind:?} {is_keyed}");
         let (flaky, guarded) = guarded_with(error, 1, 0, LONG);
         let ctx = RequestContext {
-            idempotency_key: is_keyed.then(|| "k".into()),
+            is_idempotent: is_keyed,
             ..context()
         };
         let answer = guarded.fetch(request(kind), &ctx).await;

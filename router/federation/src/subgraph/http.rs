@@ -1,9 +1,10 @@
 //! A subgraph behind GraphQL over HTTP, on pooled connections.
 //!
-//! What is forwarded of the caller is listed here and nowhere else: the token, the idempotency key, the trace.
+//! Of the caller it forwards the headers of the request's context and the trace, and nothing else.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use chassis::telemetry::trace;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -12,20 +13,22 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use url::Url;
 
-use crate::engine::RequestContext;
+use crate::host::Telemetry;
+use crate::request::RequestContext;
+use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
 use crate::subgraph::guard::FetchConfig;
-use crate::subgraph::{FetchError, FetchRequest, Subgraph};
 
 /// Calls a subgraph by HTTP.
-pub(crate) struct Http {
+pub(super) struct Http {
     url: String,
     client: Client<HttpConnector, Full<Bytes>>,
     max_response_bytes: usize,
+    telemetry: Arc<dyn Telemetry>,
 }
 
 impl Http {
     /// A client of one subgraph.
-    pub(crate) fn new(url: &Url, config: &FetchConfig) -> Self {
+    pub(super) fn new(url: &Url, config: &FetchConfig, telemetry: Arc<dyn Telemetry>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(config.connect_timeout));
@@ -37,6 +40,7 @@ impl Http {
             url: url.to_string(),
             client,
             max_response_bytes: config.max_response_bytes,
+            telemetry,
         }
     }
 
@@ -54,16 +58,11 @@ impl Http {
                 header::ACCEPT,
                 "application/graphql-response+json, application/json;q=0.9",
             );
-        if let Some(token) = &ctx.token {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
+        for (name, value) in &*ctx.headers {
+            request = request.header(name, value);
         }
-        if let Some(key) = &ctx.idempotency_key {
-            request = request.header("idempotency-key", key);
-        }
-        if let Some(trace) = trace::current_or(ctx.traceparent.as_deref()) {
-            request = request.header("traceparent", trace);
+        if let Some(trace) = self.telemetry.traceparent(ctx.traceparent.as_deref()) {
+            request = request.header("traceparent", HeaderValue::try_from(trace)?);
         }
         request.body(Full::new(Bytes::from(body)))
     }

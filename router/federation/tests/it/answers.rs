@@ -122,7 +122,7 @@ async fn numbers_pass_digit_by_digit() {
     let huge =
         r#"{"data":{"sure":{"price":123456789012345678901234567890,"extra":1.10,"weight":1e2}}}"#;
     let trouble = crate::faults::raw_answer("catalog", huge);
-    let toy = Toy::with(&shop(), router::EngineConfig::default(), Some(trouble));
+    let toy = Toy::with(&shop(), federation::EngineConfig::default(), Some(trouble));
     let prepared = toy
         .prepare("{ sure { price extra weight } }", json!({}))
         .await

@@ -5,18 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::routing::post;
 use axum::{Json as Body, Router};
+use federation::subgraph::FetchConfig;
+use federation::{Engine, EngineConfig, GraphRequest, OperationKinds, RequestContext, Transport};
 use parking_lot::Mutex;
-use router::subgraph::{FetchConfig, Transport};
-use router::{Engine, EngineConfig, GraphRequest, OperationKinds, RequestContext};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::executor::Executor;
-use crate::toy::{Own, SUBGRAPHS, SUPERGRAPH, body, context, request, shop};
+use crate::toy::{SUBGRAPHS, body, context, request, shop};
 
 /// The toy subgraphs, each on a port of its own; they stop with the value.
 struct Served {
@@ -93,7 +93,7 @@ fn engine(addresses: &BTreeMap<String, SocketAddr>, fetch: FetchConfig) -> Engin
         fetch,
         ..EngineConfig::default()
     };
-    Engine::new(config, SUPERGRAPH, subgraphs, Arc::new(Own)).expect("the toy supergraph loads")
+    crate::toy::engine(config, subgraphs)
 }
 
 async fn run(engine: &Engine, request: &GraphRequest, ctx: &RequestContext) -> Json {
@@ -118,8 +118,10 @@ async fn both_versions_of_http_bring_the_answer_and_the_callers_headers() {
                 ..FetchConfig::default()
             },
         );
+        let mut headers = HeaderMap::new();
+        headers.insert("idempotency-key", HeaderValue::from_static("k-1"));
         let mut ctx = context();
-        ctx.idempotency_key = Some("k-1".to_owned());
+        ctx.headers = Arc::new(headers);
         ctx.traceparent =
             Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
         let answer = run(&engine, &request(QUERY, json!({ "sku": "1" })), &ctx).await;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use router::EngineConfig;
-use router::subgraph::FetchError;
+use federation::EngineConfig;
+use federation::subgraph::FetchError;
 use serde_json::{Value as Json, json};
 
 use crate::toy::{Toy, Trouble, shop};

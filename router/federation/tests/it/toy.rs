@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use federation::subgraph::{FetchError, FetchRequest};
+use federation::{
+    Code, Engine, EngineConfig, GraphRequest, GraphResponse, GraphqlError, Host, OperationKinds,
+    Prepared, RequestContext, RequestError, RootFields, Subgraph, Transport,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use router::subgraph::{FetchError, FetchRequest, Subgraph, Transport};
-use router::{
-    Engine, EngineConfig, GraphRequest, GraphResponse, OperationKinds, Prepared, RequestContext,
-    RequestError, RouterFields,
-};
 use serde_json::{Map, Value as Json, json};
 
 use crate::executor::Executor;
@@ -73,25 +73,39 @@ impl Subgraph for Fake {
     }
 }
 
-pub(crate) struct Own;
+struct Own;
 
-impl RouterFields for Own {
+impl RootFields for Own {
     fn resolve<'a>(
         &'a self,
         field: &'a str,
         _ctx: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Json, RequestError>> {
+    ) -> BoxFuture<'a, Result<Json, GraphqlError>> {
         async move {
             match field {
                 "cursor" => Ok(json!("c-7")),
-                "budget" => Err(RequestError::masked(
-                    schema::code::ErrorCode::Unauthenticated,
+                "budget" => Err(GraphqlError::new(
+                    Code::new("UNAUTHENTICATED"),
+                    "a valid token is needed",
                 )),
                 other => panic!("no field {other}"),
             }
         }
         .boxed()
     }
+}
+
+/// Codes that the toy's clients know; subgraphs also use others.
+const PUBLIC_CODES: [&str; 3] = ["UNAUTHENTICATED", "FORBIDDEN", "OVERLOADED"];
+
+/// An engine over the toy supergraph, whose subgraph `events` is of this process.
+pub(crate) fn engine(config: EngineConfig, mut subgraphs: BTreeMap<String, Transport>) -> Engine {
+    subgraphs.insert("events".to_owned(), Transport::Fields(Arc::new(Own)));
+    let host = Host {
+        codes: PUBLIC_CODES.map(Code::new).into_iter().collect(),
+        ..Host::default()
+    };
+    Engine::new(config, SUPERGRAPH, subgraphs, host).expect("the toy supergraph loads")
 }
 
 /// The shop under test.
@@ -119,8 +133,7 @@ impl Toy {
             };
             subgraphs.insert(name.to_owned(), Transport::Custom(Arc::new(fake)));
         }
-        let engine = Engine::new(config, SUPERGRAPH, subgraphs, Arc::new(Own))
-            .expect("the toy supergraph loads");
+        let engine = engine(config, subgraphs);
         Self { engine, calls }
     }
 
@@ -164,13 +177,7 @@ pub(crate) fn request(query: &str, variables: Json) -> GraphRequest {
 
 /// A caller without a token and with time enough.
 pub(crate) fn context() -> RequestContext {
-    RequestContext {
-        principal: None,
-        token: None,
-        idempotency_key: None,
-        traceparent: None,
-        deadline: tokio::time::Instant::now() + Duration::from_secs(30),
-    }
+    RequestContext::anonymous(tokio::time::Instant::now() + Duration::from_secs(30))
 }
 
 /// The body of an answer.

@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use federation::{
+    Engine, EngineConfig, GraphRequest, GraphqlError, OperationKinds, RequestContext, RootFields,
+    Subgraph, Transport,
+    subgraph::{FetchError, FetchRequest},
+};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::super::{cart, comments, graph::Operation, loms};
-use crate::{
-    Engine, EngineConfig, GraphRequest, OperationKinds, RequestContext, RequestError, RouterFields,
-    subgraph::{FetchError, FetchRequest, Subgraph, Transport},
-};
 
 struct Nobody;
 
@@ -24,12 +25,12 @@ impl Subgraph for Nobody {
     }
 }
 
-impl RouterFields for Nobody {
+impl RootFields for Nobody {
     fn resolve<'a>(
         &'a self,
         _: &'a str,
         _: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Value, RequestError>> {
+    ) -> BoxFuture<'a, Result<Value, GraphqlError>> {
         Box::pin(async { Ok(Value::Null) })
     }
 }
@@ -38,7 +39,7 @@ fn engine() -> Engine {
     let transport = |name: &str| (name.to_owned(), Transport::Custom(Arc::new(Nobody)));
     let subgraphs = BTreeMap::from(["cart", "loms", "comments"].map(transport));
     let sdl = schema::sdl::SUPERGRAPH;
-    Engine::new(EngineConfig::default(), sdl, subgraphs, Arc::new(Nobody)).unwrap()
+    crate::engine::start(EngineConfig::default(), sdl, subgraphs, Arc::new(Nobody)).unwrap()
 }
 
 /// Variables that fit an operation, whichever it is.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::ws::Message;
 use chassis::telemetry::trace;
+use federation::{OperationKind, Prepared, RequestContext};
 use schema::code::ErrorCode;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -13,9 +14,7 @@ use tracing::Instrument as _;
 
 use super::{message, operations::Slot};
 use crate::{
-    engine::{Prepared, RequestContext},
     error::RequestError,
-    operation::OperationKind,
     serve::{gateway::Gateway, origin::Origin, request, telemetry},
     stream::{End, ResumeHints},
 };

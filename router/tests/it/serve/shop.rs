@@ -25,7 +25,7 @@ use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
-use router::{Config, Dependencies, Service, subgraph::Transport};
+use router::{Config, Dependencies, Service, Transport, engine::local};
 use schema::{
     event::{OrderEvent, OrderStatus, header},
     id::{OrderId, UserId},
@@ -289,15 +289,15 @@ fn subgraphs(orders: &Orders) -> BTreeMap<String, Transport> {
     [
         (
             "loms".to_owned(),
-            Transport::Local(LocalSubgraph::new("loms", loms)),
+            local::transport(LocalSubgraph::new("loms", loms)),
         ),
         (
             "cart".to_owned(),
-            Transport::Local(LocalSubgraph::new("cart", cart)),
+            local::transport(LocalSubgraph::new("cart", cart)),
         ),
         (
             "comments".to_owned(),
-            Transport::Local(LocalSubgraph::new("comments", comments)),
+            local::transport(LocalSubgraph::new("comments", comments)),
         ),
     ]
     .into()

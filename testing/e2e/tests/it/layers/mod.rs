@@ -48,8 +48,10 @@ const ORDERS: [(&str, &[&[&str]]); 2] = [
     (
         "router/federation/src",
         &[
-            &["request", "shape"],
+            &["request"],
+            &["host"],
             &["graph"],
+            &["shape"],
             &["operation"],
             &["plan"],
             &["subgraph"],

@@ -1,0 +1,39 @@
+//! The engine's settings.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::operation::limits::Limits;
+use crate::subgraph::FetchConfig;
+
+/// Settings of the engine, a part of the embedding process's settings.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// How big an operation may be.
+    pub limits: Limits,
+    /// How subgraphs are called.
+    pub fetch: FetchConfig,
+    /// How long planning one operation may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
+    pub plan_timeout: Duration,
+    /// Operations and plans that are kept.
+    pub cached_operations: u64,
+    /// Bytes of persisted operations that are kept.
+    pub persisted_bytes: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            fetch: FetchConfig::default(),
+            plan_timeout: Duration::from_secs(2),
+            cached_operations: 2_000,
+            persisted_bytes: 16 * 1024 * 1024,
+        }
+    }
+}

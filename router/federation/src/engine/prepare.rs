@@ -1,0 +1,236 @@
+//! From a request to an operation that can run: text, document, variables, plan, limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::engine::{Engine, Served};
+use crate::graph::TypeTable;
+use crate::operation::cache::TextKey;
+use crate::operation::canonical::{self, Canonical};
+use crate::operation::document::Document;
+use crate::operation::limits::{self, Limits, SETTINGS};
+use crate::operation::variables;
+use crate::plan::compile::{Compiler, ExecPlan};
+use crate::plan::planner::PlanError;
+use crate::request::{
+    Code, GraphRequest, OperationKind, OperationKinds, RequestError, SubscriptionCall,
+};
+use crate::shape::{Case, Keys, Shape};
+
+/// A planned operation with its variables; cheap to clone.
+#[derive(Clone)]
+pub struct Prepared {
+    pub(super) served: Arc<Served>,
+    pub(super) planned: Arc<Planned>,
+    pub(super) variables: Arc<Map<String, Value>>,
+    subscription: Option<Arc<SubscriptionCall>>,
+    cost: u64,
+}
+
+/// A planned operation, without variables.
+pub(super) struct Planned {
+    document: Arc<Document>,
+    /// What the client asked for.
+    pub(super) shape: Arc<Shape>,
+    /// Its response keys.
+    pub(super) keys: Keys,
+    /// Plans in order, each with the position of its root field if it is a mutation's.
+    pub(super) plans: Vec<(Option<usize>, ExecPlan)>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared")
+            .field("kind", &self.kind())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// Query, mutation or subscription.
+    #[must_use]
+    pub fn kind(&self) -> OperationKind {
+        self.planned.document.kind
+    }
+
+    /// What the operation costs: the objects that its response may hold.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// The operation's own name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.planned.document.name.as_deref()
+    }
+
+    /// What a subscription subscribes to; `None` for a query or a mutation.
+    #[must_use]
+    pub fn subscription(&self) -> Option<&SubscriptionCall> {
+        self.subscription.as_deref()
+    }
+}
+
+impl Planned {
+    /// The root type's fields.
+    pub(super) fn root(&self) -> Option<&Case> {
+        self.shape.cases.first()
+    }
+}
+
+impl Engine {
+    /// Parses, validates, limits and plans; document and plan are cached.
+    ///
+    /// # Errors
+    /// [`RequestError`] for whatever the client can mend, and for an operation that cannot be planned.
+    pub async fn prepare(
+        &self,
+        request: &GraphRequest,
+        allowed: OperationKinds,
+    ) -> Result<Prepared, RequestError> {
+        let text = self.persisted.text(request)?;
+        let served = self.served.load_full();
+        let name = request.operation_name.as_deref();
+        let document = self.document(&served, text, name).await?;
+        check_kind(document.kind, allowed)?;
+        let types = &served.supergraph.types;
+        let variables = variables::coerce(types, document.variables(), &request.variables)?;
+        let planned = self.plan(&served, document, &variables).await?;
+        let cost = limits::cost(&self.config.limits, &planned.shape, &variables);
+        limits::check_cost(&self.config.limits, cost)?;
+        let subscription = subscription(types, &planned, &variables)?;
+        Ok(Prepared {
+            served,
+            planned,
+            variables: Arc::new(variables),
+            subscription: subscription.map(Arc::new),
+            cost,
+        })
+    }
+
+    async fn document(
+        &self,
+        served: &Arc<Served>,
+        text: Arc<str>,
+        name: Option<&str>,
+    ) -> Result<Arc<Document>, RequestError> {
+        let key = TextKey {
+            text: text.clone(),
+            name: name.map(Arc::from),
+        };
+        let wanted = key.name.clone();
+        let (rules, limits) = (self.rules.clone(), self.config.limits.clone());
+        let owner = served.clone();
+        let parse =
+            move || Document::parse(&owner.supergraph, &rules, &limits, &text, wanted.as_deref());
+        served.operations.document(key, parse).await
+    }
+
+    async fn plan(
+        &self,
+        served: &Arc<Served>,
+        document: Arc<Document>,
+        variables: &Map<String, Value>,
+    ) -> Result<Arc<Planned>, RequestError> {
+        let names = document.conditions.iter();
+        let values = names.map(|name| variables.get(name).and_then(Value::as_bool));
+        let values: Vec<_> = values.collect();
+        let names = document.conditions.iter();
+        let given = names.filter_map(|name| Some((name.clone(), variables.get(name)?.clone())));
+        let given: Map<String, Value> = given.collect();
+        let (limits, timeout) = (self.config.limits.clone(), self.config.plan_timeout);
+        let (owner, wanted) = (served.clone(), document.clone());
+        let plan = move || plan(&owner, wanted, &given, &limits, timeout);
+        served.operations.plan(document, values, plan).await
+    }
+}
+
+fn check_kind(kind: OperationKind, allowed: OperationKinds) -> Result<(), RequestError> {
+    if allowed.allow(kind) {
+        return Ok(());
+    }
+    let text = format!("a {} is not taken here", kind.as_str());
+    Err(RequestError::new(Code::METHOD_NOT_ALLOWED, text))
+}
+
+fn plan(
+    served: &Served,
+    document: Arc<Document>,
+    conditions: &Map<String, Value>,
+    limits: &Limits,
+    timeout: Duration,
+) -> Result<Planned, RequestError> {
+    let types = &served.supergraph.types;
+    let Canonical {
+        shape,
+        keys,
+        documents,
+    } = canonical::rewrite(types, &document, conditions, limits.fields)?;
+    let mut compiler = Compiler::new(keys);
+    let mut plans = Vec::with_capacity(documents.len());
+    for to_plan in documents {
+        let step = served.planner.plan(&to_plan.document, timeout);
+        let step = step.map_err(not_planned)?;
+        let plan = step.map(|step| compiler.compile(step)).unwrap_or_default();
+        plans.push((to_plan.root_field, plan));
+    }
+    Ok(Planned {
+        document,
+        shape,
+        keys: compiler.keys,
+        plans,
+    })
+}
+
+fn not_planned(error: PlanError) -> RequestError {
+    tracing::error!(%error, "an operation cannot be planned");
+    match error {
+        PlanError::TimedOut => {
+            let text = "planning this operation takes too long";
+            RequestError::new(Code::LIMIT_EXCEEDED, text)
+                .with("limit", "plan_timeout")
+                .with("setting", format!("{SETTINGS}.plan_timeout"))
+        }
+        PlanError::Refused(_) | PlanError::Panicked(_) | PlanError::Unsupported(_) => {
+            RequestError::new(Code::INTERNAL, "this operation cannot be planned")
+        }
+    }
+}
+
+fn subscription(
+    types: &TypeTable,
+    planned: &Planned,
+    variables: &Map<String, Value>,
+) -> Result<Option<SubscriptionCall>, RequestError> {
+    if planned.document.kind != OperationKind::Subscription {
+        return Ok(None);
+    }
+    let fields = planned
+        .root()
+        .map_or(&[][..], |case| case.fields.as_slice());
+    // The validation rules let several names of one field pass, and `__typename` alone.
+    let [field] = fields else {
+        return Err(not_one_field());
+    };
+    if field.name.starts_with("__") {
+        return Err(not_one_field());
+    }
+    let root = types.root(OperationKind::Subscription);
+    let info = root.and_then(|root| types.field(root, &field.name));
+    let definitions = info.map_or(&[][..], |info| info.arguments.as_slice());
+    let arguments = variables::arguments(types, definitions, &field.arguments, variables)
+        .map_err(|sentence| RequestError::new(Code::BAD_VARIABLES, sentence))?;
+    Ok(Some(SubscriptionCall {
+        field: field.name.to_string(),
+        arguments,
+        response_key: field.response.to_string(),
+    }))
+}
+
+fn not_one_field() -> RequestError {
+    let text = "a subscription selects exactly one field of the schema";
+    RequestError::new(Code::GRAPHQL_VALIDATION_FAILED, text)
+}

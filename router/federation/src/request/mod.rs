@@ -1,0 +1,92 @@
+//! The words of a request: what comes in, who asks, what goes out, and why it is refused.
+
+mod error;
+mod kind;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Extensions, HeaderMap};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+pub use error::{Code, GraphqlError, Location, RequestError};
+pub use kind::{OperationKind, OperationKinds};
+
+/// A GraphQL request as any transport brings it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct GraphRequest {
+    /// The operation's text; may be absent when `extensions.persistedQuery` names it.
+    pub query: Option<String>,
+    /// Needed when the text holds several operations.
+    pub operation_name: Option<String>,
+    /// Raw values, not yet coerced.
+    pub variables: Map<String, Value>,
+    /// Protocol extensions.
+    pub extensions: Map<String, Value>,
+}
+
+/// Who asks, and until when; cheap to clone.
+#[derive(Clone)]
+pub struct RequestContext {
+    /// Sent to every subgraph that is called by HTTP, and to nobody else.
+    pub headers: Arc<HeaderMap>,
+    /// What subgraphs and root fields of this process find by its type: the caller, for instance.
+    pub data: Arc<Extensions>,
+    /// W3C trace context of the client.
+    pub traceparent: Option<String>,
+    /// A mutation whose response was lost may be sent again: its repetition has no second effect.
+    pub is_idempotent: bool,
+    /// No fetch runs past this instant.
+    pub deadline: Instant,
+}
+
+impl RequestContext {
+    /// A request of nobody in particular.
+    #[must_use]
+    pub fn anonymous(deadline: Instant) -> Self {
+        Self {
+            headers: Arc::default(),
+            data: Arc::default(),
+            traceparent: None,
+            is_idempotent: false,
+            deadline,
+        }
+    }
+}
+
+// Neither headers nor data: both hold secrets.
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("traceparent", &self.traceparent)
+            .field("is_idempotent", &self.is_idempotent)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A finished response.
+#[derive(Debug, Clone)]
+pub struct GraphResponse {
+    /// `{"data":..,"errors":..}` as JSON.
+    pub body: Bytes,
+    /// Whether `data` is not null.
+    pub had_data: bool,
+    /// The number of errors, those left off the body included.
+    pub errors: usize,
+}
+
+/// The subscription that an operation asks for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SubscriptionCall {
+    /// The root field's name in the schema.
+    pub field: String,
+    /// Its arguments, coerced, with defaults filled in.
+    pub arguments: Map<String, Value>,
+    /// The client's name for it.
+    pub response_key: String,
+}

@@ -1,0 +1,56 @@
+//! One fetch: what a subgraph is asked, what it may bring, and the trait of whatever carries it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use crate::request::{OperationKind, RequestContext};
+
+/// One operation for one subgraph.
+#[derive(Debug, Clone)]
+pub struct FetchRequest {
+    /// The operation's text.
+    pub text: Arc<str>,
+    /// `{"query":"…","variables":`, the start of the HTTP body that goes with it.
+    pub prefix: Bytes,
+    /// Query or mutation.
+    pub kind: OperationKind,
+    /// The variables, a JSON object.
+    pub variables: Bytes,
+    /// Root fields as (response key, field name), for subgraphs that parse nothing.
+    pub fields: Arc<[(String, String)]>,
+}
+
+/// Why a fetch brought no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// Nobody was reached, so nothing happened; a retry is safe.
+    #[error("not reachable: {0}")]
+    Connect(String),
+    /// The connection broke before the whole answer was there: it may have happened.
+    #[error("connection lost: {0}")]
+    Lost(String),
+    /// The answer is not what a GraphQL server sends.
+    #[error("broken answer: {0}")]
+    Answer(String),
+    /// It took too long.
+    #[error("took longer than {0:?}")]
+    Timeout(std::time::Duration),
+    /// The breaker is open.
+    #[error("breaker open")]
+    BreakerOpen,
+}
+
+/// Something that answers subgraph operations.
+pub trait Subgraph: Send + Sync {
+    /// Runs one operation; the answer is a GraphQL response as JSON.
+    ///
+    /// # Cancel safety
+    /// A dropped query has no effect; a dropped mutation may have happened.
+    fn fetch<'a>(
+        &'a self,
+        request: FetchRequest,
+        ctx: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Bytes, FetchError>>;
+}

@@ -1,0 +1,13 @@
+//! The engine against subgraphs that a test can look into.
+
+mod answers;
+mod cases;
+mod checks;
+mod events;
+mod executor;
+mod faults;
+mod http;
+mod introspection;
+mod mutations;
+mod random;
+mod toy;
