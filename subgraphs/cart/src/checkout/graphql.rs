@@ -48,7 +48,7 @@ pub(crate) struct CheckoutMutation;
 #[Object]
 impl CheckoutMutation {
     /// Orders what is in your cart and takes it out of the cart; what you add meanwhile stays. Each line is reserved, or
-    /// none. When the answer is lost, ask again: there will be one order.
+    /// none. When the response is lost, ask again: there will be one order.
     async fn checkout(
         &self,
         ctx: &Context<'_>,

@@ -132,7 +132,7 @@ fn sku(id: &ID) -> std::result::Result<Sku, CommentError> {
     id.parse().map_err(CommentError::BadSku)
 }
 
-/// An id that is no number is an id that no comment has.
+/// No comment has an id that is not a number.
 fn comment_id(id: &ID) -> std::result::Result<CommentId, CommentError> {
     id.parse().map_err(|_| CommentError::NotFound)
 }
@@ -164,7 +164,7 @@ pub(crate) struct AddCommentInput {
     sku: ID,
     /// 1 to 255 characters.
     text: String,
-    /// 1 to 255 characters; a repeat with the same key and input gets the first answer. Wins over the header Idempotency-Key.
+    /// 1 to 255 characters; a repeat with the same key and input gets the first response. Wins over the header Idempotency-Key.
     idempotency_key: Option<String>,
 }
 
@@ -175,7 +175,7 @@ pub(crate) struct EditCommentInput {
     id: ID,
     /// 1 to 255 characters.
     text: String,
-    /// 1 to 255 characters; a repeat with the same key and input gets the first answer. Wins over the header Idempotency-Key.
+    /// 1 to 255 characters; a repeat with the same key and input gets the first response. Wins over the header Idempotency-Key.
     idempotency_key: Option<String>,
 }
 

@@ -122,7 +122,7 @@ pub(crate) struct SetStockInput {
     total: i32,
     /// Refuse with STALE_STOCK unless this is the total now.
     expected_total: Option<i32>,
-    /// 1 to 255 characters; a repeat with the same key and input gets the first answer. Wins over the header Idempotency-Key.
+    /// 1 to 255 characters; a repeat with the same key and input gets the first response. Wins over the header Idempotency-Key.
     idempotency_key: Option<String>,
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct OrderLineInput {
 pub(crate) struct CreateOrderInput {
     /// 1 to 1,000 lines; a SKU may come twice.
     lines: Vec<OrderLineInput>,
-    /// 1 to 255 characters; a repeat with the same key and input gets the first answer. Wins over the header Idempotency-Key.
+    /// 1 to 255 characters; a repeat with the same key and input gets the first response. Wins over the header Idempotency-Key.
     idempotency_key: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct CreateOrderInput {
 pub(crate) struct PayOrderInput {
     /// The order.
     order_id: ID,
-    /// 1 to 255 characters; a repeat with the same key and input gets the first answer. Wins over the header Idempotency-Key.
+    /// 1 to 255 characters; a repeat with the same key and input gets the first response. Wins over the header Idempotency-Key.
     idempotency_key: Option<String>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct PayOrderInput {
 pub(crate) struct CancelOrderInput {
     /// The order.
     order_id: ID,
-    /// 1 to 255 characters; a repeat with the same key and input gets the first answer. Wins over the header Idempotency-Key.
+    /// 1 to 255 characters; a repeat with the same key and input gets the first response. Wins over the header Idempotency-Key.
     idempotency_key: Option<String>,
 }
 
