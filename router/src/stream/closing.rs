@@ -13,11 +13,11 @@ use super::drain::Drain;
 pub(crate) struct Closing {
     drain: Drain,
     clock: Clock,
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: DateTime<Utc>,
 }
 
 impl Closing {
-    pub(super) const fn new(drain: Drain, clock: Clock, expires_at: Option<DateTime<Utc>>) -> Self {
+    pub(super) const fn new(drain: Drain, clock: Clock, expires_at: DateTime<Utc>) -> Self {
         Self {
             drain,
             clock,
@@ -27,15 +27,9 @@ impl Closing {
 
     /// Resolves to the reason when the stream must end.
     pub(crate) async fn due(&self) -> ErrorCode {
-        let token_ended = async {
-            match self.expires_at {
-                Some(expires_at) => token_ended(&self.clock, expires_at).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = self.drain.begun() => ErrorCode::ServerDraining,
-            () = token_ended => ErrorCode::TokenExpired,
+            () = token_ended(&self.clock, self.expires_at) => ErrorCode::TokenExpired,
         }
     }
 }

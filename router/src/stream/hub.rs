@@ -3,9 +3,9 @@
 //! Invariant: for `orderEvents` without a cursor the log's end is taken before the order is read, and events that the
 //! snapshot already shows are skipped; so there is no moment at which a change can be missed or shown twice.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use chassis::clock::Clock;
+use chassis::{clock::Clock, principal::Principal};
 use chrono::{DateTime, Utc};
 use federation::{Engine, Prepared, RequestContext};
 use order_stream::OrderStream;
@@ -27,7 +27,6 @@ use super::{
 use crate::{
     admission::{RateLimitKey, StreamLimits},
     config,
-    engine::context,
     error::RequestError,
 };
 
@@ -84,18 +83,20 @@ impl Hub {
         if self.drain.has_begun() {
             return Err(RequestError::masked(ErrorCode::ServerDraining));
         }
-        let principal = context::principal(&ctx)
-            .ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))?;
-        let expires_at = principal.expires_at;
-        let call = prepared.subscription().cloned().unwrap_or_default();
-        let field = Field::of(&call)?;
+        let principal = ctx.data.get::<Arc<Principal>>();
+        let principal =
+            principal.ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))?;
+        let call = prepared
+            .subscription()
+            .ok_or_else(|| RequestError::masked(ErrorCode::Internal))?;
+        let field = Field::of(call)?;
         let scope = field.scope(principal)?;
         let after = call.arguments.get("after").and_then(Value::as_str);
         let resume = hints.resume_point(after)?;
         let permit = self.limits.admit(key)?;
         let (start, snapshot) = self.start(field, resume, &ctx).await?;
         let source = Source::open(&self.log, scope, start.cursor.clone());
-        let closing = Closing::new(self.drain.clone(), self.clock.clone(), Some(expires_at));
+        let closing = Closing::new(self.drain.clone(), self.clock.clone(), principal.expires_at);
         let completer = Completer {
             engine: Arc::clone(&self.engine),
             prepared,
@@ -109,7 +110,7 @@ impl Hub {
             seen: start.seen,
             snapshot,
             completer,
-            ready: Default::default(),
+            ready: VecDeque::new(),
             cursor: start.to_string(),
             closing,
             _permit: permit,
@@ -125,8 +126,11 @@ impl Hub {
         ctx: &RequestContext,
     ) -> Result<(ResumePoint, Option<PendingFrame>), RequestError> {
         // The end is taken before the order is read: see the invariant above.
-        let end = self.log.end_cursor().await;
-        let end = end.map_err(|_| RequestError::masked(ErrorCode::Unavailable))?;
+        let end = self
+            .log
+            .end_cursor()
+            .await
+            .map_err(|_| RequestError::masked(ErrorCode::Unavailable))?;
         let shown = match field {
             // Also for a stream that resumes: reading the order is what checks the caller's right to it.
             Field::Order(order) => Some(snapshot::load(&self.engine, order, ctx).await?),
