@@ -140,8 +140,8 @@ impl Service {
             clock,
         );
         let routes = serve::routes(gateway, issuer).merge(health.routes());
-        let routes = listen::closing(routes, health);
-        serve_clients(listening, routes, &config, &drain, tasks);
+        let closing = listen::closing(routes, health);
+        serve_clients(listening, closing, &config, &drain, tasks);
         listen::serve(
             "router admin",
             admin,

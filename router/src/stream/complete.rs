@@ -37,15 +37,12 @@ impl Completer {
             cursor = %pending.cursor,
             trace_id = tracing::field::Empty,
         );
-        let span = match pending.traceparent.as_deref() {
-            Some(change) => {
-                let span = trace::follow(span, Some(change));
-                trace::link(&span, subscription);
-                span
-            }
-            None => trace::follow(span, subscription),
-        };
-        self.execute(pending).instrument(span).await
+        let change = pending.traceparent.as_deref();
+        let followed = trace::follow(span, change.or(subscription));
+        if change.is_some() {
+            trace::link(&followed, subscription);
+        }
+        self.execute(pending).instrument(followed).await
     }
 
     async fn execute(&self, pending: PendingFrame) -> Frame {

@@ -92,8 +92,11 @@ impl Subscription {
 
     async fn read(&mut self) -> Result<Vec<PendingFrame>, ErrorCode> {
         let max = self.config.concurrent_frames.max(1);
-        let batch = self.source.take(max).await;
-        let batch = batch.map_err(|Stopped| ErrorCode::ServerDraining)?;
+        let batch = self
+            .source
+            .take(max)
+            .await
+            .map_err(|Stopped| ErrorCode::ServerDraining)?;
         let mut pending = Vec::with_capacity(batch.items.len());
         for item in batch.items {
             match item {
