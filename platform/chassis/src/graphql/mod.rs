@@ -1,5 +1,6 @@
 //! What the subgraphs share: value types, the caller, limits, and the two ways a subgraph is reached.
 
+mod forward;
 mod money;
 mod observe;
 pub mod page;
@@ -17,6 +18,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use schema::code::ErrorCode;
 
 pub use self::{
+    forward::Forwarded,
     money::{Decimal, Money},
     page::PageInfo,
     response_note::{NoteExtension, ResponseNote, note},
