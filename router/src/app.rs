@@ -22,7 +22,7 @@ use crate::{
     config::Config,
     engine,
     events_query::EventsQuery,
-    probe, rest,
+    probe,
     serve::{self, Gateway, Issuer, listener},
     stream::{Drain, Hub},
 };

@@ -14,8 +14,6 @@ use federation::EngineConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rest;
-
 /// The router.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -10,7 +10,6 @@ pub mod engine;
 pub mod error;
 mod events_query;
 mod probe;
-pub mod rest;
 mod serve;
 mod stream;
 

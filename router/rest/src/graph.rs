@@ -1,13 +1,15 @@
 //! The way from the shim into the graph: one operation in, its root field or one [`Problem`] out.
 //!
-//! Nothing else in `rest` knows that the graph speaks GraphQL. Every operation has exactly one root field. Each operation is a constant text, so the engine's
-//! plan cache holds one plan for it; variables carry everything that a client sent, so no client can shape a query.
+//! No other module knows that the graph speaks GraphQL. Every operation has exactly one root field and is a constant
+//! text, so the engine's plan cache holds one plan for it; variables carry everything that a client sent, so no client
+//! can shape a query.
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
+use axum::http::HeaderMap;
 use bytes::Bytes;
-use federation::{Engine, GraphRequest, OperationKinds, RequestError};
-use http::HeaderMap;
+use chassis::graphql::Forwarded;
+use federation::{Engine, GraphRequest, OperationKinds, RequestContext, RequestError};
 use schema::code::ErrorCode;
 use serde::{
     Deserialize, Deserializer,
@@ -21,7 +23,6 @@ use super::{
     error::Problem,
     json::Decimal,
 };
-use crate::engine::context::Parts;
 
 /// An operation of the shim's own.
 #[derive(Debug, Clone, Copy)]
@@ -193,13 +194,18 @@ impl Graph {
                 credentials,
             } => {
                 let credential = credentials.of(call.actor);
-                let parts = Parts {
+                let forwarded = Forwarded {
                     principal: Some(credential.principal),
                     token: Some(credential.token),
                     idempotency_key: call.idempotency_key,
-                    traceparent: call.traceparent,
                 };
-                let context = parts.into_context(deadline);
+                let context = RequestContext {
+                    headers: Arc::new(forwarded.headers()),
+                    data: Arc::new(forwarded.data()),
+                    traceparent: call.traceparent,
+                    is_idempotent: forwarded.idempotency_key.is_some(),
+                    deadline,
+                };
                 let request = GraphRequest {
                     query: Some(call.operation.text.to_owned()),
                     variables: call.variables,
@@ -220,8 +226,7 @@ impl Graph {
 /// The shim's own operation was refused: a fault of ours unless the engine is out of room.
 fn refused_operation(operation: &str, error: &RequestError) -> Problem {
     tracing::error!(operation, %error, "the graph refuses an operation of the rest shim");
-    let code = ErrorCode::find(error.code().as_str());
-    Problem::masked(code.unwrap_or(ErrorCode::Internal))
+    Problem::masked(ErrorCode::find(error.code().as_str()).unwrap_or(ErrorCode::Internal))
 }
 
 /// Reads the only root field of a response; data that came whole outweighs an error beside it.

@@ -9,7 +9,7 @@ pub(crate) fn run(of: Document) {
 }
 
 fn text(of: Document) -> String {
-    let gateway = |name| router::rest::openapi(name).expect("this gateway has a document");
+    let gateway = |name| rest::openapi(name).expect("this gateway has a document");
     match of {
         Document::Loms => gateway("loms"),
         Document::Comments => gateway("comments"),

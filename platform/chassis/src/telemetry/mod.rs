@@ -31,11 +31,13 @@ const TRACED: &[&str] = &[
     "cart",
     "chassis",
     "comments",
+    "federation",
     "idempotency",
     "loms",
     "notifier",
     "outbox",
     "product_service",
+    "rest",
     "router",
     "sea_orm",
 ];

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use federation::{
-    Engine, EngineConfig, GraphRequest, GraphqlError, OperationKinds, RequestContext, RootFields,
-    Subgraph, Transport,
+    Engine, EngineConfig, GraphRequest, GraphqlError, Host, OperationKinds, RequestContext,
+    RootFields, Subgraph, Transport,
     subgraph::{FetchError, FetchRequest},
 };
 use futures::future::BoxFuture;
@@ -37,9 +37,10 @@ impl RootFields for Nobody {
 
 fn engine() -> Engine {
     let transport = |name: &str| (name.to_owned(), Transport::Custom(Arc::new(Nobody)));
-    let subgraphs = BTreeMap::from(["cart", "loms", "comments"].map(transport));
+    let mut subgraphs = BTreeMap::from(["cart", "loms", "comments"].map(transport));
+    subgraphs.insert("events".to_owned(), Transport::Fields(Arc::new(Nobody)));
     let sdl = schema::sdl::SUPERGRAPH;
-    crate::engine::start(EngineConfig::default(), sdl, subgraphs, Arc::new(Nobody)).unwrap()
+    Engine::new(EngineConfig::default(), sdl, subgraphs, Host::default()).unwrap()
 }
 
 /// Variables that fit an operation, whichever it is.

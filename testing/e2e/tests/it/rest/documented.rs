@@ -26,7 +26,7 @@ pub(super) fn check(table: &Table) -> anyhow::Result<()> {
     }
     let mut sources = String::new();
     for folder in [
-        "router/src/rest",
+        "router/rest/src",
         "schema/src",
         "schema/tests",
         "subgraphs",
