@@ -2,18 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use chassis::{clock::Clock, telemetry::trace};
-use federation::{Engine, GraphResponse, Prepared, RequestContext};
+use federation::{Engine, Prepared, RequestContext};
 use schema::code::ErrorCode;
-use serde_json::Map;
-use tokio::time::Instant;
+use serde_json::{Map, json};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
-use super::{
-    frame::{self, Frame},
-    metrics,
-    pending::PendingFrame,
-};
+use super::{frame::Frame, metrics, pending::PendingFrame};
 use crate::error::RequestError;
 
 /// What the frames of one stream are completed with.
@@ -51,26 +48,44 @@ impl Completer {
             deadline,
             ..self.ctx.clone()
         };
+        let mut extensions = Map::new();
+        extensions.insert("cursor".to_owned(), pending.cursor.as_str().into());
         let executed = self
             .engine
-            .execute_event(&self.prepared, pending.object, Map::new(), &ctx);
+            .execute_event(&self.prepared, pending.object, extensions, &ctx);
         // The engine keeps the deadline itself; the second after it is for its own response.
-        let response = tokio::time::timeout_at(deadline + Duration::from_secs(1), executed)
-            .await
-            .unwrap_or_else(|_| late());
+        let body = match timeout_at(deadline + Duration::from_secs(1), executed).await {
+            Ok(response) => response.body,
+            Err(_) => late(&pending.cursor),
+        };
         if let Some(changed_at) = pending.changed_at {
             let age = (self.clock.now() - changed_at).to_std();
             metrics::EVENT_TO_FRAME.observe(&[], age.unwrap_or_default().as_secs_f64());
         }
-        frame::seal(&response, pending.cursor)
+        Frame {
+            cursor: pending.cursor,
+            body,
+        }
     }
 }
 
-fn late() -> GraphResponse {
-    let body = RequestError::masked(ErrorCode::DeadlineExceeded).to_body();
-    GraphResponse {
-        body,
-        had_data: false,
-        errors: 1,
+/// A frame that could not be completed in time, as the engine would write it.
+fn late(cursor: &str) -> Bytes {
+    let refused = RequestError::masked(ErrorCode::DeadlineExceeded);
+    let extensions = json!({ "cursor": cursor });
+    let body = json!({"data": null, "errors": refused.to_json(), "extensions": extensions});
+    Bytes::from(body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_frame_still_has_its_cursor() {
+        assert_eq!(
+            late("c1"),
+            r#"{"data":null,"errors":[{"message":"the request took too long","extensions":{"code":"DEADLINE_EXCEEDED"}}],"extensions":{"cursor":"c1"}}"#
+        );
     }
 }
