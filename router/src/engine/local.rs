@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chassis::{
     graphql::{IdempotencyKeyHeader, LocalSubgraph, TraceParent},
+    principal::Principal,
     telemetry::trace,
 };
 use federation::{
@@ -15,8 +16,6 @@ use federation::{
     subgraph::{FetchError, FetchRequest},
 };
 use futures::future::BoxFuture;
-
-use super::context;
 
 /// The transport to a schema of this process.
 #[must_use]
@@ -37,7 +36,7 @@ impl Subgraph for Local {
             let variables = serde_json::from_slice(&request.variables).map_err(broken)?;
             let variables = async_graphql::Variables::from_json(variables);
             let mut call = async_graphql::Request::new(&*request.text).variables(variables);
-            if let Some(principal) = context::principal(ctx) {
+            if let Some(principal) = ctx.data.get::<Arc<Principal>>() {
                 call = call.data(Arc::clone(principal));
             }
             if let Some(key) = ctx.data.get::<IdempotencyKeyHeader>() {

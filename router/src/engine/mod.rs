@@ -1,9 +1,8 @@
 //! The federation engine as this shop runs it.
 //!
 //! [`start`] gives it the error codes that clients may read, metrics, traces and the fields that the router resolves
-//! itself; [`local`] is a subgraph of this process, and [`context`] tells the engine who asks.
+//! itself; [`local`] is a subgraph of this process.
 
-pub mod context;
 pub mod local;
 mod telemetry;
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::{clock::Clock, principal::Verifier, tasks::Tasks};
+use chassis::{clock::Clock, graphql::Forwarded, principal::Verifier, tasks::Tasks};
 use federation::{
     Engine, GraphRequest, GraphResponse, OperationKind, OperationKinds, Prepared, RequestContext,
 };
@@ -17,7 +17,6 @@ use super::{csrf::AllowedOrigins, origin::Origin};
 use crate::{
     admission::{Budget, Charge, RateLimitKey, with_charge},
     config::Config,
-    engine::context::Parts,
     error::RequestError,
     stream::{Drain, Hub},
 };
@@ -69,13 +68,18 @@ impl Gateway {
 
     /// The context of a request that begins now.
     pub(super) fn context(&self, origin: Origin) -> RequestContext {
-        let parts = Parts {
+        let forwarded = Forwarded {
             principal: origin.caller.principal,
             token: origin.caller.token,
             idempotency_key: origin.idempotency_key,
-            traceparent: origin.traceparent,
         };
-        parts.into_context(Instant::now() + self.config.http.request_timeout)
+        RequestContext {
+            headers: Arc::new(forwarded.headers()),
+            data: Arc::new(forwarded.data()),
+            traceparent: origin.traceparent,
+            is_idempotent: forwarded.idempotency_key.is_some(),
+            deadline: Instant::now() + self.config.http.request_timeout,
+        }
     }
 
     /// Parses and plans within the request's deadline.
