@@ -1,4 +1,6 @@
-//! SeaORM entities, one table a file; only the `store` modules use them.
+//! SeaORM entities, one table a file; only the `store` modules and the seed use them.
+//!
+//! A relation is declared on the side that holds the other's key, so that no two entities name each other.
 
 pub(crate) mod order;
 pub(crate) mod order_history;

@@ -16,23 +16,6 @@ pub(crate) struct Model {
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {
-    #[sea_orm(has_many = "super::order_line::Entity")]
-    Lines,
-    #[sea_orm(has_many = "super::order_history::Entity")]
-    History,
-}
-
-impl Related<super::order_line::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::Lines.def()
-    }
-}
-
-impl Related<super::order_history::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::History.def()
-    }
-}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -15,15 +15,6 @@ pub(crate) struct Model {
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {
-    #[sea_orm(has_many = "super::order_line::Entity")]
-    OrderLines,
-}
-
-impl Related<super::order_line::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::OrderLines.def()
-    }
-}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
