@@ -17,7 +17,7 @@ use crate::{
     handle::Handler,
     lag, metrics, retention,
     sink::{Sink, Stdout},
-    webhook::{self, BadWebhook, Courier},
+    webhook::{self, Dispatcher, InvalidWebhook},
 };
 
 /// What the notifier needs from its process.
@@ -40,9 +40,9 @@ pub enum StartError {
     /// The broker settings make no consumer.
     #[error("broker: {0}")]
     Kafka(#[from] KafkaError),
-    /// The webhook settings make no webhook.
+    /// The webhook settings describe no webhook.
     #[error(transparent)]
-    Webhook(#[from] BadWebhook),
+    Webhook(#[from] InvalidWebhook),
 }
 
 /// A running notifier. It stops with the tasks it was started in.
@@ -85,7 +85,7 @@ impl Service {
         let (watched, topic) = (consumer.clone(), dependencies.kafka.topic.clone());
         let token = tasks.token();
         tasks.spawn("notifier lag", lag::watch(watched, topic, token));
-        let courier = start_courier(&config.webhook, &database, &dependencies, tasks)?;
+        let webhook = start_webhook(&config.webhook, &database, &dependencies, tasks)?;
         let member = Member {
             consumer,
             handler: Handler {
@@ -93,7 +93,7 @@ impl Service {
                 sink,
                 clock: dependencies.clock,
                 topic: dependencies.kafka.topic,
-                courier,
+                webhook,
             },
             config,
             health: health.component("notifier"),
@@ -105,19 +105,19 @@ impl Service {
 }
 
 /// Starts posting events, if a receiver is named.
-fn start_courier(
+fn start_webhook(
     config: &webhook::Config,
     database: &postgres::DatabaseConnection,
     dependencies: &Dependencies,
     tasks: &Tasks,
-) -> Result<Option<webhook::Wake>, BadWebhook> {
+) -> Result<Option<webhook::Wake>, InvalidWebhook> {
     if !config.is_on() {
         return Ok(None);
     }
     let (clock, topic) = (dependencies.clock.clone(), dependencies.kafka.topic.clone());
-    let courier = Courier::new(config.clone(), database.clone(), clock, topic)?;
-    let wake = courier.wake();
-    tasks.spawn("webhook", courier.run(tasks.token()));
+    let dispatcher = Dispatcher::new(config.clone(), database.clone(), clock, topic)?;
+    let wake = dispatcher.wake();
+    tasks.spawn("webhook", dispatcher.run(tasks.token()));
     tasks.spawn(
         "webhook queue",
         webhook::watch(database.clone(), tasks.token()),

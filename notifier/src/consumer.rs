@@ -5,11 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use chassis::{
-    crash,
-    health::Component,
-    mutant::{self, Mutant},
-};
+use chassis::{crash, health::Component};
 use futures::FutureExt as _;
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -90,11 +86,6 @@ impl Member {
         let started = std::time::Instant::now();
         let mut pause = self.config.backoff_min;
         let mut waited = false;
-        if mutant::is_on(Mutant::OffsetBeforeEffect) {
-            self.commit(&batch);
-            // Time for the broker to take it.
-            tokio::time::sleep(CLIENT_PAUSE).await;
-        }
         while let Err(error) = self.handler.handle(&batch).await {
             metrics::RETRIES.inc();
             waited = true;

@@ -6,22 +6,27 @@
 
 use chassis::{
     clock::Clock,
-    postgres::{self, DatabaseConnection, DatabaseTransaction, StoreError},
+    postgres::{self, DatabaseConnection, DatabaseTransaction, StoreError, sql::Sql},
+    sql,
 };
 use chrono::{DateTime, Utc};
 use schema::event::DecodeError;
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, TransactionTrait as _, Value,
+    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    TransactionTrait as _,
 };
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
     config::Config,
+    entity::dead_letter,
     message::Received,
     sink::{Sink, SinkError},
-    store::{self, Placed},
+    store::{self, Positioned},
 };
+
+pub(crate) static QUEUE_AGAIN: Sql<(Uuid,)> = sql!("queue_again.sql");
 
 /// A parked message.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,20 +90,6 @@ impl From<DbErr> for ReplayError {
     }
 }
 
-#[derive(FromQueryResult)]
-struct Row {
-    id: i64,
-    topic: String,
-    partition: i32,
-    offset: i64,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: serde_json::Value,
-    reason: String,
-    parked_at: DateTime<Utc>,
-    refused_event: Option<Uuid>,
-}
-
 /// A header as it was parked.
 #[derive(serde::Deserialize)]
 struct Header {
@@ -106,8 +97,8 @@ struct Header {
     value: Option<String>,
 }
 
-impl From<Row> for DeadLetter {
-    fn from(row: Row) -> Self {
+impl From<dead_letter::Model> for DeadLetter {
+    fn from(row: dead_letter::Model) -> Self {
         let text =
             |bytes: Option<Vec<u8>>| bytes.map(|it| String::from_utf8_lossy(&it).into_owned());
         Self {
@@ -125,20 +116,18 @@ impl From<Row> for DeadLetter {
     }
 }
 
-impl Row {
-    /// The message as it came, but for bytes of its headers that were no text.
-    fn message(&self) -> Received {
-        let headers: Vec<Header> = serde_json::from_value(self.headers.clone()).unwrap_or_default();
-        Received {
-            partition: self.partition,
-            offset: self.offset,
-            key: self.key.clone(),
-            value: self.value.clone(),
-            headers: headers
-                .into_iter()
-                .map(|header| (header.name, header.value.map(String::into_bytes)))
-                .collect(),
-        }
+/// The message as it came, but for bytes of its headers that were no text.
+fn message(row: dead_letter::Model) -> Received {
+    let headers: Vec<Header> = serde_json::from_value(row.headers).unwrap_or_default();
+    Received {
+        partition: row.partition,
+        offset: row.offset,
+        key: row.key,
+        value: row.value,
+        headers: headers
+            .into_iter()
+            .map(|header| (header.name, header.value.map(String::into_bytes)))
+            .collect(),
     }
 }
 
@@ -172,11 +161,13 @@ impl DeadLetters {
     /// # Errors
     /// A failing database.
     pub async fn list(&self, after: i64, most: u32) -> Result<Vec<DeadLetter>, StoreError> {
-        let sql = "select * from dead_letters where id > $1 order by id limit $2";
-        let values = [after.into(), i64::from(most).into()];
-        let rows = self.database.query_all_raw(statement(sql, values)).await?;
-        let read = |row| Row::from_query_result(row, "").map(DeadLetter::from);
-        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+        let rows = dead_letter::Entity::find()
+            .filter(dead_letter::Column::Id.gt(after))
+            .order_by_asc(dead_letter::Column::Id)
+            .limit(u64::from(most))
+            .all(&self.database)
+            .await?;
+        Ok(rows.into_iter().map(DeadLetter::from).collect())
     }
 
     /// One of them.
@@ -184,8 +175,10 @@ impl DeadLetters {
     /// # Errors
     /// [`ReplayError::Missing`], or a failing database.
     pub async fn show(&self, id: i64) -> Result<DeadLetter, ReplayError> {
-        let sql = "select * from dead_letters where id = $1";
-        load(&self.database, sql, id).await.map(DeadLetter::from)
+        let row = dead_letter::Entity::find_by_id(id)
+            .one(&self.database)
+            .await?;
+        row.map(DeadLetter::from).ok_or(ReplayError::Missing(id))
     }
 
     /// Deletes one of them, and gives it.
@@ -193,8 +186,10 @@ impl DeadLetters {
     /// # Errors
     /// [`ReplayError::Missing`], or a failing database.
     pub async fn delete(&self, id: i64) -> Result<DeadLetter, ReplayError> {
-        let sql = "delete from dead_letters where id = $1 returning *";
-        load(&self.database, sql, id).await.map(DeadLetter::from)
+        let row = dead_letter::Entity::delete_by_id(id)
+            .exec_with_returning(&self.database)
+            .await?;
+        row.map(DeadLetter::from).ok_or(ReplayError::Missing(id))
     }
 
     /// Handles one of them again, and writes the line of an event that had no effect to `sink`. With `keep` nothing is
@@ -210,20 +205,20 @@ impl DeadLetters {
     ) -> Result<Replayed, ReplayError> {
         let tx = self.database.begin().await?;
         // Two replays of one row take turns; the second finds nothing.
-        let sql = "select * from dead_letters where id = $1 for update";
-        let row = load(&tx, sql, id).await?;
+        let row = dead_letter::Entity::find_by_id(id)
+            .lock_exclusive()
+            .one(&tx)
+            .await?
+            .ok_or(ReplayError::Missing(id))?;
         let replayed = match row.refused_event {
             Some(event) => self.queue_again(&tx, event).await?,
-            None => self.handle(&tx, &row, sink, keep).await?,
+            None => self.handle(&tx, row, sink, keep).await?,
         };
-        tx.execute_raw(statement(
-            "delete from dead_letters where id = $1",
-            [id.into()],
-        ))
-        .await?;
-        match keep {
-            true => tx.rollback().await?,
-            false => tx.commit().await?,
+        dead_letter::Entity::delete_by_id(id).exec(&tx).await?;
+        if keep {
+            tx.rollback().await?;
+        } else {
+            tx.commit().await?;
         }
         Ok(replayed)
     }
@@ -236,42 +231,32 @@ impl DeadLetters {
         if !self.webhook {
             return Err(ReplayError::NoWebhook);
         }
-        let sql = "insert into webhook_queue (event_id, order_id, version)
-                   select event_id, order_id, version from deliveries where event_id = $1
-                   on conflict do nothing";
-        tx.execute_raw(statement(sql, [event.into()])).await?;
+        QUEUE_AGAIN.execute(tx, (event,)).await?;
         Ok(Replayed::Queued)
     }
 
     async fn handle(
         &self,
         tx: &DatabaseTransaction,
-        row: &Row,
+        row: dead_letter::Model,
         sink: &dyn Sink,
         keep: bool,
     ) -> Result<Replayed, ReplayError> {
-        let placed = Placed {
-            event: row.message().decode()?,
-            partition: row.partition,
-            offset: row.offset,
+        let (partition, offset) = (row.partition, row.offset);
+        let event = message(row).decode()?;
+        let positioned = Positioned {
+            event,
+            partition,
+            offset,
         };
-        if store::receive(tx, std::slice::from_ref(&placed), self.webhook).await? == 0 {
+        if store::receive(tx, std::slice::from_ref(&positioned), self.webhook).await? == 0 {
             return Ok(Replayed::Known);
         }
         if !keep {
-            sink.deliver(&placed.event).await?;
-            store::mark_delivered(tx, &[placed.event.event_id], self.clock.now()).await?;
+            let event = &positioned.event;
+            sink.deliver(event).await?;
+            store::mark_delivered(tx, vec![event.event_id], self.clock.now()).await?;
         }
         Ok(Replayed::Handled)
     }
-}
-
-async fn load(db: &impl ConnectionTrait, sql: &str, id: i64) -> Result<Row, ReplayError> {
-    let row = db.query_one_raw(statement(sql, [id.into()])).await?;
-    let row = row.ok_or(ReplayError::Missing(id))?;
-    Ok(Row::from_query_result(&row, "")?)
-}
-
-fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }

@@ -5,13 +5,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use chassis::{
-    clock::Clock,
-    crash,
-    mutant::{self, Mutant},
-    postgres,
-    telemetry::trace,
-};
+use chassis::{clock::Clock, crash, postgres, telemetry::trace};
 use schema::event::OrderEvent;
 use sea_orm::{DatabaseConnection, DbErr, TransactionTrait as _};
 use tracing::{Instrument as _, Span};
@@ -20,7 +14,7 @@ use crate::{
     message::Received,
     metrics,
     sink::{Sink, SinkError},
-    store::{self, Placed},
+    store::{self, Positioned},
     webhook::Wake,
 };
 
@@ -48,7 +42,7 @@ impl HandleError {
 /// Messages as they are to be handled.
 #[derive(Debug, Default)]
 struct Batch {
-    events: Vec<Placed>,
+    events: Vec<Positioned>,
     poison: Vec<(Received, String)>,
 }
 
@@ -58,8 +52,8 @@ pub(crate) struct Handler {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) clock: Clock,
     pub(crate) topic: String,
-    /// The webhook's courier, if events are posted.
-    pub(crate) courier: Option<Wake>,
+    /// Wakes the webhook's dispatcher, if events are posted.
+    pub(crate) webhook: Option<Wake>,
 }
 
 impl Handler {
@@ -90,10 +84,7 @@ impl Handler {
 
     async fn handle_sorted(&self, batch: &Batch) -> Result<(), HandleError> {
         let tx = self.database.begin().await?;
-        let fresh = match mutant::is_on(Mutant::InboxOutsideTheTransaction) {
-            false => store::receive(&tx, &batch.events, self.courier.is_some()).await?,
-            true => store::receive_apart(&self.database, &tx, &batch.events).await?,
-        };
+        let fresh = store::receive(&tx, &batch.events, self.webhook.is_some()).await?;
         for (message, reason) in &batch.poison {
             store::park(&tx, &self.topic, message, reason).await?;
         }
@@ -101,8 +92,8 @@ impl Handler {
             crash::at("notifier::after_write");
         }
         tx.commit().await?;
-        if let Some(courier) = self.courier.as_ref().filter(|_| fresh > 0) {
-            courier.notify_one();
+        if let Some(webhook) = self.webhook.as_ref().filter(|_| fresh > 0) {
+            webhook.notify_one();
         }
         self.count(batch, fresh);
         self.note_parked(&batch.poison);
@@ -124,27 +115,28 @@ impl Handler {
         Ok(())
     }
 
-    async fn deliver(&self, events: &[Placed]) -> Result<(), HandleError> {
+    async fn deliver(&self, events: &[Positioned]) -> Result<(), HandleError> {
         if events.is_empty() {
             return Ok(());
         }
         let undelivered = store::list_undelivered(&self.database, events).await?;
         let mut delivered = Vec::with_capacity(undelivered.len());
         let mut outcome = Ok(());
-        for placed in events
+        for positioned in events
             .iter()
             .filter(|it| undelivered.contains(&it.event.event_id))
         {
-            outcome = self.sink.deliver(&placed.event).await;
+            outcome = self.sink.deliver(&positioned.event).await;
             if outcome.is_err() {
                 break;
             }
-            delivered.push(placed.event.event_id);
+            delivered.push(positioned.event.event_id);
         }
-        if !delivered.is_empty() {
-            store::mark_delivered(&self.database, &delivered, self.clock.now()).await?;
+        let count = delivered.len() as u64;
+        if count > 0 {
+            store::mark_delivered(&self.database, delivered, self.clock.now()).await?;
         }
-        metrics::DELIVERED.inc_by(delivered.len() as u64);
+        metrics::DELIVERED.inc_by(count);
         Ok(outcome?)
     }
 
@@ -159,8 +151,8 @@ impl Handler {
         if fresh == 0 {
             return;
         }
-        for placed in &batch.events {
-            let age = (self.clock.now() - placed.event.moment).to_std();
+        for positioned in &batch.events {
+            let age = (self.clock.now() - positioned.event.moment).to_std();
             metrics::EVENT_AGE.observe(&[], age.unwrap_or_default().as_secs_f64());
         }
     }
@@ -195,7 +187,7 @@ fn sort(messages: &[Received]) -> Batch {
         let (partition, offset) = (message.partition, message.offset);
         match message.decode() {
             Ok(event) if seen.insert(event.event_id) => {
-                batch.events.push(Placed {
+                batch.events.push(Positioned {
                     event,
                     partition,
                     offset,

@@ -1,4 +1,5 @@
--- Inbox rows and their effects in one statement: an event that the inbox knows has no second effect.
+-- Inbox rows and their effects in one statement: an event that the inbox knows has no second effect. A set of rows as
+-- columns, and three tables at once, are more than the builder says.
 -- A missing traceparent travels as '': the driver's text arrays hold no nulls.
 with event as (
     select *

@@ -10,10 +10,13 @@ use std::time::Duration;
 use chassis::{
     clock::Clock,
     postgres::{DatabaseConnection, StoreError},
-    retention::{self, Page},
+    retention::{self, Page, PageStatement},
+    sql,
     tasks::Tasks,
 };
 use chrono::{DateTime, Utc};
+
+pub(crate) static FORGET: PageStatement = sql!("forget.sql");
 
 /// Forgets, of at most `most` effects behind id `after`, those that a sink took before `before`.
 ///
@@ -25,7 +28,7 @@ pub async fn forget(
     after: i64,
     most: u32,
 ) -> Result<Page, StoreError> {
-    retention::page(db, include_str!("forget.sql"), before, after, most).await
+    retention::page(db, &FORGET, before, after, most).await
 }
 
 /// Forgets at intervals, until the tasks' token; with a retention of 0 everything stays.

@@ -1,4 +1,4 @@
-//! Works the queue off: takes what is due, posts it, and notes the answer; until the token.
+//! Works the queue off: takes what is due, posts it, and notes the outcome, until the token.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,25 +11,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     config::Config,
-    queue::{self, Taken},
-    request::{Answer, BadWebhook, Poster},
+    http_client::{HttpClient, InvalidWebhook, Outcome},
+    queue::{self, Leased},
 };
 use crate::metrics;
 
-/// How often the queue is looked at when nobody wakes the courier: for retries, and for other replicas' rows.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often the queue is looked at when nobody wakes the dispatcher: for retries, and for other replicas' rows.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the length of the queue is counted.
-const WATCH: Duration = Duration::from_secs(5);
-/// What a lease has beyond the longest request: time to note its answer.
+const COUNT_INTERVAL: Duration = Duration::from_secs(5);
+/// What a lease has beyond the longest request: time to note its outcome.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
-/// Wakes the courier of this process.
+/// Wakes the dispatcher of this process.
 pub(crate) type Wake = Arc<Notify>;
 
 /// Posts what is queued.
-pub(crate) struct Courier {
+pub(crate) struct Dispatcher {
     config: Config,
-    poster: Poster,
+    http: HttpClient,
     database: DatabaseConnection,
     clock: Clock,
     topic: String,
@@ -38,31 +38,31 @@ pub(crate) struct Courier {
 
 /// Shows how many events wait for the receiver, until the token.
 pub(crate) async fn watch(database: DatabaseConnection, token: CancellationToken) {
-    let mut ticks = tokio::time::interval(WATCH);
+    let mut ticks = tokio::time::interval(COUNT_INTERVAL);
     while token.run_until_cancelled(ticks.tick()).await.is_some() {
-        match queue::measure(&database).await {
-            Ok(waiting) => metrics::WEBHOOK_QUEUE.set(waiting),
+        match queue::count(&database).await {
+            Ok(waiting) => metrics::WEBHOOK_QUEUE.set(i64::try_from(waiting).unwrap_or(i64::MAX)),
             Err(error) => tracing::debug!(%error, "the length of the webhook's queue is not known"),
         }
     }
 }
 
-/// Whether the receiver took the last event that it was offered.
+/// Whether the receiver accepted the last event that it was offered.
 struct Receiver {
-    takes: bool,
+    accepts: bool,
 }
 
-impl Courier {
+impl Dispatcher {
     /// # Errors
-    /// [`BadWebhook`].
+    /// [`InvalidWebhook`].
     pub(crate) fn new(
         config: Config,
         database: DatabaseConnection,
         clock: Clock,
         topic: String,
-    ) -> Result<Self, BadWebhook> {
+    ) -> Result<Self, InvalidWebhook> {
         Ok(Self {
-            poster: Poster::new(&config)?,
+            http: HttpClient::new(&config)?,
             config,
             database,
             clock,
@@ -77,7 +77,7 @@ impl Courier {
 
     /// Works until the token.
     pub(crate) async fn run(self, token: CancellationToken) {
-        let mut receiver = Receiver { takes: true };
+        let mut receiver = Receiver { accepts: true };
         while !token.is_cancelled() {
             let worked = self.round(&mut receiver, &token).await;
             if let Err(error) = &worked {
@@ -89,7 +89,7 @@ impl Courier {
             tokio::select! {
                 () = token.cancelled() => return,
                 () = self.wake.notified(), if worked.is_ok() => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
     }
@@ -102,62 +102,62 @@ impl Courier {
     ) -> Result<bool, DbErr> {
         let now = self.clock.now();
         let lease_end = after(now, self.config.timeout + LEASE_MARGIN);
-        let taken = queue::take(&self.database, now, lease_end, self.config.in_flight).await?;
-        let posts = future::join_all(taken.iter().map(|taken| self.post(taken)));
+        let leased = queue::lease(&self.database, now, lease_end, self.config.in_flight).await?;
+        let posts = future::join_all(leased.iter().map(|leased| self.post(leased)));
         let Some(posted) = token.run_until_cancelled(posts).await else {
             // Another replica need not wait for the leases to run out.
-            for taken in &taken {
-                queue::give_back(&self.database, taken, taken.refusals, now).await?;
+            for leased in &leased {
+                queue::release(&self.database, leased, leased.refusals, now).await?;
             }
             return Ok(false);
         };
         for outcome in posted {
-            receiver.tell(outcome?);
+            receiver.observe(outcome?);
         }
-        Ok(!taken.is_empty())
+        Ok(!leased.is_empty())
     }
 
-    /// Posts one event and notes the answer in the queue.
-    async fn post(&self, taken: &Taken) -> Result<Answer, DbErr> {
-        let answer = self.poster.post(&taken.event, self.clock.now()).await;
-        match &answer {
-            Answer::Taken => {
-                queue::remove(&self.database, taken).await?;
+    /// Posts one event and notes the outcome in the queue.
+    async fn post(&self, leased: &Leased) -> Result<Outcome, DbErr> {
+        let outcome = self.http.post(&leased.event, self.clock.now()).await;
+        match &outcome {
+            Outcome::Accepted => {
+                queue::remove(&self.database, leased).await?;
                 metrics::WEBHOOKS.with_label_values(&["taken"]).inc();
             }
-            Answer::Away(_) => self.try_later(taken, taken.refusals).await?,
-            Answer::Refused(reason) if taken.refusals + 1 >= self.config.refusals => {
-                if queue::park(&self.database, &self.topic, taken, reason).await? {
+            Outcome::Unavailable(_) => self.try_later(leased, leased.refusals).await?,
+            Outcome::Rejected(reason) if leased.refusals + 1 >= self.config.refusals => {
+                if queue::park(&self.database, &self.topic, leased, reason).await? {
                     metrics::WEBHOOKS.with_label_values(&["parked"]).inc();
-                    tracing::error!(event_id = %taken.event.event_id, %reason,
+                    tracing::error!(event_id = %leased.event.event_id, %reason,
                         "webhook delivery parked in dead_letters");
                 }
             }
-            Answer::Refused(_) => self.try_later(taken, taken.refusals + 1).await?,
+            Outcome::Rejected(_) => self.try_later(leased, leased.refusals + 1).await?,
         }
-        Ok(answer)
+        Ok(outcome)
     }
 
-    async fn try_later(&self, taken: &Taken, refusals: u32) -> Result<(), DbErr> {
+    async fn try_later(&self, leased: &Leased, refusals: u32) -> Result<(), DbErr> {
         metrics::WEBHOOKS.with_label_values(&["failed"]).inc();
-        let due_at = after(self.clock.now(), self.config.pause(taken.attempts));
-        queue::give_back(&self.database, taken, refusals, due_at).await
+        let due_at = after(self.clock.now(), self.config.pause(leased.attempts));
+        queue::release(&self.database, leased, refusals, due_at).await
     }
 }
 
 impl Receiver {
-    /// Tells once when the receiver goes, and once when it is back.
-    fn tell(&mut self, answer: Answer) {
-        match answer {
-            Answer::Taken if !self.takes => {
-                tracing::info!("the webhook's receiver takes events again");
-                self.takes = true;
+    /// Logs once that the receiver is away, and once that it is back.
+    fn observe(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Accepted if !self.accepts => {
+                tracing::info!("the webhook's receiver accepts events again");
+                self.accepts = true;
             }
-            Answer::Away(reason) if self.takes => {
-                tracing::warn!(%reason, "the webhook's receiver takes no events, they wait in webhook_queue");
-                self.takes = false;
+            Outcome::Unavailable(reason) if self.accepts => {
+                tracing::warn!(%reason, "the webhook's receiver accepts no events; they wait in webhook_queue");
+                self.accepts = false;
             }
-            Answer::Taken | Answer::Away(_) | Answer::Refused(_) => {}
+            Outcome::Accepted | Outcome::Unavailable(_) | Outcome::Rejected(_) => {}
         }
     }
 }

@@ -18,9 +18,9 @@ const PREFIX: &str = "whsec_";
 /// Bounds of a key, in bytes. Source: Standard Webhooks, "Signature scheme".
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Settings that make no webhook.
+/// Why the settings describe no webhook.
 #[derive(Debug, thiserror::Error)]
-pub enum BadWebhook {
+pub enum InvalidWebhook {
     /// The URL.
     #[error("notifier.webhook.url must be an http or https URL")]
     Url,
@@ -32,36 +32,36 @@ pub enum BadWebhook {
     Client(#[from] reqwest::Error),
 }
 
-/// What became of a request.
+/// What came of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Outcome {
     /// 2xx.
-    Taken,
-    /// It may be taken later.
-    Away(String),
-    /// The receiver will have none of it.
-    Refused(String),
+    Accepted,
+    /// It may be accepted later.
+    Unavailable(String),
+    /// The receiver does not want it.
+    Rejected(String),
 }
 
 /// Posts events to the receiver.
-pub(super) struct Poster {
+pub(super) struct HttpClient {
     http: Client,
     url: Url,
     key: Hmac<Sha256>,
 }
 
-impl Poster {
+impl HttpClient {
     /// # Errors
-    /// [`BadWebhook`].
-    pub(super) fn new(config: &Config) -> Result<Self, BadWebhook> {
-        let url: Url = config.url.parse().map_err(|_| BadWebhook::Url)?;
+    /// [`InvalidWebhook`].
+    pub(super) fn new(config: &Config) -> Result<Self, InvalidWebhook> {
+        let url: Url = config.url.parse().map_err(|_| InvalidWebhook::Url)?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(BadWebhook::Url);
+            return Err(InvalidWebhook::Url);
         }
         let key = config.secret.expose().strip_prefix(PREFIX);
         let key = key.and_then(|text| STANDARD.decode(text).ok());
         let key = key.filter(|key| KEY_BYTES.contains(&key.len()));
-        let key = Hmac::new_from_slice(&key.ok_or(BadWebhook::Secret)?)
+        let key = Hmac::new_from_slice(&key.ok_or(InvalidWebhook::Secret)?)
             .expect("HMAC takes keys of any length");
         // The receiver's answer must not choose whom we call next.
         let http = Client::builder()
@@ -73,7 +73,7 @@ impl Poster {
     }
 
     /// Posts one event. Dropping the future may have sent it.
-    pub(super) async fn post(&self, event: &OrderEvent, now: DateTime<Utc>) -> Answer {
+    pub(super) async fn post(&self, event: &OrderEvent, now: DateTime<Utc>) -> Outcome {
         let span = tracing::info_span!(
             "webhook",
             otel.name = "POST webhook",
@@ -96,7 +96,7 @@ impl Poster {
         match request.send().instrument(span).await {
             Ok(answer) => judge(answer.status()),
             // The URL may hold a password, and the log has it from the settings.
-            Err(error) => Answer::Away(chassis::fault::chain(&error.without_url())),
+            Err(error) => Outcome::Unavailable(chassis::fault::chain(&error.without_url())),
         }
     }
 
@@ -107,11 +107,11 @@ impl Poster {
     }
 }
 
-fn judge(status: StatusCode) -> Answer {
+fn judge(status: StatusCode) -> Outcome {
     match status.as_u16() {
-        200..=299 => Answer::Taken,
-        408 | 425 | 429 | 500.. => Answer::Away(format!("the receiver answered {status}")),
-        _ => Answer::Refused(format!("the receiver answered {status}")),
+        200..=299 => Outcome::Accepted,
+        408 | 425 | 429 | 500.. => Outcome::Unavailable(format!("the receiver answered {status}")),
+        _ => Outcome::Rejected(format!("the receiver answered {status}")),
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
             secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned().into(),
             ..Config::default()
         };
-        let poster = Poster::new(&config).unwrap();
+        let poster = HttpClient::new(&config).unwrap();
         assert_eq!(
             poster.sign(
                 "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -170,7 +170,7 @@ mod tests {
                 secret: secret.to_owned().into(),
                 ..Config::default()
             };
-            let Err(error) = Poster::new(&config) else {
+            let Err(error) = HttpClient::new(&config) else {
                 panic!("{url} {secret}")
             };
             let error = error.to_string();
@@ -186,13 +186,16 @@ mod tests {
     fn only_2xx_is_taken_and_only_what_may_change_is_tried_for_ever() {
         let judged = |status| judge(StatusCode::from_u16(status).unwrap());
         for status in [200, 202, 204] {
-            assert_eq!(judged(status), Answer::Taken);
+            assert_eq!(judged(status), Outcome::Accepted);
         }
         for status in [408, 425, 429, 500, 503] {
-            assert!(matches!(judged(status), Answer::Away(_)), "{status}");
+            assert!(
+                matches!(judged(status), Outcome::Unavailable(_)),
+                "{status}"
+            );
         }
         for status in [301, 307, 400, 401, 404, 410, 422] {
-            assert!(matches!(judged(status), Answer::Refused(_)), "{status}");
+            assert!(matches!(judged(status), Outcome::Rejected(_)), "{status}");
         }
     }
 }

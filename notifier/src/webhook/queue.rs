@@ -1,39 +1,51 @@
 //! The queue's SQL. Every change of a row names the attempt it belongs to, so one that lost its lease changes nothing.
 
-use chassis::postgres::DatabaseConnection;
+use chassis::{
+    postgres::{
+        DatabaseConnection,
+        sql::{Described, Sql},
+    },
+    row, sql,
+};
 use chrono::{DateTime, Utc};
 use schema::event::OrderEvent;
-use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, FromQueryResult, Statement, Value};
-use serde_json::json;
+use sea_orm::{
+    ColumnTrait as _, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    sea_query::Expr,
+};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// An event that a courier has taken.
+use crate::entity::webhook_queue;
+
+/// An event that a dispatcher holds until its lease ends.
 #[derive(Debug, Clone)]
-pub(super) struct Taken {
+pub(super) struct Leased {
     pub(super) event: OrderEvent,
-    /// Requests, this one included.
+    /// Requests, the next one included.
     pub(super) attempts: u32,
     /// Refusals so far.
     pub(super) refusals: u32,
 }
 
-#[derive(FromQueryResult)]
-struct Row {
-    event_id: Uuid,
-    order_id: i64,
-    user_id: i64,
-    version: i32,
-    status: String,
-    moment: DateTime<Utc>,
-    traceparent: Option<String>,
-    attempts: i32,
-    refusals: i32,
+row! {
+    pub(super) struct LeasedRow {
+        event_id: Uuid,
+        order_id: i64,
+        user_id: i64,
+        version: i32,
+        status: String,
+        moment: DateTime<Utc>,
+        traceparent: Option<String>,
+        attempts: i32,
+        refusals: i32,
+    }
 }
 
-impl TryFrom<Row> for Taken {
+impl TryFrom<LeasedRow> for Leased {
     type Error = DbErr;
 
-    fn try_from(row: Row) -> Result<Self, DbErr> {
+    fn try_from(row: LeasedRow) -> Result<Self, DbErr> {
         let broken = |column: &str| DbErr::Type(format!("webhook_queue: {column} of an event"));
         let event = OrderEvent {
             event_id: row.event_id,
@@ -52,79 +64,80 @@ impl TryFrom<Row> for Taken {
     }
 }
 
-/// Takes at most `most` due events until `lease_end`, of each order the lowest version alone.
-pub(super) async fn take(
+/// Now, the end of the lease, and how many.
+static LEASE: Sql<(DateTime<Utc>, DateTime<Utc>, i64), LeasedRow> = sql!("lease.sql");
+static PARK: Sql<Parked> = sql!("park.sql");
+
+/// Event and attempt, then what the dead letter has: topic, key, value, headers and reason.
+type Parked = (Uuid, i32, String, Vec<u8>, Vec<u8>, Value, String);
+
+pub(crate) fn statements() -> [&'static dyn Described; 2] {
+    [&LEASE, &PARK]
+}
+
+/// Takes at most `limit` due events until `lease_end`, of each order the lowest version alone.
+pub(super) async fn lease(
     db: &DatabaseConnection,
     now: DateTime<Utc>,
     lease_end: DateTime<Utc>,
-    most: u32,
-) -> Result<Vec<Taken>, DbErr> {
-    let values: [Value; 3] = [now.into(), lease_end.into(), i64::from(most).into()];
-    let rows = db.query_all_raw(statement(include_str!("take.sql"), values));
-    let rows = rows.await?;
-    let read = |row| Taken::try_from(Row::from_query_result(row, "")?);
-    rows.iter().map(read).collect()
+    limit: u32,
+) -> Result<Vec<Leased>, DbErr> {
+    let rows = LEASE.all(db, (now, lease_end, limit.into())).await?;
+    rows.into_iter().map(Leased::try_from).collect()
 }
 
-/// Removes what the receiver took. A lease that ran out matters not: it was taken.
-pub(super) async fn remove(db: &DatabaseConnection, taken: &Taken) -> Result<(), DbErr> {
-    let sql = "delete from webhook_queue where event_id = $1";
-    db.execute_raw(statement(sql, [taken.event.event_id.into()]))
-        .await
-        .map(drop)
+/// Removes what the receiver accepted, also when the lease has ended: it was accepted.
+pub(super) async fn remove(db: &DatabaseConnection, leased: &Leased) -> Result<(), DbErr> {
+    let event = leased.event.event_id;
+    webhook_queue::Entity::delete_by_id(event).exec(db).await?;
+    Ok(())
 }
 
 /// Gives an event back until `due_at`.
-pub(super) async fn give_back(
+pub(super) async fn release(
     db: &DatabaseConnection,
-    taken: &Taken,
+    leased: &Leased,
     refusals: u32,
     due_at: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let sql =
-        "update webhook_queue set due_at = $3, refusals = $4 where event_id = $1 and attempts = $2";
-    let values: [Value; 4] = [
-        taken.event.event_id.into(),
-        number(taken.attempts),
-        due_at.into(),
-        number(refusals),
-    ];
-    db.execute_raw(statement(sql, values)).await.map(drop)
+    use webhook_queue::Column;
+    webhook_queue::Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(due_at))
+        .col_expr(Column::Refusals, Expr::value(number(refusals)))
+        .filter(Column::EventId.eq(leased.event.event_id))
+        .filter(Column::Attempts.eq(number(leased.attempts)))
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
-/// Moves an event from the queue to the dead letters; whether this courier still had it.
+/// Moves an event from the queue to the dead letters; whether this dispatcher still had it.
 pub(super) async fn park(
     db: &DatabaseConnection,
     topic: &str,
-    taken: &Taken,
+    leased: &Leased,
     reason: &str,
 ) -> Result<bool, DbErr> {
-    let headers = taken.event.headers().into_iter();
+    let event = &leased.event;
+    let headers = event.headers().into_iter();
     let headers = headers.map(|(name, value)| json!({ "name": name, "value": value }));
-    let values: [Value; 7] = [
-        taken.event.event_id.into(),
-        number(taken.attempts),
-        topic.into(),
-        taken.event.key().into_bytes().into(),
-        taken.event.value().into(),
-        serde_json::Value::Array(headers.collect()).into(),
-        reason.into(),
-    ];
-    let done = db.execute_raw(statement(include_str!("park.sql"), values));
-    Ok(done.await?.rows_affected() > 0)
+    let parameters = (
+        event.event_id,
+        number(leased.attempts),
+        topic.to_owned(),
+        event.key().into_bytes(),
+        event.value(),
+        Value::Array(headers.collect()),
+        reason.to_owned(),
+    );
+    Ok(PARK.execute(db, parameters).await? > 0)
 }
 
 /// How many events wait for the receiver.
-pub(super) async fn measure(db: &DatabaseConnection) -> Result<i64, DbErr> {
-    let sql = "select count(*) as waiting from webhook_queue";
-    let row = db.query_one_raw(statement(sql, [])).await?;
-    row.map_or(Ok(0), |row| row.try_get("", "waiting"))
+pub(super) async fn count(db: &DatabaseConnection) -> Result<u64, DbErr> {
+    webhook_queue::Entity::find().count(db).await
 }
 
-fn number(count: u32) -> Value {
-    i32::try_from(count).unwrap_or(i32::MAX).into()
-}
-
-fn statement<const N: usize>(sql: &str, values: [Value; N]) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+fn number(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
 }

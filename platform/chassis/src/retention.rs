@@ -14,9 +14,15 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::{IntCounterVec, register_int_counter_vec};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{DatabaseConnection, DbErr};
 
-use crate::{clock::Clock, fault, postgres::StoreError, tasks::Tasks};
+use crate::{
+    clock::Clock,
+    fault,
+    postgres::{StoreError, sql::Sql},
+    row,
+    tasks::Tasks,
+};
 
 /// How often old rows are looked for.
 pub const INTERVAL: Duration = Duration::from_mins(10);
@@ -63,29 +69,42 @@ pub struct Page {
     pub next: Option<i64>,
 }
 
-/// Runs the statement of one page: its `$1` is `before`, and it looks at the first `$3` rows behind id `$2`. The one row that
-/// it gives says how many it `removed` and how many it had `seen`, the `last` id of these, and whether it `reached_young`.
+row! {
+    /// What the statement of one page gives.
+    pub struct PageRow {
+        /// Rows that left.
+        pub removed: i64,
+        /// Rows that the page had.
+        pub seen: i64,
+        /// The last id of these, 0 for none.
+        pub last: i64,
+        /// Whether the page had a row that is too young.
+        pub reached_young: bool,
+    }
+}
+
+/// The statement of one page: its `$1` is the moment before which rows are past their time, and it looks at the first `$3`
+/// rows behind id `$2`.
+pub type PageStatement = Sql<(DateTime<Utc>, i64, i64), PageRow>;
+
+/// Removes, of the first `limit` rows behind id `after`, those from before `before`.
 ///
 /// # Errors
 /// [`StoreError`]; nothing was removed then.
 pub async fn page(
     db: &DatabaseConnection,
-    sql: &str,
+    statement: &PageStatement,
     before: DateTime<Utc>,
     after: i64,
-    most: u32,
+    limit: u32,
 ) -> Result<Page, StoreError> {
-    let values = [before.into(), after.into(), i64::from(most).into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let row = db.query_one_raw(statement).await?;
+    let limit = i64::from(limit);
+    let row = statement.one(db, (before, after, limit)).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("the counts of a page".to_owned()))?;
-    let removed: i64 = row.try_get("", "removed")?;
-    let seen: i64 = row.try_get("", "seen")?;
-    let ends = seen < i64::from(most) || row.try_get("", "reached_young")?;
-    let last = row.try_get("", "last")?;
+    let ends = row.seen < limit || row.reached_young;
     Ok(Page {
-        removed: removed.unsigned_abs(),
-        next: (!ends).then_some(last),
+        removed: row.removed.unsigned_abs(),
+        next: (!ends).then_some(row.last),
     })
 }
 

@@ -9,11 +9,14 @@ use std::time::Duration;
 use chassis::{
     clock::Clock,
     postgres::StoreError,
-    retention::{self, Page},
+    retention::{self, Page, PageStatement},
+    sql,
     tasks::Tasks,
 };
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
+
+pub(crate) static RETIRE: PageStatement = sql!("retire.sql");
 
 /// Moves, of at most `most` events behind id `after`, those that were sent before `before`.
 ///
@@ -25,7 +28,7 @@ pub async fn retire(
     after: i64,
     most: u32,
 ) -> Result<Page, StoreError> {
-    retention::page(db, include_str!("retire.sql"), before, after, most).await
+    retention::page(db, &RETIRE, before, after, most).await
 }
 
 /// Moves at intervals, until the tasks' token; with a retention of 0 everything stays.

@@ -12,6 +12,7 @@ mod eventually;
 mod kafka;
 mod ports;
 mod services;
+mod statement;
 mod tokens;
 
 pub use collector::{Collector, Span, edges, tree};
@@ -22,4 +23,5 @@ pub use eventually::eventually;
 pub use kafka::{OwnKafka, assigned_partitions, kafka, topic, unique};
 pub use ports::free_offset;
 pub use services::{Services, postgres_url};
+pub use statement::check_statement;
 pub use tokens::TestTokens;

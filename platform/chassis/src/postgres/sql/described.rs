@@ -1,10 +1,6 @@
-//! Statements and tables as data, for the test that holds them against a migrated database.
+//! Statements as data, for the test that holds them against a migrated database.
 
-use std::any::type_name;
-
-use sea_orm::EntityTrait;
-
-use super::{Column, Parameters, Row, Sql, row::columns_of};
+use super::{Column, Parameters, Row, Sql};
 
 /// What the code takes a statement to be.
 pub trait Described: Sync {
@@ -36,28 +32,5 @@ impl<P: Parameters, R: Row> Described for Sql<P, R> {
 
     fn columns(&self) -> Vec<Column> {
         R::columns()
-    }
-}
-
-/// What the code takes a table to be: an entity, by its table's name and its columns.
-#[derive(Debug, Clone)]
-pub struct Table {
-    /// The entity's Rust path, for errors.
-    pub entity: &'static str,
-    /// The table's name.
-    pub name: String,
-    /// The columns that the code knows.
-    pub columns: Vec<Column>,
-}
-
-impl Table {
-    /// The table of an entity.
-    #[must_use]
-    pub fn of<E: EntityTrait>() -> Self {
-        Self {
-            entity: type_name::<E>(),
-            name: E::default().table_name().to_owned(),
-            columns: columns_of::<E>(),
-        }
     }
 }

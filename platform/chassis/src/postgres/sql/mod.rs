@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
 pub use self::{
-    described::{Described, Table},
+    described::Described,
     parameters::{Parameter, Parameters},
     row::{Column, ColumnType, NoRows, Row},
 };

@@ -36,21 +36,18 @@ impl Row for NoRows {
 
 impl<M: ModelTrait> Row for M {
     fn columns() -> Vec<Column> {
-        columns_of::<M::Entity>()
+        let column = |column: <M::Entity as EntityTrait>::Column| {
+            let definition = column.def();
+            Column {
+                name: column.as_str().to_owned(),
+                postgres: postgres_type(definition.get_column_type()),
+                nullable: definition.is_null(),
+            }
+        };
+        <M::Entity as EntityTrait>::Column::iter()
+            .map(column)
+            .collect()
     }
-}
-
-/// The columns of an entity.
-pub(super) fn columns_of<E: EntityTrait>() -> Vec<Column> {
-    let column = |column: E::Column| {
-        let definition = column.def();
-        Column {
-            name: column.as_str().to_owned(),
-            postgres: postgres_type(definition.get_column_type()),
-            nullable: definition.is_null(),
-        }
-    };
-    E::Column::iter().map(column).collect()
 }
 
 fn postgres_type(column: &Type) -> &'static str {

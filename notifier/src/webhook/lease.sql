@@ -1,4 +1,6 @@
--- A version waits until the ones before it have left the queue. The lease is the new time at which the row is due.
+-- Leases due events: a version waits until the ones before it have left the queue, and the end of the lease is the new
+-- time at which the row is due. Rows that another dispatcher has locked are passed over. The builder has no update from
+-- a locked selection.
 with head as (
     select event_id
     from webhook_queue
