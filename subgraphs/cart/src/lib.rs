@@ -21,5 +21,5 @@ pub use crate::{
     app::{Dependencies, Service, StartError},
     config::{Config, Store},
     schema::sdl,
-    statements::{statements, tables},
+    statements::statements,
 };

@@ -18,5 +18,5 @@ pub use crate::{
     app::{Dependencies, Service, StartError},
     config::Config,
     schema::sdl,
-    statements::{statements, tables},
+    statements::statements,
 };

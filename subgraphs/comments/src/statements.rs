@@ -1,20 +1,11 @@
-//! What of the comments' SQL and tables a test compares with the migrated schema.
+//! Every statement of this service that the query builder cannot say, for the test that prepares them.
 
-use chassis::postgres::sql::{Described, Table};
+use chassis::postgres::sql::Described;
 
-use crate::{
-    comment::store::{INSERT, LIST_BY_AUTHOR, LIST_BY_SKU},
-    entity,
-};
+use crate::comment::store::{INSERT, LIST_BY_AUTHOR, LIST_BY_SKU};
 
-/// Every statement that is not the query builder's.
+/// The statements, each to be prepared against the service's database.
 #[must_use]
 pub fn statements() -> Vec<&'static dyn Described> {
     vec![&INSERT, &LIST_BY_SKU, &LIST_BY_AUTHOR]
-}
-
-/// Every table that the query builder reads or writes.
-#[must_use]
-pub fn tables() -> Vec<Table> {
-    vec![Table::of::<entity::comment::Entity>()]
 }

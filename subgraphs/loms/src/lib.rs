@@ -27,5 +27,5 @@ pub use crate::{
     config::Config,
     schema::{sdl, subgraph},
     seed::seed,
-    statements::{statements, tables},
+    statements::statements,
 };

@@ -1,14 +1,10 @@
-//! The statements and tables of this crate as data, for the test that compares them with the migrated database.
+//! Every statement of this service that the query builder cannot say, for the test that prepares them.
 
-use chassis::postgres::sql::{Described, Table};
+use chassis::postgres::sql::Described;
 
-use crate::{
-    entity::{order as orders, order_history, order_line, stock as stocks},
-    order::store as order,
-    stock::store as stock,
-};
+use crate::{order::store as order, stock::store as stock};
 
-/// Every statement that is not the query builder's.
+/// The statements, each to be prepared against the service's database.
 #[must_use]
 pub fn statements() -> Vec<&'static dyn Described> {
     vec![
@@ -20,16 +16,5 @@ pub fn statements() -> Vec<&'static dyn Described> {
         &order::LOCK_ORDERS,
         &order::SET_STATUS,
         &stock::WRITE_STOCKS,
-    ]
-}
-
-/// Every table that has an entity.
-#[must_use]
-pub fn tables() -> Vec<Table> {
-    vec![
-        Table::of::<orders::Entity>(),
-        Table::of::<order_history::Entity>(),
-        Table::of::<order_line::Entity>(),
-        Table::of::<stocks::Entity>(),
     ]
 }
