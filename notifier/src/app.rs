@@ -7,6 +7,7 @@ use chassis::{
     health::Health,
     kafka,
     postgres::{self, StoreError},
+    service::Database,
     tasks::Tasks,
 };
 use rdkafka::error::KafkaError;
@@ -74,9 +75,8 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let database = postgres::connect(&dependencies.postgres, &config.database).await?;
-        let most = dependencies.postgres.max_connections;
-        postgres::watch(&database, &config.database, most, tasks);
+        let opened = Database::open(&dependencies.postgres, &config.database, tasks).await?;
+        let database = opened.pool;
         let clock = dependencies.clock.clone();
         retention::start(database.clone(), clock, config.retention, tasks);
         let consumer = kafka::group_consumer(&dependencies.kafka, &config.group)?;

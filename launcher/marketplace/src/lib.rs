@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chassis::config::{Loaded, Origin};
+use chassis::config::{Loaded, Origin, Renamed};
 use chassis::telemetry;
 use clap::Parser as _;
 
@@ -100,6 +100,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         running => {
             let telemetry = telemetry::init(&settings.telemetry, name(running))
                 .with_context(|| describe_origins(&loaded))?;
+            for Renamed { old, new, origin } in loaded.renamed() {
+                tracing::warn!(old, new, %origin, "a setting has a new name: write the new one");
+            }
             let outcome = Box::pin(start(settings, &cli)).await;
             telemetry.shut_down().await;
             outcome?;

@@ -112,7 +112,6 @@ impl ServiceHost {
         let dependencies = loms::Dependencies {
             postgres: self.settings.postgres.clone(),
             kafka: self.settings.kafka.clone(),
-            verifier: self.keys.verifier.clone(),
             clock: self.clock.clone(),
         };
         let config = self.settings.loms.clone();
@@ -130,7 +129,6 @@ impl ServiceHost {
         }
         let dependencies = cart::Dependencies {
             postgres: self.settings.postgres.clone(),
-            verifier: self.keys.verifier.clone(),
             clock: self.clock.clone(),
         };
         let config = self.settings.cart.clone();
@@ -148,7 +146,6 @@ impl ServiceHost {
         }
         let dependencies = comments::Dependencies {
             postgres: self.settings.postgres.clone(),
-            verifier: self.keys.verifier.clone(),
             clock: self.clock.clone(),
         };
         let config = self.settings.comments.clone();

@@ -16,6 +16,8 @@ pub mod mutant;
 pub mod postgres;
 pub mod principal;
 pub mod retention;
+pub mod retry;
+pub mod service;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;

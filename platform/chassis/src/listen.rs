@@ -30,6 +30,44 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Callers are believed there, and other machines would reach it.
+    #[error(
+        "`{setting}` is {address}, where other machines can act as any user: listen on 127.0.0.1, or set \
+         `{allowed_by}` to true"
+    )]
+    BeyondLoopback {
+        /// The setting that moves it.
+        setting: &'static str,
+        /// Where we wanted to listen.
+        address: SocketAddr,
+        /// The setting that allows it.
+        allowed_by: &'static str,
+    },
+}
+
+/// Refuses an address beyond loopback for a listener that believes who its callers say they are, unless the setting
+/// `allowed_by` allows it; then it warns.
+///
+/// # Errors
+/// [`Error::BeyondLoopback`] names both settings.
+pub fn check_reach(
+    address: SocketAddr,
+    setting: &'static str,
+    is_allowed: bool,
+    allowed_by: &'static str,
+) -> Result<(), Error> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    if !is_allowed {
+        return Err(Error::BeyondLoopback {
+            setting,
+            address,
+            allowed_by,
+        });
+    }
+    tracing::warn!(setting, %address, "whoever reaches this listener may act as any user: keep the network closed");
+    Ok(())
 }
 
 /// Binds a listener. `setting` is the path of the setting that holds `address`.
@@ -120,6 +158,25 @@ mod tests {
         assert_eq!(ask().await, None);
         health.drain();
         assert_eq!(ask().await.unwrap(), "close");
+    }
+
+    #[test]
+    fn an_address_beyond_loopback_needs_the_setting_that_the_refusal_names() {
+        let check = |address: [u8; 4], is_allowed| {
+            let address = SocketAddr::from((address, 0));
+            check_reach(
+                address,
+                "shop.listen",
+                is_allowed,
+                "shop.beyond_loopback_enabled",
+            )
+        };
+        let refused = check([0, 0, 0, 0], false).unwrap_err().to_string();
+        for name in ["`shop.listen`", "`shop.beyond_loopback_enabled`"] {
+            assert!(refused.contains(name), "{refused}");
+        }
+        assert!(check([0, 0, 0, 0], true).is_ok());
+        assert!(check([127, 0, 0, 1], false).is_ok());
     }
 
     #[tokio::test]

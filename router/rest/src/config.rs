@@ -23,7 +23,8 @@ pub struct Config {
     /// The comments gateway.
     pub comments_listen: SocketAddr,
     /// Allows listeners that other machines reach. They may then act as any user: there is no token.
-    pub off_loopback_enabled: bool,
+    #[schemars(extend("x-formerly" = "off_loopback_enabled"))]
+    pub beyond_loopback_enabled: bool,
     /// How long the graph may take for one call.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -120,7 +121,7 @@ impl Default for Config {
             loms_listen: local(8084),
             loms_old_listen: local(8081),
             comments_listen: local(8086),
-            off_loopback_enabled: false,
+            beyond_loopback_enabled: false,
             request_timeout: Duration::from_secs(30),
             wrong_method: WrongMethod::default(),
             paid_status: PaidStatus::default(),

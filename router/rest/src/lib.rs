@@ -58,18 +58,7 @@ pub struct Listening {
 /// Why the shim cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A listener would be open to other machines, and no setting allows it.
-    #[error(
-        "{setting} is {address}, which other machines reach, and REST calls carry no token: \
-         listen on 127.0.0.1, or set router.rest.off_loopback_enabled = true"
-    )]
-    OffLoopback {
-        /// The setting that moves the listener.
-        setting: &'static str,
-        /// Where it would listen.
-        address: SocketAddr,
-    },
-    /// An address cannot be bound.
+    /// An address cannot be bound, or other machines would reach it and no setting allows that.
     #[error(transparent)]
     Listen(#[from] listen::Error),
     /// The system does not give the address that it has just bound.
@@ -99,7 +88,7 @@ pub async fn start(
         ("router.rest.comments_listen", config.comments_listen),
     ];
     for (setting, address) in listeners {
-        check_reach(setting, address, config.off_loopback_enabled)?;
+        check_reach(setting, address, config.beyond_loopback_enabled)?;
     }
     let credentials = Credentials::new(signer, clock);
     let graph = Graph::new(engine, credentials, config.request_timeout);
@@ -122,20 +111,18 @@ pub async fn start(
     }))
 }
 
-/// Refuses, or warns of, a listener that other machines reach.
+/// REST calls carry no token.
 fn check_reach(
     setting: &'static str,
     address: SocketAddr,
-    off_loopback_enabled: bool,
-) -> Result<(), StartError> {
-    if address.ip().is_loopback() {
-        return Ok(());
-    }
-    if !off_loopback_enabled {
-        return Err(StartError::OffLoopback { setting, address });
-    }
-    tracing::warn!(setting, %address, "whoever reaches this listener may act as any user: rest calls carry no token");
-    Ok(())
+    is_allowed: bool,
+) -> Result<(), listen::Error> {
+    listen::check_reach(
+        address,
+        setting,
+        is_allowed,
+        "router.rest.beyond_loopback_enabled",
+    )
 }
 
 #[cfg(test)]
@@ -153,7 +140,7 @@ mod reach_tests {
         assert!(check_reach("router.rest.cart_listen", everywhere, true).is_ok());
         let error = check_reach("router.rest.cart_listen", everywhere, false).unwrap_err();
         assert!(
-            error.to_string().contains("off_loopback_enabled"),
+            error.to_string().contains("beyond_loopback_enabled"),
             "{error}"
         );
     }

@@ -3,17 +3,16 @@
 //! Nothing is contacted at the start: Postgres, the order service and the product service are dialled when first needed,
 //! and come back by themselves.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
     health::Health,
     postgres::{self, StoreError},
-    principal::Verifier,
+    service::{self, Database},
     tasks::Tasks,
 };
-use sea_orm::DatabaseConnection;
 
 use crate::{
     cart::{
@@ -34,16 +33,12 @@ use crate::{
 
 /// The database's name.
 const DATABASE: &str = "cart";
-/// How often the health checks look at Postgres.
-const PING_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What the cart service is given.
 #[derive(Debug, Clone)]
 pub struct Dependencies {
     /// The server that has the database `cart`.
     pub postgres: postgres::Config,
-    /// Who checks tokens when the subgraph is served by itself.
-    pub verifier: Arc<Verifier>,
     /// The time.
     pub clock: Clock,
 }
@@ -85,11 +80,11 @@ impl Service {
         let (carts, checkouts): (Arc<dyn cart::Repository>, Arc<dyn checkout::Repository>) =
             match config.store {
                 Store::Postgres => {
-                    let db = postgres::connect(&dependencies.postgres, DATABASE).await?;
-                    let most = dependencies.postgres.max_connections;
-                    postgres::watch(&db, DATABASE, most, tasks);
-                    watch_postgres(db.clone(), tasks, health);
-                    let carts = PostgresCarts::new(db, dependencies.clock.clone());
+                    let database = Database::open(&dependencies.postgres, DATABASE, tasks).await?;
+                    let clock = dependencies.clock.clone();
+                    let carts = PostgresCarts::new(database.pool.clone(), clock);
+                    let component = health.component("cart.postgres");
+                    service::start_probe(vec![database], component, None, tasks);
                     retention::start(carts.clone(), dependencies.clock, tasks);
                     let store = Arc::new(carts);
                     (store.clone(), store)
@@ -113,21 +108,4 @@ impl Service {
     pub fn subgraph(&self) -> LocalSubgraph {
         self.subgraph.clone()
     }
-}
-
-/// Tells the health checks whether Postgres answers.
-fn watch_postgres(db: DatabaseConnection, tasks: &Tasks, health: &Health) {
-    let (component, stop) = (health.component("cart.postgres"), tasks.token());
-    tasks.spawn("cart: postgres health", async move {
-        loop {
-            match db.ping().await {
-                Ok(()) => component.up(),
-                Err(_) => component.down("postgres does not answer"),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(PING_INTERVAL) => {}
-                () = stop.cancelled() => return,
-            }
-        }
-    });
 }

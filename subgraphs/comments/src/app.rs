@@ -7,22 +7,20 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
-    grpc::{BeyondLoopback, ReflectionError, check_reach},
+    grpc::ReflectionError,
     health::Health,
     listen,
     postgres::{self, StoreError},
-    principal::Verifier,
+    service::{self, Database},
     tasks::Tasks,
 };
 use futures::future::try_join_all;
-use sea_orm::DatabaseConnection;
 
 use crate::{
     comment::{Comments, grpc},
     config::Config,
     metrics, schema,
     shard::{BadShardCount, Shards},
-    watch,
 };
 
 /// What the comments service is given.
@@ -30,8 +28,6 @@ use crate::{
 pub struct Dependencies {
     /// The server that has the shards' databases.
     pub postgres: postgres::Config,
-    /// Who checks tokens when the subgraph is served by itself.
-    pub verifier: Arc<Verifier>,
     /// The time.
     pub clock: Clock,
 }
@@ -45,12 +41,9 @@ pub enum StartError {
     /// The database's settings are wrong.
     #[error(transparent)]
     Postgres(#[from] StoreError),
-    /// gRPC cannot listen.
+    /// gRPC cannot listen, or other machines would reach it by accident.
     #[error(transparent)]
     Listen(#[from] listen::Error),
-    /// gRPC takes the user from the call, so it must not be reachable from elsewhere by accident.
-    #[error(transparent)]
-    BeyondLoopback(#[from] BeyondLoopback),
     /// The reflection service cannot read the descriptors.
     #[error("gRPC reflection: {0}")]
     Reflection(#[from] ReflectionError),
@@ -75,23 +68,13 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        check_reach(
-            "comments",
-            config.grpc_listen,
-            config.grpc_compat_beyond_loopback,
-        )?;
-        let listener = listen::bind(config.grpc_listen, "comments.grpc_listen").await?;
+        let listener = grpc::listen(&config).await?;
         let grpc_address = listener.local_addr().ok();
-        let connect = config
-            .databases
-            .iter()
-            .map(|database| postgres::connect(&dependencies.postgres, database));
-        let connections: Vec<DatabaseConnection> = try_join_all(connect).await?;
-        for (db, database) in connections.iter().zip(&config.databases) {
-            let most = dependencies.postgres.max_connections;
-            postgres::watch(db, database, most, tasks);
-        }
-        let shards = Arc::new(Shards::new(connections)?);
+        let names = config.databases.iter();
+        let opened = names.map(|name| Database::open(&dependencies.postgres, name, tasks));
+        let databases = try_join_all(opened).await?;
+        let pools = databases.iter().map(|it| it.pool.clone()).collect();
+        let shards = Arc::new(Shards::new(pools)?);
         metrics::announce();
         let over = Arc::clone(&shards);
         for shard in shards.all() {
@@ -99,9 +82,10 @@ impl Service {
             idempotency::start_retention(shard.db.clone(), clock, tasks);
         }
         let service = Self::over(over, config.edit_window, dependencies.clock, tasks);
-        let server = grpc::Server::new(service.comments(), &config);
+        let server = grpc::Server::new(service.comments());
         let reporter = grpc::serve(server, listener, &config, tasks)?;
-        watch::start(shards, health.component("comments"), reporter, tasks);
+        let component = health.component("comments");
+        service::start_probe(databases, component, Some(reporter), tasks);
         Ok(Self {
             grpc_address,
             ..service

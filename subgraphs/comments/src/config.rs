@@ -23,7 +23,8 @@ pub struct Config {
     /// Where gRPC listens.
     pub grpc_listen: SocketAddr,
     /// gRPC takes the user from the call, as its older clients need. Beyond loopback that must be allowed here.
-    pub grpc_compat_beyond_loopback: bool,
+    #[schemars(extend("x-formerly" = "grpc_compat_beyond_loopback"))]
+    pub beyond_loopback_enabled: bool,
     /// The most gRPC calls at work at once; more are refused with `RESOURCE_EXHAUSTED`.
     #[schemars(range(min = 1))]
     pub grpc_calls: usize,
@@ -42,7 +43,7 @@ impl Default for Config {
             edit_window: Duration::from_secs(15 * 60),
             databases: vec!["comments_0".to_owned(), "comments_1".to_owned()],
             grpc_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8085)),
-            grpc_compat_beyond_loopback: false,
+            beyond_loopback_enabled: false,
             grpc_calls: 512,
             grpc_message_bytes: 16 << 10,
             call_timeout: Duration::from_secs(10),

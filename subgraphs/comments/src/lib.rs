@@ -12,7 +12,6 @@ mod metrics;
 mod schema;
 pub mod shard;
 mod statements;
-mod watch;
 
 pub use crate::{
     app::{Dependencies, Service, StartError},

@@ -3,26 +3,24 @@
 //! Neither database nor broker is needed at the start: the pool dials when first used, and what is away comes back by
 //! itself. At the tasks' token gRPC finishes its calls, and sweeper and relay end with what they hold.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::net::SocketAddr;
 
 use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
-    grpc::{BeyondLoopback, ReflectionError, Reporter, check_reach},
-    health::{Component, Health},
+    grpc::ReflectionError,
+    health::Health,
     kafka, listen,
     postgres::{self, StoreError},
-    principal::Verifier,
+    service::{self, Database},
     tasks::Tasks,
 };
-use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use sea_orm::DatabaseConnection;
 
 use crate::{config::Config, grpc, metrics, order::Orders, schema, stock::Stocks};
 
 /// The database's name on the server.
 const DATABASE: &str = "loms";
-/// How often the database is asked whether it answers.
-const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What the order service is given.
 #[derive(Debug, Clone)]
@@ -31,8 +29,6 @@ pub struct Dependencies {
     pub postgres: postgres::Config,
     /// The broker that the relay sends to.
     pub kafka: kafka::Config,
-    /// Who checks tokens when the subgraph is served by itself.
-    pub verifier: Arc<Verifier>,
     /// The time.
     pub clock: Clock,
 }
@@ -43,12 +39,9 @@ pub enum StartError {
     /// The database's settings are wrong.
     #[error(transparent)]
     Postgres(#[from] StoreError),
-    /// gRPC cannot listen.
+    /// gRPC cannot listen, or other machines would reach it by accident.
     #[error(transparent)]
     Listen(#[from] listen::Error),
-    /// gRPC takes the user from the call, so it must not be reachable from elsewhere by accident.
-    #[error(transparent)]
-    BeyondLoopback(#[from] BeyondLoopback),
     /// The reflection service cannot read the descriptors.
     #[error("gRPC reflection: {0}")]
     Reflection(#[from] ReflectionError),
@@ -72,9 +65,8 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let db = postgres::connect(&dependencies.postgres, DATABASE).await?;
-        postgres::watch(&db, DATABASE, dependencies.postgres.max_connections, tasks);
-        Self::start_on(db, config, dependencies, tasks, health).await
+        let database = Database::open(&dependencies.postgres, DATABASE, tasks).await?;
+        Self::start_on(database.pool, config, dependencies, tasks, health).await
     }
 
     /// Starts the service over a pool that the caller made.
@@ -88,10 +80,8 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let is_allowed = config.grpc_compat_beyond_loopback;
-        check_reach("loms", config.grpc_listen, is_allowed)?;
         let Dependencies { kafka, clock, .. } = dependencies;
-        let listener = listen::bind(config.grpc_listen, "loms.grpc_listen").await?;
+        let listener = grpc::listen(&config).await?;
         let grpc_address = listener.local_addr().unwrap_or(config.grpc_listen);
         let relay_config = config.relay.clone();
         let relay = outbox::Relay::start(
@@ -104,16 +94,22 @@ impl Service {
         );
         idempotency::start_retention(db.clone(), clock.clone(), tasks);
         let orders = Orders::new(db.clone(), clock.clone(), Some(relay), config.order_ttl);
-        let orders = match config.group_commit {
-            true => orders.grouped(config.group_queue, tasks),
-            false => orders,
+        let orders = if config.group_commit {
+            orders.grouped(config.group_queue, tasks)
+        } else {
+            orders
         };
         let stocks = Stocks::new(db.clone(), clock);
         orders.start_expiry(config.expiry_interval, config.expiry_batch, tasks);
-        let server = grpc::Server::new(orders.clone(), stocks.clone(), &config);
+        let server = grpc::Server::new(orders.clone(), stocks.clone());
         let reporter = grpc::serve(server, listener, &config, tasks)?;
         metrics::announce();
-        start_probe(db, reporter, health.component("loms-postgres"), tasks);
+        let component = health.component("loms-postgres");
+        let database = Database {
+            name: DATABASE.to_owned(),
+            pool: db,
+        };
+        service::start_probe(vec![database], component, Some(reporter), tasks);
         let subgraph = schema::subgraph(orders, stocks, tasks);
         Ok(Self {
             subgraph,
@@ -132,24 +128,4 @@ impl Service {
     pub const fn grpc_address(&self) -> SocketAddr {
         self.grpc_address
     }
-}
-
-/// Asks the database at intervals and tells readiness and gRPC's health.
-fn start_probe(db: DatabaseConnection, reporter: Reporter, component: Component, tasks: &Tasks) {
-    let token = tasks.token();
-    tasks.spawn("loms probe", async move {
-        let mut ticks = tokio::time::interval(PROBE_INTERVAL);
-        while token.run_until_cancelled(ticks.tick()).await.is_some() {
-            let answer = db.execute_unprepared("select 1").await;
-            match &answer {
-                Ok(_) => component.up(),
-                Err(error) => {
-                    component.down("the database `loms` does not answer");
-                    tracing::debug!(%error, "probe");
-                }
-            }
-            reporter.set(answer.is_ok()).await;
-        }
-        reporter.set(false).await;
-    });
 }

@@ -100,9 +100,27 @@ pub struct Loaded<T> {
     /// The settings.
     pub settings: T,
     origins: BTreeMap<String, Origin>,
+    renamed: Vec<Renamed>,
+}
+
+/// A setting that was given by the name of an earlier release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The old name, which is read for one more release.
+    pub old: String,
+    /// The name to write now.
+    pub new: String,
+    /// Where the old name stands.
+    pub origin: Origin,
 }
 
 impl<T> Loaded<T> {
+    /// What was given by an old name: each is worth a warning.
+    #[must_use]
+    pub fn renamed(&self) -> &[Renamed] {
+        &self.renamed
+    }
+
     /// Where the value at `path` came from.
     #[must_use]
     pub fn origin(&self, path: &str) -> Origin {
@@ -127,15 +145,17 @@ where
     if let Some(file) = file::find(sources.file.as_deref())? {
         for entry in file::read(&file)? {
             let origin = Origin::File(file.clone(), entry.line);
-            layers.give(&entry.path, entry.value, origin)?;
+            let path = layers.current(&entry.path, &origin);
+            layers.give(&path, entry.value, origin)?;
         }
     }
     layers.variables(&sources.env)?;
     for flag in sources.flags {
         let origin = Origin::Flag(flag.typed);
-        let setting = layers.find(&flag.path, &origin)?;
+        let path = layers.current(&flag.path, &origin);
+        let setting = layers.find(&path, &origin)?;
         let value = check::parse(&setting, &flag.value);
-        layers.give(&flag.path, value, origin)?;
+        layers.give(&path, value, origin)?;
     }
     layers.finish()
 }
@@ -145,6 +165,7 @@ struct Layers {
     known: BTreeMap<String, Setting>,
     tree: Json,
     origins: BTreeMap<String, Origin>,
+    renamed: Vec<Renamed>,
 }
 
 impl Layers {
@@ -153,14 +174,35 @@ impl Layers {
             known,
             tree: Json::Object(serde_json::Map::new()),
             origins: BTreeMap::new(),
+            renamed: Vec::new(),
         }
+    }
+
+    /// The path of today for one that may be of an earlier release, which is noted.
+    fn current(&mut self, path: &str, origin: &Origin) -> String {
+        let mut settings = self.known.values();
+        let Some(setting) = settings.find(|it| it.formerly.as_deref() == Some(path)) else {
+            return path.to_owned();
+        };
+        self.renamed.push(Renamed {
+            old: path.to_owned(),
+            new: setting.path.clone(),
+            origin: origin.clone(),
+        });
+        setting.path.clone()
     }
 
     fn variables(&mut self, env: &[(String, String)]) -> Result<(), Error> {
         let paths: BTreeMap<String, String> = self
             .known
             .values()
-            .map(|setting| (setting.variable.clone(), setting.path.clone()))
+            .flat_map(|setting| {
+                let old = setting
+                    .formerly
+                    .iter()
+                    .map(|old| (variable(old), old.clone()));
+                old.chain([(setting.variable.clone(), setting.path.clone())])
+            })
             .collect();
         let ours = || env.iter().filter(|(name, _)| name.starts_with(PREFIX));
         let names: BTreeSet<&str> = ours().map(|(name, _)| name.as_str()).collect();
@@ -187,9 +229,10 @@ impl Layers {
                     });
                 }
             };
-            let setting = self.find(path, &origin)?;
+            let path = self.current(path, &origin);
+            let setting = self.find(&path, &origin)?;
             let value = check::parse(&setting, &text);
-            self.give(path, value, origin)?;
+            self.give(&path, value, origin)?;
         }
         Ok(())
     }
@@ -263,9 +306,14 @@ impl Layers {
             known,
             tree,
             origins,
+            renamed,
         } = self;
         match serde_path_to_error::deserialize(&tree) {
-            Ok(settings) => Ok(Loaded { settings, origins }),
+            Ok(settings) => Ok(Loaded {
+                settings,
+                origins,
+                renamed,
+            }),
             Err(error) => {
                 let path = error.path().to_string();
                 let value = at(&tree, &path);

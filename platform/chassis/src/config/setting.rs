@@ -24,6 +24,8 @@ pub struct Setting {
     pub default: Json,
     /// What it means: the doc comment of its field, in Markdown.
     pub meaning: String,
+    /// The path that it had in an earlier release, which is still read. A field says `x-formerly`, with its old name.
+    pub formerly: Option<String>,
 }
 
 /// What the values of a setting are.
@@ -128,6 +130,7 @@ fn collect(path: &str, schema: &Json, default: &Json, found: &mut Described) {
         kind,
         default: default.clone(),
         meaning: meaning(schema),
+        formerly: formerly(path, schema),
     };
     found.settings.insert(setting.path.clone(), setting);
 }
@@ -137,6 +140,14 @@ fn meaning(schema: &Json) -> String {
         .as_str()
         .unwrap_or_default()
         .to_owned()
+}
+
+fn formerly(path: &str, schema: &Json) -> Option<String> {
+    let old = schema["x-formerly"].as_str()?;
+    Some(match path.rsplit_once('.') {
+        Some((group, _)) => format!("{group}.{old}"),
+        None => old.to_owned(),
+    })
 }
 
 fn kind(schema: &Json, default: &Json) -> Kind {

@@ -43,6 +43,7 @@ struct Comments {
     urls: BTreeMap<String, String>,
     #[schemars(url)]
     home: String,
+    #[schemars(extend("x-formerly" = "is_open"))]
     open: bool,
     store: Store,
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -329,4 +330,31 @@ fn a_setting_describes_itself() {
         Kind::OneOf(meanings.map(|(a, b)| (a.into(), b.into())).into())
     );
     assert!(described.groups.contains_key("comments"));
+}
+
+#[test]
+fn a_setting_is_read_by_its_old_name_for_a_release_and_says_so() {
+    let (path, from_file) = file("[comments]\nis_open = false\n");
+    let old = "MARKETPLACE_COMMENTS_IS_OPEN";
+    let given = [
+        (from_file, Origin::File(path.path().to_owned(), 2)),
+        (env(&[(old, "false")]), Origin::Variable(old.to_owned())),
+        (
+            Sources::none().flag("comments.is_open", "false", "--set"),
+            Origin::Flag("--set".to_owned()),
+        ),
+    ];
+    for (sources, origin) in given {
+        let loaded = load::<Settings>(sources).unwrap();
+        assert!(!loaded.settings.comments.open, "{origin}");
+        assert_eq!(loaded.origin("comments.open"), origin);
+        let renamed = Renamed {
+            old: "comments.is_open".to_owned(),
+            new: "comments.open".to_owned(),
+            origin,
+        };
+        assert_eq!(loaded.renamed(), [renamed]);
+    }
+    let new = load::<Settings>(env(&[("MARKETPLACE_COMMENTS_OPEN", "false")])).unwrap();
+    assert_eq!(new.renamed(), []);
 }

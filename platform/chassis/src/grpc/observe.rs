@@ -1,4 +1,4 @@
-//! The span and the figures of a gRPC call, as a layer around every service of a face.
+//! The span and the figures of a gRPC call, as a layer around every service of a server.
 //!
 //! Labels are bounded: a path that no compiled service has is `other`.
 
@@ -63,7 +63,7 @@ static METHODS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     methods
 });
 
-/// Shows the series of the services of a face before their first call.
+/// Shows the series of the services of a server before their first call.
 pub(super) fn announce(services: &[&str]) {
     for method in &*METHODS {
         let service = method.split('/').next().unwrap_or_default();

@@ -10,11 +10,11 @@ use chassis::{
     graphql::LocalSubgraph,
     health::Health,
     postgres,
-    principal::{Principal, Scopes, Signer, Verifier},
+    principal::{Principal, Scopes},
     tasks::Tasks,
 };
 use product_service::Faults;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{fake_loms::FakeLoms, user};
 
@@ -58,14 +58,9 @@ impl Graph {
             product_url: product_url.clone(),
             ..config
         };
-        let clock = Clock::system();
-        let key = Signer::generate(clock.clone()).jwk();
-        let verifier = serde_json::from_value(json!({ "keys": [key] })).expect("a key set");
-        let verifier = Arc::new(Verifier::new(&verifier, clock.clone()).expect("one key"));
         let dependencies = Dependencies {
             postgres: postgres::Config::default(),
-            verifier,
-            clock,
+            clock: Clock::system(),
         };
         let service = Service::start(config, dependencies, &Tasks::new(), &Health::new()).await;
         Self {

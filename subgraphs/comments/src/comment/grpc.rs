@@ -1,9 +1,9 @@
 //! Comments over gRPC, under the names `comments.Comments` and `Comments`. Source: docs/contracts.md §6.
 //!
-//! The user stands in the call and is believed (the compatibility profile), so the face listens on loopback unless told
-//! otherwise. Decode and check, call the use case, encode; nothing is decided here.
+//! The user stands in the call and is believed (the compatibility profile), so it listens on loopback unless a setting
+//! allows more. Decode and check, call the use case, encode; nothing is decided here.
 
-use std::{future::Future, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use ::schema::{
     code::ErrorCode,
@@ -22,9 +22,10 @@ use ::schema::{
 use chassis::{
     fault::{self, Coded},
     grpc::{Bounds, Invalid, ReflectionError, Reporter},
+    listen,
     tasks::Tasks,
 };
-use idempotency::{KEY_HEADER, Key, Recorded, grpc::response};
+use idempotency::{KEY_HEADER, Key, grpc::response};
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
@@ -44,7 +45,7 @@ const LIST: PageRequest = PageRequest {
     after: None,
 };
 
-/// Why a call has no answer.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -71,114 +72,82 @@ impl From<Failure> for Status {
     }
 }
 
-/// The handlers. Clones share the bounds.
+/// The handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     comments: Comments,
-    bounds: Arc<Bounds>,
 }
 
 impl Server {
-    pub(crate) fn new(comments: Comments, config: &Config) -> Self {
-        let bounds = Arc::new(Bounds::new(config.grpc_calls, config.call_timeout));
-        Self { comments, bounds }
-    }
-
-    async fn run<T>(
-        &self,
-        metadata: &MetadataMap,
-        call: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Status> {
-        self.bounds.run(metadata, call).await
+    pub(crate) const fn new(comments: Comments) -> Self {
+        Self { comments }
     }
 
     async fn add(
         &self,
         request: Request<CommentAddRequest>,
-    ) -> Result<Response<CommentAddResponse>, Status> {
+    ) -> Result<Response<CommentAddResponse>, Failure> {
         let (metadata, _, request) = request.into_parts();
-        let add = async {
-            let author = positive(request.user_id, "CommentAddRequest.UserId")?;
-            let sku = positive(request.sku, "CommentAddRequest.Sku")?;
-            let text = text(request.comment, "CommentAddRequest.Comment")?;
-            let added = self.comments.add(author, sku, text, key(&metadata)?);
-            let added = added.await?;
-            Ok(added.map(|comment| CommentAddResponse {
-                id: comment.id.get(),
-            }))
-        };
-        self.run(&metadata, add).await.map(response)
+        let author = positive(request.user_id, "CommentAddRequest.UserId")?;
+        let sku = positive(request.sku, "CommentAddRequest.Sku")?;
+        let text = text(request.comment, "CommentAddRequest.Comment")?;
+        let key = key(&metadata)?;
+        let added = self.comments.add(author, sku, text, key).await?;
+        Ok(response(added.map(|comment| CommentAddResponse {
+            id: comment.id.get(),
+        })))
     }
 
     async fn get(
         &self,
         request: Request<CommentGetByIdRequest>,
-    ) -> Result<Response<CommentGetByIdResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        let get = async {
-            let id: CommentId = positive(request.id, "CommentGetByIDRequest.Id")?;
-            let found = self.comments.find(id).await?;
-            let comment = found.ok_or(Error::Refused(CommentError::NotFound))?;
-            Ok(CommentGetByIdResponse {
-                id: comment.id.get(),
-                user_id: comment.author.get(),
-                sku: comment.sku.get(),
-                comment: comment.text.as_str().to_owned(),
-                created_at: Some(SystemTime::from(comment.created_at).into()),
-            })
-        };
-        self.run(&metadata, get).await.map(Response::new)
+    ) -> Result<Response<CommentGetByIdResponse>, Failure> {
+        let id: CommentId = positive(request.into_inner().id, "CommentGetByIDRequest.Id")?;
+        let found = self.comments.find(id).await?;
+        let comment = found.ok_or(Error::Refused(CommentError::NotFound))?;
+        Ok(Response::new(CommentGetByIdResponse {
+            id: comment.id.get(),
+            user_id: comment.author.get(),
+            sku: comment.sku.get(),
+            comment: comment.text.as_str().to_owned(),
+            created_at: Some(SystemTime::from(comment.created_at).into()),
+        }))
     }
 
     async fn edit(
         &self,
         request: Request<CommentEditRequest>,
-    ) -> Result<Response<CommentEditResponse>, Status> {
+    ) -> Result<Response<CommentEditResponse>, Failure> {
         let (metadata, _, request) = request.into_parts();
-        let edit = async {
-            let editor = positive(request.user_id, "CommentEditRequest.UserId")?;
-            let id = positive(request.comment_id, "CommentEditRequest.CommentId")?;
-            let text = text(request.new_comment, "CommentEditRequest.NewComment")?;
-            let edited = self
-                .comments
-                .edit(editor, id, text, key(&metadata)?)
-                .await?;
-            Ok(Recorded {
-                value: CommentEditResponse {},
-                replayed: edited.replayed,
-            })
-        };
-        self.run(&metadata, edit).await.map(response)
+        let editor = positive(request.user_id, "CommentEditRequest.UserId")?;
+        let id = positive(request.comment_id, "CommentEditRequest.CommentId")?;
+        let text = text(request.new_comment, "CommentEditRequest.NewComment")?;
+        let key = key(&metadata)?;
+        let edited = self.comments.edit(editor, id, text, key).await?;
+        Ok(response(edited.map(|_| CommentEditResponse {})))
     }
 
     async fn list_by_sku(
         &self,
         request: Request<CommentListBySkuRequest>,
-    ) -> Result<Response<CommentListBySkuResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        let list = async {
-            let sku: Sku = positive(request.sku, "CommentListBySKURequest.Sku")?;
-            let page = self.comments.list_by_skus(&[sku], &LIST).await.remove(&sku);
-            let page = page.transpose()?.unwrap_or_default();
-            let comments = page.comments.into_iter().map(on_sku).collect();
-            Ok(CommentListBySkuResponse { comments })
-        };
-        self.run(&metadata, list).await.map(Response::new)
+    ) -> Result<Response<CommentListBySkuResponse>, Failure> {
+        let sku: Sku = positive(request.into_inner().sku, "CommentListBySKURequest.Sku")?;
+        let page = self.comments.list_by_skus(&[sku], &LIST).await.remove(&sku);
+        let page = page.transpose()?.unwrap_or_default();
+        let comments = page.comments.into_iter().map(on_sku).collect();
+        Ok(Response::new(CommentListBySkuResponse { comments }))
     }
 
     async fn list_by_user(
         &self,
         request: Request<CommentListByUserRequest>,
-    ) -> Result<Response<CommentListByUserResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        let list = async {
-            let author: UserId = positive(request.user_id, "CommentListByUserRequest.UserId")?;
-            let mut pages = self.comments.list_by_authors(&[author], &LIST).await?;
-            let page = pages.remove(&author).unwrap_or_default();
-            let comments = page.comments.into_iter().map(of_user).collect();
-            Ok(CommentListByUserResponse { comments })
-        };
-        self.run(&metadata, list).await.map(Response::new)
+    ) -> Result<Response<CommentListByUserResponse>, Failure> {
+        let user_id = request.into_inner().user_id;
+        let author: UserId = positive(user_id, "CommentListByUserRequest.UserId")?;
+        let mut pages = self.comments.list_by_authors(&[author], &LIST).await?;
+        let page = pages.remove(&author).unwrap_or_default();
+        let comments = page.comments.into_iter().map(of_user).collect();
+        Ok(Response::new(CommentListByUserResponse { comments }))
     }
 }
 
@@ -228,16 +197,32 @@ chassis::serve_under_names!(Server as Packaged, Alias: {
     comment_list_by_user(CommentListByUserRequest) -> CommentListByUserResponse = list_by_user;
 });
 
-/// Serves until the tasks' token; calls in flight end first. The reporter lets the watch tell gRPC's health.
+/// Takes the port, which other machines reach only if a setting says so: the caller's user is believed.
+pub(crate) async fn listen(config: &Config) -> Result<TcpListener, listen::Error> {
+    let (address, setting) = (config.grpc_listen, "comments.grpc_listen");
+    let is_allowed = config.beyond_loopback_enabled;
+    listen::check_reach(
+        address,
+        setting,
+        is_allowed,
+        "comments.beyond_loopback_enabled",
+    )?;
+    listen::bind(address, setting).await
+}
+
+/// Serves until the tasks' token; calls in flight end first. The reporter lets the probe tell gRPC's health.
 pub(crate) fn serve(
     server: Server,
     listener: TcpListener,
     config: &Config,
     tasks: &Tasks,
 ) -> Result<Reporter, ReflectionError> {
+    let bounds = Bounds::new(config.grpc_calls, config.call_timeout);
     let bytes = config.grpc_message_bytes;
+    let packaged = CommentsServer::new(server.clone()).max_decoding_message_size(bytes);
+    let alias = AliasServer::new(server).max_decoding_message_size(bytes);
     let routes = chassis::grpc::server()
-        .add_service(CommentsServer::new(server.clone()).max_decoding_message_size(bytes))
-        .add_service(AliasServer::new(server).max_decoding_message_size(bytes));
+        .add_service(bounds.around(packaged))
+        .add_service(bounds.around(alias));
     chassis::grpc::serve("comments grpc", &NAMES, routes, listener, tasks)
 }

@@ -12,7 +12,7 @@ use schema::proto::{
         CommentListByUserRequest, comments_client::CommentsClient,
     },
 };
-use testkit::{TestDatabase, TestTokens};
+use testkit::TestDatabase;
 use tonic::{Code, Request, Status, transport::Channel};
 
 use crate::shop::EDIT_WINDOW;
@@ -45,7 +45,6 @@ impl Server {
         };
         let dependencies = Dependencies {
             postgres: databases[0].config(),
-            verifier: TestTokens::default().verifier,
             clock: clock.clone(),
         };
         let tasks = Tasks::new();
@@ -313,12 +312,12 @@ async fn an_address_beyond_loopback_needs_its_setting() {
     };
     let refused = Server::start_with(open).await.err().unwrap();
     assert!(
-        matches!(refused, StartError::BeyondLoopback(_)),
+        matches!(
+            refused,
+            StartError::Listen(chassis::listen::Error::BeyondLoopback { .. })
+        ),
         "{refused}"
     );
     let told = refused.to_string();
-    assert!(
-        told.contains("comments.grpc_compat_beyond_loopback"),
-        "{told}"
-    );
+    assert!(told.contains("comments.beyond_loopback_enabled"), "{told}");
 }

@@ -7,7 +7,6 @@ use comments::{Config, Dependencies, Service, comment::Error};
 use idempotency::{Key, Recorded};
 use schema::code::ErrorCode;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
-use testkit::TestTokens;
 
 use crate::shop::{EDIT_WINDOW, PAGE, Shop, sku, text, user};
 
@@ -123,7 +122,6 @@ async fn keys_that_are_over_their_time_go_from_every_shard() {
     };
     let dependencies = Dependencies {
         postgres: databases[0].config(),
-        verifier: TestTokens::default().verifier,
         clock: Clock::system(),
     };
     let tasks = Tasks::new();

@@ -25,7 +25,7 @@ use comments::{
 };
 use schema::id::{CommentId, Sku, UserId};
 use sea_orm::DatabaseConnection;
-use testkit::{TestDatabase, TestTokens};
+use testkit::TestDatabase;
 
 pub(crate) const EDIT_WINDOW: Duration = Duration::from_secs(15 * 60);
 pub(crate) const PAGE: PageRequest = PageRequest {
@@ -171,7 +171,6 @@ async fn a_started_service_is_ready_once_a_shard_answers() {
     };
     let dependencies = Dependencies {
         postgres: database.config(),
-        verifier: TestTokens::default().verifier,
         clock: Clock::system(),
     };
     let service = Service::start(config, dependencies, &tasks, &health)

@@ -1,7 +1,7 @@
-//! The gRPC face: one set of handlers under the names `loms.Loms` and `Loms`, with reflection and health.
+//! gRPC: one set of handlers under the names `loms.Loms` and `Loms`, with reflection and health.
 //!
-//! Clients of this face are trusted to say for whom they call (the compatibility profile), so it listens on loopback
-//! unless told otherwise. Every call has a deadline and a place among a bounded number of calls.
+//! Its clients are trusted to say for whom they call (the compatibility profile), so it listens on loopback unless a
+//! setting allows more. Every call has a deadline and a place among a bounded number of calls.
 
 mod serve;
 
@@ -9,13 +9,13 @@ use ::schema::code::ErrorCode;
 use chassis::fault::{self, Coded};
 pub(crate) use chassis::grpc::Invalid;
 
-pub(crate) use self::serve::{Server, serve};
+pub(crate) use self::serve::{Server, listen, serve};
 use crate::{
     order::{self, Refusal},
     stock,
 };
 
-/// Why a call has no answer.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]

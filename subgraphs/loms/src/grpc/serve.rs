@@ -1,7 +1,5 @@
 //! The handlers, once for each name of the service, and the server around them.
 
-use std::sync::Arc;
-
 use ::schema::proto::{
     alias::loms_server::{Loms as Alias, LomsServer as AliasServer},
     loms::{
@@ -13,11 +11,12 @@ use ::schema::proto::{
 };
 use chassis::{
     grpc::{Bounds, ReflectionError, Reporter},
+    listen,
     tasks::Tasks,
 };
-use idempotency::{KEY_HEADER, Recorded, grpc::response};
+use idempotency::{KEY_HEADER, grpc::response};
 use tokio::net::TcpListener;
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Request, Response, metadata::MetadataMap};
 
 use super::{Failure, Invalid};
 use crate::{
@@ -30,94 +29,65 @@ use crate::{
 /// The names of the service.
 const NAMES: [&str; 2] = ["loms.Loms", "Loms"];
 
-/// The handlers. Clones share the bounds.
+/// The handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     orders: Orders,
     stocks: Stocks,
-    bounds: Arc<Bounds>,
 }
 
 impl Server {
-    pub(crate) fn new(orders: Orders, stocks: Stocks, config: &Config) -> Self {
-        let bounds = Arc::new(Bounds::new(config.grpc_calls, config.call_timeout));
-        Self {
-            orders,
-            stocks,
-            bounds,
-        }
-    }
-
-    async fn run<T>(
-        &self,
-        metadata: &MetadataMap,
-        call: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Status> {
-        self.bounds.run(metadata, call).await
+    pub(crate) const fn new(orders: Orders, stocks: Stocks) -> Self {
+        Self { orders, stocks }
     }
 
     async fn create(
         &self,
         request: Request<OrderCreateRequest>,
-    ) -> Result<Response<OrderCreateResponse>, Status> {
+    ) -> Result<Response<OrderCreateResponse>, Failure> {
         let (metadata, _, request) = request.into_parts();
-        let create = async { order::grpc::create(&self.orders, caller(&metadata)?, request).await };
-        self.run(&metadata, create).await.map(response)
+        let created = order::grpc::create(&self.orders, caller(&metadata)?, request).await?;
+        Ok(response(created))
     }
 
     async fn info(
         &self,
         request: Request<OrderInfoRequest>,
-    ) -> Result<Response<OrderInfoResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        let info = async {
-            let id = order::grpc::order_id(request.order_id, "OrderInfoRequest.OrderId")?;
-            order::grpc::info(&self.orders, id).await
-        };
-        self.run(&metadata, info).await.map(Response::new)
+    ) -> Result<Response<OrderInfoResponse>, Failure> {
+        let order_id = request.into_inner().order_id;
+        let id = order::grpc::order_id(order_id, "OrderInfoRequest.OrderId")?;
+        let info = order::grpc::info(&self.orders, id).await?;
+        Ok(Response::new(info))
     }
 
     async fn pay(
         &self,
         request: Request<OrderPayRequest>,
-    ) -> Result<Response<OrderPayResponse>, Status> {
+    ) -> Result<Response<OrderPayResponse>, Failure> {
         let (metadata, _, request) = request.into_parts();
-        let pay = async {
-            let id = order::grpc::order_id(request.order_id, "OrderPayRequest.OrderId")?;
-            let paid = self.orders.pay(&caller(&metadata)?, id).await?;
-            order::grpc::done(&paid)?;
-            Ok(Recorded {
-                value: OrderPayResponse {},
-                replayed: paid.replayed,
-            })
-        };
-        self.run(&metadata, pay).await.map(response)
+        let id = order::grpc::order_id(request.order_id, "OrderPayRequest.OrderId")?;
+        let paid = self.orders.pay(&caller(&metadata)?, id).await?;
+        order::grpc::done(&paid)?;
+        Ok(response(paid.map(|_| OrderPayResponse {})))
     }
 
     async fn cancel(
         &self,
         request: Request<OrderCancelRequest>,
-    ) -> Result<Response<OrderCancelResponse>, Status> {
+    ) -> Result<Response<OrderCancelResponse>, Failure> {
         let (metadata, _, request) = request.into_parts();
-        let cancel = async {
-            let id = order::grpc::order_id(request.order_id, "OrderCancelRequest.OrderId")?;
-            let cancelled = self.orders.cancel(&caller(&metadata)?, id).await?;
-            order::grpc::done(&cancelled)?;
-            Ok(Recorded {
-                value: OrderCancelResponse {},
-                replayed: cancelled.replayed,
-            })
-        };
-        self.run(&metadata, cancel).await.map(response)
+        let id = order::grpc::order_id(request.order_id, "OrderCancelRequest.OrderId")?;
+        let cancelled = self.orders.cancel(&caller(&metadata)?, id).await?;
+        order::grpc::done(&cancelled)?;
+        Ok(response(cancelled.map(|_| OrderCancelResponse {})))
     }
 
     async fn stock(
         &self,
         request: Request<StocksInfoRequest>,
-    ) -> Result<Response<StocksInfoResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        let stock = stock::grpc::info(&self.stocks, request.sku);
-        self.run(&metadata, stock).await.map(Response::new)
+    ) -> Result<Response<StocksInfoResponse>, Failure> {
+        let stock = stock::grpc::info(&self.stocks, request.into_inner().sku).await?;
+        Ok(Response::new(stock))
     }
 }
 
@@ -139,16 +109,27 @@ fn caller(metadata: &MetadataMap) -> Result<Caller, Failure> {
     })
 }
 
-/// Serves until the tasks' token; calls in flight end first. The reporter lets the prober tell gRPC's health.
+/// Takes the port, which other machines reach only if a setting says so: the caller's user is believed.
+pub(crate) async fn listen(config: &Config) -> Result<TcpListener, listen::Error> {
+    let (address, setting) = (config.grpc_listen, "loms.grpc_listen");
+    let is_allowed = config.beyond_loopback_enabled;
+    listen::check_reach(address, setting, is_allowed, "loms.beyond_loopback_enabled")?;
+    listen::bind(address, setting).await
+}
+
+/// Serves until the tasks' token; calls in flight end first. The reporter lets the probe tell gRPC's health.
 pub(crate) fn serve(
     server: Server,
     listener: TcpListener,
     config: &Config,
     tasks: &Tasks,
 ) -> Result<Reporter, ReflectionError> {
+    let bounds = Bounds::new(config.grpc_calls, config.call_timeout);
     let bytes = config.grpc_message_bytes;
+    let packaged = LomsServer::new(server.clone()).max_decoding_message_size(bytes);
+    let alias = AliasServer::new(server).max_decoding_message_size(bytes);
     let routes = chassis::grpc::server()
-        .add_service(LomsServer::new(server.clone()).max_decoding_message_size(bytes))
-        .add_service(AliasServer::new(server).max_decoding_message_size(bytes));
+        .add_service(bounds.around(packaged))
+        .add_service(bounds.around(alias));
     chassis::grpc::serve("loms grpc", &NAMES, routes, listener, tasks)
 }

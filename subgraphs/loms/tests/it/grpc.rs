@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use chassis::{health::Health, kafka, tasks::Tasks};
 use loms::{Config, Dependencies, Service, StartError};
-use testkit::{TestDatabase, TestTokens};
+use testkit::TestDatabase;
 use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataMap, transport::Channel};
 use tonic_prost::ProstCodec;
 
@@ -142,7 +142,6 @@ async fn start(
             brokers: format!("127.0.0.1:{}", testkit::free_port()),
             ..kafka::Config::default()
         },
-        verifier: TestTokens::new(clock.clone()).verifier,
         clock,
     };
     Service::start_on(
@@ -447,14 +446,13 @@ async fn it_listens_beyond_loopback_only_when_told_so_by_name() {
     };
     let refused = start(&database, open, &Tasks::new()).await.unwrap_err();
     assert!(
-        matches!(refused, StartError::BeyondLoopback(_)),
+        matches!(
+            refused,
+            StartError::Listen(chassis::listen::Error::BeyondLoopback { .. })
+        ),
         "{refused}"
     );
-    assert!(
-        refused
-            .to_string()
-            .contains("loms.grpc_compat_beyond_loopback")
-    );
+    assert!(refused.to_string().contains("loms.beyond_loopback_enabled"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

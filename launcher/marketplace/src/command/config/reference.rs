@@ -69,6 +69,7 @@ fn entry(text: &mut String, setting: &Setting) {
         kind,
         default,
         meaning,
+        formerly,
     } = setting;
     let default = match (kind, default) {
         (_, Value::Null) => "not set".to_owned(),
@@ -88,6 +89,13 @@ fn entry(text: &mut String, setting: &Setting) {
             writeln!(text, "- `{name}`: {meaning}").expect("writing to a string cannot fail");
         }
         text.push('\n');
+    }
+    if let Some(old) = formerly {
+        write!(
+            text,
+            "Its old name `{old}` is read for one more release, with a warning.\n\n"
+        )
+        .expect("a string takes any text");
     }
     for Refusal { what, fix, .. } in Refusal::of(path) {
         write!(text, "Production refuses {what}: {fix}.\n\n")

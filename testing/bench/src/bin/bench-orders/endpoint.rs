@@ -1,13 +1,11 @@
 //! The two interfaces that the benchmark measures: the order use case itself, and gRPC as users have it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::clock::Clock;
 use chassis::health::Health;
-use chassis::principal::{Signer, Verifier};
 use chassis::tasks::Tasks;
 use idempotency::Key;
 use loms::order::Orders;
@@ -86,14 +84,10 @@ impl OrderService {
             order_ttl: Duration::from_secs(24 * 3_600),
             ..Config::default()
         };
-        let clock = Clock::system();
-        let keys = serde_json::json!({ "keys": [Signer::generate(clock.clone()).jwk()] });
-        let verifier = Verifier::new(&serde_json::from_value(keys)?, clock.clone())?;
         let dependencies = Dependencies {
             postgres: chassis::postgres::Config::default(),
             kafka: fixture.kafka.clone(),
-            verifier: Arc::new(verifier),
-            clock,
+            clock: Clock::system(),
         };
         let (db, health) = (fixture.db.clone(), Health::new());
         let service = Service::start_on(db, config, dependencies, tasks, &health).await?;
