@@ -2,22 +2,27 @@
 //!
 //! They are read as our own sessions have them, so what a role or a database overrides counts too.
 
-use sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, FromQueryResult, Statement,
+use sea_orm::DatabaseConnection;
+
+use crate::{
+    postgres::{StoreError, sql::Sql},
+    row, sql,
 };
 
-use crate::postgres::StoreError;
-
-/// A setting that is off.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct Risk {
-    /// The database whose sessions have it.
-    pub database: String,
-    /// The setting's name.
-    pub setting: String,
-    /// Where it was set, in Postgres's word: `configuration file`, `database`, `user`, `default` and others.
-    pub source: String,
+row! {
+    /// A setting that is off.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Risk {
+        /// The database whose sessions have it.
+        pub database: String,
+        /// The setting's name.
+        pub setting: String,
+        /// Where it was set, in Postgres's word: `configuration file`, `database`, `user`, `default` and others.
+        pub source: String,
+    }
 }
+
+pub(crate) static LIST_RISKS: Sql<(), Risk> = sql!("list_risks.sql");
 
 impl Risk {
     /// The risk and its mending, in one sentence.
@@ -51,13 +56,5 @@ impl Risk {
 /// # Errors
 /// When the server does not answer.
 pub async fn risks(db: &DatabaseConnection) -> Result<Vec<Risk>, StoreError> {
-    let sql = "select current_database()::text as database, name as setting, source
-               from pg_settings
-               where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off'
-               order by name";
-    let rows = db
-        .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
-        .await?;
-    let read = |row| Risk::from_query_result(row, "");
-    Ok(rows.iter().map(read).collect::<Result<_, DbErr>>()?)
+    Ok(LIST_RISKS.all(db, ()).await?)
 }

@@ -18,6 +18,9 @@ pub mod principal;
 pub mod retention;
 pub mod retry;
 pub mod service;
+mod statements;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+
+pub use crate::statements::statements;

@@ -85,5 +85,5 @@ pub async fn record<A: Serialize>(
     for (call, response) in responses {
         written.push((*call, serde_json::to_string(response)?));
     }
-    store::record(tx, &written).await
+    store::record(tx, written).await
 }

@@ -20,7 +20,7 @@ pub use crate::{
     key::{InvalidKey, KEY_HEADER, Key},
     once::{Recorded, once},
     retention::{RETENTION, start_retention},
-    store::delete_before,
+    store::{delete_before, statements},
 };
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::kafka;
-use rdkafka::{consumer::BaseConsumer, error::KafkaError};
+use rdkafka::{
+    consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError, KafkaResult},
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::consumer;
@@ -85,15 +88,39 @@ async fn ask_broker(
     client: &mut Option<Arc<BaseConsumer>>,
 ) -> Answer {
     if client.is_none() {
-        *client = Some(Arc::new(
-            consumer::bounds(config).map_err(Unavailable::Broker)?,
-        ));
+        *client = Some(Arc::new(connect(config).map_err(Unavailable::Broker)?));
     }
     let asked = client.clone().ok_or(Unavailable::NotReady)?;
     let topic = config.topic.clone();
-    let query = move || consumer::query_bounds(&asked, &topic, timeout);
+    let query = move || query_bounds(&asked, &topic, timeout);
     tokio::task::spawn_blocking(query)
         .await
         .map_err(|_| Unavailable::NotReady)?
         .map_err(Unavailable::Broker)
+}
+
+/// A consumer that only asks for the topic's bounds.
+fn connect(config: &kafka::Config) -> KafkaResult<BaseConsumer> {
+    consumer::settings(config).create()
+}
+
+/// Asks the broker for the first and the next offset of every partition. Blocks up to `timeout` a request.
+fn query_bounds(consumer: &BaseConsumer, topic: &str, timeout: Duration) -> KafkaResult<Bounds> {
+    let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    if let Some(code) = found.and_then(|found| found.error()) {
+        return Err(KafkaError::MetadataFetch(code.into()));
+    }
+    let partitions = found.map_or(0, |found| found.partitions().len());
+    let mut bounds = Bounds {
+        low: Vec::new(),
+        high: Vec::new(),
+    };
+    for partition in 0..partitions {
+        let partition = i32::try_from(partition).map_err(|_| consumer::too_many_partitions())?;
+        let (low, high) = consumer.fetch_watermarks(topic, partition, timeout)?;
+        bounds.low.push(low);
+        bounds.high.push(high);
+    }
+    Ok(bounds)
 }

@@ -1,18 +1,18 @@
 //! Consumers of the order-event topic that belong to no group: they are told where to read.
 
-use std::{fmt, ops::Deref, time::Duration};
+use std::{fmt, ops::Deref};
 
 use chassis::kafka;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, StreamConsumer},
+    consumer::{Consumer as _, StreamConsumer},
     error::{KafkaError, KafkaResult},
     message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message as _},
 };
 use schema::event::{OrderEvent, header};
 use uuid::Uuid;
 
-use crate::{bounds::Bounds, log::Record};
+use crate::log::Record;
 
 /// Messages before the wanted place that a reader looks at to know which versions were sent already. Twice the
 /// relay's batch: the farthest that a repeat can stand behind its original.
@@ -21,7 +21,7 @@ pub(crate) const PREAMBLE: i64 = 2_048;
 /// Memory that one replay may hold ahead of its reader, in KiB.
 const REPLAY_QUEUE_KIB: &str = "1024";
 
-fn settings(config: &kafka::Config) -> ClientConfig {
+pub(crate) fn settings(config: &kafka::Config) -> ClientConfig {
     // Out of range is an error there, never a silent jump: it is the sign of a gap.
     let mut settings = kafka::reader_settings(config);
     settings
@@ -48,11 +48,6 @@ pub(crate) fn replay(config: &kafka::Config) -> KafkaResult<OffReactor> {
         .map(|made| OffReactor(Some(made)))
 }
 
-/// A consumer that only asks for the topic's bounds.
-pub(crate) fn bounds(config: &kafka::Config) -> KafkaResult<BaseConsumer> {
-    settings(config).create()
-}
-
 /// Makes the consumer read each named partition from its offset.
 pub(crate) fn assign(
     consumer: &StreamConsumer,
@@ -67,32 +62,7 @@ pub(crate) fn assign(
     consumer.assign(&assignment)
 }
 
-/// Asks the broker for the first and the next offset of every partition. Blocks up to `timeout` a request.
-pub(crate) fn query_bounds(
-    consumer: &BaseConsumer,
-    topic: &str,
-    timeout: Duration,
-) -> KafkaResult<Bounds> {
-    let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
-    let found = metadata.topics().iter().find(|found| found.name() == topic);
-    if let Some(code) = found.and_then(|found| found.error()) {
-        return Err(KafkaError::MetadataFetch(code.into()));
-    }
-    let partitions = found.map_or(0, |found| found.partitions().len());
-    let mut bounds = Bounds {
-        low: Vec::new(),
-        high: Vec::new(),
-    };
-    for partition in 0..partitions {
-        let partition = i32::try_from(partition).map_err(|_| too_many_partitions())?;
-        let (low, high) = consumer.fetch_watermarks(topic, partition, timeout)?;
-        bounds.low.push(low);
-        bounds.high.push(high);
-    }
-    Ok(bounds)
-}
-
-fn too_many_partitions() -> KafkaError {
+pub(crate) fn too_many_partitions() -> KafkaError {
     KafkaError::MetadataFetch(rdkafka::types::RDKafkaErrorCode::InvalidPartitions)
 }
 

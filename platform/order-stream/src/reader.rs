@@ -13,20 +13,9 @@ use crate::{
     metrics,
     replay::{Replay, Replayed},
     scope::Scope,
-    stream::{Resumed, Shared, Stopped},
+    shared::{Resumed, Shared, Stopped},
     waiters::Waiter,
 };
-
-/// Where a reader begins.
-#[derive(Debug, Clone)]
-pub enum From {
-    /// After everything that the cursor's holder has seen.
-    Cursor(Cursor),
-    /// At the end of the stream as this process knows it when the reader is made (or, when the process has not
-    /// caught up with the topic yet, when it has). A caller that also reads state elsewhere takes
-    /// [`crate::OrderStream::end_cursor`] first, then the state, and begins at that cursor.
-    Now,
-}
 
 /// What a reader gets.
 #[derive(Debug, Clone)]
@@ -60,19 +49,15 @@ pub struct Reader {
     shared: Arc<Shared>,
     scope: Scope,
     waiter: Option<Arc<Waiter>>,
-    /// All below it was delivered or is out of scope; `None` until "now" is known.
-    cursor: Option<Cursor>,
+    /// All below it was delivered or is out of scope.
+    cursor: Cursor,
     state: State,
 }
 
 impl Reader {
-    pub(crate) fn new(shared: Arc<Shared>, scope: Scope, from: From) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, scope: Scope, cursor: Cursor) -> Self {
         let waiter = Some(shared.waiters.join(scope));
         metrics::SCOPES.set(i64::try_from(shared.waiters.len()).unwrap_or(i64::MAX));
-        let cursor = match from {
-            From::Cursor(cursor) => Some(cursor),
-            From::Now => shared.known_end(),
-        };
         Self {
             shared,
             scope,
@@ -82,10 +67,9 @@ impl Reader {
         }
     }
 
-    /// The reader's place: all in scope before it was delivered. `None` until the first event or gap of a
-    /// reader that began "now" before this process had caught up.
+    /// The reader's place: all in scope before it was delivered.
     #[must_use]
-    pub fn cursor(&self) -> Option<Cursor> {
+    pub fn cursor(&self) -> Cursor {
         self.cursor.clone()
     }
 
@@ -110,7 +94,7 @@ impl Reader {
     }
 
     async fn resume(&mut self) -> Result<Option<Item>, Stopped> {
-        match self.shared.resume(self.cursor.as_ref()).await? {
+        match self.shared.resume(&self.cursor).await? {
             Resumed::Log(position) => self.state = State::Log(position),
             Resumed::Replay(replay) => self.state = State::Replay(replay),
             Resumed::Gap => return Ok(Some(self.gap())),
@@ -128,10 +112,10 @@ impl Reader {
         news.as_mut().enable();
         match self.shared.log.read().poll(self.scope, position, waiter) {
             Polled::Event(event, cursor) => {
-                self.cursor = Some(cursor.clone());
+                self.cursor = cursor.clone();
                 return Ok(Some(Item::Event { event, cursor }));
             }
-            Polled::AtEnd(cursor) => self.cursor = Some(cursor),
+            Polled::AtEnd(cursor) => self.cursor = cursor,
             Polled::Lost => {
                 self.state = State::Resume;
                 return Ok(None);
@@ -147,11 +131,11 @@ impl Reader {
         };
         match self.shared.unless_stopped(replay.next(self.scope)).await? {
             Replayed::Event(event, cursor) => {
-                self.cursor = Some(cursor.clone());
+                self.cursor = cursor.clone();
                 Ok(Some(Item::Event { event, cursor }))
             }
             Replayed::Done(cursor) => {
-                self.cursor = Some(cursor);
+                self.cursor = cursor;
                 self.state = State::Resume;
                 Ok(None)
             }
@@ -163,7 +147,7 @@ impl Reader {
     fn gap(&mut self) -> Item {
         metrics::GAPS.inc();
         let cursor = self.shared.log.read().end();
-        self.cursor = Some(cursor.clone());
+        self.cursor = cursor.clone();
         self.state = State::Resume;
         Item::Gap { cursor }
     }

@@ -1,29 +1,20 @@
-//! The handle of the stream: starts the tail, makes readers, decides how a cursor goes on.
+//! The handle of the stream: starts the tail and makes readers.
 
 use std::sync::Arc;
 
 use chassis::{health::Health, kafka, tasks::Tasks};
-use parking_lot::RwLock;
-use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    bounds::{Bounds, BoundsQuery, Unavailable},
+    bounds::{BoundsQuery, Unavailable},
     config::Config,
     cursor::Cursor,
-    log::{Log, Position},
     metrics,
-    reader::{From, Reader},
-    replay::Replay,
+    reader::Reader,
     scope::Scope,
+    shared::Shared,
     tail,
-    waiters::Waiters,
 };
-
-/// The process drains: reconnect elsewhere, the last cursor is good there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the order-event stream stops")]
-pub struct Stopped;
 
 /// The order-event stream of this process. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,17 +27,7 @@ impl OrderStream {
     pub fn start(config: Config, kafka: kafka::Config, tasks: &Tasks, health: &Health) -> Self {
         metrics::announce();
         let (bounds, answering) = BoundsQuery::new(kafka.clone(), config.end_timeout);
-        let shared = Arc::new(Shared {
-            log: RwLock::new(Log::new(config.log_bytes)),
-            waiters: Waiters::default(),
-            bounds,
-            live: watch::Sender::new(false),
-            progress: Notify::new(),
-            replays: Arc::new(Semaphore::new(config.max_replays.max(1))),
-            stopped: tasks.token(),
-            config,
-            kafka,
-        });
+        let shared = Arc::new(Shared::new(config, kafka, bounds, tasks.token()));
         tasks.spawn("order-stream bounds", until(tasks.token(), answering));
         let following = tail::run(shared.clone(), health.companion("order-stream"));
         tasks.spawn("order-stream tail", until(tasks.token(), following));
@@ -76,9 +57,11 @@ impl OrderStream {
         .map_err(|_| Unavailable::NotReady)?
     }
 
-    /// A reader of the events in scope, from a place on. It costs a registration and no queue.
+    /// A reader of the events in scope after everything that the cursor's holder has seen. It costs a registration and
+    /// no queue. A caller that also reads state elsewhere takes [`OrderStream::end_cursor`] first, then the state, and
+    /// begins at that cursor.
     #[must_use]
-    pub fn reader(&self, scope: Scope, from: From) -> Reader {
+    pub fn reader(&self, scope: Scope, from: Cursor) -> Reader {
         Reader::new(self.0.clone(), scope, from)
     }
 }
@@ -88,174 +71,4 @@ async fn until(token: CancellationToken, work: impl Future<Output = ()>) {
         () = token.cancelled() => {}
         () = work => {}
     }
-}
-
-/// How a cursor goes on.
-#[derive(Debug)]
-pub(crate) enum Resumed {
-    Log(Position),
-    Replay(Box<Replay>),
-    Gap,
-}
-
-/// What the log can say of a cursor without asking the broker.
-enum Judged {
-    Log(Position),
-    /// Older than the log, which ends here.
-    Older(Cursor),
-    Gap,
-    /// From a newer epoch, or past the end: perhaps this process is behind.
-    Ahead,
-}
-
-/// What tail and readers share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) kafka: kafka::Config,
-    pub(crate) log: RwLock<Log>,
-    pub(crate) waiters: Waiters,
-    pub(crate) bounds: BoundsQuery,
-    /// Whether the log has caught up with the topic since it was started over.
-    pub(crate) live: watch::Sender<bool>,
-    /// Told after every record.
-    pub(crate) progress: Notify,
-    replays: Arc<Semaphore>,
-    stopped: CancellationToken,
-}
-
-impl Shared {
-    /// The log's end, once it has caught up.
-    pub(crate) fn known_end(&self) -> Option<Cursor> {
-        let log = self.log.read();
-        log.is_live().then(|| log.end())
-    }
-
-    /// Waits until the log has caught up.
-    pub(crate) async fn live(&self) -> Result<(), Stopped> {
-        let mut live = self.live.subscribe();
-        self.unless_stopped(live.wait_for(|live| *live))
-            .await?
-            .map(drop)
-            .map_err(|_| Stopped)
-    }
-
-    /// The work's outcome, or [`Stopped`] when the process drains.
-    pub(crate) async fn unless_stopped<T>(
-        &self,
-        work: impl Future<Output = T>,
-    ) -> Result<T, Stopped> {
-        tokio::select! {
-            () = self.stopped.cancelled() => Err(Stopped),
-            done = work => Ok(done),
-        }
-    }
-
-    /// Decides how a reader goes on after `cursor`, or at the end when there is none.
-    pub(crate) async fn resume(&self, cursor: Option<&Cursor>) -> Result<Resumed, Stopped> {
-        loop {
-            self.live().await?;
-            let Some(cursor) = cursor.cloned().or_else(|| self.known_end()) else {
-                continue;
-            };
-            match self.judge(&cursor) {
-                Judged::Log(position) => return Ok(Resumed::Log(position)),
-                Judged::Gap => return Ok(Resumed::Gap),
-                Judged::Ahead => {
-                    let bounds = self.bounds().await?;
-                    if past_end(&cursor, &bounds.high) {
-                        return Ok(Resumed::Gap);
-                    }
-                    self.catch_up(&bounds).await?;
-                    if matches!(self.judge(&cursor), Judged::Ahead) {
-                        return Ok(Resumed::Gap);
-                    }
-                }
-                Judged::Older(aim) => {
-                    if let Some(resumed) = self.replay(&cursor, aim).await? {
-                        return Ok(resumed);
-                    }
-                }
-            }
-        }
-    }
-
-    fn judge(&self, cursor: &Cursor) -> Judged {
-        let log = self.log.read();
-        let (theirs, ours) = (cursor.epoch(), log.epoch());
-        let known = !theirs.is_nil() && !ours.is_nil();
-        if known && theirs < ours {
-            return Judged::Gap;
-        }
-        let end = log.end();
-        if (known && theirs > ours) || !end.covers(cursor) {
-            return Judged::Ahead;
-        }
-        log.position(cursor).map_or(Judged::Older(end), Judged::Log)
-    }
-
-    async fn replay(&self, begin: &Cursor, aim: Cursor) -> Result<Option<Resumed>, Stopped> {
-        let turn = self
-            .unless_stopped(self.replays.clone().acquire_owned())
-            .await?;
-        let turn = turn.map_err(|_| Stopped)?;
-        let bounds = self.bounds().await?;
-        let lost = |(partition, low): (usize, &i64)| {
-            let next = begin.next(partition);
-            next < aim.next(partition) && next < *low
-        };
-        if bounds.low.iter().enumerate().any(lost) || past_end(begin, &bounds.high) {
-            return Ok(Some(Resumed::Gap));
-        }
-        metrics::REPLAYS.inc();
-        match Replay::start(&self.kafka, begin, aim, &bounds, turn) {
-            Ok(replay) => Ok(Some(Resumed::Replay(Box::new(replay)))),
-            Err(error) => {
-                tracing::warn!(%error, "a replay could not start");
-                self.pause().await?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// The topic's bounds, as soon as the broker answers.
-    async fn bounds(&self) -> Result<Bounds, Stopped> {
-        loop {
-            match self.unless_stopped(self.bounds.ask()).await? {
-                Ok(bounds) => return Ok(bounds),
-                Err(error) => {
-                    tracing::debug!(%error, "a reader waits for the broker");
-                    self.pause().await?;
-                }
-            }
-        }
-    }
-
-    /// Waits until the log has everything below the bounds, or was started over.
-    async fn catch_up(&self, bounds: &Bounds) -> Result<(), Stopped> {
-        let aim = Cursor::new(self.log.read().epoch(), &bounds.high);
-        loop {
-            let progress = self.progress.notified();
-            tokio::pin!(progress);
-            progress.as_mut().enable();
-            {
-                let log = self.log.read();
-                if log.end().covers(&aim) || !log.is_live() {
-                    return Ok(());
-                }
-            }
-            self.unless_stopped(progress).await?;
-        }
-    }
-
-    async fn pause(&self) -> Result<(), Stopped> {
-        self.unless_stopped(tokio::time::sleep(self.config.check_interval / 4))
-            .await
-    }
-}
-
-/// Whether the cursor names a place that the topic has not reached.
-fn past_end(cursor: &Cursor, high: &[i64]) -> bool {
-    let end = |partition: usize| high.get(partition).copied().unwrap_or(0);
-    (0..cursor.offsets().len()).any(|partition| cursor.next(partition) > end(partition))
 }

@@ -15,7 +15,7 @@ use crate::{
     cursor::Cursor,
     log::{Appended, Record},
     metrics,
-    stream::Shared,
+    shared::Shared,
 };
 
 /// Memory of one event by experience, to guess how many messages fit the log.

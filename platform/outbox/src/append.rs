@@ -1,8 +1,25 @@
 //! Writes order events beside the change they announce: the only way an event comes into being.
 
-use chassis::postgres::StoreError;
+use chassis::{
+    postgres::{StoreError, sql::Sql},
+    sql,
+};
+use chrono::{DateTime, Utc};
 use schema::event::OrderEvent;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, Value};
+use sea_orm::DatabaseTransaction;
+use uuid::Uuid;
+
+type Columns = (
+    Vec<i64>,
+    Vec<i32>,
+    Vec<Uuid>,
+    Vec<i64>,
+    Vec<String>,
+    Vec<DateTime<Utc>>,
+    Vec<String>,
+);
+
+pub(crate) static APPEND: Sql<Columns> = sql!("append.sql");
 
 /// Appends the events in the caller's transaction, in the order given, with one statement.
 ///
@@ -15,18 +32,13 @@ pub async fn append(tx: &DatabaseTransaction, events: &[OrderEvent]) -> Result<(
     if events.is_empty() {
         return Ok(());
     }
-    let statement = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        include_str!("append.sql"),
-        columns(events),
-    );
-    tx.execute_raw(statement).await?;
+    APPEND.execute(tx, columns(events)).await?;
     Ok(())
 }
 
 /// One array a column, in the order of `append.sql`.
-fn columns(events: &[OrderEvent]) -> [Value; 7] {
-    [
+fn columns(events: &[OrderEvent]) -> Columns {
+    (
         column(events, |event| event.order_id.get()),
         column(events, |event| {
             i32::try_from(event.version).expect("an order has fewer than 2^31 changes")
@@ -38,12 +50,9 @@ fn columns(events: &[OrderEvent]) -> [Value; 7] {
         column(events, |event| {
             event.traceparent.clone().unwrap_or_default()
         }),
-    ]
+    )
 }
 
-fn column<T>(events: &[OrderEvent], read: impl Fn(&OrderEvent) -> T) -> Value
-where
-    Vec<T>: Into<Value>,
-{
-    events.iter().map(read).collect::<Vec<T>>().into()
+fn column<T>(events: &[OrderEvent], read: impl Fn(&OrderEvent) -> T) -> Vec<T> {
+    events.iter().map(read).collect()
 }

@@ -7,7 +7,9 @@
 mod append;
 pub mod relay;
 mod retention;
+mod statements;
 
 pub use append::append;
 pub use relay::{Relay, RelayHandle};
 pub use retention::retire;
+pub use statements::statements;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use order_stream::{Cursor, From, Item as Read, OrderStream, Reader, Scope, Stopped};
+use order_stream::{Cursor, Item as Read, OrderStream, Reader, Scope, Stopped};
 use schema::event::OrderEvent;
 
 /// A reader of one scope.
@@ -32,7 +32,7 @@ pub(super) struct Batch {
 impl Source {
     pub(super) fn open(log: &OrderStream, scope: Scope, from: Cursor) -> Self {
         Self {
-            reader: log.reader(scope, From::Cursor(from)),
+            reader: log.reader(scope, from),
         }
     }
 

@@ -7,9 +7,9 @@ use serde_json::Value as Json;
 
 use super::setting::{Kind, Setting};
 
-/// Reads a value that came as text: from a variable, a file or a flag. An empty text leaves an optional setting unset.
+/// Reads a value that came as a string: from a variable, a file or a flag. An empty one leaves an optional setting unset.
 ///
-/// A text stays a text where the setting is one, so that a password of digits is no number.
+/// A string stays a string where the setting is one, so that a password of digits is not read as a number.
 pub(super) fn parse(setting: &Setting, text: &str) -> Json {
     let plain = || Json::from(text);
     if text.is_empty() && setting.default.is_null() {
@@ -47,17 +47,20 @@ fn list(text: &str) -> Option<Json> {
 /// Checks type and bounds.
 ///
 /// # Errors
-/// What is wrong, in words that follow "is refused:".
+/// What is wrong, in words that follow "is invalid:".
 pub(super) fn check(setting: &Setting, value: &Json) -> Result<(), String> {
     if value.is_null() && setting.default.is_null() {
         return Ok(());
     }
     match &setting.kind {
-        Kind::Text { filled: true } if value == "" => Err("it is empty".into()),
+        Kind::Text { filled: true } if value == "" => Err("it must not be empty".into()),
         Kind::Text { .. } | Kind::Secret => text(value).map(drop),
         Kind::Url => url(text(value)?),
         Kind::Address => address(text(value)?),
-        Kind::Switch => value.as_bool().map(drop).ok_or_else(|| no("switch", value)),
+        Kind::Switch => value
+            .as_bool()
+            .map(drop)
+            .ok_or_else(|| not("true or false", value)),
         Kind::Whole { min, max } => whole(value, *min, *max),
         Kind::Number { min, max } => number(value, *min, *max),
         Kind::Duration { above_zero } => duration(text(value)?, *above_zero),
@@ -72,32 +75,34 @@ pub(super) fn check(setting: &Setting, value: &Json) -> Result<(), String> {
         Kind::Table => value
             .as_object()
             .map(drop)
-            .ok_or_else(|| no("table", value)),
+            .ok_or_else(|| not("a table", value)),
     }
 }
 
 fn text(value: &Json) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| no("text", value))
+    value.as_str().ok_or_else(|| not("a string", value))
 }
 
-fn no(wanted: &str, value: &Json) -> String {
+fn not(wanted: &str, value: &Json) -> String {
     let given = match value {
         Json::Null => "nothing",
-        Json::Bool(_) => "a switch",
+        Json::Bool(_) => "true or false",
         Json::Number(_) => "a number",
-        Json::String(_) => "a text",
+        Json::String(_) => "a string",
         Json::Array(_) => "a list",
         Json::Object(_) => "a table",
     };
-    format!("it is {given}, not a {wanted}")
+    format!("it must be {wanted}, not {given}")
 }
 
 fn url(text: &str) -> Result<(), String> {
-    let url = url::Url::parse(text).map_err(|error| format!("it is no URL ({error})"))?;
+    let url = url::Url::parse(text).map_err(|error| format!("it must be a URL ({error})"))?;
     match (url.scheme(), url.host()) {
         ("http" | "https", Some(_)) => Ok(()),
-        ("http" | "https", None) => Err("the URL has no host".into()),
-        (scheme, _) => Err(format!("the URL's scheme is {scheme}")),
+        ("http" | "https", None) => Err("the URL must have a host".into()),
+        (scheme, _) => Err(format!(
+            "the URL's scheme must be http or https, not {scheme}"
+        )),
     }
 }
 
@@ -109,12 +114,9 @@ fn address(text: &str) -> Result<(), String> {
                 .rsplit_once(':')
                 .is_some_and(|(_, port)| port.parse::<u16>().is_ok()) =>
         {
-            Err(
-                "a listener's address is numbers, not a name (0.0.0.0 means every interface)"
-                    .into(),
-            )
+            Err("it must be an IP address, not a name (0.0.0.0 means every interface)".into())
         }
-        Err(_) => Err("it is no IP address with a port".into()),
+        Err(_) => Err("it must be an IP address with a port".into()),
     }
 }
 
@@ -125,42 +127,43 @@ fn whole(value: &Json, min: Option<i64>, max: Option<u64>) -> Result<(), String>
         .or(value.as_u64().map(i128::from))
     else {
         return Err(match value {
-            Json::Number(_) => "it is no whole number".into(),
-            _ => no("number", value),
+            Json::Number(_) => "it must be an integer".into(),
+            _ => not("an integer", value),
         });
     };
     match (min, max) {
-        (Some(min), _) if number < i128::from(min) => Err(format!("it is below {min}")),
-        (_, Some(max)) if number > i128::from(max) => Err(format!("it is above {max}")),
+        (Some(min), _) if number < i128::from(min) => Err(format!("it must be at least {min}")),
+        (_, Some(max)) if number > i128::from(max) => Err(format!("it must be at most {max}")),
         _ => Ok(()),
     }
 }
 
 fn number(value: &Json, min: Option<f64>, max: Option<f64>) -> Result<(), String> {
-    let number = value.as_f64().ok_or_else(|| no("number", value))?;
+    let number = value.as_f64().ok_or_else(|| not("a number", value))?;
     match (min, max) {
-        (Some(min), _) if number < min => Err(format!("it is below {min}")),
-        (_, Some(max)) if number > max => Err(format!("it is above {max}")),
+        (Some(min), _) if number < min => Err(format!("it must be at least {min}")),
+        (_, Some(max)) if number > max => Err(format!("it must be at most {max}")),
         _ => Ok(()),
     }
 }
 
 fn duration(text: &str, above_zero: bool) -> Result<(), String> {
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) if above_zero => Err("0 is no time at all".into()),
+        Ok(Duration::ZERO) if above_zero => Err("it must be greater than 0".into()),
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("it is no span of time ({error})")),
+        Err(error) => Err(format!("it must be a duration ({error})")),
     }
 }
 
 fn texts(value: &Json, min: u64) -> Result<(), String> {
-    let entries = value.as_array().ok_or_else(|| no("list", value))?;
+    let entries = value.as_array().ok_or_else(|| not("a list", value))?;
     if let Some(wrong) = entries.iter().find(|entry| !entry.is_string()) {
-        return Err(format!("the entry {wrong} is no text"));
+        return Err(format!("the entry {wrong} must be a string"));
     }
     let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-    match count < min {
-        true => Err(format!("it has {count} entries")),
-        false => Ok(()),
+    if count < min {
+        Err(format!("it must have at least {min} entries, not {count}"))
+    } else {
+        Ok(())
     }
 }

@@ -1,19 +1,19 @@
-//! How a setting that is a span of time describes itself: name one of these in `#[schemars(with = "…")]`.
+//! How a setting that is a duration describes itself: name one of these in `#[schemars(with = "…")]`.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-/// The format of a span of time in the settings' schema.
+/// The format of a duration in the settings' schema.
 pub(super) const FORMAT: &str = "duration";
-/// The key under which a span that must not be 0 says so.
+/// The key under which one that must not be 0 says so.
 pub(super) const ABOVE_ZERO: &str = "x-above-zero";
 
-/// A span of time longer than 0, written as `"250ms"`, `"10m"` or `"1h 30m"`.
+/// A duration longer than 0, written as `"250ms"`, `"10m"` or `"1h 30m"`.
 #[derive(Debug)]
 pub struct AboveZero;
 
-/// A span of time that may be 0, written as `"0s"`, `"250ms"`, `"10m"` or `"1h 30m"`.
+/// A duration that may be 0, written as `"0s"`, `"250ms"`, `"10m"` or `"1h 30m"`.
 #[derive(Debug)]
 pub struct MayBeZero;
 

@@ -13,7 +13,7 @@ pub enum Error {
     NoFile(PathBuf),
     /// The file is there and cannot be read.
     #[error(
-        "the settings file {file} cannot be read: {reason}; mend its permissions or name another with --config"
+        "the settings file {file} cannot be read: {reason}; fix its permissions or name another with --config"
     )]
     Unreadable {
         /// The file.
@@ -21,7 +21,7 @@ pub enum Error {
         /// What the system says.
         reason: std::io::Error,
     },
-    /// The file is no TOML.
+    /// The file is not TOML.
     #[error("{file}:{line}: {reason}; the file is TOML, as `marketplace config print` writes it")]
     Syntax {
         /// The file.
@@ -32,7 +32,7 @@ pub enum Error {
         reason: String,
     },
     /// A name that no setting has.
-    #[error("{origin} names no setting: {name}; {hint}")]
+    #[error("{origin} names an unknown setting: {name}; {hint}")]
     Unknown {
         /// The variable, line or flag.
         origin: Origin,
@@ -41,7 +41,7 @@ pub enum Error {
         /// The nearest name, or where all are listed.
         hint: String,
     },
-    /// A variable and the file of its twin with `_FILE` are both given.
+    /// A variable and the same one with `_FILE` are both given.
     #[error("{variable} and {variable}_FILE are both set; keep one of them")]
     Both {
         /// The variable's name.
@@ -62,7 +62,7 @@ pub enum Error {
         reason: std::io::Error,
     },
     /// A value of the wrong form or out of its bounds.
-    #[error("{setting} = {value} ({origin}) is refused: {reason}; write {expected}")]
+    #[error("{setting} = {value} ({origin}) is invalid: {reason}; write {expected}")]
     Value {
         /// The setting's path.
         setting: String,
@@ -95,31 +95,31 @@ pub(super) fn expected(setting: &Setting) -> String {
 impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Text { filled: true } => f.write_str("a text that is not empty"),
-            Self::Text { filled: false } | Self::Secret => f.write_str("a text"),
+            Self::Text { filled: true } => f.write_str("a string that is not empty"),
+            Self::Text { filled: false } | Self::Secret => f.write_str("a string"),
             Self::Url => f.write_str("an http or https URL"),
             Self::Address => f.write_str("an IP address and port"),
             Self::Switch => f.write_str("true or false"),
             Self::Whole {
                 min: Some(min),
                 max: Some(max),
-            } if *max < LARGE => write!(f, "a whole number from {min} to {max}"),
-            Self::Whole { min: Some(min), .. } => write!(f, "a whole number, at least {min}"),
-            Self::Whole { .. } => f.write_str("a whole number"),
+            } if *max < LARGE => write!(f, "an integer from {min} to {max}"),
+            Self::Whole { min: Some(min), .. } => write!(f, "an integer, at least {min}"),
+            Self::Whole { .. } => f.write_str("an integer"),
             Self::Number {
                 min: Some(min),
                 max: Some(max),
             } => write!(f, "a number from {min} to {max}"),
             Self::Number { .. } => f.write_str("a number"),
-            Self::Duration { above_zero: true } => f.write_str("a span of time above 0"),
-            Self::Duration { above_zero: false } => f.write_str("a span of time, 0s included"),
+            Self::Duration { above_zero: true } => f.write_str("a duration above 0"),
+            Self::Duration { above_zero: false } => f.write_str("a duration, 0s included"),
             Self::OneOf(variants) => {
                 let names: Vec<_> = variants.iter().map(|(name, _)| name.as_str()).collect();
                 write!(f, "one of {}", names.join(", "))
             }
-            Self::List { min: 0 } => f.write_str("a list of texts"),
-            Self::List { min } => write!(f, "a list of texts, at least {min}"),
-            Self::Table => f.write_str("texts by name"),
+            Self::List { min: 0 } => f.write_str("a list of strings"),
+            Self::List { min } => write!(f, "a list of strings, at least {min}"),
+            Self::Table => f.write_str("strings by name"),
         }
     }
 }

@@ -32,12 +32,12 @@ pub struct Setting {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Any text, or only texts that are not empty.
+    /// Any string, or only one that is not empty.
     Text {
-        /// Whether the empty text is refused.
+        /// Whether the empty string is refused.
         filled: bool,
     },
-    /// A text that is never shown.
+    /// A string that is never shown.
     Secret,
     /// An `http` or `https` URL.
     Url,
@@ -45,7 +45,7 @@ pub enum Kind {
     Address,
     /// `true` or `false`.
     Switch,
-    /// A whole number in these bounds, both included.
+    /// An integer in these bounds, both included.
     Whole {
         /// The smallest.
         min: Option<i64>,
@@ -59,19 +59,19 @@ pub enum Kind {
         /// The largest.
         max: Option<f64>,
     },
-    /// A span of time.
+    /// A duration.
     Duration {
         /// Whether 0 is refused.
         above_zero: bool,
     },
-    /// One of these texts, each with its meaning.
+    /// One of these strings, each with its meaning.
     OneOf(Vec<(String, String)>),
-    /// A list of texts.
+    /// A list of strings.
     List {
         /// The least number of entries.
         min: u64,
     },
-    /// Texts by name.
+    /// Strings by name.
     Table,
 }
 

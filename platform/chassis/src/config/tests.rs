@@ -122,7 +122,7 @@ fn each_layer_wins_over_the_one_below_and_says_where_it_came_from() {
 }
 
 #[test]
-fn a_password_of_digits_stays_a_text_and_is_never_shown() {
+fn a_password_of_digits_stays_a_string_and_is_never_shown() {
     let settings = load::<Settings>(env(&[("MARKETPLACE_PASSWORD", "1234")]))
         .unwrap()
         .settings;
@@ -169,53 +169,73 @@ fn a_wrong_value_names_the_setting_its_origin_and_what_to_write() {
         (
             "LINES",
             "many",
-            "it is a text, not a number",
+            "it must be an integer, not a string",
             "at least 1, for instance 3",
         ),
-        ("LINES", "0", "it is below 1", "at least 1"),
-        ("LINES", "-1", "it is below 1", "at least 1"),
+        ("LINES", "0", "it must be at least 1", "at least 1"),
+        ("LINES", "-1", "it must be at least 1", "at least 1"),
         (
             "LINES",
             "4294967296",
-            "it is above 4294967295",
+            "it must be at most 4294967295",
             "at least 1",
         ),
-        ("PORT", "70000", "it is above 65535", "from 0 to 65535"),
+        (
+            "PORT",
+            "70000",
+            "it must be at most 65535",
+            "from 0 to 65535",
+        ),
         (
             "EDIT_WINDOW",
             "soon",
-            "it is no span of time",
-            "a span of time above 0",
+            "it must be a duration",
+            "a duration above 0",
         ),
         (
             "EDIT_WINDOW",
             "0s",
-            "0 is no time at all",
+            "it must be greater than 0",
             "for instance \"15m\"",
         ),
         (
             "LISTEN",
             "localhost:80",
-            "numbers, not a name",
+            "an IP address, not a name",
             "for instance \"127.0.0.1:80\"",
         ),
         (
             "LISTEN",
             "80",
-            "no IP address with a port",
+            "it must be an IP address with a port",
             "an IP address and port",
         ),
-        ("HOME", "home", "it is no URL", "an http or https URL"),
-        ("HOME", "ftp://home/", "scheme is ftp", "http or https"),
-        ("URLS_A", "a", "it is no URL", "an http or https URL"),
-        ("SHARE", "1.5", "it is above 1", "a number from 0 to 1"),
+        ("HOME", "home", "it must be a URL", "an http or https URL"),
+        (
+            "HOME",
+            "ftp://home/",
+            "http or https, not ftp",
+            "http or https",
+        ),
+        ("URLS_A", "a", "it must be a URL", "an http or https URL"),
+        (
+            "SHARE",
+            "1.5",
+            "it must be at most 1",
+            "a number from 0 to 1",
+        ),
         (
             "SHARE",
             "half",
-            "it is a text, not a number",
+            "it must be a number, not a string",
             "a number from 0 to 1",
         ),
-        ("OPEN", "yes", "it is a text, not a switch", "true or false"),
+        (
+            "OPEN",
+            "yes",
+            "it must be true or false, not a string",
+            "true or false",
+        ),
         (
             "STORE",
             "tape",
@@ -225,10 +245,10 @@ fn a_wrong_value_names_the_setting_its_origin_and_what_to_write() {
         (
             "DATABASES",
             "",
-            "it has 0 entries",
-            "a list of texts, at least 1",
+            "at least 1 entries, not 0",
+            "a list of strings, at least 1",
         ),
-        ("DATABASES", "[1]", "the entry 1 is no text", "a list"),
+        ("DATABASES", "[1]", "the entry 1 must be a string", "a list"),
     ];
     for (name, value, reason, fix) in rows {
         let variable = format!("MARKETPLACE_COMMENTS_{name}");
@@ -245,19 +265,19 @@ fn a_wrong_line_of_the_file_is_named_with_its_number() {
     let rows = [
         (
             "[comments]\n\nlines = \"x\"\n",
-            ":3) is refused: it is a text, not a number",
+            ":3) is invalid: it must be an integer, not a string",
         ),
         (
             "[comments]\nlinse = 1\n",
-            ":2 names no setting: comments.linse; is comments.lines meant?",
+            ":2 names an unknown setting: comments.linse; is comments.lines meant?",
         ),
         (
             "comments = 1\n",
-            ":1 names no setting: comments; it is a group of settings",
+            ":1 names an unknown setting: comments; it is a group of settings",
         ),
         (
             "[comments.lines]\nx = 1\n",
-            ":2 names no setting: comments.lines.x; comments.lines takes",
+            ":2 names an unknown setting: comments.lines.x; comments.lines takes",
         ),
         ("[comments]\nlines = 1\nlines = 2\n", ":3: duplicate key"),
         ("[comments\n", ":1: "),

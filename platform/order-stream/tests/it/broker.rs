@@ -1,7 +1,7 @@
 //! The broker comes late, or is killed: readers wait and go on.
 
 use chassis::kafka;
-use order_stream::{From, Scope};
+use order_stream::Scope;
 use rdkafka::admin::{AdminOptions, NewPartitions};
 
 use crate::topic::{LIMIT, Topic, next_event};
@@ -43,15 +43,16 @@ async fn a_stream_that_starts_without_a_broker_begins_when_it_comes() {
     let mut broker = testkit::OwnKafka::start().await;
     broker.create_topic("events", 2).await;
     let topic = Topic::at(broker.brokers(), "events".to_owned());
+    let end = topic.process(1 << 20).end().await;
     broker.kill().await;
     let process = topic.process(1 << 20);
-    let mut reader = process.stream.reader(Scope::All, From::Now);
+    let mut reader = process.stream.reader(Scope::All, end);
     assert!(process.stream.end_cursor().await.is_err());
     assert!(!process.health.is_ready());
     let (first, ()) = tokio::join!(next_event(&mut reader), async {
         broker.restart().await;
         process.end().await;
-        // The reader began at the end that was found, so this is news to it.
+        // The reader began at the end of the topic, so this is news to it.
         topic.write(1, 1).await;
     });
     assert_eq!(first.0, (1, 1));

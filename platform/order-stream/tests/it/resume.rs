@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use order_stream::{Cursor, From, Item, Scope};
+use order_stream::{Cursor, Item, Scope};
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions},
@@ -222,17 +222,6 @@ async fn a_cursor_of_another_stream_is_a_gap() {
     let fresh = process.end().await;
     let mut reader = process.from(Scope::All, &fresh);
     topic.write_in(Uuid::from_u128(8), 1, 2).await;
-    assert_eq!(next_event(&mut reader).await.0, (1, 2));
-}
-
-#[tokio::test]
-async fn a_reader_that_begins_now_sees_what_comes() {
-    let topic = Topic::new(2).await;
-    topic.write(1, 1).await;
-    let process = topic.process(LARGE);
-    process.end().await;
-    let mut reader = process.stream.reader(Scope::All, From::Now);
-    topic.write(1, 2).await;
     assert_eq!(next_event(&mut reader).await.0, (1, 2));
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chassis::{health::Health, kafka, tasks::Tasks};
-use order_stream::{Config, Cursor, From, Item, OrderStream, Reader, Scope};
+use order_stream::{Config, Cursor, Item, OrderStream, Reader, Scope};
 use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
@@ -114,7 +114,7 @@ impl Process {
 
     pub(crate) fn from(&self, scope: Scope, cursor: &Cursor) -> Reader {
         let cursor = Cursor::parse(&cursor.to_string()).unwrap();
-        self.stream.reader(scope, From::Cursor(cursor))
+        self.stream.reader(scope, cursor)
     }
 }
 

@@ -17,6 +17,7 @@ mod leader;
 mod metrics;
 mod producer;
 mod publish;
+mod row;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use leader::{Leader, Pause};
+pub(crate) use store::statements;
 
 use crate::retention;
 

@@ -12,15 +12,7 @@ use std::{
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use schema::{event::OrderEvent, id::OrderId};
 
-use super::store::Unsent;
-
-/// Where the broker put an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Acked {
-    pub(crate) id: i64,
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-}
+use super::row::{Acked, Unsent};
 
 /// Why an event was not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

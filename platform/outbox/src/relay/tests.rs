@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     publish::{Fault, Sent, send_page},
-    store::Unsent,
+    row::Unsent,
 };
 
 fn row(id: i64, order: i64, version: u32) -> Unsent {

@@ -18,7 +18,7 @@ then flags (`--set NAME=VALUE`). `marketplace config print` shows every setting 
 
 - The variable of a setting is its path in upper case with `MARKETPLACE_` in front. With `_FILE` behind it, it names a
   file that holds the value, as secrets of containers come: `MARKETPLACE_POSTGRES_URL_FILE=/run/secrets/postgres_url`.
-- A span of time is written as `\"250ms\"`, `\"10m\"` or `\"1h 30m\"`. A list in a variable has commas: `a,b`.
+- A duration is written as `\"250ms\"`, `\"10m\"` or `\"1h 30m\"`. A list in a variable has commas: `a,b`.
 - A name that no setting has, a value of the wrong form or out of its bounds stops the start: the message names the
   setting, where the value came from and what to write.
 - `profile = \"production\"` refuses what only a demo may have; each such setting says so.

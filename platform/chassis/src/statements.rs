@@ -1,0 +1,9 @@
+//! Every statement of the chassis, for the test that holds them against a migrated database.
+
+use crate::{durability, postgres::sql::Described};
+
+/// Every statement that runs on any of our databases.
+#[must_use]
+pub fn statements() -> Vec<&'static dyn Described> {
+    vec![&durability::LIST_RISKS]
+}

@@ -1,0 +1,3 @@
+-- The offset after the last acknowledged event of each partition.
+select partition, next_offset
+from stream_partition

@@ -1,0 +1,3 @@
+-- The stream's epoch.
+select epoch
+from stream_epoch

@@ -1,0 +1,233 @@
+//! The relay's SQL, all on the session that holds the shard's lock.
+//!
+//! Whoever lost the lock has lost this connection too, so a relay that was replaced can neither read nor mark.
+
+use std::collections::BTreeMap;
+
+use chassis::{
+    postgres::sql::{Described, Sql},
+    row, sql,
+};
+use chrono::{DateTime, Utc};
+use schema::event::OrderEvent;
+use sea_orm::{FromQueryResult, QueryResult};
+use sqlx::{Connection as _, PgConnection, postgres::PgRow};
+use uuid::Uuid;
+
+use super::row::{Acked, Unsent};
+
+/// First key of the advisory locks: "outb" in ASCII. The second key is the shard.
+const LOCK_CLASS: i32 = 0x6f75_7462;
+
+row! {
+    struct UnsentRow {
+        id: i64,
+        order_id: i64,
+        version: i32,
+        event_id: Uuid,
+        user_id: i64,
+        status: String,
+        moment: DateTime<Utc>,
+        traceparent: Option<String>,
+    }
+}
+row! {
+    struct LockRow {
+        is_locked: bool,
+    }
+}
+row! {
+    struct AgeRow {
+        created_at: DateTime<Utc>,
+    }
+}
+row! {
+    struct EpochRow {
+        epoch: Uuid,
+    }
+}
+row! {
+    struct PartitionRow {
+        partition: i32,
+        next_offset: i64,
+    }
+}
+
+static FAIL_FAST: Sql<()> = sql!("fail_fast.sql");
+static TRY_LOCK: Sql<(i32, i32), LockRow> = sql!("try_lock.sql");
+static NOTIFY: Sql<(&str,)> = sql!("notify.sql");
+static LIST_UNSENT: Sql<(i64, i64, i64, i64), UnsentRow> = sql!("list_unsent.sql");
+static MARK_SENT: Sql<(Vec<i64>, DateTime<Utc>, Vec<i32>, Vec<i64>)> = sql!("mark_sent.sql");
+static OLDEST_UNSENT: Sql<(), AgeRow> = sql!("oldest_unsent.sql");
+static INSERT_EPOCH: Sql<(Uuid,)> = sql!("insert_epoch.sql");
+static LOAD_EPOCH: Sql<(), EpochRow> = sql!("load_epoch.sql");
+static LIST_PARTITIONS: Sql<(), PartitionRow> = sql!("list_partitions.sql");
+static REPLACE_EPOCH: Sql<(Uuid, Uuid)> = sql!("replace_epoch.sql");
+static DELETE_PARTITIONS: Sql<()> = sql!("delete_partitions.sql");
+
+pub(crate) fn statements() -> [&'static dyn Described; 11] {
+    [
+        &FAIL_FAST,
+        &TRY_LOCK,
+        &NOTIFY,
+        &LIST_UNSENT,
+        &MARK_SENT,
+        &OLDEST_UNSENT,
+        &INSERT_EPOCH,
+        &LOAD_EPOCH,
+        &LIST_PARTITIONS,
+        &REPLACE_EPOCH,
+        &DELETE_PARTITIONS,
+    ]
+}
+
+/// One page of the work list.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// By id, which is by version within an order.
+    pub(crate) rows: Vec<Unsent>,
+    /// The highest id read; 0 on an empty page.
+    pub(crate) last: i64,
+    /// Whether there may be more behind it.
+    pub(crate) full: bool,
+}
+
+/// Makes a dropped peer cost seconds, not the operating system's hours.
+pub(crate) async fn fail_fast(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let set = sqlx::query(FAIL_FAST.text()).execute(connection);
+    set.await.map(drop)
+}
+
+/// Takes the shard's lock for this session, or says that another relay has it.
+pub(crate) async fn try_lock(
+    connection: &mut PgConnection,
+    shard: i32,
+) -> Result<bool, sqlx::Error> {
+    let lock = sqlx::query(TRY_LOCK.text()).bind(LOCK_CLASS).bind(shard);
+    let row: LockRow = read(lock.fetch_one(connection).await?)?;
+    Ok(row.is_locked)
+}
+
+/// Tells the relays of other processes that there is something to send.
+pub(crate) async fn notify(
+    connection: &mut PgConnection,
+    channel: &str,
+) -> Result<(), sqlx::Error> {
+    let notify = sqlx::query(NOTIFY.text()).bind(channel);
+    notify.execute(connection).await.map(drop)
+}
+
+/// Reads up to `limit` unsent rows of a shard with ids above `after`.
+pub(crate) async fn list_unsent(
+    connection: &mut PgConnection,
+    shards: i64,
+    shard: i64,
+    after: i64,
+    limit: usize,
+) -> Result<Page, sqlx::Error> {
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let list = sqlx::query(LIST_UNSENT.text()).bind(after);
+    let list = list.bind(shards).bind(shard).bind(most);
+    let rows = list.fetch_all(connection).await?;
+    let rows: Vec<UnsentRow> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+    let (last, full) = (rows.last().map_or(0, |row| row.id), rows.len() >= limit);
+    let rows = rows.into_iter().map(unsent).collect::<Result<_, _>>()?;
+    Ok(Page { rows, last, full })
+}
+
+fn unsent(row: UnsentRow) -> Result<Unsent, sqlx::Error> {
+    let id = row.id;
+    // The table's checks hold the same bounds; a row that breaks them was not written by us.
+    let illegal = |what: &str| {
+        sqlx::Error::Decode(format!("outbox row {id} breaks the table's rules: {what}").into())
+    };
+    let event = OrderEvent {
+        event_id: row.event_id,
+        order_id: row.order_id.try_into().map_err(|_| illegal("order_id"))?,
+        user_id: row.user_id.try_into().map_err(|_| illegal("user_id"))?,
+        version: row.version.try_into().map_err(|_| illegal("version"))?,
+        status: row.status.parse().map_err(|_| illegal("status"))?,
+        moment: row.moment,
+        traceparent: row.traceparent,
+    };
+    Ok(Unsent { id, event })
+}
+
+/// Marks rows as sent and notes how far each partition is.
+pub(crate) async fn mark_sent(
+    connection: &mut PgConnection,
+    acked: &[Acked],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<i64> = acked.iter().map(|acked| acked.id).collect();
+    let mut ends = BTreeMap::<i32, i64>::new();
+    for acked in acked {
+        let end = ends.entry(acked.partition).or_default();
+        *end = (*end).max(acked.offset + 1);
+    }
+    let (partitions, offsets): (Vec<i32>, Vec<i64>) = ends.into_iter().unzip();
+    let mark = sqlx::query(MARK_SENT.text()).bind(ids).bind(now);
+    let mark = mark.bind(partitions).bind(offsets);
+    mark.execute(connection).await.map(drop)
+}
+
+/// When the oldest unsent row of all shards was written.
+pub(crate) async fn oldest_unsent(
+    connection: &mut PgConnection,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let oldest = sqlx::query(OLDEST_UNSENT.text()).fetch_optional(connection);
+    let row: Option<AgeRow> = oldest.await?.map(read).transpose()?;
+    Ok(row.map(|row| row.created_at))
+}
+
+/// The stream's epoch; `first` becomes it when there is none.
+pub(crate) async fn load_epoch(
+    connection: &mut PgConnection,
+    first: Uuid,
+) -> Result<Uuid, sqlx::Error> {
+    let insert = sqlx::query(INSERT_EPOCH.text()).bind(first);
+    insert.execute(&mut *connection).await?;
+    current_epoch(connection).await
+}
+
+async fn current_epoch(connection: &mut PgConnection) -> Result<Uuid, sqlx::Error> {
+    let load = sqlx::query(LOAD_EPOCH.text()).fetch_one(connection);
+    let row: EpochRow = read(load.await?)?;
+    Ok(row.epoch)
+}
+
+/// The offset after the last acknowledged event of each partition.
+pub(crate) async fn list_partitions(
+    connection: &mut PgConnection,
+) -> Result<Vec<(i32, i64)>, sqlx::Error> {
+    let list = sqlx::query(LIST_PARTITIONS.text()).fetch_all(connection);
+    let rows = list.await?.into_iter().map(|row| {
+        let row: PartitionRow = read(row)?;
+        Ok((row.partition, row.next_offset))
+    });
+    rows.collect()
+}
+
+/// Begins another epoch, unless another shard's relay did since `old` was read. Gives the current one.
+pub(crate) async fn replace_epoch(
+    connection: &mut PgConnection,
+    old: Uuid,
+    new: Uuid,
+) -> Result<Uuid, sqlx::Error> {
+    let mut tx = connection.begin().await?;
+    let replace = sqlx::query(REPLACE_EPOCH.text()).bind(old).bind(new);
+    let replaced = replace.execute(&mut *tx).await?;
+    if replaced.rows_affected() > 0 {
+        let delete = sqlx::query(DELETE_PARTITIONS.text());
+        delete.execute(&mut *tx).await?;
+    }
+    let current = current_epoch(&mut tx).await?;
+    tx.commit().await?;
+    Ok(current)
+}
+
+/// Reads a typed row from one of the session's, which is not SeaORM's.
+fn read<R: FromQueryResult>(row: PgRow) -> Result<R, sqlx::Error> {
+    let row = QueryResult::from(row);
+    R::from_query_result(&row, "").map_err(|error| sqlx::Error::Decode(error.into()))
+}

@@ -1,0 +1,3 @@
+-- Tells the relays of other processes that there is something to send.
+select
+from pg_notify($1, '')

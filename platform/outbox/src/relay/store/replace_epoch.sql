@@ -1,0 +1,4 @@
+-- Begins another epoch, unless another relay did meanwhile.
+update stream_epoch
+set epoch = $2
+where epoch = $1

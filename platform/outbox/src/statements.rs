@@ -1,0 +1,13 @@
+//! Every statement of this crate, for the test that holds them against a migrated database.
+
+use chassis::postgres::sql::Described;
+
+use crate::{append, relay};
+
+/// Every statement of this crate.
+#[must_use]
+pub fn statements() -> Vec<&'static dyn Described> {
+    let mut all: Vec<&dyn Described> = vec![&append::APPEND];
+    all.extend(relay::statements());
+    all
+}
