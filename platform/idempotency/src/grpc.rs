@@ -13,7 +13,7 @@ pub const REPLAYED_HEADER: &str = "idempotency-replayed";
 /// The key that a call came with, if any.
 ///
 /// # Errors
-/// [`InvalidKey`]; metadata that is not ASCII is none either.
+/// [`InvalidKey`], also when the metadata is not ASCII.
 pub fn key(metadata: &MetadataMap) -> Result<Option<Key>, InvalidKey> {
     let key = metadata.get(KEY_HEADER).map(|key| {
         let text = key.to_str().map_err(|_| InvalidKey)?;

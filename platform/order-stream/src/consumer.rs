@@ -1,4 +1,4 @@
-//! Consumers of the order-event topic that belong to no group: they are told where to read.
+//! Consumers of the order-event topic that belong to no group: whoever makes one says where it reads.
 
 use std::{fmt, ops::Deref};
 

@@ -1,4 +1,4 @@
-//! What the stream reader tells Prometheus.
+//! The stream reader's metrics.
 
 use std::sync::LazyLock;
 
@@ -55,7 +55,7 @@ pub(crate) static REPLAYS: LazyLock<IntCounter> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Gaps that readers were told of.
+/// Gaps that readers got.
 pub(crate) static GAPS: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(
         "marketplace_stream_gaps_total",

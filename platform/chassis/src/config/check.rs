@@ -66,9 +66,10 @@ pub(super) fn check(setting: &Setting, value: &Json) -> Result<(), String> {
         Kind::Duration { above_zero } => duration(text(value)?, *above_zero),
         Kind::OneOf(variants) => {
             let given = text(value)?;
-            match variants.iter().any(|(name, _)| name == given) {
-                true => Ok(()),
-                false => Err("there is no such choice".into()),
+            if variants.iter().any(|(name, _)| name == given) {
+                Ok(())
+            } else {
+                Err("it must be one of the choices".into())
             }
         }
         Kind::List { min } => texts(value, *min),

@@ -163,94 +163,95 @@ fn a_variable_and_its_file_together_are_refused_and_so_is_a_missing_file() {
 }
 
 /// Each row: a variable, a wrong value, and what the refusal says besides the setting and the variable.
+const WRONG_VALUES: [(&str, &str, &str, &str); 18] = [
+    (
+        "LINES",
+        "many",
+        "it must be an integer, not a string",
+        "at least 1, for instance 3",
+    ),
+    ("LINES", "0", "it must be at least 1", "at least 1"),
+    ("LINES", "-1", "it must be at least 1", "at least 1"),
+    (
+        "LINES",
+        "4294967296",
+        "it must be at most 4294967295",
+        "at least 1",
+    ),
+    (
+        "PORT",
+        "70000",
+        "it must be at most 65535",
+        "from 0 to 65535",
+    ),
+    (
+        "EDIT_WINDOW",
+        "soon",
+        "it must be a duration",
+        "a duration above 0",
+    ),
+    (
+        "EDIT_WINDOW",
+        "0s",
+        "it must be greater than 0",
+        "for instance \"15m\"",
+    ),
+    (
+        "LISTEN",
+        "localhost:80",
+        "an IP address, not a name",
+        "for instance \"127.0.0.1:80\"",
+    ),
+    (
+        "LISTEN",
+        "80",
+        "it must be an IP address with a port",
+        "an IP address and port",
+    ),
+    ("HOME", "home", "it must be a URL", "an http or https URL"),
+    (
+        "HOME",
+        "ftp://home/",
+        "http or https, not ftp",
+        "http or https",
+    ),
+    ("URLS_A", "a", "it must be a URL", "an http or https URL"),
+    (
+        "SHARE",
+        "1.5",
+        "it must be at most 1",
+        "a number from 0 to 1",
+    ),
+    (
+        "SHARE",
+        "half",
+        "it must be a number, not a string",
+        "a number from 0 to 1",
+    ),
+    (
+        "OPEN",
+        "yes",
+        "it must be true or false, not a string",
+        "true or false",
+    ),
+    (
+        "STORE",
+        "tape",
+        "it must be one of the choices",
+        "one of on-disk, memory",
+    ),
+    (
+        "DATABASES",
+        "",
+        "at least 1 entries, not 0",
+        "a list of strings, at least 1",
+    ),
+    ("DATABASES", "[1]", "the entry 1 must be a string", "a list"),
+];
+
 #[test]
 fn a_wrong_value_names_the_setting_its_origin_and_what_to_write() {
-    let rows = [
-        (
-            "LINES",
-            "many",
-            "it must be an integer, not a string",
-            "at least 1, for instance 3",
-        ),
-        ("LINES", "0", "it must be at least 1", "at least 1"),
-        ("LINES", "-1", "it must be at least 1", "at least 1"),
-        (
-            "LINES",
-            "4294967296",
-            "it must be at most 4294967295",
-            "at least 1",
-        ),
-        (
-            "PORT",
-            "70000",
-            "it must be at most 65535",
-            "from 0 to 65535",
-        ),
-        (
-            "EDIT_WINDOW",
-            "soon",
-            "it must be a duration",
-            "a duration above 0",
-        ),
-        (
-            "EDIT_WINDOW",
-            "0s",
-            "it must be greater than 0",
-            "for instance \"15m\"",
-        ),
-        (
-            "LISTEN",
-            "localhost:80",
-            "an IP address, not a name",
-            "for instance \"127.0.0.1:80\"",
-        ),
-        (
-            "LISTEN",
-            "80",
-            "it must be an IP address with a port",
-            "an IP address and port",
-        ),
-        ("HOME", "home", "it must be a URL", "an http or https URL"),
-        (
-            "HOME",
-            "ftp://home/",
-            "http or https, not ftp",
-            "http or https",
-        ),
-        ("URLS_A", "a", "it must be a URL", "an http or https URL"),
-        (
-            "SHARE",
-            "1.5",
-            "it must be at most 1",
-            "a number from 0 to 1",
-        ),
-        (
-            "SHARE",
-            "half",
-            "it must be a number, not a string",
-            "a number from 0 to 1",
-        ),
-        (
-            "OPEN",
-            "yes",
-            "it must be true or false, not a string",
-            "true or false",
-        ),
-        (
-            "STORE",
-            "tape",
-            "there is no such choice",
-            "one of on-disk, memory",
-        ),
-        (
-            "DATABASES",
-            "",
-            "at least 1 entries, not 0",
-            "a list of strings, at least 1",
-        ),
-        ("DATABASES", "[1]", "the entry 1 must be a string", "a list"),
-    ];
-    for (name, value, reason, fix) in rows {
+    for (name, value, reason, fix) in WRONG_VALUES {
         let variable = format!("MARKETPLACE_COMMENTS_{name}");
         let text = refusal(env(&[(&variable, value)]));
         let setting = format!("comments.{}", name.to_lowercase().replace("urls_", "urls."));

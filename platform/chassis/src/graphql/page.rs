@@ -81,7 +81,7 @@ pub fn encode_cursor(key: &str) -> String {
 /// Reads the key out of a cursor.
 ///
 /// # Errors
-/// [`Error::After`] when it is none of ours.
+/// [`Error::After`] when it is not a cursor of this list.
 pub fn decode_cursor<T: FromStr>(cursor: &str) -> Result<T, Error> {
     if cursor.len() > MAX_CURSOR {
         return Err(Error::After);

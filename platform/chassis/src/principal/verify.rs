@@ -1,7 +1,5 @@
 //! Checking tokens.
 
-use std::{fs, path::Path};
-
 use chrono::DateTime;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 
@@ -49,24 +47,13 @@ impl Verifier {
         Ok(Self { keys, clock })
     }
 
-    /// Reads a JWK set file (RFC 7517 §5).
-    ///
-    /// # Errors
-    /// [`TokenError::File`] and [`TokenError::Keys`].
-    pub fn from_file(path: &Path, clock: Clock) -> Result<Self, TokenError> {
-        let text = fs::read_to_string(path)?;
-        let set =
-            serde_json::from_str(&text).map_err(|error| TokenError::Keys(error.to_string()))?;
-        Self::new(&set, clock)
-    }
-
     /// Checks a token and gives its principal.
     ///
     /// # Errors
     /// [`TokenError::Invalid`] with a reason that is safe to show.
     pub fn verify(&self, token: &str) -> Result<Principal, TokenError> {
         let header = jsonwebtoken::decode_header(token)
-            .map_err(|_| TokenError::Invalid("it is no JSON Web Token"))?;
+            .map_err(|_| TokenError::Invalid("it is not a JSON Web Token"))?;
         let (_, algorithm, key) = self
             .keys
             .iter()

@@ -52,7 +52,7 @@ impl Export {
     /// Connects when the first spans leave, so a collector that is away does not stop the start.
     ///
     /// # Errors
-    /// When `endpoint` is no address of a collector.
+    /// When `endpoint` is not an address.
     pub(super) fn new(
         endpoint: &str,
         sample_ratio: f64,

@@ -98,7 +98,7 @@ pub enum Error {
     /// The filter's text is wrong.
     #[error("telemetry.log_filter cannot be read: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// The share is no share.
+    /// The share is not between 0 and 1.
     #[error("telemetry.trace_sample_ratio is {0}: it must be from 0 to 1")]
     Ratio(f64),
     /// The collector's address is wrong.

@@ -63,7 +63,7 @@ impl Leader {
     /// Sends what is unsent. The pause before the next pass is [`Leader::pause`].
     ///
     /// # Errors
-    /// [`Broken`] when the session is lost, and with it the lock. Trouble with the broker is no error.
+    /// [`Broken`] when the session is lost, and with it the lock. A broker that fails is not an error here.
     ///
     /// # Cancel safety
     /// Dropping the future may leave acknowledged rows unmarked: they are sent again, and readers drop repeats.

@@ -1,4 +1,4 @@
-//! What the relay tells Prometheus.
+//! The relay's metrics.
 
 use std::sync::LazyLock;
 
