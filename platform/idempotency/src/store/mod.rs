@@ -38,19 +38,18 @@ row! {
 }
 
 type Names = (Vec<i64>, Vec<String>, Vec<String>);
+type Claims = (
+    Vec<i64>,
+    Vec<String>,
+    Vec<String>,
+    Vec<String>,
+    DateTime<Utc>,
+);
+type Responses = (Vec<i64>, Vec<String>, Vec<String>, Vec<String>);
 
-static CLAIM: Sql<
-    (
-        Vec<i64>,
-        Vec<String>,
-        Vec<String>,
-        Vec<String>,
-        DateTime<Utc>,
-    ),
-    NameRow,
-> = sql!("claim.sql");
+static CLAIM: Sql<Claims, NameRow> = sql!("claim.sql");
 static LOAD: Sql<Names, StoredRow> = sql!("load.sql");
-static RECORD: Sql<(Vec<i64>, Vec<String>, Vec<String>, Vec<String>)> = sql!("record.sql");
+static RECORD: Sql<Responses> = sql!("record.sql");
 static DELETE_BEFORE: Sql<(DateTime<Utc>, i64)> = sql!("delete_before.sql");
 
 /// Every statement of this crate, for the test that holds them against a migrated database.

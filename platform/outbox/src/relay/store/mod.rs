@@ -53,11 +53,14 @@ row! {
     }
 }
 
+/// Ids of rows, when, and by partition the offset after the last acknowledged event.
+type Marks = (Vec<i64>, DateTime<Utc>, Vec<i32>, Vec<i64>);
+
 static FAIL_FAST: Sql<()> = sql!("fail_fast.sql");
 static TRY_LOCK: Sql<(i32, i32), LockRow> = sql!("try_lock.sql");
 static NOTIFY: Sql<(&str,)> = sql!("notify.sql");
 static LIST_UNSENT: Sql<(i64, i64, i64, i64), UnsentRow> = sql!("list_unsent.sql");
-static MARK_SENT: Sql<(Vec<i64>, DateTime<Utc>, Vec<i32>, Vec<i64>)> = sql!("mark_sent.sql");
+static MARK_SENT: Sql<Marks> = sql!("mark_sent.sql");
 static OLDEST_UNSENT: Sql<(), AgeRow> = sql!("oldest_unsent.sql");
 static INSERT_EPOCH: Sql<(Uuid,)> = sql!("insert_epoch.sql");
 static LOAD_EPOCH: Sql<(), EpochRow> = sql!("load_epoch.sql");
