@@ -12,7 +12,6 @@ pub mod grpc;
 pub mod health;
 pub mod kafka;
 pub mod listen;
-pub mod mutant;
 pub mod postgres;
 pub mod principal;
 pub mod retention;

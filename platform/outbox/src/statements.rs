@@ -2,12 +2,12 @@
 
 use chassis::postgres::sql::Described;
 
-use crate::{append, relay};
+use crate::{append, relay, retention};
 
 /// Every statement of this crate.
 #[must_use]
 pub fn statements() -> Vec<&'static dyn Described> {
-    let mut all: Vec<&dyn Described> = vec![&append::APPEND];
+    let mut all: Vec<&dyn Described> = vec![&append::APPEND, &retention::RETIRE];
     all.extend(relay::statements());
     all
 }

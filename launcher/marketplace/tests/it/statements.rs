@@ -21,7 +21,12 @@ const PRODUCT: [&str; 4] = [
 const HOME: &str = "platform/chassis/src/postgres/sql";
 
 fn listed() -> Vec<(Database, Vec<&'static dyn Described>)> {
-    vec![(Database::Notifier, notifier::statements())]
+    vec![
+        (Database::Loms, chassis::statements()),
+        (Database::Loms, idempotency::statements()),
+        (Database::Loms, outbox::statements()),
+        (Database::Notifier, notifier::statements()),
+    ]
 }
 
 #[tokio::test]

@@ -15,7 +15,6 @@ use async_graphql::{
     SubscriptionType,
 };
 use futures::{FutureExt as _, future::BoxFuture};
-use schema::code::ErrorCode;
 
 pub use self::{
     forward::Forwarded,
@@ -26,13 +25,10 @@ pub use self::{
     user_error::{UserError, UserErrorCode},
 };
 use crate::{
-    fault::{self, Coded},
+    fault,
     principal::{Denied, Principal},
     telemetry::trace,
 };
-
-/// The most characters of an idempotency key.
-pub const MAX_KEY: usize = 255;
 
 /// The `Idempotency-Key` header of the request as it came, put into the request's data by the transport. Whether it is a
 /// key is for `idempotency` to say, so that a wrong one is refused and not lost.
@@ -43,21 +39,6 @@ pub struct IdempotencyKeyHeader(pub Vec<u8>);
 #[derive(Debug, Clone)]
 pub struct TraceParent(pub String);
 
-/// An idempotency key outside its bounds.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("an idempotency key has 1 to 255 characters")]
-pub struct BadKey;
-
-impl Coded for BadKey {
-    fn code(&self) -> ErrorCode {
-        ErrorCode::InvalidArgument
-    }
-
-    fn field(&self) -> Option<Vec<String>> {
-        Some(vec!["input".into(), "idempotencyKey".into()])
-    }
-}
-
 /// The caller.
 ///
 /// # Errors
@@ -65,24 +46,6 @@ impl Coded for BadKey {
 pub fn principal<'a>(ctx: &Context<'a>) -> async_graphql::Result<&'a Arc<Principal>> {
     ctx.data_opt::<Arc<Principal>>()
         .ok_or_else(|| fault::graphql(Denied::Unauthenticated))
-}
-
-/// The request's idempotency key: the input's field, else the header.
-///
-/// # Errors
-/// `INVALID_ARGUMENT` when it is empty or longer than [`MAX_KEY`] characters.
-pub fn idempotency_key(
-    ctx: &Context<'_>,
-    field: Option<String>,
-) -> async_graphql::Result<Option<String>> {
-    let header = || {
-        ctx.data_opt::<IdempotencyKeyHeader>()
-            .map(|header| String::from_utf8_lossy(&header.0).into_owned())
-    };
-    match field.or_else(header) {
-        Some(key) if key.is_empty() || key.chars().count() > MAX_KEY => Err(fault::graphql(BadKey)),
-        key => Ok(key),
-    }
 }
 
 /// The W3C trace context for what the request calls: of its own span, else the one it came with.
