@@ -1,7 +1,7 @@
 //! Two shapes of data: what a client asked for ([`Shape`]), and what a fetch brings ([`ReadShape`]).
 //!
 //! Both name fields by a [`Key`], a small number given to every internal response key of one operation. A client's
-//! own names appear in [`Shape`] alone, and only for writing the answer.
+//! own names appear in [`Shape`] alone, and only for writing the response.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,12 +67,12 @@ pub(crate) fn quoted(name: &str) -> Box<[u8]> {
     format!("\"{name}\":").into_bytes().into()
 }
 
-/// What a client asked for at one place.
+/// What a client asked for in one selection set.
 #[derive(Debug)]
 pub(crate) struct Shape {
-    /// The static type of the place.
+    /// Its static type.
     pub(crate) parent: Arc<str>,
-    /// One case per set of object types that answer alike; one alone when all do.
+    /// One case per set of object types with the same fields; one alone when all have the same.
     pub(crate) cases: Vec<Case>,
 }
 
@@ -81,11 +81,11 @@ pub(crate) struct Shape {
 pub(crate) struct Case {
     /// These types, sorted.
     pub(crate) types: Vec<Arc<str>>,
-    /// In the order of the answer.
+    /// In the order of the response.
     pub(crate) fields: Vec<ShapeField>,
 }
 
-/// One field of the answer.
+/// One field of the response.
 #[derive(Debug)]
 pub(crate) struct ShapeField {
     /// The client's name for it.
@@ -112,7 +112,7 @@ impl ShapeField {
 }
 
 impl Shape {
-    /// The case for an object; `typename` may be unknown when all object types answer alike.
+    /// The case for an object; `typename` may be unknown when all object types share one case.
     pub(crate) fn case(&self, typename: Option<&str>) -> Option<&Case> {
         if let [only] = self.cases.as_slice() {
             let known = typename.is_none_or(|name| only.types.iter().any(|ty| &**ty == name));
@@ -133,14 +133,14 @@ impl Shape {
     }
 }
 
-/// The fields of one place in a subgraph's answer.
+/// The fields of one object in a subgraph's response.
 #[derive(Debug, Default)]
 pub(crate) struct ReadShape {
     /// In the order in which a well-behaved subgraph sends them.
     pub(crate) fields: Vec<ReadField>,
 }
 
-/// One field of a subgraph's answer.
+/// One field of a subgraph's response.
 #[derive(Debug)]
 pub(crate) struct ReadField {
     /// Its response key as bytes.
@@ -168,7 +168,7 @@ impl ReadShape {
         }
     }
 
-    /// Merges the fields of another shape of the same place.
+    /// Merges the fields of another shape of the same object.
     pub(crate) fn merge(&mut self, other: Self) {
         for field in other.fields {
             let name = String::from_utf8_lossy(&field.name).into_owned();

@@ -32,7 +32,7 @@ impl Subgraph for Local {
         ctx: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
         Box::pin(async move {
-            let broken = |error: serde_json::Error| FetchError::Answer(error.to_string());
+            let broken = |error: serde_json::Error| FetchError::Response(error.to_string());
             let variables = serde_json::from_slice(&request.variables).map_err(broken)?;
             let variables = async_graphql::Variables::from_json(variables);
             let mut call = async_graphql::Request::new(&*request.text).variables(variables);

@@ -12,7 +12,7 @@ use crate::operation::canonical::{self, Canonical};
 use crate::operation::document::Document;
 use crate::operation::limits::{self, Limits, SETTINGS};
 use crate::operation::variables;
-use crate::plan::compile::{Compiler, ExecPlan};
+use crate::plan::compile::{CompiledPlan, Compiler};
 use crate::plan::planner::PlanError;
 use crate::request::{
     Code, GraphRequest, OperationKind, OperationKinds, RequestError, SubscriptionCall,
@@ -37,7 +37,7 @@ pub(super) struct Planned {
     /// Its response keys.
     pub(super) keys: Keys,
     /// Plans in order, each with the position of its root field if it is a mutation's.
-    pub(super) plans: Vec<(Option<usize>, ExecPlan)>,
+    pub(super) plans: Vec<(Option<usize>, CompiledPlan)>,
 }
 
 impl std::fmt::Debug for Prepared {

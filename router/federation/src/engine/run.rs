@@ -5,10 +5,11 @@ use serde_json::{Map, Value as Json};
 
 use crate::engine::Engine;
 use crate::engine::prepare::{Planned, Prepared};
-use crate::execute::run::{Progress, Scope, run};
+use crate::execute::run::run;
+use crate::execute::state::{Progress, Scope};
 use crate::execute::store::merge;
 use crate::execute::{introspection, read, response};
-use crate::plan::compile::ExecPlan;
+use crate::plan::compile::CompiledPlan;
 use crate::request::{GraphResponse, OperationKind, RequestContext};
 use crate::shape::Case;
 
@@ -83,7 +84,7 @@ impl Engine {
 }
 
 /// Lets the event stand in for the response of the plan's first fetch, the subscription itself.
-fn take_event(plan: &ExecPlan, event: Json, progress: &mut Progress) {
+fn take_event(plan: &CompiledPlan, event: Json, progress: &mut Progress) {
     let Some(primary) = plan.waves.first().and_then(|wave| wave.first()) else {
         return;
     };

@@ -1,30 +1,30 @@
 //! Errors beside data: where they belong in the client's words, and what of them a client may read.
 //!
 //! Invariants: a message of a subgraph reaches the client only with a public code, anything else is one generic
-//! sentence and a line in the log. Every null in a non-null place has an error at, above or below it.
+//! sentence and a line in the log. Every null of a non-null type has an error at, above or below it.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::execute::store::PathItem;
+use crate::execute::store::PathSegment;
 use crate::host::{PublicCodes, Telemetry};
 use crate::request::{Code, GraphqlError};
 use crate::shape::Shape;
 
-/// More errors than this are counted and not written: a list of a thousand broken items tells nothing more.
+/// More errors than this are counted and not written: those of the thousandth broken item tell nothing new.
 const MAX_ERRORS: usize = 100;
 
 /// An error as a subgraph writes it.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct SubgraphError {
-    /// Its sentence.
+    /// One sentence for a person.
     #[serde(default)]
     pub(crate) message: String,
-    /// Where, in the subgraph's answer.
+    /// Where, in the subgraph's response.
     #[serde(default)]
-    pub(crate) path: Option<Vec<Segment>>,
+    pub(crate) path: Option<Vec<SubgraphPathSegment>>,
     /// Its code and more.
     #[serde(default)]
     pub(crate) extensions: Option<Map<String, Value>>,
@@ -33,7 +33,7 @@ pub(crate) struct SubgraphError {
 /// A step of a subgraph's error path.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Segment {
+pub(crate) enum SubgraphPathSegment {
     /// An item of a list.
     Index(u32),
     /// A response key.
@@ -42,13 +42,13 @@ pub(crate) enum Segment {
 
 /// What a client reads of an error.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Report {
+pub(crate) struct ClientError {
     code: Code,
     message: String,
     extensions: Map<String, Value>,
 }
 
-impl Report {
+impl ClientError {
     /// A defect, without its cause.
     pub(crate) fn internal() -> Self {
         let GraphqlError { code, message, .. } = GraphqlError::internal();
@@ -97,21 +97,21 @@ impl Report {
     }
 }
 
-/// The places that errors explain.
+/// The paths at which an error is reported.
 #[derive(Debug, Default)]
 pub(crate) struct Explained {
     /// Everything from here down is explained.
     pub(crate) whole: bool,
-    children: HashMap<PathItem, Explained>,
+    children: HashMap<PathSegment, Explained>,
 }
 
 impl Explained {
     /// What is explained below one step.
-    pub(crate) fn child(&self, item: PathItem) -> Option<&Self> {
+    pub(crate) fn child(&self, item: PathSegment) -> Option<&Self> {
         self.children.get(&item)
     }
 
-    fn mark(&mut self, path: &[PathItem]) {
+    fn mark(&mut self, path: &[PathSegment]) {
         let mut node = self;
         for item in path {
             node = node.children.entry(*item).or_default();
@@ -120,7 +120,7 @@ impl Explained {
     }
 }
 
-/// The errors of one answer.
+/// The errors of one response.
 #[derive(Debug, Default)]
 pub(crate) struct Errors {
     written: Vec<Value>,
@@ -132,24 +132,24 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
-    /// Adds an error at a place of the store.
-    pub(crate) fn add(&mut self, report: &Report, shape: &Shape, path: &[PathItem]) {
+    /// Adds an error at a path of the store.
+    pub(crate) fn add(&mut self, report: &ClientError, shape: &Shape, path: &[PathSegment]) {
         self.explain(path);
         self.write(report, Some(client_path(shape, path)));
     }
 
-    /// Adds an error that has no place.
-    pub(crate) fn add_without_path(&mut self, report: &Report) {
+    /// Adds an error without a path.
+    pub(crate) fn add_without_path(&mut self, report: &ClientError) {
         self.write(report, None);
     }
 
     /// Adds an error whose path is already in the client's words.
-    pub(crate) fn add_at(&mut self, report: &Report, path: Vec<Value>) {
+    pub(crate) fn add_at(&mut self, report: &ClientError, path: Vec<Value>) {
         self.write(report, Some(path));
     }
 
-    /// Says that nulls here have a reason that is already told.
-    pub(crate) fn explain(&mut self, path: &[PathItem]) {
+    /// Marks a path whose nulls follow from an error that is reported elsewhere.
+    pub(crate) fn explain(&mut self, path: &[PathSegment]) {
         self.explained.mark(path);
     }
 
@@ -170,12 +170,12 @@ impl Errors {
         }
     }
 
-    /// The errors as they stand in the answer.
+    /// The errors as they stand in the response.
     pub(crate) fn into_json(self) -> Value {
         self.written.into()
     }
 
-    fn write(&mut self, report: &Report, path: Option<Vec<Value>>) {
+    fn write(&mut self, report: &ClientError, path: Option<Vec<Value>>) {
         match self
             .counts
             .iter_mut()
@@ -199,13 +199,13 @@ impl Errors {
 }
 
 /// A path in the client's words; it ends where the client asked for nothing further.
-fn client_path(shape: &Shape, path: &[PathItem]) -> Vec<Value> {
+fn client_path(shape: &Shape, path: &[PathSegment]) -> Vec<Value> {
     let mut shape = Some(shape);
     let mut written = Vec::with_capacity(path.len());
     for item in path {
         match item {
-            PathItem::Index(position) => written.push(json!(position)),
-            PathItem::Key(key) => {
+            PathSegment::Index(position) => written.push(json!(position)),
+            PathSegment::Key(key) => {
                 let Some(field) = shape.and_then(|shape| shape.field(*key)) else {
                     break;
                 };

@@ -1,21 +1,19 @@
-//! What of a subgraph's `extensions` reaches the client: the few names that are part of our graph's contract.
-//!
-//! A replayed mutation says so (`idempotency`), and data that is older than it should be says that (`warnings`).
-//! Anything else a subgraph says is between it and the router.
+//! What of a subgraph's `extensions` reaches the client: `idempotency`, by which a replayed mutation says so, and
+//! `warnings`, such as one about data that is older than it should be. Anything else stays inside.
 
 use serde_json::{Map, Value};
 
-/// More bytes of one answer's extensions are not looked at.
+/// Extensions of one response that are longer than this are ignored.
 const MAX_BYTES: usize = 16 * 1024;
-/// The most warnings that one answer carries.
+/// The most warnings that one response carries.
 const MAX_WARNINGS: usize = 50;
 
-/// The extensions of an answer in the making.
+/// The extensions of a response in the making.
 #[derive(Debug, Default)]
 pub(crate) struct Extensions(Map<String, Value>);
 
 impl Extensions {
-    /// Takes in the `extensions` of a subgraph's answer, as JSON.
+    /// Takes in the `extensions` of a subgraph's response, as JSON.
     pub(crate) fn add(&mut self, json: &[u8]) {
         if json.len() > MAX_BYTES {
             return;
@@ -33,14 +31,16 @@ impl Extensions {
 
     /// The same warning of two fetches is one.
     fn warn(&mut self, warnings: Vec<Value>) {
-        let told = self
+        let written = self
             .0
             .entry("warnings")
             .or_insert_with(|| Value::Array(Vec::new()));
-        let Value::Array(told) = told else { return };
+        let Value::Array(written) = written else {
+            return;
+        };
         for warning in warnings {
-            if told.len() < MAX_WARNINGS && !told.contains(&warning) {
-                told.push(warning);
+            if written.len() < MAX_WARNINGS && !written.contains(&warning) {
+                written.push(warning);
             }
         }
     }
@@ -50,7 +50,7 @@ impl Extensions {
         self.0.extend(extensions);
     }
 
-    /// As they stand in the answer; `None` when there are none.
+    /// As they stand in the response; `None` when there are none.
     pub(crate) fn into_json(self) -> Option<Value> {
         (!self.0.is_empty()).then_some(Value::Object(self.0))
     }

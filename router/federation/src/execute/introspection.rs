@@ -1,6 +1,6 @@
-//! `__schema` and `__type`, answered from the consumer schema.
+//! `__schema` and `__type`, resolved from the consumer schema.
 //!
-//! The answer becomes part of the store like any subgraph's, so names, order and nulls are written by the one writer.
+//! The values go into the store like those of any subgraph, so names, order and nulls are written by the one writer.
 //! Source: GraphQL specification, 4.2 Schema Introspection.
 
 use graphql_tools::static_graphql::query::Value as Literal;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use crate::execute::store::{Span, Store, Value};
 use crate::shape::{Shape, ShapeField};
 
-/// Answers the root's introspection fields into the store.
+/// Resolves the root's introspection fields into the store.
 pub(crate) fn resolve(
     consumer: &Document,
     shape: &Shape,
@@ -31,7 +31,7 @@ pub(crate) fn resolve(
         buffer: store.next_buffer(),
         out: Vec::new(),
     };
-    let mut answered = Vec::new();
+    let mut resolved = Vec::new();
     for field in wanted {
         let node = match &*field.name {
             "__schema" => Some(Node::Schema),
@@ -39,11 +39,11 @@ pub(crate) fn resolve(
                 .text_argument(field, "name")
                 .and_then(|name| resolver.named(&name)),
         };
-        answered.push((field.key, resolver.node(field, node)));
+        resolved.push((field.key, resolver.node(field, node)));
     }
     store.keep(resolver.out.into());
     if let Value::Object(root) = &mut store.root {
-        root.extend(answered);
+        root.extend(resolved);
     }
 }
 
@@ -149,7 +149,7 @@ impl<'a> Resolver<'a> {
             "interfaces" => {
                 let names = match definition {
                     TypeDefinition::Object(object) => Some(&object.implements_interfaces),
-                    TypeDefinition::Interface(face) => Some(&face.implements_interfaces),
+                    TypeDefinition::Interface(interface) => Some(&interface.implements_interfaces),
                     _ => None,
                 };
                 self.types_by_name(field, names)
@@ -277,7 +277,7 @@ impl<'a> Resolver<'a> {
                 let names = definition
                     .locations
                     .iter()
-                    .map(|place| self.text(place.as_str()));
+                    .map(|location| self.text(location.as_str()));
                 Value::List(names.collect())
             }
             _ => Value::Null,

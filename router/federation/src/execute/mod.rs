@@ -1,16 +1,19 @@
-//! Running a plan and writing its answer.
+//! Running a plan and writing the response.
 //!
-//! In: a planned operation, coerced variables and a caller. Out: the answer's bytes. The data lives in one
-//! [`store::Store`] a request; nothing is shared between requests.
+//! In: a planned operation, coerced variables and a caller. Out: the bytes of the response. The data lives in one
+//! [`store::Store`] a request; nothing is shared between requests. Start reading at [`run::run`].
 
-mod blame;
-pub(crate) mod error;
+mod attribution;
+mod entities;
+mod entity_cache;
+mod error;
 mod extensions;
 pub(crate) mod introspection;
-pub(crate) mod memo;
 pub(crate) mod read;
-pub(crate) mod represent;
+mod representations;
 pub(crate) mod response;
 pub(crate) mod run;
+pub(crate) mod state;
 pub(crate) mod store;
-pub(crate) mod write;
+mod variables;
+mod write;

@@ -1,17 +1,17 @@
-//! Representations: what a subgraph is told of the entities it should complete.
+//! Representations: how a subgraph learns which entities it should complete.
 //!
-//! Built as bytes, compared as bytes: the same entity in many places is one representation with many places. An
-//! entity without any complete key is left out, for nobody could find it; a null among required fields is sent.
+//! Built as bytes and compared as bytes: an entity that appears many times is one representation with many slots. An
+//! entity without any complete key is left out, since no subgraph could find it; a null among required fields is sent.
 
 use indexmap::IndexMap;
 
-use crate::execute::store::{Place, Store, Value, field};
+use crate::execute::store::{Slot, Store, Value, field};
 use crate::graph::TypeTable;
-use crate::plan::compile::{BatchPlan, Require, Walk};
+use crate::plan::compile::{BatchPlan, PathElement, Require};
 use crate::shape::Key;
 
-/// Distinct representations, each with the places that its entity belongs to.
-pub(crate) type Representations = IndexMap<Box<[u8]>, Vec<Place>>;
+/// Distinct representations, each with the slots that its entity belongs into.
+pub(crate) type Representations = IndexMap<Box<[u8]>, Vec<Slot>>;
 
 /// Collects the representations of a batch from the data so far.
 pub(crate) fn collect(
@@ -22,7 +22,7 @@ pub(crate) fn collect(
 ) -> Representations {
     let mut found = Representations::new();
     for path in &batch.paths {
-        each_object(store, types, path, &mut |place, object| {
+        each_object(store, types, path, &mut |slot, object| {
             let builder = Builder {
                 store,
                 types,
@@ -30,59 +30,65 @@ pub(crate) fn collect(
                 batch,
             };
             if let Some(bytes) = builder.build(object) {
-                found.entry(bytes.into()).or_default().push(place.clone());
+                found.entry(bytes.into()).or_default().push(slot.clone());
             }
         });
     }
     found
 }
 
-/// Visits every object at the end of a path.
-pub(crate) fn each_object(
+/// The slots of all objects at the end of a path.
+pub(crate) fn slots(store: &Store, types: &TypeTable, path: &[PathElement]) -> Vec<Slot> {
+    let mut slots = Vec::new();
+    each_object(store, types, path, &mut |slot, _| slots.push(slot.clone()));
+    slots
+}
+
+fn each_object(
     store: &Store,
     types: &TypeTable,
-    path: &[Walk],
-    visit: &mut impl FnMut(&Place, &[(Key, Value)]),
+    path: &[PathElement],
+    visit: &mut impl FnMut(&Slot, &[(Key, Value)]),
 ) {
-    walk(store, types, &store.root, path, &mut Place::new(), visit);
+    walk(store, types, &store.root, path, &mut Slot::new(), visit);
 }
 
 fn walk(
     store: &Store,
     types: &TypeTable,
     value: &Value,
-    path: &[Walk],
-    place: &mut Place,
-    visit: &mut impl FnMut(&Place, &[(Key, Value)]),
+    path: &[PathElement],
+    slot: &mut Slot,
+    visit: &mut impl FnMut(&Slot, &[(Key, Value)]),
 ) {
     match value {
         Value::Null | Value::Leaf(_) => {}
         Value::List(items) => {
             let rest = match path.first() {
-                Some(Walk::List) => &path[1..],
+                Some(PathElement::List) => &path[1..],
                 _ => path,
             };
             for (position, item) in (0_u32..).zip(items) {
-                place.push(position);
-                walk(store, types, item, rest, place, visit);
-                place.pop();
+                slot.push(position);
+                walk(store, types, item, rest, slot, visit);
+                slot.pop();
             }
         }
         Value::Object(fields) => match path.first() {
-            None => visit(place, fields),
-            Some(Walk::List) => walk(store, types, value, &path[1..], place, visit),
-            Some(Walk::Types(wanted)) => {
+            None => visit(slot, fields),
+            Some(PathElement::List) => walk(store, types, value, &path[1..], slot, visit),
+            Some(PathElement::Types(wanted)) => {
                 let fits = |name| wanted.iter().any(|wanted| types.satisfies(name, wanted));
                 if store.typename(fields).is_none_or(fits) {
-                    walk(store, types, value, &path[1..], place, visit);
+                    walk(store, types, value, &path[1..], slot, visit);
                 }
             }
-            Some(Walk::Field(key)) => {
+            Some(PathElement::Field(key)) => {
                 let mut positions = (0_u32..).zip(fields);
                 if let Some((position, (_, next))) = positions.find(|(_, (name, _))| name == key) {
-                    place.push(position);
-                    walk(store, types, next, &path[1..], place, visit);
-                    place.pop();
+                    slot.push(position);
+                    walk(store, types, next, &path[1..], slot, visit);
+                    slot.pop();
                 }
             }
         },

@@ -2,10 +2,10 @@
 
 use serde_json::to_writer;
 
-use crate::execute::error::{Errors, Report};
+use crate::execute::error::{ClientError, Errors};
 use crate::execute::extensions::Extensions;
-use crate::execute::run::{Progress, Scope};
-use crate::execute::write::{Bubble, Writer};
+use crate::execute::state::{Progress, Scope};
+use crate::execute::write::{PropagatedNull, Writer};
 use crate::host::Telemetry;
 use crate::request::GraphResponse;
 use crate::shape::{Case, ShapeField};
@@ -37,7 +37,7 @@ pub(crate) fn write(scope: Scope<'_>, root: &Case, progress: Progress) -> GraphR
             writer.out.push(b'}');
             true
         }
-        Err(Bubble) => {
+        Err(PropagatedNull) => {
             writer.out.truncate(start);
             writer.out.extend(b"null");
             false
@@ -66,7 +66,7 @@ pub(crate) fn can_be_written(
 /// The response of a root type without fields: nothing can be asked of it.
 pub(crate) fn empty(telemetry: &dyn Telemetry) -> GraphResponse {
     let mut errors = Errors::default();
-    errors.add_without_path(&Report::internal());
+    errors.add_without_path(&ClientError::internal());
     let out = br#"{"data":null"#.to_vec();
     finish(out, false, errors, Extensions::default(), telemetry)
 }

@@ -23,7 +23,7 @@ pub(crate) struct Span {
 /// A value of the tree.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
-    /// null.
+    /// Also what is absent.
     Null,
     /// Any JSON that is kept as it was written.
     Leaf(Span),
@@ -33,12 +33,12 @@ pub(crate) enum Value {
     Object(Vec<(Key, Value)>),
 }
 
-/// The way to a value: a position in a list, or the position of a field in its object.
-pub(crate) type Place = SmallVec<[u32; 8]>;
+/// Where a value is in the store, from the root down: a position in a list, or the position of a field in its object.
+pub(crate) type Slot = SmallVec<[u32; 8]>;
 
-/// A step of a path in the words of the store.
+/// A segment of a path in the words of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum PathItem {
+pub(crate) enum PathSegment {
     /// Into a field.
     Key(Key),
     /// Into an item of a list.
@@ -88,10 +88,16 @@ impl Store {
         text.strip_prefix('"')?.strip_suffix('"')
     }
 
-    /// The value at a place.
-    pub(crate) fn at_mut(&mut self, place: &[u32]) -> Option<&mut Value> {
+    /// Merges a value into what is in a slot.
+    pub(crate) fn put(&mut self, slot: &[u32], value: Value) {
+        if let Some(there) = self.at_mut(slot) {
+            merge(there, value);
+        }
+    }
+
+    fn at_mut(&mut self, slot: &[u32]) -> Option<&mut Value> {
         let mut value = &mut self.root;
-        for position in place {
+        for position in slot {
             value = match value {
                 Value::Object(fields) => &mut fields.get_mut(*position as usize)?.1,
                 Value::List(items) => items.get_mut(*position as usize)?,
@@ -101,24 +107,24 @@ impl Store {
         Some(value)
     }
 
-    /// A place as a path of keys and indexes.
-    pub(crate) fn path(&self, place: &[u32]) -> Vec<PathItem> {
+    /// The path to a slot.
+    pub(crate) fn path(&self, slot: &[u32]) -> Vec<PathSegment> {
         let mut value = &self.root;
-        let mut path = Vec::with_capacity(place.len());
-        for position in place {
+        let mut path = Vec::with_capacity(slot.len());
+        for position in slot {
             value = match value {
                 Value::Object(fields) => {
                     let Some((key, next)) = fields.get(*position as usize) else {
                         break;
                     };
-                    path.push(PathItem::Key(*key));
+                    path.push(PathSegment::Key(*key));
                     next
                 }
                 Value::List(items) => {
                     let Some(next) = items.get(*position as usize) else {
                         break;
                     };
-                    path.push(PathItem::Index(*position));
+                    path.push(PathSegment::Index(*position));
                     next
                 }
                 Value::Null | Value::Leaf(_) => break,
@@ -128,7 +134,7 @@ impl Store {
     }
 }
 
-/// A field of an object.
+/// A field of an object, if it is there.
 pub(crate) fn field(object: &[(Key, Value)], key: Key) -> Option<&Value> {
     object
         .iter()

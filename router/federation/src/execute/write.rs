@@ -1,28 +1,28 @@
-//! Writing the answer: the client's names in the client's order, and nulls where the specification puts them.
+//! Writes values: the client's names in the client's order, and nulls where the specification puts them.
 //!
-//! One pass into one buffer. A null in a non-null place cuts the buffer back to the nearest nullable place; the
-//! error that goes with it is written once, unless a subgraph already explained it.
+//! One pass into one buffer. A null of a non-null type propagates: the buffer is cut back to the nearest nullable
+//! parent. The error that goes with it is written once, unless a subgraph already explained it.
 //! Source: GraphQL specification, 6.4.4 Handling Execution Errors.
 
 use serde_json::Value as Json;
 
-use crate::execute::error::{Errors, Explained, Report};
+use crate::execute::error::{ClientError, Errors, Explained};
 use crate::execute::read::list_items;
-use crate::execute::store::{PathItem, Store, Value, field};
-use crate::graph::{Kind, TypeRef, TypeTable};
+use crate::execute::store::{PathSegment, Store, Value, field};
+use crate::graph::{TypeKind, TypeRef, TypeTable};
 use crate::request::Code;
 use crate::shape::{Case, Key, Shape, ShapeField};
 
-/// A null that the place above has to take.
+/// A null of a non-null type, which the parent must take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bubble;
+pub(crate) struct PropagatedNull;
 
 /// Writes values of one store.
 pub(crate) struct Writer<'a> {
     store: &'a Store,
     types: &'a TypeTable,
-    /// Errors that writing found, as (sentence, path).
-    found: Vec<(Report, Vec<Json>)>,
+    /// Errors that writing found, each with its path.
+    found: Vec<(ClientError, Vec<Json>)>,
     path: Vec<Json>,
     /// What is written so far.
     pub(crate) out: Vec<u8>,
@@ -36,15 +36,15 @@ enum Source<'a> {
     Raw(&'a [u8]),
 }
 
-/// Whether an error already stands at, above or below a place.
+/// Whether an error is already reported at, above or below a path.
 #[derive(Clone, Copy)]
-struct Known<'a> {
+struct Reported<'a> {
     above: bool,
     here: Option<&'a Explained>,
 }
 
-impl<'a> Known<'a> {
-    fn child(self, item: PathItem) -> Self {
+impl<'a> Reported<'a> {
+    fn child(self, item: PathSegment) -> Self {
         let here = self.here.and_then(|node| node.child(item));
         Self {
             above: self.above || here.is_some_and(|node| node.whole),
@@ -72,24 +72,24 @@ impl<'a> Writer<'a> {
     /// Writes one root field with its name.
     ///
     /// # Errors
-    /// [`Bubble`] when the field is null and must not be: then `data` is null.
+    /// [`PropagatedNull`] when the field is null and its type is not: then `data` is null.
     pub(crate) fn root_field(
         &mut self,
         case: &Case,
         field: &ShapeField,
         explained: &Explained,
-    ) -> Result<(), Bubble> {
+    ) -> Result<(), PropagatedNull> {
         let Value::Object(root) = &self.store.root else {
-            return Err(Bubble);
+            return Err(PropagatedNull);
         };
-        let known = Known {
+        let reported = Reported {
             above: explained.whole,
             here: Some(explained),
         };
-        self.field(root, case, field, known)
+        self.field(root, case, field, reported)
     }
 
-    /// Hands the errors that writing found to the errors of the answer, and gives back the buffer.
+    /// Hands over the errors that writing found, and gives back the buffer.
     pub(crate) fn finish(self, errors: &mut Errors) -> Vec<u8> {
         for (report, path) in self.found {
             errors.add_at(&report, path);
@@ -102,8 +102,8 @@ impl<'a> Writer<'a> {
         object: &'a [(Key, Value)],
         case: &Case,
         wanted: &ShapeField,
-        known: Known<'_>,
-    ) -> Result<(), Bubble> {
+        reported: Reported<'_>,
+    ) -> Result<(), PropagatedNull> {
         self.out.extend(&*wanted.quoted);
         if wanted.key == Key::TYPENAME {
             self.typename(object, case);
@@ -111,8 +111,8 @@ impl<'a> Writer<'a> {
         }
         let source = field(object, wanted.key).map_or(Source::Null, Source::Tree);
         self.path.push(Json::from(&*wanted.response));
-        let known = known.child(PathItem::Key(wanted.key));
-        let written = self.value(&wanted.ty, source, wanted, known);
+        let reported = reported.child(PathSegment::Key(wanted.key));
+        let written = self.value(&wanted.ty, source, wanted, reported);
         self.path.pop();
         written.map(|_| ())
     }
@@ -127,28 +127,28 @@ impl<'a> Writer<'a> {
         self.out.push(b'"');
     }
 
-    /// Writes a value; says whether it was not null.
+    /// Writes a value, and tells whether it was not null.
     fn value(
         &mut self,
         ty: &TypeRef,
         source: Source<'a>,
         wanted: &ShapeField,
-        known: Known<'_>,
-    ) -> Result<bool, Bubble> {
+        reported: Reported<'_>,
+    ) -> Result<bool, PropagatedNull> {
         match ty {
             TypeRef::NonNull(inner) => {
-                if self.value(inner, source, wanted, known)? {
+                if self.value(inner, source, wanted, reported)? {
                     return Ok(true);
                 }
-                if !known.explains() && !self.just_told() {
-                    let sentence = format!("null where {} is not nullable", wanted.name);
+                if !reported.explains() && !self.is_reported() {
+                    let sentence = format!("{} is null, but its type is not nullable", wanted.name);
                     self.error(sentence);
                 }
-                Err(Bubble)
+                Err(PropagatedNull)
             }
-            TypeRef::List(inner) => Ok(self.list(inner, source, wanted, known)),
+            TypeRef::List(inner) => Ok(self.list(inner, source, wanted, reported)),
             TypeRef::Named(name) => match &wanted.child {
-                Some(shape) => Ok(self.object(shape, source, known)),
+                Some(shape) => Ok(self.object(shape, source, reported)),
                 None => Ok(self.leaf(name, source)),
             },
         }
@@ -159,7 +159,7 @@ impl<'a> Writer<'a> {
         inner: &TypeRef,
         source: Source<'a>,
         wanted: &ShapeField,
-        known: Known<'_>,
+        reported: Reported<'_>,
     ) -> bool {
         let items: Vec<Source<'a>> = match source {
             Source::Null | Source::Tree(Value::Null) => return self.null(),
@@ -170,7 +170,7 @@ impl<'a> Writer<'a> {
                     return self.null();
                 }
                 if bytes.first() != Some(&b'[') {
-                    return self.misfit("a list");
+                    return self.type_mismatch("a list");
                 }
                 if !has_non_null(inner) {
                     self.out.extend(bytes);
@@ -178,7 +178,7 @@ impl<'a> Writer<'a> {
                 }
                 list_items(bytes).into_iter().map(Source::Raw).collect()
             }
-            Source::Tree(Value::Object(_)) => return self.misfit("a list"),
+            Source::Tree(Value::Object(_)) => return self.type_mismatch("a list"),
         };
         let start = self.out.len();
         self.out.push(b'[');
@@ -187,7 +187,12 @@ impl<'a> Writer<'a> {
                 self.out.push(b',');
             }
             self.path.push(Json::from(position));
-            let written = self.value(inner, item, wanted, known.child(PathItem::Index(position)));
+            let written = self.value(
+                inner,
+                item,
+                wanted,
+                reported.child(PathSegment::Index(position)),
+            );
             self.path.pop();
             if written.is_err() {
                 self.out.truncate(start);
@@ -198,14 +203,14 @@ impl<'a> Writer<'a> {
         true
     }
 
-    fn object(&mut self, shape: &Shape, source: Source<'a>, known: Known<'_>) -> bool {
+    fn object(&mut self, shape: &Shape, source: Source<'a>, reported: Reported<'_>) -> bool {
         let fields = match source {
             Source::Null | Source::Tree(Value::Null) => return self.null(),
             Source::Tree(Value::Object(fields)) => fields,
-            Source::Tree(_) | Source::Raw(_) => return self.misfit("an object"),
+            Source::Tree(_) | Source::Raw(_) => return self.type_mismatch("an object"),
         };
         let Some(case) = shape.case(self.store.typename(fields)) else {
-            return self.misfit(&shape.parent);
+            return self.type_mismatch(&shape.parent);
         };
         let start = self.out.len();
         self.out.push(b'{');
@@ -213,7 +218,7 @@ impl<'a> Writer<'a> {
             if position > 0 {
                 self.out.push(b',');
             }
-            if self.field(fields, case, field, known).is_err() {
+            if self.field(fields, case, field, reported).is_err() {
                 self.out.truncate(start);
                 return self.null();
             }
@@ -230,19 +235,23 @@ impl<'a> Writer<'a> {
                 if bytes == b"null" {
                     return self.null();
                 }
-                if !self.fits(ty, bytes) {
-                    return self.misfit(ty);
+                if !self.is_public(ty, bytes) {
+                    return self.type_mismatch(ty);
                 }
                 self.out.extend(bytes);
                 true
             }
-            Source::Tree(Value::List(_) | Value::Object(_)) => self.misfit(ty),
+            Source::Tree(Value::List(_) | Value::Object(_)) => self.type_mismatch(ty),
         }
     }
 
-    /// Whether a client may see this value: of an enum only the values of the consumer schema.
-    fn fits(&self, ty: &str, bytes: &[u8]) -> bool {
-        let Some(info) = self.types.find(ty).filter(|info| info.kind == Kind::Enum) else {
+    /// Whether a client may read this value: of an enum only the values of the consumer schema.
+    fn is_public(&self, ty: &str, bytes: &[u8]) -> bool {
+        let Some(info) = self
+            .types
+            .find(ty)
+            .filter(|info| info.kind == TypeKind::Enum)
+        else {
             return true;
         };
         let name = std::str::from_utf8(bytes).ok();
@@ -263,22 +272,24 @@ impl<'a> Writer<'a> {
         false
     }
 
-    /// A subgraph sent something of another form.
-    fn misfit(&mut self, wanted: &str) -> bool {
-        self.error(format!("a value that is not {wanted}"));
+    /// Writes null for a value that is not of its type.
+    fn type_mismatch(&mut self, wanted: &str) -> bool {
+        self.error(format!("the value is not {wanted}"));
         self.null()
     }
 
-    /// Whether the null here follows from an error that writing found here or below.
-    fn just_told(&self) -> bool {
+    /// Whether writing already found the error that this null follows from, here or below.
+    fn is_reported(&self) -> bool {
         self.found
             .last()
             .is_some_and(|(_, path)| path.starts_with(&self.path))
     }
 
     fn error(&mut self, sentence: String) {
-        self.found
-            .push((Report::new(Code::INTERNAL, sentence), self.path.clone()));
+        self.found.push((
+            ClientError::new(Code::INTERNAL, sentence),
+            self.path.clone(),
+        ));
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Invariant: a [`Supergraph`] never changes; every request borrows one, and a reload makes a new one.
 
+mod entity_keys;
 mod supergraph;
 mod types;
 
 pub use supergraph::LoadError;
 pub(crate) use supergraph::Supergraph;
-pub(crate) use types::{InputField, Kind, TypeInfo, TypeRef, TypeTable};
+pub(crate) use types::{InputField, TypeInfo, TypeKind, TypeRef, TypeTable};

@@ -8,8 +8,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use graphql_tools::static_graphql::schema::{
-    Definition, Directive, Document, Field, InputValue, Type, TypeDefinition, Value,
+    Definition, Document, Field, InputValue, Type, TypeDefinition, Value,
 };
+
+use crate::graph::entity_keys::{self, EntityKeys};
 
 /// A type with its list and non-null wrappers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -68,7 +70,7 @@ impl fmt::Display for TypeRef {
 
 /// What a named type is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TypeKind {
     /// A leaf with a value of its own form.
     Scalar,
     /// A set of fields.
@@ -81,6 +83,13 @@ pub(crate) enum Kind {
     Enum,
     /// A set of input fields.
     Input,
+}
+
+impl TypeKind {
+    /// Whether a field of such a type has a selection of its own.
+    pub(crate) const fn is_composite(self) -> bool {
+        matches!(self, Self::Object | Self::Interface | Self::Union)
+    }
 }
 
 /// An argument or an input object's field.
@@ -119,7 +128,7 @@ pub(crate) struct TypeInfo {
     /// Its name.
     pub(crate) name: Arc<str>,
     /// What it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: TypeKind,
     /// Output fields.
     pub(crate) fields: HashMap<Arc<str>, FieldInfo>,
     /// The object types that a value of it can have, sorted; an object's own name alone.
@@ -138,7 +147,7 @@ pub(crate) struct TypeTable {
     types: HashMap<Arc<str>, TypeInfo>,
     roots: [Option<Arc<str>>; 3],
     field_names: HashSet<Arc<str>>,
-    keys: HashMap<String, HashMap<String, Vec<Vec<String>>>>,
+    keys: EntityKeys,
 }
 
 impl TypeTable {
@@ -164,7 +173,7 @@ impl TypeTable {
             types,
             roots,
             field_names,
-            keys: entity_keys(supergraph),
+            keys: entity_keys::read(supergraph),
         }
     }
 
@@ -209,12 +218,12 @@ impl TypeTable {
 
 fn type_info(definition: &TypeDefinition) -> TypeInfo {
     let kind = match definition {
-        TypeDefinition::Scalar(_) => Kind::Scalar,
-        TypeDefinition::Object(_) => Kind::Object,
-        TypeDefinition::Interface(_) => Kind::Interface,
-        TypeDefinition::Union(_) => Kind::Union,
-        TypeDefinition::Enum(_) => Kind::Enum,
-        TypeDefinition::InputObject(_) => Kind::Input,
+        TypeDefinition::Scalar(_) => TypeKind::Scalar,
+        TypeDefinition::Object(_) => TypeKind::Object,
+        TypeDefinition::Interface(_) => TypeKind::Interface,
+        TypeDefinition::Union(_) => TypeKind::Union,
+        TypeDefinition::Enum(_) => TypeKind::Enum,
+        TypeDefinition::InputObject(_) => TypeKind::Input,
     };
     let mut info = TypeInfo {
         name: Arc::from(definition.name()),
@@ -282,95 +291,5 @@ fn fill_possible_types(types: &mut HashMap<Arc<str>, TypeInfo>, consumer: &Docum
         if let Some(info) = types.get_mut(name) {
             info.possible = objects.into();
         }
-    }
-}
-
-/// Reads `@join__type(graph:, key:)` into subgraph → type → keys. Subgraphs go by their own names.
-fn entity_keys(supergraph: &Document) -> HashMap<String, HashMap<String, Vec<Vec<String>>>> {
-    let names = graph_names(supergraph);
-    let mut keys: HashMap<String, HashMap<String, Vec<Vec<String>>>> = HashMap::new();
-    for definition in &supergraph.definitions {
-        let Definition::TypeDefinition(definition) = definition else {
-            continue;
-        };
-        let (name, directives) = match definition {
-            TypeDefinition::Object(object) => (&object.name, &object.directives),
-            TypeDefinition::Interface(interface) => (&interface.name, &interface.directives),
-            _ => continue,
-        };
-        for directive in directives
-            .iter()
-            .filter(|directive| directive.name == "join__type")
-        {
-            let graph = argument(directive, "graph").and_then(|graph| names.get(graph));
-            let (Some(graph), Some(key)) = (graph, argument(directive, "key")) else {
-                continue;
-            };
-            let types = keys.entry(graph.clone()).or_default();
-            types
-                .entry(name.clone())
-                .or_default()
-                .push(outermost_names(key));
-        }
-    }
-    keys
-}
-
-fn graph_names(supergraph: &Document) -> HashMap<String, String> {
-    let mut names = HashMap::new();
-    for definition in &supergraph.definitions {
-        let Definition::TypeDefinition(TypeDefinition::Enum(choice)) = definition else {
-            continue;
-        };
-        if choice.name != "join__Graph" {
-            continue;
-        }
-        for value in &choice.values {
-            let directive = value
-                .directives
-                .iter()
-                .find(|found| found.name == "join__graph");
-            let name = directive.and_then(|directive| argument(directive, "name"));
-            names.insert(value.name.clone(), name.unwrap_or(&value.name).to_owned());
-        }
-    }
-    names
-}
-
-fn argument<'a>(directive: &'a Directive, name: &str) -> Option<&'a str> {
-    let (_, value) = directive.arguments.iter().find(|(key, _)| key == name)?;
-    match value {
-        Value::String(text) => Some(text),
-        Value::Enum(name) => Some(name),
-        _ => None,
-    }
-}
-
-/// The field names of a selection such as `id organization { id }` that stand outside of braces.
-fn outermost_names(selection: &str) -> Vec<String> {
-    let spaced = selection.replace('{', " { ").replace('}', " } ");
-    let mut depth = 0_usize;
-    let mut names = Vec::new();
-    for token in spaced.split_whitespace() {
-        match token {
-            "{" => depth += 1,
-            "}" => depth = depth.saturating_sub(1),
-            name if depth == 0 => names.push(name.to_owned()),
-            _ => {}
-        }
-    }
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nested_key_counts_by_its_outermost_fields() {
-        assert_eq!(
-            outermost_names("id organization{ id owner { id } } sku"),
-            ["id", "organization", "sku"]
-        );
     }
 }

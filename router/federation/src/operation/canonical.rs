@@ -3,10 +3,10 @@
 //! 1. `@skip` and `@include` are decided here: no condition reaches the planner. Their values are part of the cache key.
 //! 2. Response keys are the router's own: the field's name, or the name with a number when arguments or types tell
 //!    fields of one name apart. A client's alias never reaches the planner, so it cannot stand where an entity's key
-//!    is read from. The client's names come back when the answer is written.
+//!    is read from. The client's names come back when the response is written.
 //!
-//! Fields are collected for each object type a place can have, as the specification's CollectFields does, and what
-//! is planned is written from the collected shape: the planner and the answer can never disagree about a key.
+//! Fields are collected for each object type that a selection can meet, as the specification's CollectFields does, and
+//! what is planned is written from the collected shape: the plan and the response can never disagree about a key.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,12 +17,13 @@ use graphql_tools::static_graphql::query::{
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use crate::graph::{Kind, TypeRef, TypeTable};
+use crate::graph::{TypeRef, TypeTable};
 use crate::operation::document::Document;
 use crate::operation::emit::{self, ToPlan};
 use crate::operation::limits;
+use crate::operation::response_keys::{AliasedDuplicates, ResponseKeys};
 use crate::request::{Code, OperationKind, RequestError};
-use crate::shape::{Case, Key, Keys, Shape, ShapeField, quoted};
+use crate::shape::{Case, Keys, Shape, ShapeField, quoted};
 
 /// A canonical operation.
 #[derive(Debug)]
@@ -57,19 +58,18 @@ pub(crate) fn rewrite(
         types,
         fragments: fragments.collect(),
         conditions,
-        keys: Keys::default(),
-        named: HashMap::new(),
+        keys: ResponseKeys::new(types),
         known: HashMap::new(),
         kind: document.kind,
         budget: max_fields,
         max_fields,
     };
     let root = types.root(document.kind).ok_or_else(internal)?.clone();
-    let shape = collector.place(&root, &[document.operation().selection_set()], true)?;
-    let documents = emit::documents(types, &collector.keys, document, &shape);
+    let shape = collector.selection(&root, &[document.operation().selection_set()], true)?;
+    let documents = emit::documents(types, collector.keys.keys(), document, &shape);
     Ok(Canonical {
         shape,
-        keys: collector.keys,
+        keys: collector.keys.into_keys(),
         documents,
     })
 }
@@ -78,20 +78,18 @@ fn internal() -> RequestError {
     RequestError::internal()
 }
 
-/// Fields of one object type by the client's name, in the order of the answer.
+/// Fields of one object type by the client's name, in the order of the response.
 type Collected<'a> = IndexMap<&'a str, Vec<&'a Field>>;
 
-/// What tells two object types' answers at one place apart.
+/// What two object types must have in common to share a case of a selection.
 type Identity = Vec<(String, Vec<*const Field>, Arc<TypeRef>)>;
 
 struct Collector<'a> {
     types: &'a TypeTable,
     fragments: HashMap<&'a str, &'a FragmentDefinition>,
     conditions: &'a Map<String, Json>,
-    keys: Keys,
-    /// Name, arguments, type and (for mutations) response name to internal key.
-    named: HashMap<(String, String), Key>,
-    /// Shapes of places that ask the same of the same type.
+    keys: ResponseKeys<'a>,
+    /// Shapes of selections that ask the same of the same type.
     known: HashMap<(Arc<str>, Vec<*const Field>), Arc<Shape>>,
     kind: OperationKind,
     budget: usize,
@@ -99,7 +97,7 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn place(
+    fn selection(
         &mut self,
         parent: &Arc<str>,
         sets: &[&'a SelectionSet],
@@ -112,7 +110,7 @@ impl<'a> Collector<'a> {
             .possible
             .clone();
         let mut cases: Vec<(Identity, Case)> = Vec::new();
-        let mut twins = Twins::new();
+        let mut duplicates = AliasedDuplicates::default();
         for object in possible.iter() {
             let mut collected = Collected::new();
             let mut visited = HashSet::new();
@@ -124,7 +122,7 @@ impl<'a> Collector<'a> {
                 case.types.push(object.clone());
                 continue;
             }
-            let fields = self.fields(parent, object, &collected, is_root, &mut twins)?;
+            let fields = self.fields(parent, object, &collected, is_root, &mut duplicates)?;
             cases.push((
                 identity,
                 Case {
@@ -231,7 +229,7 @@ impl<'a> Collector<'a> {
         object: &str,
         collected: &Collected<'a>,
         is_root: bool,
-        twins: &mut Twins<'a>,
+        duplicates: &mut AliasedDuplicates<'a>,
     ) -> Result<Vec<ShapeField>, RequestError> {
         let mut fields = Vec::with_capacity(collected.len());
         for (response, nodes) in collected {
@@ -239,13 +237,13 @@ impl<'a> Collector<'a> {
             let node = nodes[0];
             let ty = self.field_type(object, &node.name)?;
             let child = self.child(ty.name(), nodes)?;
-            let happens = is_root && self.kind == OperationKind::Mutation;
-            let twin = if child.is_some() || happens {
-                twin(twins, response, node)
+            let has_effect = is_root && self.kind == OperationKind::Mutation;
+            let duplicate = if child.is_some() || has_effect {
+                duplicates.number(response, node)
             } else {
                 0
             };
-            let key = self.key(parent, node, &ty, twin);
+            let key = self.keys.key(parent, node, &ty, duplicate);
             fields.push(ShapeField {
                 response: Arc::from(*response),
                 quoted: quoted(response),
@@ -273,98 +271,23 @@ impl<'a> Collector<'a> {
         ty: &Arc<str>,
         nodes: &[&'a Field],
     ) -> Result<Option<Arc<Shape>>, RequestError> {
-        let composite = self
+        let is_composite = self
             .types
             .find(ty)
-            .is_some_and(|info| matches!(info.kind, Kind::Object | Kind::Interface | Kind::Union));
-        if !composite {
+            .is_some_and(|info| info.kind.is_composite());
+        if !is_composite {
             return Ok(None);
         }
         let pointers: Vec<_> = nodes.iter().map(|node| std::ptr::from_ref(*node)).collect();
-        let place = (ty.clone(), pointers);
-        if let Some(known) = self.known.get(&place) {
+        let selection = (ty.clone(), pointers);
+        if let Some(known) = self.known.get(&selection) {
             return Ok(Some(known.clone()));
         }
         let sets: Vec<_> = nodes.iter().map(|node| &node.selection_set).collect();
-        let shape = self.place(ty, &sets, false)?;
-        self.known.insert(place, shape.clone());
+        let shape = self.selection(ty, &sets, false)?;
+        self.known.insert(selection, shape.clone());
         Ok(Some(shape))
     }
-
-    /// The internal key of a field: its name if that is enough to know it by.
-    ///
-    /// `twin` counts the fields of one place that differ in nothing but the client's name.
-    fn key(&mut self, parent: &str, node: &Field, ty: &TypeRef, twin: usize) -> Key {
-        let name = node.name.as_str();
-        if name == "__typename" {
-            return Key::TYPENAME;
-        }
-        let mut tells = String::new();
-        tells.push_str(&arguments_text(node));
-        if !self.has_one_type(parent, name) {
-            tells.push_str(" as ");
-            tells.push_str(&ty.to_string());
-        }
-        if twin > 0 {
-            tells.push_str(" again ");
-            tells.push_str(&twin.to_string());
-        }
-        if tells.is_empty() {
-            return self.keys.intern(name);
-        }
-        let known = (name.to_owned(), tells);
-        if let Some(key) = self.named.get(&known) {
-            return *key;
-        }
-        let numbered = (1..).map(|number| format!("{name}_{number}"));
-        let mut free = numbered
-            .filter(|text| !self.types.is_field_name(text) && self.keys.find(text).is_none());
-        let text = free.next().expect("there are endlessly many numbers");
-        let key = self.keys.intern(&text);
-        self.named.insert(known, key);
-        key
-    }
-
-    /// Whether all object types of a place give a field of this name the same type.
-    fn has_one_type(&self, parent: &str, name: &str) -> bool {
-        let Some(info) = self.types.find(parent) else {
-            return true;
-        };
-        let mut found = info
-            .possible
-            .iter()
-            .filter_map(|object| self.types.field(object, name));
-        let Some(first) = found.next() else {
-            return true;
-        };
-        found.all(|other| other.ty == first.ty)
-    }
-}
-
-/// The client's names of each field of a place, by the field's name and arguments.
-///
-/// Leaves under two names are one leaf. An object under two names stays two: a null that goes up in one must not
-/// take the other with it. A mutation's root field happens once for each name.
-type Twins<'a> = HashMap<(String, String), Vec<&'a str>>;
-
-fn twin<'a>(twins: &mut Twins<'a>, response: &'a str, node: &Field) -> usize {
-    let field = (node.name.clone(), arguments_text(node));
-    let names = twins.entry(field).or_default();
-    if let Some(position) = names.iter().position(|name| *name == response) {
-        return position;
-    }
-    names.push(response);
-    names.len() - 1
-}
-
-/// Arguments as text in an order of their own, since theirs has no meaning.
-fn arguments_text(node: &Field) -> String {
-    let arguments = node.arguments.iter();
-    let mut texts: Vec<_> = arguments
-        .map(|(name, value)| format!("{name}:{value}"))
-        .collect();
-    texts.sort_unstable();
-    texts.join(",")
 }
 
 fn name_of(condition: &TypeCondition) -> &str {

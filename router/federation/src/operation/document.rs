@@ -110,14 +110,14 @@ fn validation_error(found: &graphql_tools::validation::utils::ValidationError) -
     found
         .locations
         .iter()
-        .fold(error, |error, place| at(error, *place))
+        .fold(error, |error, position| at(error, *position))
 }
 
-fn at(error: GraphqlError, place: Pos) -> GraphqlError {
-    if place.line == 0 {
+fn at(error: GraphqlError, position: Pos) -> GraphqlError {
+    if position.line == 0 {
         error
     } else {
-        error.at(place.line, place.column)
+        error.at(position.line, position.column)
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a canonical shape to the documents that are planned.
 //!
 //! Invariant: no fragment but `... on` an object type, no condition, no alias but an internal key; below every
-//! interface and union stands `__typename`, so the answer can always tell what it writes.
+//! interface and union stands `__typename`, so that the response can always tell what it writes.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use graphql_tools::static_graphql::query::{
     VariableDefinition,
 };
 
-use crate::graph::{Kind, TypeTable};
+use crate::graph::{TypeKind, TypeTable};
 use crate::operation::document::Document;
 use crate::request::OperationKind;
 use crate::shape::{Key, Keys, Shape, ShapeField};
@@ -116,7 +116,7 @@ impl Emitter<'_> {
         let mut seen = HashSet::new();
         let mut items = Vec::new();
         for field in fields {
-            // Two names of the client for one leaf are one leaf here.
+            // A leaf under two names of the client is one leaf here.
             if field.child.is_none() && !seen.insert(field.key) {
                 continue;
             }
@@ -137,17 +137,17 @@ impl Emitter<'_> {
             arguments: field.arguments.clone(),
             directives: Vec::new(),
             selection_set: match &field.child {
-                Some(shape) => self.place(shape, used),
+                Some(shape) => self.selection(shape, used),
                 None => set(Vec::new()),
             },
         }
     }
 
-    fn place(&self, shape: &Shape, used: &mut BTreeSet<String>) -> SelectionSet {
+    fn selection(&self, shape: &Shape, used: &mut BTreeSet<String>) -> SelectionSet {
         let is_object = self
             .types
             .find(&shape.parent)
-            .is_some_and(|info| info.kind == Kind::Object);
+            .is_some_and(|info| info.kind == TypeKind::Object);
         if is_object {
             let fields = shape.cases.iter().flat_map(|case| &case.fields);
             let mut set = self.fields(fields, used);
@@ -188,7 +188,7 @@ impl Emitter<'_> {
         set_of_all
     }
 
-    /// Whether every object type of a place is asked this field alike, and the place's own type has it.
+    /// Whether all object types share this field with all that is below it, and the static type has it too.
     fn is_shared(&self, shape: &Shape, field: &ShapeField) -> bool {
         if field.key == Key::TYPENAME {
             return true;

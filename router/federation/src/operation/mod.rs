@@ -9,4 +9,5 @@ pub(crate) mod document;
 mod emit;
 pub(crate) mod limits;
 pub(crate) mod persisted;
+mod response_keys;
 pub(crate) mod variables;

@@ -6,7 +6,7 @@
 use graphql_tools::static_graphql::query::{Value as Literal, VariableDefinition};
 use serde_json::{Map, Value};
 
-use crate::graph::{InputField, Kind, TypeInfo, TypeRef, TypeTable};
+use crate::graph::{InputField, TypeInfo, TypeKind, TypeRef, TypeTable};
 use crate::request::{Code, GraphqlError, RequestError};
 
 /// Coerces the variables of a request.
@@ -28,9 +28,9 @@ pub(crate) fn coerce(
             Ok(None) => {}
             Err(sentence) => {
                 let text = format!("variable ${}: {sentence}", definition.name);
-                let place = definition.position;
+                let position = definition.position;
                 let error = GraphqlError::new(Code::BAD_VARIABLES, text);
-                errors.push(error.at(place.line, place.column));
+                errors.push(error.at(position.line, position.column));
             }
         }
     }
@@ -50,7 +50,7 @@ fn variable(
     match (given, &definition.default_value) {
         (Some(value), _) => input(types, &ty, value, &mut Path::default()).map(Some),
         (None, Some(default)) => literal(types, &ty, default, &Map::new()).map(Some),
-        (None, None) if ty.is_non_null() => Err(format!("a value of type {ty} is needed")),
+        (None, None) if ty.is_non_null() => Err(format!("a value of type {ty} is required")),
         (None, None) => Ok(None),
     }
 }
@@ -70,7 +70,7 @@ impl Path {
 
 fn input(types: &TypeTable, ty: &TypeRef, value: &Value, path: &mut Path) -> Result<Value, String> {
     match (ty, value) {
-        (TypeRef::NonNull(_), Value::Null) => path.error(&format!("null where {ty} is needed")),
+        (TypeRef::NonNull(_), Value::Null) => path.error(&format!("null is not a value of {ty}")),
         (TypeRef::NonNull(inner), _) => input(types, inner, value, path),
         (_, Value::Null) => Ok(Value::Null),
         (TypeRef::List(inner), Value::Array(items)) => {
@@ -85,7 +85,7 @@ fn input(types: &TypeTable, ty: &TypeRef, value: &Value, path: &mut Path) -> Res
         (TypeRef::List(inner), _) => Ok(Value::Array(vec![input(types, inner, value, path)?])),
         (TypeRef::Named(name), _) => match types.find(name) {
             Some(info) => named(types, info, value, path),
-            None => path.error(&format!("no type is named {name}")),
+            None => path.error(&format!("there is no type {name}")),
         },
     }
 }
@@ -97,24 +97,24 @@ fn named(
     path: &mut Path,
 ) -> Result<Value, String> {
     match info.kind {
-        Kind::Scalar => match scalar(&info.name, value) {
+        TypeKind::Scalar => match scalar(&info.name, value) {
             Some(coerced) => Ok(coerced),
             None => path.error(&format!("{} does not fit {}", shown(value), info.name)),
         },
-        Kind::Enum => match value.as_str().filter(|name| info.values.contains(*name)) {
+        TypeKind::Enum => match value.as_str().filter(|name| info.values.contains(*name)) {
             Some(_) => Ok(value.clone()),
-            None => path.error(&format!("{} is no value of {}", shown(value), info.name)),
+            None => path.error(&format!("{} is not a value of {}", shown(value), info.name)),
         },
-        Kind::Input => match value {
+        TypeKind::Input => match value {
             Value::Object(fields) => object(types, info, fields, path),
             _ => path.error(&format!(
-                "{} is no object of type {}",
+                "{} is not an object of type {}",
                 shown(value),
                 info.name
             )),
         },
-        Kind::Object | Kind::Interface | Kind::Union => {
-            path.error(&format!("{} is no input type", info.name))
+        TypeKind::Object | TypeKind::Interface | TypeKind::Union => {
+            path.error(&format!("{} is not an input type", info.name))
         }
     }
 }
@@ -192,7 +192,7 @@ fn default(
     match &field.default {
         Some(value) => literal(types, &field.ty, value, &Map::new()).map(Some),
         None if field.ty.is_non_null() => Err(format!(
-            "{}.{} of type {} is needed",
+            "{}.{} of type {} is required",
             info.name, field.name, field.ty
         )),
         None => Ok(None),
@@ -220,7 +220,7 @@ pub(crate) fn arguments(
                 Some(literal(types, &definition.ty, value, variables)?)
             }
             (None, None) if definition.ty.is_non_null() => {
-                return Err(format!("argument {} is needed", definition.name));
+                return Err(format!("argument {} is required", definition.name));
             }
             (None, None) => None,
         };

@@ -119,6 +119,6 @@ fn a_refusal_says_where() {
     let sentence = coerced("v: In", given).unwrap_err();
     assert_eq!(
         sentence,
-        r#"variable $v: at .inner.kinds[1]: "SONG" is no value of Kind"#
+        r#"variable $v: at .inner.kinds[1]: "SONG" is not a value of Kind"#
     );
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::plan::step::{Batch, Fetch, PathStep, Selection, Step, Target};
+use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Selection, Target};
 use crate::shape::{Key, Keys, ReadShape, quoted};
 
 /// A plan that runs.
 #[derive(Debug, Default)]
-pub(crate) struct ExecPlan {
+pub(crate) struct CompiledPlan {
     /// Everything in a wave runs together, the waves one after another.
     pub(crate) waves: Vec<Vec<FetchPlan>>,
 }
@@ -37,13 +37,13 @@ pub(crate) struct FetchPlan {
     pub(crate) target: TargetPlan,
 }
 
-/// Where the answer of a fetch goes.
+/// Where the response of a fetch goes.
 #[derive(Debug)]
 pub(crate) enum TargetPlan {
     /// Into the root.
     Root,
-    /// Into every place of a path.
-    Places(Vec<Walk>),
+    /// Into every object at the end of a path.
+    Path(Vec<PathElement>),
     /// Each entity to where its representation came from.
     Entities(Vec<BatchPlan>),
 }
@@ -58,22 +58,22 @@ pub(crate) struct BatchPlan {
     /// The variable that takes the representations.
     pub(crate) variable: String,
     /// Where representations come from.
-    pub(crate) paths: Vec<Vec<Walk>>,
+    pub(crate) paths: Vec<Vec<PathElement>>,
     /// What a representation holds.
     pub(crate) requires: Vec<Require>,
     /// Objects of these types (all when empty) go under this type name.
     pub(crate) typenames: Vec<(BTreeSet<String>, String)>,
-    /// Fields to be renamed before the merge: the way to them, the last key, the new key.
-    pub(crate) renames: Vec<(Vec<Walk>, Key, Key)>,
+    /// Fields to be renamed before the merge: the path to their object, the old key, the new key.
+    pub(crate) renames: Vec<(Vec<PathElement>, Key, Key)>,
     /// Equal for two batches that ask the same subgraph for the same fields.
-    pub(crate) memo: u32,
+    pub(crate) cache_key: u32,
     /// The outermost fields that it brings.
     pub(crate) brings: Vec<Key>,
 }
 
-/// A step through the answer.
+/// An element of a path through the response.
 #[derive(Debug, Clone)]
-pub(crate) enum Walk {
+pub(crate) enum PathElement {
     /// Into a field.
     Field(Key),
     /// Into every item of a list.
@@ -105,12 +105,12 @@ pub(crate) enum Require {
     },
 }
 
-/// Compiles the plans of one operation; memo numbers are shared between them.
+/// Compiles the plans of one operation; cache keys are shared between them.
 #[derive(Debug)]
 pub(crate) struct Compiler {
     /// All response keys so far.
     pub(crate) keys: Keys,
-    memos: HashMap<String, u32>,
+    cache_keys: HashMap<String, u32>,
 }
 
 impl Compiler {
@@ -118,15 +118,15 @@ impl Compiler {
     pub(crate) fn new(keys: Keys) -> Self {
         Self {
             keys,
-            memos: HashMap::new(),
+            cache_keys: HashMap::new(),
         }
     }
 
     /// Compiles one plan.
-    pub(crate) fn compile(&mut self, step: Step) -> ExecPlan {
+    pub(crate) fn compile(&mut self, step: PlanNode) -> CompiledPlan {
         let waves = step.into_waves().into_iter();
         let waves = waves.map(|wave| wave.into_iter().map(|fetch| self.fetch(fetch)).collect());
-        ExecPlan {
+        CompiledPlan {
             waves: waves.collect(),
         }
     }
@@ -141,7 +141,7 @@ impl Compiler {
         }
         let target = match fetch.target {
             Target::Root => TargetPlan::Root,
-            Target::Places(path) => TargetPlan::Places(self.walks(&path)),
+            Target::Path(path) => TargetPlan::Path(self.walks(&path)),
             Target::Entities(batches) => {
                 let batches = batches.into_iter();
                 let compiled =
@@ -167,8 +167,8 @@ impl Compiler {
         let children = entity_selection(selection, &batch.alias);
         let mut text = format!("{subgraph} ");
         write_sorted(children, &mut text);
-        let next = u32::try_from(self.memos.len()).expect("an operation has few fetches");
-        let memo = *self.memos.entry(text).or_insert(next);
+        let next = u32::try_from(self.cache_keys.len()).expect("an operation has few fetches");
+        let cache_key = *self.cache_keys.entry(text).or_insert(next);
         let brings = self
             .read_shape(children)
             .fields
@@ -177,9 +177,9 @@ impl Compiler {
             .collect();
         let mut renames = Vec::new();
         for rename in &batch.renames {
-            let mut way = self.walks(&rename.path);
-            if let Some(Walk::Field(from)) = way.pop() {
-                renames.push((way, from, self.keys.intern(&rename.to)));
+            let mut path = self.walks(&rename.path);
+            if let Some(PathElement::Field(from)) = path.pop() {
+                renames.push((path, from, self.keys.intern(&rename.to)));
             }
         }
         BatchPlan {
@@ -190,16 +190,16 @@ impl Compiler {
             requires: self.requires(&batch.requires),
             typenames: batch.typenames,
             renames,
-            memo,
+            cache_key,
             brings,
         }
     }
 
-    fn walks(&mut self, path: &[PathStep]) -> Vec<Walk> {
+    fn walks(&mut self, path: &[PathStep]) -> Vec<PathElement> {
         let walk = |step: &PathStep| match step {
-            PathStep::Field(name) => Walk::Field(self.keys.intern(name)),
-            PathStep::List => Walk::List,
-            PathStep::Types(types) => Walk::Types(types.clone()),
+            PathStep::Field(name) => PathElement::Field(self.keys.intern(name)),
+            PathStep::List => PathElement::List,
+            PathStep::Types(types) => PathElement::Types(types.clone()),
         };
         path.iter().map(walk).collect()
     }
@@ -274,7 +274,7 @@ fn entity_selection<'a>(selection: &'a [Selection], wanted: &str) -> &'a [Select
 
 /// Writes a selection so that the order of its fields does not matter.
 ///
-/// Arguments need no place in it: a field with arguments has a response key of its own within an operation.
+/// Arguments are left out: a field with arguments has a response key of its own within an operation.
 fn write_sorted(selection: &[Selection], out: &mut String) {
     let part = |item: &Selection| {
         let mut text = String::new();

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::plan::compile::{ExecPlan, FetchPlan, TargetPlan, Walk};
+use crate::plan::compile::{CompiledPlan, FetchPlan, PathElement, TargetPlan};
 use crate::shape::Keys;
 
 /// Writes a plan, a line a fetch under a line a wave.
-pub(crate) fn explain(plan: &ExecPlan, keys: &Keys) -> String {
+pub(crate) fn explain(plan: &CompiledPlan, keys: &Keys) -> String {
     let mut out = String::new();
     for (position, wave) in plan.waves.iter().enumerate() {
         line(&mut out, format_args!("wave {}", position + 1));
@@ -15,8 +15,8 @@ pub(crate) fn explain(plan: &ExecPlan, keys: &Keys) -> String {
                 &mut out,
                 format_args!("  {}: {}", fetch.subgraph, one_line(&fetch.text)),
             );
-            for place in places(fetch, keys) {
-                line(&mut out, format_args!("    {place}"));
+            for target in targets(fetch, keys) {
+                line(&mut out, format_args!("    {target}"));
             }
         }
     }
@@ -31,10 +31,10 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn places(fetch: &FetchPlan, keys: &Keys) -> Vec<String> {
+fn targets(fetch: &FetchPlan, keys: &Keys) -> Vec<String> {
     match &fetch.target {
         TargetPlan::Root => Vec::new(),
-        TargetPlan::Places(path) => vec![format!("at {}", walk(path, keys))],
+        TargetPlan::Path(path) => vec![format!("at {}", walk(path, keys))],
         TargetPlan::Entities(batches) => {
             let batch_lines = batches.iter().flat_map(|batch| {
                 let paths = batch.paths.iter();
@@ -45,11 +45,11 @@ fn places(fetch: &FetchPlan, keys: &Keys) -> Vec<String> {
     }
 }
 
-fn walk(path: &[Walk], keys: &Keys) -> String {
-    let step = |step: &Walk| match step {
-        Walk::Field(key) => keys.name(*key).to_owned(),
-        Walk::List => "@".to_owned(),
-        Walk::Types(types) => {
+fn walk(path: &[PathElement], keys: &Keys) -> String {
+    let step = |step: &PathElement| match step {
+        PathElement::Field(key) => keys.name(*key).to_owned(),
+        PathElement::List => "@".to_owned(),
+        PathElement::Types(types) => {
             format!("[{}]", types.iter().cloned().collect::<Vec<_>>().join("|"))
         }
     };

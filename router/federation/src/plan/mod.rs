@@ -1,9 +1,9 @@
-//! From a canonical operation to the fetches that answer it.
+//! From a canonical operation to the fetches that bring its data.
 //!
 //! Invariant: `planner` is the only file that names the planner's crate; everything behind it works on our own
-//! [`compile::ExecPlan`], so the planner can be replaced.
+//! [`compile::CompiledPlan`], so the planner can be replaced.
 
 pub(crate) mod compile;
 pub(crate) mod explain;
+pub(crate) mod node;
 pub(crate) mod planner;
-pub(crate) mod step;

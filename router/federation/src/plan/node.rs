@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 /// A part of a plan.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Step {
+pub(crate) enum PlanNode {
     /// One operation for one subgraph.
     Fetch(Box<Fetch>),
     /// One after another.
-    Sequence(Vec<Step>),
+    Sequence(Vec<PlanNode>),
     /// Side by side.
-    Parallel(Vec<Step>),
+    Parallel(Vec<PlanNode>),
 }
 
 /// One operation for one subgraph.
@@ -24,17 +24,17 @@ pub(crate) struct Fetch {
     pub(crate) variables: Vec<String>,
     /// What it selects, fragments inlined.
     pub(crate) selection: Vec<Selection>,
-    /// Where its answer goes.
+    /// Where its response goes.
     pub(crate) target: Target,
 }
 
-/// Where the answer of a fetch goes.
+/// Where the response of a fetch goes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Target {
-    /// Into the root of the answer.
+    /// Into the root of the response.
     Root,
-    /// Root fields asked again, to be merged at every place of the path.
-    Places(Vec<PathStep>),
+    /// Root fields asked again, to be merged into every object at the end of a path.
+    Path(Vec<PathStep>),
     /// Entities, each to where its representation came from.
     Entities(Vec<Batch>),
 }
@@ -46,17 +46,17 @@ pub(crate) struct Batch {
     pub(crate) alias: String,
     /// The variable that takes the representations.
     pub(crate) variable: String,
-    /// The places that the representations come from.
+    /// The paths of the objects that the representations are made from.
     pub(crate) paths: Vec<Vec<PathStep>>,
     /// The fields of a representation.
     pub(crate) requires: Vec<Selection>,
     /// Objects of these types (all when empty) go under this type name.
     pub(crate) typenames: Vec<(BTreeSet<String>, String)>,
-    /// Fields of the answer to be renamed before it is merged.
+    /// Fields of the response to be renamed before it is merged.
     pub(crate) renames: Vec<Rename>,
 }
 
-/// A step of a path through the answer.
+/// A step of a path through the response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PathStep {
     /// Into a field, by response key.
@@ -97,7 +97,7 @@ pub(crate) enum Selection {
     },
 }
 
-impl Step {
+impl PlanNode {
     /// Cuts the plan into waves: everything in a wave may run together, the waves one after another.
     pub(crate) fn into_waves(self) -> Vec<Vec<Fetch>> {
         match self {

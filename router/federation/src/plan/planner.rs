@@ -1,7 +1,7 @@
 //! The query planner behind one narrow door: this is the only file that names its crate.
 //!
 //! Every call into the crate runs under `catch_unwind`: it panics on constructs that it does not expect, and a
-//! client's operation must not take a worker down. A plan leaves as [`Step`]s, with nothing of the crate in it.
+//! client's operation must not take a worker down. A plan leaves as [`PlanNode`]s, with nothing of the crate in it.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,14 +16,14 @@ use hive_router_query_planner::ast::selection_set::SelectionSet;
 use hive_router_query_planner::graph::PlannerOverrideContext;
 use hive_router_query_planner::planner::plan_nodes::{
     BatchFetchNode, EntityBatchAlias, FetchNode, FetchNodePathSegment, FetchRewrite,
-    FlattenNodePath, FlattenNodePathSegment, PlanNode,
+    FlattenNodePath, FlattenNodePathSegment, PlanNode as CrateNode,
 };
 use hive_router_query_planner::planner::{Planner as Crate, PlannerError, QueryPlannerOptions};
 use hive_router_query_planner::utils::cancellation::CancellationToken;
 use hive_router_query_planner::utils::parsing::safe_parse_schema;
 
 use crate::graph::LoadError;
-use crate::plan::step::{Batch, Fetch, PathStep, Rename, Selection, Step, Target};
+use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Rename, Selection, Target};
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,7 +92,7 @@ impl Planner {
         &self,
         document: &query::Document,
         limit: Duration,
-    ) -> Result<Option<Step>, PlanError> {
+    ) -> Result<Option<PlanNode>, PlanError> {
         let planned = guarded(|| {
             #[cfg(test)]
             assert!(!self.panics, "a test asked for this");
@@ -140,23 +140,25 @@ fn one_line(error: &impl std::fmt::Display) -> String {
         .join("; ")
 }
 
-fn convert(node: PlanNode) -> Result<Step, PlanError> {
-    let all = |nodes: Vec<PlanNode>| nodes.into_iter().map(convert).collect::<Result<_, _>>();
+fn convert(node: CrateNode) -> Result<PlanNode, PlanError> {
+    let all = |nodes: Vec<CrateNode>| nodes.into_iter().map(convert).collect::<Result<_, _>>();
     match node {
-        PlanNode::Fetch(node) => Ok(Step::Fetch(Box::new(fetch(node, None)))),
-        PlanNode::BatchFetch(node) => Ok(Step::Fetch(Box::new(batch_fetch(node)))),
-        PlanNode::Sequence(node) => all(node.nodes).map(Step::Sequence),
-        PlanNode::Parallel(node) => all(node.nodes).map(Step::Parallel),
-        PlanNode::Flatten(node) => match *node.node {
-            PlanNode::Fetch(inner) => Ok(Step::Fetch(Box::new(fetch(inner, Some(&node.path))))),
+        CrateNode::Fetch(node) => Ok(PlanNode::Fetch(Box::new(fetch(node, None)))),
+        CrateNode::BatchFetch(node) => Ok(PlanNode::Fetch(Box::new(batch_fetch(node)))),
+        CrateNode::Sequence(node) => all(node.nodes).map(PlanNode::Sequence),
+        CrateNode::Parallel(node) => all(node.nodes).map(PlanNode::Parallel),
+        CrateNode::Flatten(node) => match *node.node {
+            CrateNode::Fetch(inner) => {
+                Ok(PlanNode::Fetch(Box::new(fetch(inner, Some(&node.path)))))
+            }
             _ => Err(PlanError::Unsupported(
                 "Flatten over something that is not a Fetch",
             )),
         },
-        PlanNode::Subscription(node) => Ok(Step::Fetch(Box::new(fetch(node.primary, None)))),
+        CrateNode::Subscription(node) => Ok(PlanNode::Fetch(Box::new(fetch(node.primary, None)))),
         // Conditions became literals before the planner saw the operation.
-        PlanNode::Condition(_) => Err(PlanError::Unsupported("Condition")),
-        PlanNode::Defer(_) => Err(PlanError::Unsupported("Defer")),
+        CrateNode::Condition(_) => Err(PlanError::Unsupported("Condition")),
+        CrateNode::Defer(_) => Err(PlanError::Unsupported("Defer")),
     }
 }
 
@@ -173,7 +175,7 @@ fn fetch(node: FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
             typenames: typenames(node.input_rewrites),
             renames: renames(node.output_rewrites),
         }]),
-        (None, Some(_)) => Target::Places(steps),
+        (None, Some(_)) => Target::Path(steps),
         (None, None) => Target::Root,
     };
     Fetch {
@@ -324,7 +326,7 @@ mod tests {
         planner.panics = false;
         assert!(matches!(
             planner.plan(&document, LIMIT),
-            Ok(Some(Step::Fetch(_)))
+            Ok(Some(PlanNode::Fetch(_)))
         ));
     }
 

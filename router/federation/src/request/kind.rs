@@ -7,7 +7,7 @@ pub enum OperationKind {
     Query,
     /// Writes; its root fields run one after another.
     Mutation,
-    /// A stream of answers.
+    /// A stream of responses.
     Subscription,
 }
 
@@ -38,7 +38,7 @@ impl OperationKinds {
         mutation: false,
         subscription: false,
     };
-    /// POST with one answer.
+    /// POST with one response.
     pub const QUERY_OR_MUTATION: Self = Self {
         query: true,
         mutation: true,

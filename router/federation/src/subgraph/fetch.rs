@@ -22,18 +22,18 @@ pub struct FetchRequest {
     pub fields: Arc<[(String, String)]>,
 }
 
-/// Why a fetch brought no answer.
+/// Why a fetch failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// Nobody was reached, so nothing happened; a retry is safe.
+    /// The subgraph was not reached, so nothing happened; a retry is safe.
     #[error("not reachable: {0}")]
     Connect(String),
-    /// The connection broke before the whole answer was there: it may have happened.
+    /// The connection broke before the whole response was there: a mutation may have happened.
     #[error("connection lost: {0}")]
     Lost(String),
-    /// The answer is not what a GraphQL server sends.
-    #[error("broken answer: {0}")]
-    Answer(String),
+    /// The response is not what a GraphQL server sends.
+    #[error("invalid response: {0}")]
+    Response(String),
     /// It took too long.
     #[error("took longer than {0:?}")]
     Timeout(std::time::Duration),
@@ -42,9 +42,9 @@ pub enum FetchError {
     BreakerOpen,
 }
 
-/// Something that answers subgraph operations.
+/// Executes subgraph operations.
 pub trait Subgraph: Send + Sync {
-    /// Runs one operation; the answer is a GraphQL response as JSON.
+    /// Runs one operation, and gives its GraphQL response as JSON.
     ///
     /// # Cancel safety
     /// A dropped query has no effect; a dropped mutation may have happened.

@@ -77,7 +77,7 @@ enum Breaker {
     Closed { failures: u32 },
     /// Fetches are refused until then.
     Open { until: Instant },
-    /// One fetch is on its way to see.
+    /// One fetch is on its way to find out.
     Probing,
 }
 
@@ -149,7 +149,7 @@ impl Guarded {
             return Err(FetchError::Timeout(limit));
         }
         match tokio::time::timeout(limit, self.inner.fetch(request, ctx)).await {
-            Ok(answer) => answer,
+            Ok(response) => response,
             Err(_) => Err(FetchError::Timeout(limit)),
         }
     }
@@ -166,39 +166,39 @@ impl Guarded {
             guarded: self,
             ended: false,
         };
-        let mut answer = self.attempt(request.clone(), ctx).await;
-        if is_safe_again(&answer, request.kind, ctx) {
-            answer = self.attempt(request, ctx).await;
+        let mut response = self.attempt(request.clone(), ctx).await;
+        if is_safe_again(&response, request.kind, ctx) {
+            response = self.attempt(request, ctx).await;
         }
         end.ended = true;
-        self.record(answer.is_err());
-        answer
+        self.record(response.is_err());
+        response
     }
 }
 
 /// Whether a second attempt can do no harm: nobody was reached, or what may have happened is not done twice.
 fn is_safe_again(
-    answer: &Result<Bytes, FetchError>,
+    response: &Result<Bytes, FetchError>,
     kind: OperationKind,
     ctx: &RequestContext,
 ) -> bool {
-    match answer {
+    match response {
         Err(FetchError::Connect(_)) => true,
         Err(FetchError::Lost(_)) => kind != OperationKind::Mutation || ctx.is_idempotent,
-        Ok(_) | Err(FetchError::Answer(_) | FetchError::Timeout(_) | FetchError::BreakerOpen) => {
+        Ok(_) | Err(FetchError::Response(_) | FetchError::Timeout(_) | FetchError::BreakerOpen) => {
             false
         }
     }
 }
 
-fn outcome(answer: &Result<Bytes, FetchError>) -> FetchOutcome {
-    match answer {
+fn outcome(response: &Result<Bytes, FetchError>) -> FetchOutcome {
+    match response {
         Ok(_) => FetchOutcome::Responded,
         Err(FetchError::BreakerOpen) => FetchOutcome::Refused,
         Err(
             FetchError::Connect(_)
             | FetchError::Lost(_)
-            | FetchError::Answer(_)
+            | FetchError::Response(_)
             | FetchError::Timeout(_),
         ) => FetchOutcome::Failed,
     }
@@ -236,13 +236,13 @@ impl Subgraph for Guarded {
         );
         let observed = async move {
             let started = std::time::Instant::now();
-            let answer = self.guarded(request, ctx).await;
+            let response = self.guarded(request, ctx).await;
             self.telemetry
-                .fetched(&self.name, outcome(&answer), started.elapsed());
-            if answer.is_err() {
+                .fetched(&self.name, outcome(&response), started.elapsed());
+            if response.is_err() {
                 Span::current().record("otel.status_code", "ERROR");
             }
-            answer
+            response
         };
         Box::pin(observed.instrument(span))
     }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::host::Host;
 
-/// Fails as long as it is told to, and counts.
+/// Fails so many times, and counts.
 struct Flaky {
     error: FetchError,
     calls: AtomicU32,
@@ -41,7 +41,7 @@ fn context() -> RequestContext {
     RequestContext::anonymous(Instant::now() + Duration::from_secs(60))
 }
 
-/// Over a subgraph whose first answers come too late.
+/// Over a subgraph whose first responses come too late.
 fn guarded(failures: u32, breaker_failures: u32, breaker_open: Duration) -> (Arc<Flaky>, Guarded) {
     let late = FetchError::Timeout(LONG);
     guarded_with(late, failures, breaker_failures, breaker_open)
@@ -86,15 +86,15 @@ async fn what_can_do_no_harm_is_tried_once_more() {
         (lost(), mutation, true, 2),
         (late(), query, true, 1),
     ] {
-        let told = format!("{error:?} {kind:?} {is_keyed}");
+        let case = format!("{error:?} {kind:?} {is_keyed}");
         let (flaky, guarded) = guarded_with(error, 1, 0, LONG);
         let ctx = RequestContext {
             is_idempotent: is_keyed,
             ..context()
         };
-        let answer = guarded.fetch(request(kind), &ctx).await;
-        assert_eq!(answer.is_ok(), calls == 2, "{told}");
-        assert_eq!(flaky.calls.load(Ordering::Relaxed), calls, "{told}");
+        let response = guarded.fetch(request(kind), &ctx).await;
+        assert_eq!(response.is_ok(), calls == 2, "{case}");
+        assert_eq!(flaky.calls.load(Ordering::Relaxed), calls, "{case}");
     }
 }
 

@@ -77,7 +77,7 @@ impl Subgraph for Http {
         Box::pin(async move {
             let request = self
                 .request(&request, ctx)
-                .map_err(|error| FetchError::Answer(error.to_string()))?;
+                .map_err(|error| FetchError::Response(error.to_string()))?;
             let response = self.client.request(request).await.map_err(|error| {
                 if error.is_connect() {
                     FetchError::Connect(error.to_string())
@@ -89,7 +89,7 @@ impl Subgraph for Http {
             let body = Limited::new(response.into_body(), self.max_response_bytes);
             let bytes = body.collect().await.map_err(|error| {
                 if error.is::<LengthLimitError>() {
-                    return FetchError::Answer(format!(
+                    return FetchError::Response(format!(
                         "longer than {} bytes",
                         self.max_response_bytes
                     ));
@@ -97,9 +97,9 @@ impl Subgraph for Http {
                 FetchError::Lost(error.to_string())
             })?;
             let bytes = bytes.to_bytes();
-            // A refused operation is a GraphQL answer with an error status; a gateway's error page is not.
+            // A refused operation is a GraphQL response with an error status; a gateway's error page is not.
             if !status.is_success() && bytes.first() != Some(&b'{') {
-                return Err(FetchError::Answer(format!("status {status}")));
+                return Err(FetchError::Response(format!("status {status}")));
             }
             Ok(bytes)
         })

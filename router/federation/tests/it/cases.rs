@@ -1,6 +1,6 @@
-//! The cases of `tests/cases`: an operation over the toy shop, its plan, its answer and what it is there to show.
+//! The cases of `tests/cases`: an operation over the toy shop, its plan, its response and what it is there to show.
 //!
-//! A case that differs leaves `plan.txt.new` or `answer.json.new` beside the old file; read it, then move it.
+//! A case that differs leaves `plan.txt.new` or `response.json.new` beside the old file; read it, then move it.
 
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ async fn check(case: &Path, differing: &mut Vec<String>) {
     let plan = toy.engine.explain(&prepared);
     let answer: Json = body(&toy.engine.execute(&prepared, &context()).await);
     let answer = serde_json::to_string_pretty(&answer).expect("it is JSON") + "\n";
-    for (name, found) in [("plan.txt", plan), ("answer.json", answer)] {
+    for (name, found) in [("plan.txt", plan), ("response.json", answer)] {
         let new = case.join(format!("{name}.new"));
         if read(name) == found {
             fs::remove_file(new).ok();

@@ -30,7 +30,7 @@ struct Run<'a> {
     path: Vec<Json>,
 }
 
-struct Bubble;
+struct PropagatedNull;
 
 impl Executor {
     /// Reads an SDL; one with entities gets the fields of federation.
@@ -186,7 +186,7 @@ impl<'a> Run<'a> {
         ty: &str,
         object: &Json,
         sets: &[&'a SelectionSet],
-    ) -> Result<Json, Bubble> {
+    ) -> Result<Json, PropagatedNull> {
         let mut collected: IndexMap<&str, Vec<&Field>> = IndexMap::new();
         let mut visited = HashSet::new();
         for set in sets {
@@ -262,7 +262,12 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn field(&mut self, ty: &str, object: &Json, nodes: &[&'a Field]) -> Result<Json, Bubble> {
+    fn field(
+        &mut self,
+        ty: &str,
+        object: &Json,
+        nodes: &[&'a Field],
+    ) -> Result<Json, PropagatedNull> {
         let node = nodes[0];
         if node.name == "__typename" {
             return Ok(ty.into());
@@ -305,14 +310,14 @@ impl<'a> Run<'a> {
         ty: &schema::Type,
         value: Json,
         nodes: &[&'a Field],
-    ) -> Result<Json, Bubble> {
+    ) -> Result<Json, PropagatedNull> {
         if let Some(error) = value.get("$error") {
             self.error(
                 error["message"].as_str().unwrap_or("failed"),
                 error.get("code"),
             );
             return match ty {
-                schema::Type::NonNullType(_) => Err(Bubble),
+                schema::Type::NonNullType(_) => Err(PropagatedNull),
                 _ => Ok(Json::Null),
             };
         }
@@ -324,7 +329,7 @@ impl<'a> Run<'a> {
                     if self.errors.len() == before {
                         self.error("null in a non-null place", None);
                     }
-                    return Err(Bubble);
+                    return Err(PropagatedNull);
                 }
                 Ok(completed)
             }
@@ -339,7 +344,7 @@ impl<'a> Run<'a> {
                     self.path.pop();
                     match item {
                         Ok(item) => list.push(item),
-                        Err(Bubble) => return Ok(Json::Null),
+                        Err(PropagatedNull) => return Ok(Json::Null),
                     }
                 }
                 Ok(list.into())
@@ -348,7 +353,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn named(&mut self, name: &str, value: Json, nodes: &[&'a Field]) -> Result<Json, Bubble> {
+    fn named(
+        &mut self,
+        name: &str,
+        value: Json,
+        nodes: &[&'a Field],
+    ) -> Result<Json, PropagatedNull> {
         let definition = self
             .executor
             .schema

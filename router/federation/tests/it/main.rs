@@ -1,6 +1,5 @@
 //! The engine against subgraphs that a test can look into.
 
-mod answers;
 mod cases;
 mod checks;
 mod events;
@@ -10,4 +9,5 @@ mod http;
 mod introspection;
 mod mutations;
 mod random;
+mod responses;
 mod toy;

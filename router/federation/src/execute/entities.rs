@@ -1,0 +1,105 @@
+//! Entities on their way into the store: from the cache of this request, or from a subgraph's response.
+
+use crate::execute::representations::Representations;
+use crate::execute::state::{Progress, Scope};
+use crate::execute::store::{Store, Value};
+use crate::graph::TypeTable;
+use crate::plan::compile::{BatchPlan, PathElement};
+use crate::request::OperationKind;
+use crate::shape::Key;
+
+/// Fills in the entities that this request already knows, and gives back the rest.
+pub(crate) fn fill_from_cache(
+    scope: Scope<'_>,
+    batch: &BatchPlan,
+    found: Representations,
+    progress: &mut Progress,
+) -> Representations {
+    if scope.kind == OperationKind::Mutation {
+        return found;
+    }
+    let mut unknown = Representations::new();
+    for (representation, slots) in found {
+        match progress.entities.find(batch.cache_key, &representation) {
+            None => {
+                unknown.insert(representation, slots);
+            }
+            Some(entity) => {
+                for slot in &slots {
+                    progress.store.put(slot, entity.clone());
+                }
+            }
+        }
+    }
+    unknown
+}
+
+/// Puts each entity into its slots, and caches those of a response without errors.
+pub(crate) fn distribute(
+    scope: Scope<'_>,
+    batch: &BatchPlan,
+    asked: &Representations,
+    entities: Vec<Value>,
+    is_whole: bool,
+    progress: &mut Progress,
+) {
+    let is_cached = is_whole && scope.kind != OperationKind::Mutation;
+    for ((representation, slots), mut entity) in asked.iter().zip(entities) {
+        for (path, from, to) in &batch.renames {
+            rename(
+                scope.types,
+                &progress.store,
+                &mut entity,
+                path,
+                (*from, *to),
+            );
+        }
+        for slot in slots {
+            progress.store.put(slot, entity.clone());
+        }
+        if is_cached {
+            let key = batch.cache_key;
+            progress
+                .entities
+                .insert(key, representation.clone(), entity);
+        }
+    }
+}
+
+/// Renames a field, from one key to another, in every object at the end of a path.
+fn rename(
+    types: &TypeTable,
+    store: &Store,
+    value: &mut Value,
+    path: &[PathElement],
+    keys: (Key, Key),
+) {
+    match value {
+        Value::Null | Value::Leaf(_) => {}
+        Value::List(items) => {
+            for item in items {
+                rename(types, store, item, path, keys);
+            }
+        }
+        Value::Object(fields) => match path.first() {
+            None => {
+                let (from, to) = keys;
+                for (key, _) in fields.iter_mut().filter(|(key, _)| *key == from) {
+                    *key = to;
+                }
+            }
+            Some(PathElement::List) => rename(types, store, value, &path[1..], keys),
+            Some(PathElement::Types(wanted)) => {
+                let fits = |name| wanted.iter().any(|wanted| types.satisfies(name, wanted));
+                if store.typename(fields).is_none_or(fits) {
+                    rename(types, store, value, &path[1..], keys);
+                }
+            }
+            Some(PathElement::Field(next)) => {
+                if let Some((_, inner)) = fields.iter_mut().find(|(key, _)| key == next) {
+                    rename(types, store, inner, &path[1..], keys);
+                }
+            }
+        },
+    }
+}

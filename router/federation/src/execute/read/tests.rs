@@ -1,0 +1,85 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::shape::{Key, Keys};
+
+fn shape() -> ReadShape {
+    let mut shape = ReadShape::default();
+    shape.add("a", Key(1), None);
+    let mut inner = ReadShape::default();
+    inner.add("c", Key(3), None);
+    shape.add("b", Key(2), Some(inner));
+    shape
+}
+
+fn leaf(bytes: &[u8], value: &Value) -> String {
+    let Value::Leaf(span) = value else {
+        panic!("not a leaf: {value:?}")
+    };
+    String::from_utf8_lossy(&bytes[span.start as usize..span.end as usize]).into_owned()
+}
+
+#[test]
+fn leaves_are_kept_as_they_are_written() {
+    let text = br#" {"data": {"b":[{"c":1.10}, null], "x":[1,{"y":"}"}], "a" : 123456789012345678901234567890 }} "#;
+    let read = response(text, 0, &shape()).unwrap();
+    let Value::Object(fields) = read.data else {
+        panic!()
+    };
+    assert_eq!(fields.len(), 2);
+    assert_eq!(leaf(text, &fields[1].1), "123456789012345678901234567890");
+    let Value::List(items) = &fields[0].1 else {
+        panic!()
+    };
+    let Value::Object(inner) = &items[0] else {
+        panic!()
+    };
+    assert_eq!(leaf(text, &inner[0].1), "1.10");
+    assert_eq!(items[1], Value::Null);
+}
+
+#[test]
+fn what_is_not_json_is_refused_even_where_it_is_not_asked_for() {
+    for text in [
+        r#"{"data":{"x":01}}"#,
+        r#"{"data":{"x":tru}}"#,
+        r#"{"data":{"x":"\q"}}"#,
+        r#"{"data":{"x":[1,]}}"#,
+        "{\"data\":{\"x\":\"a\nb\"}}",
+        r#"{"data":{}} x"#,
+        r#"{"data":{"#,
+        "[]",
+        "{}",
+    ] {
+        assert!(response(text.as_bytes(), 0, &shape()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn endless_nesting_is_refused() {
+    let text = format!("{{\"data\":{}", "[".repeat(100_000));
+    assert!(response(text.as_bytes(), 0, &shape()).is_err());
+}
+
+proptest! {
+    /// The reader takes exactly what a full JSON parser takes.
+    #[test]
+    fn the_reader_agrees_with_a_json_parser(text in r#"[\[\]{}",:0-9eE.+\-a-cntrufls\\ ]{0,24}"#) {
+        let wrapped = format!("{{\"data\":{text}}}");
+        let theirs = serde_json::from_str::<serde_json::Value>(&wrapped);
+        // Numbers out of the range of f64 are JSON, but not for that parser; lone surrogates likewise.
+        let excused = theirs.as_ref().is_err_and(|error| {
+            let text = error.to_string();
+            text.contains("out of range") || text.contains("surrogate")
+        });
+        let ours = response(wrapped.as_bytes(), 0, &shape());
+        let ours_ok = ours.is_ok();
+        let theirs_ok = theirs.as_ref().is_ok_and(|value| value.get("data").is_some());
+        prop_assert!(excused || ours_ok == theirs_ok, "{wrapped}: {ours:?} {theirs:?}");
+    }
+}
+
+#[test]
+fn keys_start_with_the_type_name() {
+    assert_eq!(Keys::default().find("__typename"), Some(Key::TYPENAME));
+}

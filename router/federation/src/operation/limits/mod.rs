@@ -1,0 +1,128 @@
+//! How big an operation may be. Each refusal names the limit, the value found and the setting that moves it.
+//!
+//! Measured on the text's own tree before anything is expanded, so that a small text which fragments blow up is
+//! refused for the price of reading it. Cost is measured on the canonical shape, with the request's list sizes.
+
+mod cost;
+mod measure;
+
+use graphql_tools::static_graphql::query::{Definition, Document, SelectionSet};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::request::{Code, RequestError};
+pub(crate) use cost::cost;
+use measure::Measurer;
+
+/// Upper bounds of one operation.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Words and signs of the text.
+    #[schemars(range(min = 1))]
+    pub tokens: usize,
+    /// Fields in fields; introspection is exempt, it has a bound of its own.
+    #[schemars(range(min = 1))]
+    pub depth: usize,
+    /// Aliases, fragments expanded.
+    pub aliases: usize,
+    /// Directives, fragments expanded.
+    pub directives: usize,
+    /// Fields of the root, fragments expanded.
+    #[schemars(range(min = 1))]
+    pub root_fields: usize,
+    /// Fields of the whole operation, fragments expanded.
+    #[schemars(range(min = 1))]
+    pub fields: usize,
+    /// Objects that the answer may hold at most, by the sizes that the operation asks for.
+    #[schemars(range(min = 1))]
+    pub cost: u64,
+    /// The assumed length of a list that has no size argument.
+    #[schemars(range(min = 1))]
+    pub list_size: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tokens: 2_000,
+            depth: 12,
+            aliases: 30,
+            directives: 20,
+            root_fields: 20,
+            fields: 2_000,
+            cost: 10_000,
+            list_size: 10,
+        }
+    }
+}
+
+/// `fields`, `interfaces` and the like in each other: more than this walks the schema in circles.
+const MAX_INTROSPECTION_LISTS: usize = 3;
+
+/// Refuses an operation that is over a limit.
+///
+/// # Errors
+/// [`Code::LIMIT_EXCEEDED`] for the first limit that is passed.
+pub(crate) fn check(
+    limits: &Limits,
+    document: &Document,
+    operation: &SelectionSet,
+) -> Result<(), RequestError> {
+    let mut measurer = Measurer::new(document);
+    let found = measurer.set(operation);
+    within("root_fields", found.width, limits.root_fields)?;
+    within("depth", found.depth, limits.depth)?;
+    within("aliases", found.aliases, limits.aliases)?;
+    within("directives", found.directives, limits.directives)?;
+    within("fields", found.fields, limits.fields)?;
+    for definition in &document.definitions {
+        // Validation looks at all of the text, so what is not run must not be huge either.
+        let set = match definition {
+            Definition::Operation(other) => other.selection_set(),
+            Definition::Fragment(fragment) => &fragment.selection_set,
+        };
+        within("fields", measurer.set(set).fields, limits.fields)?;
+    }
+    if found.introspection_lists > MAX_INTROSPECTION_LISTS {
+        let text = "introspection asks for lists of fields or types in each other more than 3 deep";
+        return Err(RequestError::new(Code::LIMIT_EXCEEDED, text)
+            .with("limit", "introspection_depth")
+            .with("max", MAX_INTROSPECTION_LISTS));
+    }
+    Ok(())
+}
+
+/// Refuses an operation whose response could get too large.
+///
+/// # Errors
+/// [`Code::LIMIT_EXCEEDED`] when the cost is over its limit.
+pub(crate) fn check_cost(limits: &Limits, cost: u64) -> Result<(), RequestError> {
+    if cost <= limits.cost {
+        return Ok(());
+    }
+    Err(exceeded("cost", cost, limits.cost))
+}
+
+/// Where the embedding process keeps [`EngineConfig`](crate::engine::EngineConfig) in its settings, for messages.
+pub(crate) const SETTINGS: &str = "router.engine";
+
+/// The refusal of a limit.
+pub(crate) fn exceeded(name: &str, found: u64, max: u64) -> RequestError {
+    let setting = format!("{SETTINGS}.limits.{name}");
+    let words = name.replace('_', " ");
+    let text = format!("{words} {found} is over the limit of {max} (setting {setting})");
+    RequestError::new(Code::LIMIT_EXCEEDED, text)
+        .with("limit", name)
+        .with("value", found)
+        .with("max", max)
+        .with("setting", setting)
+}
+
+fn within(name: &str, found: usize, max: usize) -> Result<(), RequestError> {
+    if found <= max {
+        return Ok(());
+    }
+    let wide = |count| u64::try_from(count).unwrap_or(u64::MAX);
+    Err(exceeded(name, wide(found), wide(max)))
+}
