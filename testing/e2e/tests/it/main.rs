@@ -11,6 +11,7 @@ mod graphql;
 mod grpc;
 mod kafka;
 mod launcher;
+mod layers;
 mod load;
 mod notifiers;
 mod observability;
