@@ -159,6 +159,8 @@ fn row(mutant: &Mutant, verdict: &Verdict) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn root() -> PathBuf {
@@ -174,6 +176,21 @@ mod tests {
         for mutant in all() {
             scratch::check(&root(), &mutant.file).unwrap();
         }
+    }
+
+    /// docs/reliability.md lists each mutant with what catches it.
+    #[test]
+    fn every_documented_mutant_has_a_patch_and_every_patch_is_documented() {
+        let page = std::fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+        let (_, table) = page
+            .split_once("| Mutant | Caught by |\n|---|---|\n")
+            .unwrap();
+        let rows = table.lines().take_while(|line| line.starts_with('|'));
+        let documented: BTreeSet<_> = rows
+            .map(|line| line.split('|').nth(1).unwrap().trim().to_owned())
+            .collect();
+        let patches: BTreeSet<_> = all().into_iter().map(|mutant| mutant.name).collect();
+        assert_eq!(documented, patches);
     }
 
     #[test]
