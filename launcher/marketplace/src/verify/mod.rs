@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chassis::config::Secret;
+use chassis::{config::Secret, postgres::sql::Described};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -23,8 +23,8 @@ use crate::up;
 
 use stores::Stores;
 
-/// How many rows of a broken promise are shown. The others are counted.
-const EXAMPLES: u32 = 5;
+/// How many rows of a broken promise are shown, here and in the statements. The others are counted.
+const EXAMPLES: usize = 5;
 /// How often unfinished work is checked again.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -68,6 +68,17 @@ pub async fn run(settings: &Settings, settle: Duration) -> anyhow::Result<Vec<Fi
     findings.push(left);
     stores.close().await;
     Ok(findings)
+}
+
+/// The statements for the order service's database and for the notifier's, for the test that prepares them.
+#[must_use]
+pub fn statements() -> [Vec<&'static dyn Described>; 2] {
+    let mut loms: Vec<_> = ledger::statements().collect();
+    loms.extend(quiet::loms_statements());
+    loms.extend(topic::loms_statements());
+    let mut notifier = quiet::notifier_statements().to_vec();
+    notifier.extend(topic::notifier_statements());
+    [loms, notifier]
 }
 
 /// The Postgres server of a marketplace: the settings' own, or the one that `up` started in their folder.

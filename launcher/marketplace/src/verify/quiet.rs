@@ -2,12 +2,57 @@
 
 use std::time::Duration;
 
-use chassis::clock::Clock;
-use chassis::postgres::DatabaseConnection;
+use anyhow::Context as _;
+use chassis::{
+    clock::Clock,
+    postgres::{
+        DatabaseConnection,
+        sql::{Described, Sql},
+    },
+    row, sql,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Finding;
-use super::stores::{Stores, ask};
+use super::{
+    Finding,
+    stores::{Promise, Stores},
+};
+
+const ID: &str = "I10";
+const PROMISE: &str =
+    "nothing is left to do: no event unsent, no effect undelivered, no order overdue";
+
+static UNSENT: Promise<(DateTime<Utc>,)> = Promise {
+    id: ID,
+    promise: PROMISE,
+    sql: sql!("sql/unsent.sql"),
+};
+static UNDELIVERED: Promise = Promise {
+    id: ID,
+    promise: PROMISE,
+    sql: sql!("sql/undelivered.sql"),
+};
+
+row! {
+    struct CountRow {
+        count: i64,
+    }
+}
+
+type Count = Sql<(Option<DateTime<Utc>>,), CountRow>;
+
+static COUNT_SENT: Count = sql!("sql/count_sent.sql");
+static COUNT_RECEIVED: Count = sql!("sql/count_received.sql");
+
+/// The statements, for the order service's database.
+pub(super) fn loms_statements() -> [&'static dyn Described; 2] {
+    [&UNSENT.sql, &COUNT_SENT]
+}
+
+/// The statements, for the notifier's database.
+pub(super) fn notifier_statements() -> [&'static dyn Described; 2] {
+    [&UNDELIVERED.sql, &COUNT_RECEIVED]
+}
 
 /// How long after its end an unpaid order may still hold stock: the sweeper's interval and a fault.
 const EXPIRY_GRACE: TimeDelta = TimeDelta::seconds(30);
@@ -17,31 +62,16 @@ const FORGET_MARGIN: Duration = Duration::from_hours(24);
 /// # Errors
 /// When a database does not answer.
 pub(super) async fn look(stores: &Stores) -> anyhow::Result<Finding> {
-    let promise = "nothing is left to do: no event unsent, no effect undelivered, no order overdue";
     let now = Clock::system().now();
-    let due = (now - EXPIRY_GRACE).to_rfc3339();
-    let unsent = format!(
-        "select format('event of order %s in version %s is not sent', order_id, version)
-         from outbox where sent_at is null
-         union all
-         select format('order %s should have expired at %s', id, expires_at)
-         from orders where status = 'awaiting payment' and expires_at < '{due}'"
-    );
-    let events = "select count(*) from outbox";
-    let mut finding = ask(&stores.loms, "I10", promise, events, &unsent).await?;
-    let undelivered =
-        "select format('event of order %s in version %s is not delivered', order_id, version)
-         from deliveries where delivered_at is null";
-    let deliveries = "select count(*) from deliveries";
-    let other = ask(&stores.notifier, "I10", promise, deliveries, undelivered).await?;
+    let mut finding = UNSENT.check(&stores.loms, (now - EXPIRY_GRACE,)).await?;
+    let other = UNDELIVERED.check(&stores.notifier, ()).await?;
     finding.checked += other.checked;
     finding.broken += other.broken;
     finding.examples.extend(other.examples);
     // An event that is sent and has no effect yet is on its way, unless it is so old that its effect may be forgotten.
     let since = counted_since(now, stores.effects_kept);
-    let since = since.map_or("-infinity".to_owned(), |since| since.to_rfc3339());
-    let sent = sent(&stores.loms, &since).await?;
-    let received = received(&stores.notifier, &since).await?;
+    let sent = count(&stores.loms, &COUNT_SENT, since).await?;
+    let received = count(&stores.notifier, &COUNT_RECEIVED, since).await?;
     if received < sent {
         finding.broken += sent - received;
         let lag = format!("{} sent events have no effect yet", sent - received);
@@ -59,22 +89,13 @@ fn counted_since(now: DateTime<Utc>, effects_kept: Duration) -> Option<DateTime<
     now.checked_sub_signed(TimeDelta::from_std(surely_kept).ok()?)
 }
 
-async fn sent(loms: &DatabaseConnection, since: &str) -> anyhow::Result<u64> {
-    let sql = format!(
-        "select (select count(*) from outbox where sent_at is not null and moment >= '{since}')
-              + (select count(*) from order_history where moment >= '{since}')"
-    );
-    count(loms, &sql).await
-}
-
-async fn received(notifier: &DatabaseConnection, since: &str) -> anyhow::Result<u64> {
-    let sql = format!("select count(*) from deliveries where moment >= '{since}'");
-    count(notifier, &sql).await
-}
-
-async fn count(db: &DatabaseConnection, sql: &str) -> anyhow::Result<u64> {
-    let nothing = "select null::text where false";
-    Ok(ask(db, "I10", "", sql, nothing).await?.checked)
+async fn count(
+    db: &DatabaseConnection,
+    statement: &Count,
+    since: Option<DateTime<Utc>>,
+) -> anyhow::Result<u64> {
+    let row = statement.one(db, (since,)).await.context(ID)?;
+    Ok(row.context("a count has a row")?.count.unsigned_abs())
 }
 
 #[cfg(test)]

@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chassis::postgres::{self, DatabaseConnection};
-use sea_orm::{ConnectionTrait as _, DbBackend, FromQueryResult, Statement};
+use chassis::{
+    postgres::{
+        self, DatabaseConnection,
+        sql::{Parameters, Sql},
+    },
+    row,
+};
 
-use super::{EXAMPLES, Finding};
+use super::Finding;
 use crate::settings::Settings;
 
 /// Open databases and the broker's address, and what is needed to judge what they hold.
@@ -19,10 +24,43 @@ pub(super) struct Stores {
     pub(super) effects_kept: Duration,
 }
 
-#[derive(FromQueryResult)]
-struct Wrong {
-    wrong: String,
-    all_wrong: i64,
+row! {
+    /// What a promise's statement gives: how many rows it looked at, how many break the promise, and the first of these.
+    pub(super) struct FindingRow {
+        checked: i64,
+        broken: i64,
+        examples: Vec<String>,
+    }
+}
+
+/// A promise about rows: its statement counts them and describes those that break it.
+pub(super) struct Promise<P = ()> {
+    pub(super) id: &'static str,
+    pub(super) promise: &'static str,
+    pub(super) sql: Sql<P, FindingRow>,
+}
+
+impl<P: Parameters> Promise<P> {
+    /// Asks the database, with one statement and so of one moment.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn check(
+        &self,
+        db: &DatabaseConnection,
+        parameters: P,
+    ) -> anyhow::Result<Finding> {
+        let row = self.sql.one(db, parameters).await;
+        let row = row.with_context(|| format!("promise {}", self.id))?;
+        let row = row.context("a count has a row")?;
+        Ok(Finding {
+            id: self.id,
+            promise: self.promise,
+            checked: row.checked.unsigned_abs(),
+            broken: row.broken.unsigned_abs(),
+            examples: row.examples,
+        })
+    }
 }
 
 impl Stores {
@@ -49,41 +87,4 @@ impl Stores {
             drop(db.close().await);
         }
     }
-}
-
-/// Checks a promise about rows: `count` counts the rows, `wrong` selects a sentence for each row that breaks it.
-///
-/// # Errors
-/// When the database does not answer.
-pub(super) async fn ask(
-    db: &DatabaseConnection,
-    id: &'static str,
-    promise: &'static str,
-    count: &str,
-    wrong: &str,
-) -> anyhow::Result<Finding> {
-    let counted = Statement::from_string(DbBackend::Postgres, count);
-    let counted = db.query_one_raw(counted).await.context("the database")?;
-    let checked: i64 = counted.context("a count has a row")?.try_get_by_index(0)?;
-    let sql = format!(
-        "select wrong, count(*) over () as all_wrong from ({wrong}) as broken (wrong) limit {EXAMPLES}"
-    );
-    let rows = db
-        .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
-        .await
-        .with_context(|| format!("promise {id}"))?;
-    let mut examples = Vec::with_capacity(rows.len());
-    let mut broken = 0;
-    for row in &rows {
-        let row = Wrong::from_query_result(row, "")?;
-        broken = u64::try_from(row.all_wrong).unwrap_or(u64::MAX);
-        examples.push(row.wrong);
-    }
-    Ok(Finding {
-        id,
-        promise,
-        checked: u64::try_from(checked).unwrap_or(0),
-        broken,
-        examples,
-    })
 }

@@ -4,14 +4,48 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use chassis::postgres::DatabaseConnection;
+use chassis::{
+    postgres::{
+        DatabaseConnection,
+        sql::{Described, Sql},
+    },
+    row, sql,
+};
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use uuid::Uuid;
 
 use super::read::{self, Topic};
 use super::stores::Stores;
 use super::{EXAMPLES, Finding};
+
+row! {
+    struct EventRow {
+        event_id: Uuid,
+        moment: DateTime<Utc>,
+    }
+}
+
+row! {
+    struct EffectRow {
+        event_id: Uuid,
+        received: bool,
+        moment: Option<DateTime<Utc>>,
+    }
+}
+
+static LIST_SENT: Sql<(), EventRow> = sql!("sql/list_sent.sql");
+static LIST_KNOWN: Sql<(), EventRow> = sql!("sql/list_known.sql");
+static LIST_EFFECTS: Sql<(), EffectRow> = sql!("sql/list_effects.sql");
+
+/// The statements, for the order service's database.
+pub(super) fn loms_statements() -> [&'static dyn Described; 2] {
+    [&LIST_SENT, &LIST_KNOWN]
+}
+
+/// The statement, for the notifier's database.
+pub(super) fn notifier_statements() -> [&'static dyn Described; 1] {
+    [&LIST_EFFECTS]
+}
 
 /// Events by id, each with the moment of its change.
 type Events = HashMap<Uuid, DateTime<Utc>>;
@@ -21,18 +55,9 @@ type Events = HashMap<Uuid, DateTime<Utc>>;
 pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
     // What must be in the topic is read before it, and what the topic must be in after it: work may go on meanwhile.
     let halves = halves(&stores.notifier).await?;
-    let sent = events(
-        &stores.loms,
-        "select event_id, moment from outbox where sent_at is not null
-         union all select event_id, moment from order_history",
-    )
-    .await?;
+    let sent = events(&stores.loms, &LIST_SENT).await?;
     let topic = read::topic(&stores.kafka).await.context("the topic")?;
-    let known = events(
-        &stores.loms,
-        "select event_id, moment from outbox union all select event_id, moment from order_history",
-    )
-    .await?;
+    let known = events(&stores.loms, &LIST_KNOWN).await?;
     Ok(vec![
         same_events(&sent, &known, &topic),
         versions(&topic),
@@ -87,20 +112,12 @@ struct Halves {
 
 /// Inbox and effects of one moment.
 async fn halves(db: &DatabaseConnection) -> anyhow::Result<Halves> {
-    let sql = "select event_id, inbox.event_id is not null, deliveries.moment
-               from inbox full join deliveries using (event_id)";
-    let rows = db
-        .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
-        .await?;
     let (mut effects, mut alone) = (Events::new(), Vec::new());
-    for row in &rows {
-        let event: Uuid = row.try_get_by_index(0)?;
-        let received: bool = row.try_get_by_index(1)?;
-        let effect: Option<DateTime<Utc>> = row.try_get_by_index(2)?;
-        if received != effect.is_some() {
-            alone.push(event);
+    for row in LIST_EFFECTS.all(db, ()).await? {
+        if row.received != row.moment.is_some() {
+            alone.push(row.event_id);
         }
-        effects.extend(effect.map(|moment| (event, moment)));
+        effects.extend(row.moment.map(|moment| (row.event_id, moment)));
     }
     Ok(Halves { effects, alone })
 }
@@ -134,10 +151,7 @@ fn finding(
     wrong: impl Iterator<Item = String>,
 ) -> Finding {
     let mut wrong = wrong.peekable();
-    let examples: Vec<String> = wrong
-        .by_ref()
-        .take(usize::try_from(EXAMPLES).unwrap_or(usize::MAX))
-        .collect();
+    let examples: Vec<String> = wrong.by_ref().take(EXAMPLES).collect();
     let broken = examples.len() + wrong.count();
     Finding {
         id,
@@ -148,13 +162,9 @@ fn finding(
     }
 }
 
-async fn events(db: &DatabaseConnection, sql: &str) -> anyhow::Result<Events> {
-    let rows = db
-        .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
-        .await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
-        .collect()
+async fn events(db: &DatabaseConnection, statement: &Sql<(), EventRow>) -> anyhow::Result<Events> {
+    let rows = statement.all(db, ()).await?.into_iter();
+    Ok(rows.map(|row| (row.event_id, row.moment)).collect())
 }
 
 #[cfg(test)]

@@ -92,6 +92,7 @@ column_type! {
     Uuid => "UUID",
     serde_json::Value => "JSONB",
     Vec<u8> => "BYTEA",
+    Vec<String> => "TEXT[]",
 }
 
 impl<T: ColumnType> ColumnType for Option<T> {
