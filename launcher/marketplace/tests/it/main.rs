@@ -6,3 +6,4 @@ mod clients;
 mod durability;
 mod held;
 mod leaks;
+mod statements;

@@ -21,11 +21,17 @@ const PRODUCT: [&str; 4] = [
 const HOME: &str = "platform/chassis/src/postgres/sql";
 
 fn listed() -> Vec<(Database, Vec<&'static dyn Described>)> {
+    let [verify_loms, verify_notifier] = marketplace::verify::statements();
     vec![
         (Database::Loms, chassis::statements()),
         (Database::Loms, idempotency::statements()),
         (Database::Loms, outbox::statements()),
+        (Database::Loms, loms::statements()),
+        (Database::Loms, verify_loms),
+        (Database::Cart, cart::statements()),
+        (Database::Comments, comments::statements()),
         (Database::Notifier, notifier::statements()),
+        (Database::Notifier, verify_notifier),
     ]
 }
 
