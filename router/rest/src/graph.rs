@@ -6,7 +6,7 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use chassis::graphql::Forwarded;
 use federation::{Engine, GraphRequest, OperationKinds, RequestContext, RequestError};
@@ -39,7 +39,7 @@ pub(super) struct Call {
     pub(super) operation: &'static Operation,
     pub(super) actor: Actor,
     pub(super) variables: Map<String, Value>,
-    pub(super) idempotency_key: Option<String>,
+    pub(super) idempotency_key: Option<HeaderValue>,
     pub(super) traceparent: Option<String>,
 }
 
@@ -56,16 +56,14 @@ impl Call {
             Value::Object(members) => members,
             _ => Map::new(),
         };
-        let header = |name: &str| {
-            let value = headers.get(name).and_then(|value| value.to_str().ok());
-            value.map(str::to_owned)
-        };
+        let traceparent = headers.get("traceparent");
+        let traceparent = traceparent.and_then(|value| value.to_str().ok());
         Self {
             operation,
             actor,
             variables,
-            idempotency_key: header("idempotency-key"),
-            traceparent: header("traceparent"),
+            idempotency_key: headers.get("idempotency-key").cloned(),
+            traceparent: traceparent.map(str::to_owned),
         }
     }
 }

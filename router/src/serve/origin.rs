@@ -4,10 +4,9 @@ use std::net::IpAddr;
 
 use axum::{
     extract::ConnectInfo,
-    http::{HeaderMap, request::Parts},
+    http::{HeaderValue, request::Parts},
 };
 use chassis::principal::Verifier;
-use schema::code::ErrorCode;
 
 use super::{
     auth::{self, Caller},
@@ -20,7 +19,7 @@ use crate::{admission::RateLimitKey, error::RequestError};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Origin {
     pub(crate) caller: Caller,
-    pub(crate) idempotency_key: Option<String>,
+    pub(crate) idempotency_key: Option<HeaderValue>,
     pub(crate) traceparent: Option<String>,
     pub(crate) address: Option<IpAddr>,
 }
@@ -29,11 +28,11 @@ impl Origin {
     /// Reads the head of a request for one operation.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`, and `INVALID_ARGUMENT` for the idempotency key.
+    /// `UNAUTHENTICATED`.
     pub(super) fn of_request(verifier: &Verifier, parts: &Parts) -> Result<Self, RequestError> {
         let origin = Self::of_socket(verifier, parts)?;
         Ok(Self {
-            idempotency_key: idempotency_key(&parts.headers)?,
+            idempotency_key: parts.headers.get("idempotency-key").cloned(),
             ..origin
         })
     }
@@ -55,18 +54,5 @@ impl Origin {
     /// Whose limits the request counts against.
     pub(super) fn rate_limit_key(&self) -> RateLimitKey {
         RateLimitKey::of(self.caller.principal.as_deref(), self.address)
-    }
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, RequestError> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    match value.to_str() {
-        Ok(key) if (1..=255).contains(&key.len()) => Ok(Some(key.to_owned())),
-        Ok(_) | Err(_) => Err(RequestError::new(
-            ErrorCode::InvalidArgument,
-            "idempotency-key must have 1 to 255 visible characters",
-        )),
     }
 }

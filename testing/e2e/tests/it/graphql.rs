@@ -112,6 +112,44 @@ async fn what_a_buyer_can_mend_comes_in_user_errors() {
     assert_eq!(data["checkout"]["userErrors"][0]["code"], "CART_EMPTY");
 }
 
+/// Seen red with the router's own check of the header, which answered a query's error.
+#[tokio::test]
+async fn a_bad_idempotency_key_is_refused_alike_by_every_mutation_and_edge() {
+    let shop = Shop::shared().await;
+    let token = shop.token(new_user(), false).await;
+    let mutations = [
+        ("addToCart", r#"sku: "1076963", count: 1"#),
+        ("removeFromCart", r#"sku: "1076963""#),
+        ("clearCart", ""),
+        ("checkout", ""),
+        ("createOrder", r#"lines: [{sku: "1076963", count: 1}]"#),
+        ("payOrder", r#"orderId: "1""#),
+        ("addComment", r#"sku: "1076963", text: "fits""#),
+    ];
+    let long = "x".repeat(256);
+    for (mutation, input) in mutations {
+        let ask = "mutation($key: String) { MUTATION(input: {INPUT idempotencyKey: $key}) { userErrors { code field } } }";
+        let by_argument = ask.replace("MUTATION", mutation).replace("INPUT", input);
+        for key in ["", "a\0b", &long] {
+            let data = shop
+                .graphql(&token, &by_argument, json!({"key": key}))
+                .await;
+            assert_refused(&data[mutation], mutation);
+        }
+        let ask = "mutation { MUTATION(input: {INPUT}) { userErrors { code field } } }";
+        let by_header = ask.replace("MUTATION", mutation).replace("INPUT", input);
+        for key in ["", &long] {
+            let data = shop.graphql_with_key(&token, &by_header, key).await;
+            assert_refused(&data[mutation], mutation);
+        }
+    }
+}
+
+fn assert_refused(payload: &serde_json::Value, mutation: &str) {
+    let expected = json!([{"code": "INVALID_ARGUMENT", "field": ["input", "idempotencyKey"]}]);
+    assert_eq!(payload["userErrors"], expected, "{mutation}");
+}
+
 #[tokio::test]
 async fn a_comment_shows_under_its_product() {
     let shop = Shop::shared().await;

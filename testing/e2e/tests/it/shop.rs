@@ -199,6 +199,17 @@ impl Shop {
         answer["data"].clone()
     }
 
+    /// The same with the header `Idempotency-Key`.
+    pub(crate) async fn graphql_with_key(&self, token: &str, query: &str, key: &str) -> Value {
+        let url = format!("{}/graphql", self.url(4000));
+        let request = self.http.post(url).bearer_auth(token);
+        let request = request.header("idempotency-key", key);
+        let response = request.json(&json!({"query": query})).send().await;
+        let answer: Value = response.expect("the router answers").json().await.unwrap();
+        assert!(answer.get("errors").is_none(), "{query}: {answer}");
+        answer["data"].clone()
+    }
+
     /// Runs an operation; the whole answer, or nothing when the router is not reached.
     pub(crate) async fn try_graphql(
         &self,
