@@ -1,6 +1,7 @@
 //! The cases of `tests/cases`: an operation over the toy shop, its plan, its response and what it is there to show.
 //!
 //! A case that differs leaves `plan.txt.new` or `response.json.new` beside the old file; read it, then move it.
+//! By hand and not by insta, whose snapshots carry a header: these files stay plain text and JSON.
 
 use std::fs;
 use std::path::Path;
