@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::settings::Broker;
+use crate::settings::broker::Broker;
 
 mod dead_letters;
 mod load;

@@ -3,7 +3,7 @@
 //! A service reads its own branch; what two services must agree on (ports that one listens on and another calls) is
 //! made to agree here, once. Start reading at [`Settings`].
 
-mod broker;
+pub(crate) mod broker;
 mod ports;
 mod profile;
 
