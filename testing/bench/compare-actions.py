@@ -66,11 +66,10 @@ class Shop:
             if name.isdigit():
                 try:
                     line = open(f"/proc/{name}/cmdline").read()
-                    parent = open(f"/proc/{name}/status").read().split("PPid:")[1].split()[0]
-                    port = open(f"/proc/{parent}/cmdline").read()
+                    folder = os.readlink(f"/proc/{name}/cwd")
                 except OSError:
                     continue
-                if line.startswith("postgres:") and f" {database}" in line and str(5433 + self.offset) in port:
+                if line.startswith("postgres:") and f" {database}" in line and folder.startswith(self.state):
                     backends.append(int(name))
         return [pid], backends
 
