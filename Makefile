@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract chaos mutants bench bench-orders bench-repository doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract chaos mutants bench bench-orders bench-actions bench-repository doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench: ## What the router adds to a one-hop query, against the same subgraph in 
 
 bench-orders: ## Orders a second with group commit and without, and how fast their events leave; QUICK=1 for a smoke run
 	cargo build --release --workspace --bin bench-orders && $(CARGO_TARGET_DIR)/release/bench-orders $(if $(QUICK),--quick)
+
+bench-actions: ## Processor time of create, pay, cart list and comments list in two builds; BEFORE=binary AFTER=binary
+	testing/bench/compare-actions.py $(BEFORE) $(AFTER) 20
 
 bench-repository: ## What the carts in memory cost, with 1, 100 and 10,000 users and from several threads
 	cargo bench -p bench --bench repository
