@@ -112,7 +112,7 @@ async fn what_a_buyer_can_mend_comes_in_user_errors() {
     assert_eq!(data["checkout"]["userErrors"][0]["code"], "CART_EMPTY");
 }
 
-/// Seen red with the router's own check of the header, which answered a query's error.
+/// A router that checks the header by a rule of its own answers a top-level error here.
 #[tokio::test]
 async fn a_bad_idempotency_key_is_refused_alike_by_every_mutation_and_edge() {
     let shop = Shop::shared().await;
