@@ -1,9 +1,9 @@
 //! How a log line looks: text for people, one JSON object for machines. Both name the trace.
 //!
 //! A line shows its own fields and the trace it belongs to, not the fields of the spans around it: those are in the
-//! trace itself.
+//! trace itself. `repeated` is the number of lines of the same kind that were left out before it.
 
-use std::fmt;
+use std::{fmt, time::Instant};
 
 use serde_json::{Map, Value};
 use tracing::{
@@ -18,7 +18,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::{LogFormat, trace::TRACE_ID};
+use super::{LogFormat, sample::Sampler, trace::TRACE_ID};
 
 /// Remembers the trace of each entry span.
 pub(super) struct Traces;
@@ -60,8 +60,18 @@ impl Visit for FoundTrace {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-/// Writes one line an event.
-pub(super) struct Line(pub(super) LogFormat);
+/// Writes one line an event, but for those that repeat.
+pub(super) struct Line {
+    format: LogFormat,
+    sampler: Sampler,
+}
+
+impl Line {
+    pub(super) fn new(format: LogFormat) -> Self {
+        let sampler = Sampler::new();
+        Self { format, sampler }
+    }
+}
 
 impl<S, N> FormatEvent<S, N> for Line
 where
@@ -76,10 +86,17 @@ where
     ) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
+        let admitted = (self.sampler).admit(event.metadata(), &fields.0, Instant::now());
+        let Some(left_out) = admitted else {
+            return Ok(());
+        };
+        if left_out > 0 {
+            fields.add_missing("repeated", left_out.into());
+        }
         if let Some(trace) = trace_of(ctx) {
             fields.add_missing(TRACE_ID, Value::String(trace));
         }
-        match self.0 {
+        match self.format {
             LogFormat::Text => text(event, fields, writer),
             LogFormat::Json => json(event, fields, writer),
         }
@@ -246,7 +263,7 @@ mod tests {
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(false)
             .with_writer(move || writer.clone())
-            .event_format(Line(format));
+            .event_format(Line::new(format));
         tracing::subscriber::with_default(registry().with(Traces).with(lines), act);
         let bytes = written.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -267,6 +284,26 @@ mod tests {
         assert_eq!(line["order.id"], 7);
         assert_eq!(line["reason"], "it \"broke\"");
         assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+    }
+
+    /// Seen red with `admit` always giving `Some(0)`.
+    #[test]
+    fn a_warning_that_repeats_is_counted_and_what_was_done_is_not() {
+        let text = written(LogFormat::Text, || {
+            for subgraph in ["loms", "cart"] {
+                for _ in 0..100 {
+                    tracing::warn!(subgraph, "a subgraph failed");
+                    tracing::info!(subgraph, "an event was handled");
+                }
+            }
+        });
+        let lines = |words: &str| text.matches(words).count();
+        assert_eq!(lines("an event was handled"), 200);
+        for subgraph in ["loms", "cart"] {
+            let written = lines(&format!("a subgraph failed subgraph={subgraph}"));
+            // A slow machine may take a second over it.
+            assert!((5..10).contains(&written), "{text}");
+        }
     }
 
     #[test]

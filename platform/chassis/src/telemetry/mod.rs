@@ -4,6 +4,7 @@ mod export;
 pub mod http;
 mod log;
 mod metrics;
+mod sample;
 pub mod trace;
 
 use std::{
@@ -177,7 +178,7 @@ where
     fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .event_format(log::Line(format))
+        .event_format(log::Line::new(format))
 }
 
 /// Our crates' spans.
