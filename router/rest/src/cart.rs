@@ -142,15 +142,16 @@ async fn list(State(shim): State<Arc<Shim>>, User(user): User, headers: HeaderMa
     }
 }
 
+/// Reads the whole list or none of it: a line without its name or price is a look-up that failed.
 async fn load_list(shim: &Shim, user: UserId, headers: &HeaderMap) -> Result<List, Problem> {
     #[derive(Deserialize)]
     struct Me {
-        cart: Cart,
+        cart: Option<Cart>,
     }
     #[derive(Deserialize)]
     struct Cart {
         lines: Vec<Line>,
-        total: Money,
+        total: Option<Money>,
     }
     #[derive(Deserialize)]
     struct Line {
@@ -160,8 +161,8 @@ async fn load_list(shim: &Shim, user: UserId, headers: &HeaderMap) -> Result<Lis
     #[derive(Deserialize)]
     struct Product {
         sku: Decimal<i64>,
-        name: String,
-        price: Money,
+        name: Option<String>,
+        price: Option<Money>,
     }
     #[derive(Deserialize)]
     struct Money {
@@ -169,18 +170,27 @@ async fn load_list(shim: &Shim, user: UserId, headers: &HeaderMap) -> Result<Lis
     }
 
     let call = Call::new(&LIST, Actor::User(user), json!({}), headers);
-    let Me { cart } = shim.graph.load(call).await?;
-    let item = |line: Line| Item {
-        sku: line.product.sku.0,
-        name: line.product.name,
-        count: line.count,
-        price: line.product.price.amount.0,
+    let (me, fault) = shim.graph.find_partial(call).await?;
+    let faulty = |otherwise| fault.clone().unwrap_or_else(|| Problem::masked(otherwise));
+    let cart = me.and_then(|Me { cart }| cart);
+    let cart = cart.ok_or_else(|| faulty(ErrorCode::Internal))?;
+    // What the catalogue does not have is null without a fault.
+    let unknown = || faulty(ErrorCode::ProductNotFound);
+    let item = |line: Line| {
+        let Product { sku, name, price } = line.product;
+        Some(Item {
+            sku: sku.0,
+            name: name?,
+            count: line.count,
+            price: price?.amount.0,
+        })
     };
-    let mut items: Vec<Item> = cart.lines.into_iter().map(item).collect();
+    let items: Option<Vec<Item>> = cart.lines.into_iter().map(item).collect();
+    let mut items = items.ok_or_else(unknown)?;
     items.sort_by_key(|item| item.sku);
     Ok(List {
         items,
-        total_price: cart.total.amount.0,
+        total_price: cart.total.ok_or_else(unknown)?.amount.0,
     })
 }
 

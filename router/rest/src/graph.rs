@@ -139,6 +139,20 @@ impl Graph {
     /// # Errors
     /// [`Problem`] when the graph gave no data of this shape: the first error's code, masked.
     pub(super) async fn find<T: DeserializeOwned>(&self, call: Call) -> Result<Option<T>, Problem> {
+        match self.find_partial(call).await? {
+            (None, Some(fault)) => Err(fault),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// Runs a query whose data may have holes: gives what there is, and the first fault beside it, masked.
+    ///
+    /// # Errors
+    /// As [`Graph::find`].
+    pub(super) async fn find_partial<T: DeserializeOwned>(
+        &self,
+        call: Call,
+    ) -> Result<(Option<T>, Option<Problem>), Problem> {
         let deadline = Instant::now() + self.timeout;
         let operation = call.operation.name;
         // The engine obeys the deadline itself; this bound holds when it does not.
@@ -227,8 +241,11 @@ fn refused_operation(operation: &str, error: &RequestError) -> Problem {
     Problem::masked(ErrorCode::find(error.code().as_str()).unwrap_or(ErrorCode::Internal))
 }
 
-/// Reads the only root field of a response; data that came whole outweighs an error beside it.
-fn read<T: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<Option<T>, Problem> {
+/// Reads the only root field of a response, and the first error beside it. Data of another shape is that error.
+fn read<T: DeserializeOwned>(
+    operation: &str,
+    body: &[u8],
+) -> Result<(Option<T>, Option<Problem>), Problem> {
     let response: Response<'_> = serde_json::from_slice(body).map_err(|error| {
         tracing::error!(operation, %error, "the graph's response is not a GraphQL response");
         Problem::masked(ErrorCode::Internal)
@@ -236,8 +253,7 @@ fn read<T: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<Option<T>, 
     let fault = response.errors.first().map(GraphqlError::masked);
     let data = response.data.map_or("null", RawValue::get);
     match serde_json::from_str(data) {
-        Ok(RootField(Some(value))) => Ok(Some(value)),
-        Ok(RootField(None)) => fault.map_or(Ok(None), Err),
+        Ok(RootField(value)) => Ok((value, fault)),
         Err(error) => Err(fault.unwrap_or_else(|| {
             tracing::error!(operation, %error, "the graph's data has another shape");
             Problem::masked(ErrorCode::Internal)
@@ -299,8 +315,9 @@ mod tests {
 
     fn outcome(body: &Value) -> Result<String, ErrorCode> {
         match read("test", body.to_string().as_bytes()) {
-            Ok(found) => found.ok_or(ErrorCode::NotFound),
-            Err(problem) => Err(problem.code),
+            Ok((Some(found), _)) => Ok(found),
+            Ok((None, Some(problem))) | Err(problem) => Err(problem.code),
+            Ok((None, None)) => Err(ErrorCode::NotFound),
         }
     }
 

@@ -17,14 +17,15 @@ impl User {
         ID(self.0.to_string())
     }
 
-    /// What the user is about to order; without lines when nothing was added.
-    async fn cart(&self, ctx: &Context<'_>) -> Result<CartObject> {
+    /// What the user is about to order; without lines when nothing was added. Null, with an error,
+    /// when it cannot be read.
+    async fn cart(&self, ctx: &Context<'_>) -> Result<Option<CartObject>> {
         let cart = ctx
             .data::<Carts>()?
             .find(self.0)
             .await
             .map_err(fault::graphql)?;
-        Ok(CartObject(cart))
+        Ok(Some(CartObject(cart)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::http::{Method, Request, StatusCode};
 use schema::id::UserId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{super::CheckoutKey, *};
 
@@ -122,6 +122,37 @@ async fn a_list_that_came_whole_is_served_in_spite_of_a_warning() {
     };
     let answer = send(&Surfaces::new(stale).cart, Method::GET, "/user/3/cart", "").await;
     assert_eq!(answer.status, StatusCode::OK);
+}
+
+/// Docs/contracts.md §1, row "GET when a product lookup fails": no list with holes. Seen red with a hole read as an empty name.
+#[tokio::test]
+async fn a_list_with_a_hole_is_a_look_up_that_failed() {
+    let list = |errors: Value| {
+        move |_: &Call| {
+            let product = json!({"sku": "7", "name": null, "price": null});
+            let lines = json!([line("6", 1, "5"), {"product": product, "count": 1}]);
+            let cart = json!({"lines": lines, "total": null});
+            json!({"data": {"me": {"cart": cart}}, "errors": errors})
+        }
+    };
+    for (errors, status) in [
+        (json!([]), 502),
+        (json!([{"extensions": {"code": "UNAVAILABLE"}}]), 502),
+        (json!([{"extensions": {"code": "INTERNAL"}}]), 500),
+    ] {
+        let shop = Surfaces::new(list(errors.clone()));
+        let answer = send(&shop.cart, Method::GET, "/user/3/cart", "").await;
+        assert_eq!(answer.status.as_u16(), status, "{errors}");
+    }
+    let cartless = |_: &Call| json!({"data": {"me": {"cart": null}}, "errors": [{"extensions": {"code": "UNAVAILABLE"}}]});
+    let answer = send(
+        &Surfaces::new(cartless).cart,
+        Method::GET,
+        "/user/3/cart",
+        "",
+    )
+    .await;
+    assert_eq!(answer.status.as_u16(), 502);
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use idempotency::{
     graphql::{key, mark},
 };
 
-use super::{Cart, Carts, Error, Refusal, domain::Prices};
+use super::{Cart, Carts, Error, domain::Prices};
 use crate::product::{
     Products,
-    graphql::{ProductObject, load},
+    graphql::{ProductObject, find},
     warning::warn_if_stale,
 };
 
@@ -43,8 +43,8 @@ impl CartObject {
         i32::try_from(self.0.units()).expect("a cart's units are bounded to 2^31 - 1")
     }
 
-    /// What all lines cost at today's prices.
-    async fn total(&self, ctx: &Context<'_>) -> Result<Money> {
+    /// What all lines cost at today's prices; null while the catalogue does not have one of the products.
+    async fn total(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
         let skus: Vec<Sku> = self.0.lines().map(|(sku, _)| sku).collect();
         let products = ctx
             .data::<Products>()?
@@ -59,11 +59,7 @@ impl CartObject {
                 Some((sku, product.price))
             })
             .collect();
-        let total = self
-            .0
-            .total(&prices)
-            .map_err(|sku| Refusal::ProductNotFound { sku });
-        Ok(Money::units(total.map_err(fault::graphql)?))
+        Ok(self.0.total(&prices).ok().map(Money::units))
     }
 }
 
@@ -86,11 +82,11 @@ impl CartLine {
         i32::try_from(self.count.get()).expect("a cart's units are bounded to 2^31 - 1")
     }
 
-    /// What the line costs at today's price.
-    async fn total(&self, ctx: &Context<'_>) -> Result<Money> {
-        let product = load(ctx, self.sku).await.map_err(fault::graphql)?;
-        let total = i64::from(product.price) * i64::from(self.count.get());
-        Ok(Money::units(total))
+    /// What the line costs at today's price; null while the catalogue does not have the product.
+    async fn total(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
+        let product = find(ctx, self.sku).await.map_err(fault::graphql)?;
+        let units = i64::from(self.count.get());
+        Ok(product.map(|product| Money::units(i64::from(product.price) * units)))
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) enum ProductObject {
     /// Looked up when its name or price is asked for.
     Reference(Sku),
     Loaded(Product),
+    /// The catalogue does not have it.
+    Missing(Sku),
     /// The look-up failed; a field that needs it says so.
     Failed(Sku, Error),
 }
@@ -21,27 +23,31 @@ pub(crate) enum ProductObject {
 impl ProductObject {
     fn sku(&self) -> Sku {
         match self {
-            Self::Reference(sku) | Self::Failed(sku, _) => *sku,
+            Self::Reference(sku) | Self::Missing(sku) | Self::Failed(sku, _) => *sku,
             Self::Loaded(product) => product.sku,
         }
     }
 
-    async fn load(&self, ctx: &Context<'_>) -> Result<Product> {
+    /// What the catalogue knows of it; `None` where it does not have the SKU, which is a state and no fault.
+    async fn find(&self, ctx: &Context<'_>) -> Result<Option<Product>> {
         match self {
             Self::Loaded(product) => {
                 warn_if_stale(ctx, product);
-                Ok(product.clone())
+                Ok(Some(product.clone()))
             }
+            Self::Missing(_) => Ok(None),
             Self::Failed(_, error) => Err(fault::graphql(error.clone())),
-            Self::Reference(sku) => load(ctx, *sku).await.map_err(fault::graphql),
+            Self::Reference(sku) => find(ctx, *sku).await.map_err(fault::graphql),
         }
     }
 }
 
-/// Loads a product that a cart or an order refers to.
-pub(crate) async fn load(ctx: &Context<'_>, sku: Sku) -> Result<Product, Error> {
-    let product = ctx.data_unchecked::<Products>().load(sku).await?;
-    warn_if_stale(ctx, &product);
+/// Finds a product that a cart or an order refers to; `None` where the catalogue does not have it.
+pub(crate) async fn find(ctx: &Context<'_>, sku: Sku) -> Result<Option<Product>, Error> {
+    let product = ctx.data_unchecked::<Products>().find(sku).await?;
+    if let Some(product) = &product {
+        warn_if_stale(ctx, product);
+    }
     Ok(product)
 }
 
@@ -54,14 +60,19 @@ impl ProductObject {
         ID(self.sku().to_string())
     }
 
-    /// What the product is called.
-    async fn name(&self, ctx: &Context<'_>) -> Result<String> {
-        Ok(self.load(ctx).await?.name.to_string())
+    /// What the product is called; null for a SKU that the catalogue does not have, though orders and comments may name
+    /// it.
+    async fn name(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        Ok(self
+            .find(ctx)
+            .await?
+            .map(|product| product.name.to_string()))
     }
 
-    /// What one unit costs.
-    async fn price(&self, ctx: &Context<'_>) -> Result<Money> {
-        Ok(Money::units(i64::from(self.load(ctx).await?.price)))
+    /// What one unit costs; null for a SKU that the catalogue does not have.
+    async fn price(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
+        let found = self.find(ctx).await?;
+        Ok(found.map(|product| Money::units(i64::from(product.price))))
     }
 }
 
@@ -107,13 +118,13 @@ impl ProductQuery {
         Ok(found.map(ProductObject::Loaded))
     }
 
-    /// The catalogue, ascending by SKU.
+    /// The catalogue, ascending by SKU. Null, with an error, when it cannot be read.
     async fn products(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "The cursor to go on behind.")] after: Option<String>,
-    ) -> Result<ProductConnection> {
+    ) -> Result<Option<ProductConnection>> {
         let first = page::first_or_default(first).map_err(fault::graphql)?;
         let after = after.as_deref().map(page::decode_cursor::<Sku>).transpose();
         let after = after.map_err(fault::graphql)?;
@@ -126,20 +137,19 @@ impl ProductQuery {
         let shown = &listed[..listed
             .len()
             .min(usize::try_from(first).unwrap_or(usize::MAX))];
-        Ok(ProductConnection::of(
-            shown,
-            listed.len() > shown.len(),
-            after.is_some(),
-        ))
+        let more = listed.len() > shown.len();
+        Ok(Some(ProductConnection::of(shown, more, after.is_some())))
     }
 
     /// Looked up one by one, at the same time; the client behind lets equal ones share a request. A product that cannot
-    /// be looked up never fails its neighbours: an unknown one is null, and with the service out of reach the fields fail.
+    /// be looked up never fails its neighbours: an unknown one keeps its SKU and has no name, and with the service out of
+    /// reach the fields fail.
     #[graphql(entity)]
     async fn find_product_by_sku(&self, ctx: &Context<'_>, sku: ID) -> Option<ProductObject> {
         let sku: Sku = sku.parse().ok()?;
         match ctx.data_unchecked::<Products>().find(sku).await {
-            Ok(found) => found.map(ProductObject::Loaded),
+            Ok(Some(product)) => Some(ProductObject::Loaded(product)),
+            Ok(None) => Some(ProductObject::Missing(sku)),
             Err(error) => Some(ProductObject::Failed(sku, error)),
         }
     }

@@ -97,6 +97,35 @@ async fn a_service_that_is_gone_is_an_outage_too_and_the_count_says_so() {
     }
 }
 
+/// What the cart knows itself stays: lines and counts are there, and each price that is missing says why at its own place.
+/// Seen red with `CartLine.total` and `Product.name` not nullable: `cart` was null as a whole.
+#[tokio::test]
+async fn a_cart_keeps_what_it_knows_when_no_price_can_be_read() {
+    let graph = shop(Duration::ZERO).await;
+    graph.put_faults(&broken()).await;
+    let read = "{ me { id cart { itemCount total { amount } lines { count total { amount } product { sku name } } } } }";
+    let answer = graph.ask(read).await;
+    // A subgraph leaves out a field that failed; the router writes null.
+    let line = json!({"count": 2, "product": {"sku": "1076963"}});
+    let cart = json!({"itemCount": 2, "lines": [line]});
+    assert_eq!(answer["data"], json!({"me": {"id": "1", "cart": cart}}));
+    let errors = answer["errors"]
+        .as_array()
+        .expect("each hole has its error");
+    let mut paths: Vec<String> = errors
+        .iter()
+        .map(|error| error["path"].to_string())
+        .collect();
+    paths.sort();
+    let expected = [
+        r#"["me","cart","lines",0,"product","name"]"#,
+        r#"["me","cart","lines",0,"total"]"#,
+        r#"["me","cart","total"]"#,
+    ];
+    assert_eq!(paths, expected);
+    assert_eq!(code(&answer), "UNAVAILABLE");
+}
+
 #[tokio::test]
 async fn once_the_service_is_back_so_are_today_s_prices() {
     let graph = shop(Duration::from_mins(10)).await;

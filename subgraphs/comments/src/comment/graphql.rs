@@ -49,18 +49,20 @@ impl CommentQuery {
         Ok(found.map(CommentObject))
     }
 
-    /// What people say of a SKU, newest first; also of one that the catalogue does not know.
+    /// What people say of a SKU, newest first; also of one that the catalogue does not know. Null, with an error, when it
+    /// cannot be read.
     async fn comments(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The SKU.")] sku: ID,
         #[graphql(desc = "How many, 1 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "The cursor to go on behind.")] after: Option<String>,
-    ) -> Result<CommentConnection> {
+    ) -> Result<Option<CommentConnection>> {
         let sku = sku
             .parse::<Sku>()
             .map_err(|error| fault::graphql(CommentError::BadSku(error)))?;
-        CommentConnection::load(ctx, ListOf::Sku(sku), first, after).await
+        let page = CommentConnection::load(ctx, ListOf::Sku(sku), first, after).await?;
+        Ok(Some(page))
     }
 
     #[graphql(entity)]
@@ -236,14 +238,15 @@ impl User {
         self.0.into()
     }
 
-    /// The user's comments, newest first.
+    /// The user's comments, newest first; null, with an error, when they cannot be read.
     async fn comments(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "The cursor to go on behind.")] after: Option<String>,
-    ) -> Result<CommentConnection> {
-        CommentConnection::load(ctx, ListOf::Author(self.0), first, after).await
+    ) -> Result<Option<CommentConnection>> {
+        let page = CommentConnection::load(ctx, ListOf::Author(self.0), first, after).await?;
+        Ok(Some(page))
     }
 }
 
@@ -258,14 +261,15 @@ impl Product {
         self.0.into()
     }
 
-    /// What people say of it, newest first.
+    /// What people say of it, newest first; null, with an error, when it cannot be read.
     async fn comments(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "The cursor to go on behind.")] after: Option<String>,
-    ) -> Result<CommentConnection> {
-        CommentConnection::load(ctx, ListOf::Sku(self.0), first, after).await
+    ) -> Result<Option<CommentConnection>> {
+        let page = CommentConnection::load(ctx, ListOf::Sku(self.0), first, after).await?;
+        Ok(Some(page))
     }
 }
 

@@ -34,21 +34,23 @@ impl User {
         ID(self.0.to_string())
     }
 
-    /// The user's orders, newest first. Another user's list looks empty, except to scope `ops`.
+    /// The user's orders, newest first. Another user's list looks empty, except to scope `ops`. Null, with
+    /// an error, when they cannot be read.
     async fn orders(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "The cursor to go on behind.")] after: Option<String>,
-    ) -> Result<OrderConnection> {
+    ) -> Result<Option<OrderConnection>> {
         let filter = OrderFilter {
             user: Some(self.0),
             status: None,
         };
         if principal(ctx)?.may_read(self.0) {
-            OrderConnection::load(ctx, filter, first, after).await
+            let page = OrderConnection::load(ctx, filter, first, after).await?;
+            Ok(Some(page))
         } else {
-            Ok(OrderConnection::hidden(filter))
+            Ok(Some(OrderConnection::hidden(filter)))
         }
     }
 }
