@@ -3,6 +3,8 @@
 //! A refusal speaks its own sentence. A fault shows one masked sentence to the client and is logged here, once,
 //! with its chain.
 
+use std::time::Duration;
+
 use async_graphql::ErrorExtensionValues;
 use axum::{
     Json,
@@ -19,6 +21,11 @@ pub trait Coded: std::error::Error {
 
     /// Path of the input field that is at fault, if one is.
     fn field(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// How long the caller should wait before it asks again, in whole seconds, where that is known.
+    fn retry_after(&self) -> Option<Duration> {
         None
     }
 }
@@ -44,13 +51,17 @@ pub fn public_message(error: &impl Coded) -> String {
     code.summary().to_owned()
 }
 
-/// A GraphQL error with `extensions.code`, and `extensions.retryable` where a retry can help.
+/// A GraphQL error with `extensions.code`, `extensions.retryable` where a retry can help, and
+/// `extensions.retryAfterSeconds` where it is known when.
 pub fn graphql(error: impl Coded) -> async_graphql::Error {
     let code = error.code();
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code.as_str());
     if code.retryable() {
         extensions.set("retryable", true);
+    }
+    if let Some(wait) = error.retry_after() {
+        extensions.set("retryAfterSeconds", wait.as_secs());
     }
     let mut answer = async_graphql::Error::new(public_message(&error));
     answer.extensions = Some(extensions);

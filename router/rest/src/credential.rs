@@ -17,7 +17,7 @@ use schema::id::UserId;
 
 /// How long a signed token is valid.
 const TOKEN_TTL: Duration = Duration::from_mins(5);
-/// The shim's name in the tokens of calls that name no user.
+/// The shim's name in its tokens: what comes through it did not come through the public graph.
 const SERVICE: &str = "rest";
 /// A token this close to its end is replaced, so that it outlives the longest call.
 const RENEW_BEFORE: Duration = Duration::from_mins(1);
@@ -78,10 +78,13 @@ impl Credentials {
 
     /// Signs a token and describes it as a subgraph that checks it would.
     fn sign(&self, actor: Actor, now: DateTime<Utc>) -> Credential {
-        let (token, user, scopes, service) = match actor {
+        let (token, user, scopes) = match actor {
             Actor::User(user) => {
-                let token = self.signer.user_token(user, Scopes::CUSTOMER, TOKEN_TTL);
-                (token, Some(user), Scopes::CUSTOMER, None)
+                let scopes = Scopes::CUSTOMER;
+                let token = self
+                    .signer
+                    .delegated_token(user, scopes, SERVICE, TOKEN_TTL);
+                (token, Some(user), scopes)
             }
             Actor::Shim => {
                 let token = self.signer.service_token(SERVICE, TOKEN_TTL);
@@ -89,7 +92,7 @@ impl Credentials {
                     customer: false,
                     ops: true,
                 };
-                (token, None, scopes, Some(SERVICE.to_owned()))
+                (token, None, scopes)
             }
         };
         let expires_at = now + TOKEN_TTL;
@@ -97,7 +100,7 @@ impl Credentials {
             user,
             scopes,
             expires_at,
-            service,
+            service: Some(SERVICE.to_owned()),
         });
         Credential {
             principal,

@@ -2,7 +2,7 @@
 //!
 //! Nothing is contacted at the start: a shard is dialled when first needed, and comes back by itself.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use chassis::{
     clock::Clock,
@@ -81,7 +81,7 @@ impl Service {
             let clock = dependencies.clock.clone();
             idempotency::start_retention(shard.db.clone(), clock, tasks);
         }
-        let service = Self::over(over, config.edit_window, dependencies.clock, tasks);
+        let service = Self::over(over, &config, dependencies.clock, tasks);
         let server = grpc::Server::new(service.comments());
         let reporter = grpc::serve(server, listener, &config, tasks)?;
         let component = health.component("comments");
@@ -94,8 +94,8 @@ impl Service {
 
     /// Builds the service over shards that are connected already, without a socket.
     #[must_use]
-    pub fn over(shards: Arc<Shards>, edit_window: Duration, clock: Clock, tasks: &Tasks) -> Self {
-        let comments = Comments::new(shards, clock, edit_window);
+    pub fn over(shards: Arc<Shards>, config: &Config, clock: Clock, tasks: &Tasks) -> Self {
+        let comments = Comments::new(shards, clock, config);
         let subgraph = LocalSubgraph::new("comments", schema::build(comments.clone(), tasks));
         Self {
             comments,

@@ -16,6 +16,10 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub edit_window: Duration,
+    /// The most comments and edits of one user in a minute, through the public graph; more are refused with
+    /// `RATE_LIMITED`. The compatibility surfaces know no such limit.
+    #[schemars(range(min = 1))]
+    pub writes_per_minute: u32,
     /// The shards' databases, by shard index. A SKU's shard depends on how many there are: never change the number
     /// of a system that holds comments.
     #[schemars(length(min = 1))]
@@ -41,6 +45,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             edit_window: Duration::from_secs(15 * 60),
+            writes_per_minute: 30,
             databases: vec!["comments_0".to_owned(), "comments_1".to_owned()],
             grpc_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8085)),
             beyond_loopback_enabled: false,

@@ -99,13 +99,13 @@ impl Coded for Denied {
 /// The caller, as a checked token describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The user; absent for a service.
+    /// The user; absent for a service that acts for nobody.
     pub user: Option<UserId>,
     /// What the token allows.
     pub scopes: Scopes,
     /// When the token ends.
     pub expires_at: DateTime<Utc>,
-    /// The calling service, when it is one.
+    /// The calling service, when it is one; beside a user it acts on that user's behalf.
     pub service: Option<String>,
 }
 
@@ -124,6 +124,13 @@ impl Principal {
         self.scopes.ops
     }
 
+    /// Whether a service of the marketplace calls, for itself or on behalf of a user who did not come through the public
+    /// graph.
+    #[must_use]
+    pub const fn is_service(&self) -> bool {
+        self.service.is_some()
+    }
+
     /// Whether the caller may read what belongs to `owner`.
     #[must_use]
     pub fn may_read(&self, owner: UserId) -> bool {
@@ -138,6 +145,15 @@ struct Claims {
     scope: String,
     iat: i64,
     exp: i64,
+    /// Who acts on the subject's behalf. Source: RFC 8693 §4.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    act: Option<Actor>,
+}
+
+/// The acting party of a token.
+#[derive(Debug, Serialize, Deserialize)]
+struct Actor {
+    sub: String,
 }
 
 /// Why a token is refused. The text names no part of the token.
@@ -221,6 +237,20 @@ mod tests {
         let parts: Vec<&str> = token.expose().split('.').collect();
         let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
         assert!(verifier.verify(&format!("{none}.{}.", parts[1])).is_err());
+    }
+
+    /// RFC 8693 §4.1. Seen red with `act` left out of the claims.
+    #[test]
+    fn a_service_that_acts_for_a_user_is_named_beside_the_user() {
+        let (signer, verifier, _) = pair();
+        let user = UserId::try_from(7).unwrap();
+        let ttl = Duration::from_secs(60);
+        let token = signer.delegated_token(user, Scopes::CUSTOMER, "rest", ttl);
+        let principal = verifier.verify(token.expose()).unwrap();
+        assert_eq!(principal.user(), Ok(user));
+        assert_eq!(principal.service.as_deref(), Some("rest"));
+        let own = signer.user_token(user, Scopes::CUSTOMER, ttl);
+        assert!(!verifier.verify(own.expose()).unwrap().is_service());
     }
 
     #[test]

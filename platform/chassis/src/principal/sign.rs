@@ -10,7 +10,7 @@ use ed25519_dalek::{
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use schema::id::UserId;
 
-use super::{AUDIENCE, Claims, ISSUER, Scopes, TokenError};
+use super::{AUDIENCE, Actor, Claims, ISSUER, Scopes, TokenError};
 use crate::{clock::Clock, config::Secret};
 
 /// Signs tokens with an Ed25519 key.
@@ -84,7 +84,22 @@ impl Signer {
     /// A token for a user.
     #[must_use]
     pub fn user_token(&self, user: UserId, scopes: Scopes, ttl: Duration) -> Secret {
-        self.sign(user.to_string(), scopes, ttl)
+        self.sign(user.to_string(), scopes, None, ttl)
+    }
+
+    /// A token for a service that acts on a user's behalf.
+    #[must_use]
+    pub fn delegated_token(
+        &self,
+        user: UserId,
+        scopes: Scopes,
+        service: &str,
+        ttl: Duration,
+    ) -> Secret {
+        let actor = Actor {
+            sub: format!("service:{service}"),
+        };
+        self.sign(user.to_string(), scopes, Some(actor), ttl)
     }
 
     /// A token for a service that acts for nobody, with scope `ops`.
@@ -96,11 +111,12 @@ impl Signer {
                 customer: false,
                 ops: true,
             },
+            None,
             ttl,
         )
     }
 
-    fn sign(&self, sub: String, scopes: Scopes, ttl: Duration) -> Secret {
+    fn sign(&self, sub: String, scopes: Scopes, act: Option<Actor>, ttl: Duration) -> Secret {
         let now = self.clock.now().timestamp();
         let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
         let claims = Claims {
@@ -110,6 +126,7 @@ impl Signer {
             scope: scopes.claim(),
             iat: now,
             exp: now.saturating_add(ttl),
+            act,
         };
         let header = Header {
             kid: Some(self.id.clone()),

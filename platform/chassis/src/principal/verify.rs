@@ -73,7 +73,8 @@ impl Verifier {
         if expires_at <= self.clock.now() {
             return Err(TokenError::Invalid("it has ended"));
         }
-        let service = claims.sub.strip_prefix("service:").map(str::to_owned);
+        let actor = claims.act.as_ref().map_or(&claims.sub, |act| &act.sub);
+        let service = actor.strip_prefix("service:").map(str::to_owned);
         let user = claims.sub.parse().ok();
         if user.is_none() && service.is_none() {
             return Err(TokenError::Invalid(

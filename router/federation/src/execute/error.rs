@@ -16,6 +16,9 @@ use crate::shape::Shape;
 /// More errors than this are counted and not written: those of the thousandth broken item tell nothing new.
 const MAX_ERRORS: usize = 100;
 
+/// What a client may read of a subgraph's `extensions` beside the code: which argument is at fault, and when to come back.
+const PUBLIC_EXTENSIONS: [&str; 2] = ["field", "retryAfterSeconds"];
+
 /// An error as a subgraph writes it.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct SubgraphError {
@@ -90,8 +93,10 @@ impl ClientError {
             return Self::internal();
         };
         let mut report = Self::new(known, error.message.clone());
-        if let Some(field) = extensions.and_then(|extensions| extensions.get("field")) {
-            report.extensions.insert("field".to_owned(), field.clone());
+        for name in PUBLIC_EXTENSIONS {
+            if let Some(value) = extensions.and_then(|extensions| extensions.get(name)) {
+                report.extensions.insert(name.to_owned(), value.clone());
+            }
         }
         report
     }

@@ -27,7 +27,7 @@ pub struct Comment {
     pub created_at: DateTime<Utc>,
 }
 
-/// A comment's text: 1 to 255 characters that Postgres can store.
+/// A comment's text: 1 to 255 characters that Postgres can store, at least one of them to be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(String);
 
@@ -51,8 +51,44 @@ impl TryFrom<String> for Text {
         if text.contains('\0') {
             return Err(CommentError::TextWithNul);
         }
+        if text.chars().all(is_blank) {
+            return Err(CommentError::TextBlank);
+        }
         Ok(Self(text))
     }
+}
+
+impl Text {
+    /// A text as it was taken once, perhaps under the rules of an older release.
+    pub(super) const fn stored(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// Whether a reader sees nothing of it: white space, controls, and the characters of no width.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || matches!(
+            character,
+            '\u{00AD}'
+                | '\u{034F}'
+                | '\u{061C}'
+                | '\u{115F}'
+                | '\u{1160}'
+                | '\u{17B4}'
+                | '\u{17B5}'
+                | '\u{180B}'..='\u{180F}'
+                | '\u{200B}'..='\u{200F}'
+                | '\u{202A}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{FE00}'..='\u{FE0F}'
+                | '\u{FEFF}'
+                | '\u{FFA0}'
+                | '\u{E0000}'..='\u{E0FFF}'
+        )
 }
 
 /// Why a comment is not taken or not changed.
@@ -64,6 +100,9 @@ pub enum CommentError {
     /// The text holds U+0000, which Postgres does not store.
     #[error("a comment cannot hold the character U+0000")]
     TextWithNul,
+    /// The text shows nothing.
+    #[error("a comment needs a character that can be seen")]
+    TextBlank,
     /// The SKU is not a whole number above 0.
     #[error(transparent)]
     BadSku(OutOfRange),
@@ -84,7 +123,9 @@ pub enum CommentError {
 impl Coded for CommentError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::TextLength | Self::TextWithNul | Self::BadSku(_) => ErrorCode::InvalidArgument,
+            Self::TextLength | Self::TextWithNul | Self::TextBlank | Self::BadSku(_) => {
+                ErrorCode::InvalidArgument
+            }
             Self::NotFound => ErrorCode::NotFound,
             Self::NotTheAuthor => ErrorCode::NotTheAuthor,
             Self::EditWindowOver { .. } => ErrorCode::EditWindowOver,
@@ -93,7 +134,7 @@ impl Coded for CommentError {
 
     fn field(&self) -> Option<Vec<String>> {
         let field = match self {
-            Self::TextLength | Self::TextWithNul => "text",
+            Self::TextLength | Self::TextWithNul | Self::TextBlank => "text",
             Self::BadSku(_) => "sku",
             Self::NotFound => "id",
             Self::NotTheAuthor | Self::EditWindowOver { .. } => return None,
@@ -165,6 +206,26 @@ mod tests {
                 "{} characters",
                 text.chars().count()
             );
+        }
+    }
+
+    /// Seen red with `trim().is_empty()`, which takes characters of no width.
+    #[test]
+    fn a_text_shows_something() {
+        for blank in [
+            " ",
+            "\t\n",
+            "\u{a0}\u{3000}",
+            "\u{200b}",
+            "\u{feff} ",
+            "\u{2800}",
+            "\u{7}",
+        ] {
+            let taken = Text::try_from(blank.to_owned());
+            assert_eq!(taken, Err(CommentError::TextBlank), "{blank:?}");
+        }
+        for seen in [" a ", ".", "🛒", "\u{200d}ж", "0"] {
+            assert!(Text::try_from(seen.to_owned()).is_ok(), "{seen:?}");
         }
     }
 

@@ -173,7 +173,7 @@ fn comment(row: Model) -> Result<Comment, StoreError> {
         id: row.id.try_into().map_err(|_| illegal("id"))?,
         author: row.author_id.try_into().map_err(|_| illegal("author_id"))?,
         sku: row.sku.try_into().map_err(|_| illegal("sku"))?,
-        text: row.text.try_into().map_err(|_| illegal("text"))?,
+        text: Text::stored(row.text),
         created_at: row.created_at,
     })
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, CommentError};
+use super::{Comment, CommentError, Text};
 
 /// What a change gave: the comment, or a refusal that the database decided on.
 pub(super) type StoredOutcome = Result<StoredComment, StoredRefusal>;
@@ -58,7 +58,7 @@ impl TryFrom<StoredComment> for Comment {
             id: stored.id.try_into().map_err(|_| illegal("id"))?,
             author: stored.author.try_into().map_err(|_| illegal("author"))?,
             sku: stored.sku.try_into().map_err(|_| illegal("sku"))?,
-            text: stored.text.try_into().map_err(|_| illegal("text"))?,
+            text: Text::stored(stored.text),
             created_at: stored.created_at,
         })
     }
@@ -71,9 +71,10 @@ impl StoredRefusal {
             CommentError::NotFound => Ok(Self::NotFound),
             CommentError::NotTheAuthor => Ok(Self::NotTheAuthor),
             CommentError::EditWindowOver { window } => Ok(Self::EditWindowOver { window }),
-            CommentError::TextLength | CommentError::TextWithNul | CommentError::BadSku(_) => {
-                Err(refusal)
-            }
+            CommentError::TextLength
+            | CommentError::TextWithNul
+            | CommentError::TextBlank
+            | CommentError::BadSku(_) => Err(refusal),
         }
     }
 }

@@ -69,6 +69,20 @@ async fn what_the_caller_can_mend_is_an_answer() {
         (
             ADD,
             1,
+            json!({ "sku": "3", "text": " \u{200b}\n" }),
+            "INVALID_ARGUMENT",
+            json!(["input", "text"]),
+        ),
+        (
+            ADD,
+            1,
+            json!({ "sku": "3", "text": "a\0b" }),
+            "INVALID_ARGUMENT",
+            json!(["input", "text"]),
+        ),
+        (
+            ADD,
+            1,
             json!({ "sku": "0", "text": "x" }),
             "INVALID_ARGUMENT",
             json!(["input", "sku"]),
@@ -259,4 +273,36 @@ async fn a_replay_says_so_in_the_extensions() {
         second["extensions"]["idempotency"]["replayed"], true,
         "{second}"
     );
+}
+
+/// Docs/contracts.md §6 fixes no rate, so only users of the public graph have one. Seen red with the shim's calls counted.
+#[tokio::test]
+async fn a_user_of_the_public_graph_writes_within_a_rate_and_old_clients_do_not_know_of_it() {
+    let shop = Shop::open().await;
+    let add = json!({ "sku": "3", "text": "again" });
+    for _ in 0..30 {
+        let added = ask(&shop, mutation(ADD, &add).data(shop.principal(1))).await;
+        assert_eq!(added.get("errors"), None, "{added}");
+    }
+    let refused = ask(&shop, mutation(ADD, &add).data(shop.principal(1))).await;
+    let error = &refused["errors"][0];
+    assert_eq!(error["extensions"]["code"], "RATE_LIMITED", "{refused}");
+    let wait = error["extensions"]["retryAfterSeconds"].as_u64();
+    assert!(
+        wait.is_some_and(|wait| (1..=2).contains(&wait)),
+        "{refused}"
+    );
+    let edit = json!({ "id": "1001", "text": "edited" });
+    let edited = ask(&shop, mutation(EDIT, &edit).data(shop.principal(1))).await;
+    assert_eq!(edited["errors"][0]["extensions"]["code"], "RATE_LIMITED");
+
+    let other = ask(&shop, mutation(ADD, &add).data(shop.principal(2))).await;
+    assert_eq!(other.get("errors"), None, "a budget each: {other}");
+    let mut by_rest = (*shop.principal(1)).clone();
+    by_rest.service = Some("rest".to_owned());
+    for _ in 0..40 {
+        let request = mutation(ADD, &add).data(std::sync::Arc::new(by_rest.clone()));
+        let added = ask(&shop, request).await;
+        assert_eq!(added.get("errors"), None, "{added}");
+    }
 }

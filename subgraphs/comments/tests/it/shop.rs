@@ -102,7 +102,11 @@ impl Shop {
         }
         let tasks = Tasks::new();
         let shards = Arc::new(Shards::new(connections).unwrap());
-        let service = Service::over(shards, EDIT_WINDOW, clock.clone(), &tasks);
+        let config = Config {
+            edit_window: EDIT_WINDOW,
+            ..Config::default()
+        };
+        let service = Service::over(shards, &config, clock.clone(), &tasks);
         let (comments, subgraph) = (service.comments(), service.subgraph());
         Self {
             comments,
