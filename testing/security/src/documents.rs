@@ -1,0 +1,51 @@
+//! schemathesis over every OpenAPI document: what it says must be what the interface does, and nothing may be a 5xx.
+
+use std::{path::Path, process::Stdio};
+
+use anyhow::ensure;
+use tokio::process::Command;
+
+use crate::{print, stack::Stack};
+
+/// A document, and the port of the interface that it describes.
+const DOCUMENTS: [(&str, u16); 3] = [
+    ("schema/openapi/loms.json", 8084),
+    ("schema/openapi/comments.json", 8086),
+    ("schema/openapi/product.json", 8082),
+];
+
+/// Runs it where it is installed.
+///
+/// # Errors
+/// When a document and its interface differ.
+pub(crate) async fn run(stack: &Stack, examples: u32) -> anyhow::Result<()> {
+    let asked = Command::new("schemathesis")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    if asked.await.is_err() {
+        return print("SKIPPED: schemathesis is not installed (pip install schemathesis)");
+    }
+    let mut failed = Vec::new();
+    for (document, port) in DOCUMENTS {
+        if !Path::new(document).exists() {
+            failed.push(document);
+            continue;
+        }
+        let mut command = Command::new("schemathesis");
+        command.args(["run", document, "--url", &stack.url(port)]);
+        command.args(["--max-examples", &examples.to_string()]);
+        // The product service wants its key.
+        command.args(["-H", "X-API-KEY: testToken"]);
+        command.args(["--checks", "all", "--exclude-checks", "positive_data_acceptance,use_after_free,ensure_resource_availability,missing_required_header,unsupported_method"]);
+        command.args(["--request-timeout", "30", "--seed", "1"]);
+        if !command.status().await?.success() {
+            failed.push(document);
+        }
+    }
+    ensure!(
+        failed.is_empty(),
+        "schemathesis found differences: {failed:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! gRPC with messages that are bytes: random ones, and whole ones with damage.
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use rand::{Rng as _, rngs::StdRng};
+use tonic::{
+    Code, Request, Status,
+    client::Grpc,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codegen::http::uri::PathAndQuery,
+    metadata::MetadataValue,
+    transport::{Channel, Endpoint},
+};
+
+use super::{
+    Outcome,
+    text::{bytes, chance, damage, pick, string},
+};
+use crate::stack::Stack;
+
+/// Methods of the order service and of the comments, under both names of each service.
+const METHODS: [(u16, &str); 18] = [
+    (8083, "/loms.Loms/OrderCreate"),
+    (8083, "/loms.Loms/OrderInfo"),
+    (8083, "/loms.Loms/OrderPay"),
+    (8083, "/loms.Loms/OrderCancel"),
+    (8083, "/loms.Loms/StocksInfo"),
+    (8083, "/Loms/OrderCreate"),
+    (8083, "/Loms/StocksInfo"),
+    (8083, "/grpc.health.v1.Health/Check"),
+    (8083, "/loms.Loms/Unknown"),
+    (8085, "/comments.Comments/CommentAdd"),
+    (8085, "/comments.Comments/CommentGetByID"),
+    (8085, "/comments.Comments/CommentEdit"),
+    (8085, "/comments.Comments/CommentListBySKU"),
+    (8085, "/comments.Comments/CommentListByUser"),
+    (8085, "/Comments/CommentAdd"),
+    (8085, "/Comments/CommentListBySKU"),
+    (8085, "/grpc.health.v1.Health/Check"),
+    (8085, "/Unknown/Unknown"),
+];
+
+/// The messages of a call as they are on the wire.
+#[derive(Debug, Clone, Copy, Default)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        let length = buffer.remaining();
+        Ok(Some(buffer.copy_to_bytes(length)))
+    }
+}
+
+/// A channel to each service.
+pub(super) struct GrpcFuzz {
+    loms: Channel,
+    comments: Channel,
+}
+
+impl GrpcFuzz {
+    /// Connects when first used.
+    ///
+    /// # Errors
+    /// When an address is none.
+    pub(super) fn new(stack: &Stack) -> anyhow::Result<Self> {
+        let channel = |port| anyhow::Ok(Endpoint::from_shared(stack.url(port))?.connect_lazy());
+        Ok(Self {
+            loms: channel(8083)?,
+            comments: channel(8085)?,
+        })
+    }
+
+    /// One call.
+    pub(super) async fn call(&self, random: &mut StdRng) -> Outcome {
+        let (port, method) = pick(random, &METHODS);
+        let channel = if *port == 8083 {
+            &self.loms
+        } else {
+            &self.comments
+        };
+        let message = message(random);
+        let told = format!("{method} {message:02x?}");
+        let mut request = Request::new(Bytes::from(message));
+        request.set_timeout(std::time::Duration::from_secs(15));
+        if chance(random, 10) {
+            let names = [
+                "authorization",
+                "idempotency-key",
+                "traceparent",
+                "grpc-encoding",
+            ];
+            if let Ok(value) = MetadataValue::try_from(string(random)) {
+                request.metadata_mut().insert(*pick(random, &names), value);
+            }
+        }
+        let mut client = Grpc::new(channel.clone());
+        if client.ready().await.is_err() {
+            return Outcome::new("grpc", "no connection").fault(true, || told);
+        }
+        let path = PathAndQuery::from_static(method);
+        let code = match client.unary(request, path, Raw).await {
+            Ok(_) => Code::Ok,
+            Err(status) => status.code(),
+        };
+        let is_fault = matches!(
+            code,
+            Code::Internal | Code::Unknown | Code::DataLoss | Code::DeadlineExceeded
+        );
+        Outcome::new("grpc", format!("{code:?}")).fault(is_fault, || format!("{code:?} for {told}"))
+    }
+}
+
+/// Random bytes, or fields of random values.
+fn message(random: &mut StdRng) -> Vec<u8> {
+    if chance(random, 20) {
+        return bytes(random, 64);
+    }
+    let mut message = fields(random, 0);
+    if chance(random, 20) {
+        message = damage(random, message);
+    }
+    message
+}
+
+fn fields(random: &mut StdRng, depth: u32) -> Vec<u8> {
+    let mut message = Vec::new();
+    for _ in 0..random.random_range(0..5) {
+        let number = random.random_range(1_u8..7);
+        if chance(random, 60) {
+            message.push(number << 3);
+            let value = match random.random_range(0..4) {
+                0 => random.random(),
+                1 => 0,
+                _ => random.random_range(0..5_000),
+            };
+            varint(&mut message, value);
+        } else {
+            let inner = if depth < 2 && chance(random, 50) {
+                fields(random, depth + 1)
+            } else {
+                string(random).into_bytes()
+            };
+            message.push(number << 3 | 2);
+            varint(&mut message, inner.len() as u64);
+            message.extend(inner);
+        }
+    }
+    message
+}
+
+/// A base-128 number, as protobuf writes it.
+fn varint(message: &mut Vec<u8>, mut value: u64) {
+    while value > 0x7f {
+        message.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    message.push((value & 0x7f) as u8);
+}

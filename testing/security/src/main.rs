@@ -1,0 +1,116 @@
+//! What the marketplace withstands, tried on the real thing: a fuzz of every interface, a list of abuses with what each
+//! costs, floods beside a normal user, and schemathesis over the REST documents. `make security` runs it.
+//!
+//! Starts a marketplace of its own (`up --processes`). A run ends with an error when anything did not hold: a panic, a
+//! process that ended, a 5xx that is not a refusal for a moment, an `INTERNAL`, an abuse that was not refused as it must be.
+
+mod abuse;
+mod documents;
+mod floods;
+mod fuzz;
+mod processor;
+mod stack;
+
+use std::{io::Write as _, path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand};
+
+use crate::stack::Stack;
+
+/// Attacks a marketplace of its own.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The marketplace binary to attack
+    #[arg(long, default_value = "target/debug/marketplace", global = true)]
+    binary: PathBuf,
+    /// Moves the ports of the attacked marketplace
+    #[arg(long, default_value_t = 23_000, global = true)]
+    port_offset: u16,
+    #[command(subcommand)]
+    attack: Attack,
+}
+
+#[derive(Debug, Subcommand)]
+enum Attack {
+    /// Random requests to every interface; each is made from the seed and its number, so a finding can be repeated
+    Fuzz {
+        /// How many requests
+        #[arg(long, default_value_t = 20_000)]
+        cases: u64,
+        /// Where the random numbers begin
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The number of the first case
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Requests that are under way at once
+        #[arg(long, default_value_t = 16)]
+        workers: u64,
+    },
+    /// Each known abuse, whether it is refused, and the processor time that it costs
+    Abuse {
+        /// Fail above 2 ms for a refusal and 5 ms for what is accepted; wants a release build
+        #[arg(long)]
+        enforce_cost: bool,
+        /// Only abuses whose name contains this
+        #[arg(long, default_value = "")]
+        only: String,
+    },
+    /// Floods held beside a normal user, and what that user sees
+    Floods {
+        /// How long each is held, in seconds
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Connections of a flood
+        #[arg(long, default_value_t = 5_000)]
+        connections: usize,
+        /// Only floods whose name contains this
+        #[arg(long, default_value = "")]
+        only: String,
+    },
+    /// schemathesis over every OpenAPI document; skipped loudly where it is not installed
+    Documents {
+        /// Examples of each operation
+        #[arg(long, default_value_t = 25)]
+        examples: u32,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    chassis::tls::install();
+    let args = Args::parse();
+    let stack = Stack::start(&args.binary, args.port_offset).await?;
+    let outcome = run(&stack, args.attack).await;
+    // What waits for its last line in the log gets the time for it.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (processes, log) = (stack.check_processes(), stack.check_log());
+    stack.stop().await?;
+    outcome.and(processes).and(log)
+}
+
+async fn run(stack: &Stack, attack: Attack) -> anyhow::Result<()> {
+    match attack {
+        Attack::Fuzz {
+            cases,
+            seed,
+            first,
+            workers,
+        } => fuzz::run(stack, seed, first..first + cases, workers).await,
+        Attack::Abuse { enforce_cost, only } => abuse::run(stack, enforce_cost, &only).await,
+        Attack::Floods {
+            seconds,
+            connections,
+            only,
+        } => floods::run(stack, Duration::from_secs(seconds), connections, &only).await,
+        Attack::Documents { examples } => documents::run(stack, examples).await,
+    }
+}
+
+/// Prints one line of a report.
+///
+/// # Errors
+/// When standard output is gone.
+fn print(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+}
