@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract chaos mutants bench bench-orders bench-actions bench-repository doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract chaos mutants security bench bench-orders bench-actions bench-repository doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,15 @@ chaos: ## Kill everything under load, and compare; TIER=ci|nightly|record, SEEDS
 
 mutants: ## Put one known bug after the other into a copy of the product; the suite must catch each; ONLY="name name"
 	$(CHAOS) mutants $(foreach name,$(ONLY),--only $(name)) $(CHAOS_FLAGS)
+
+SECURITY = $(CARGO_TARGET_DIR)/$(if $(filter record,$(TIER)),release,debug)/security --binary $(CARGO_TARGET_DIR)/$(if $(filter record,$(TIER)),release,debug)/marketplace
+
+security: ## Attack a marketplace: fuzz, abuses, floods, REST documents; TIER=ci|record
+	cargo build $(if $(filter record,$(TIER)),--release) --workspace --bin marketplace --bin security
+	$(SECURITY) fuzz --cases $(if $(filter record,$(TIER)),1000000,20000)
+	$(SECURITY) abuse $(if $(filter record,$(TIER)),--enforce-cost)
+	$(SECURITY) documents
+	$(if $(filter record,$(TIER)),$(SECURITY) floods)
 
 bench: ## What the router adds to a one-hop query, against the same subgraph in the same run
 	cargo build --release -p marketplace -p bench --bin marketplace --bin bench && $(CARGO_TARGET_DIR)/release/bench

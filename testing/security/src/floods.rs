@@ -28,7 +28,16 @@ const MAX_RATIO: f64 = 2.0;
 const FLOOR_MS: f64 = 25.0;
 
 /// The floods by name.
-const FLOODS: [&str; 4] = ["idle", "slow heads", "slow bodies", "unread replays"];
+const FLOODS: [&str; 5] = [
+    "idle",
+    "idle on every port",
+    "slow heads",
+    "slow bodies",
+    "unread replays",
+];
+
+/// Every port that a client may reach; the normal user asks the first.
+const PORTS: [u16; 9] = [4000, 4001, 8080, 8081, 8082, 8083, 8084, 8085, 8086];
 
 /// Holds the floods whose name contains `only`, each for `time` with so many connections.
 ///
@@ -109,7 +118,7 @@ async fn user(stack: &Stack, span: Option<Duration>, ended: &AtomicBool) -> anyh
         let is_served = matches!(answer, Ok(Ok(answer)) if answer.status().is_success());
         seen.failed += u64::from(!is_served);
         let micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
-        seen.times.saturating_record(micros);
+        seen.times.record(micros)?;
         sleep(PAUSE).await;
     }
     Ok(seen)
@@ -126,15 +135,20 @@ async fn hold(
         return unread_replays(stack, time).await;
     }
     let (first, drip): (&[u8], &[u8]) = match name {
-        "idle" => (b"", b""),
+        "idle" | "idle on every port" => (b"", b""),
         "slow heads" => (b"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ", b"a"),
         _ => (b"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n{\"query\":\"", b" "),
     };
     let deadline = Instant::now() + time;
+    let ports = if name == "idle on every port" {
+        &PORTS[..]
+    } else {
+        &PORTS[..1]
+    };
     let opened = futures::stream::iter(0..connections)
-        .map(|_| async {
-            let socket = TcpStream::connect(stack.address(4000)).await.ok()?;
-            let mut socket = socket;
+        .map(|number| async move {
+            let address = stack.address(ports[number % ports.len()]);
+            let mut socket = TcpStream::connect(address).await.ok()?;
             socket.write_all(first).await.ok()?;
             Some(socket)
         })

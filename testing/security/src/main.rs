@@ -24,7 +24,7 @@ struct Args {
     #[arg(long, default_value = "target/debug/marketplace", global = true)]
     binary: PathBuf,
     /// Moves the ports of the attacked marketplace
-    #[arg(long, default_value_t = 23_000, global = true)]
+    #[arg(long, default_value_t = 27_000, global = true)]
     port_offset: u16,
     #[command(subcommand)]
     attack: Attack,

@@ -33,7 +33,7 @@ pub(super) struct Abuse {
 const TOO_MUCH: Expected = Expected::Refused(&["LIMIT_EXCEEDED"]);
 const NOT_VALID: Expected = Expected::Refused(&["GRAPHQL_VALIDATION_FAILED"]);
 const NOT_PARSED: Expected = Expected::Refused(&["GRAPHQL_PARSE_FAILED"]);
-const TOO_LARGE: Expected = Expected::Refused(&["PAYLOAD_TOO_LARGE", "LIMIT_EXCEEDED"]);
+const TOO_LARGE: Expected = Expected::Refused(&["PAYLOAD_TOO_LARGE", "LIMIT_EXCEEDED", "cut"]);
 const NOBODY: Expected = Expected::Refused(&["UNAUTHENTICATED"]);
 
 pub(super) const ALL: [Abuse; 30] = [
@@ -297,14 +297,14 @@ pub(super) const ALL: [Abuse; 30] = [
         },
     },
     Abuse {
-        name: "a body of 2 MB",
+        name: "a body of 1.1 MB",
         expected: TOO_LARGE,
         request: |stack, _, _| {
             stack
                 .http
                 .post(format!("{}/graphql", stack.url(4000)))
                 .header("content-type", "application/json")
-                .body("x".repeat(2_000_000))
+                .body("x".repeat(1_100_000))
         },
     },
     Abuse {

@@ -8,7 +8,7 @@ mod cases;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use futures::StreamExt as _;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub(crate) async fn run(stack: &Stack, enforce_cost: bool, only: &str) -> anyhow
     let mut faults = Vec::new();
     print("| abuse | answer | CPU of all services, ms each |\n|---|---|---:|")?;
     for abuse in cases::ALL.iter().filter(|abuse| abuse.name.contains(only)) {
-        let (answer, cost) = try_one(stack, &token, abuse, idle).await?;
+        let (answer, cost) = try_one(stack, &token, abuse, idle).await;
         print(&format!(
             "| {} | {answer} | {:.2} |",
             abuse.name,
@@ -69,13 +69,9 @@ async fn idle_share(stack: &Stack) -> f64 {
     used.as_secs_f64() / IDLE.as_secs_f64()
 }
 
-async fn try_one(
-    stack: &Stack,
-    token: &str,
-    abuse: &Abuse,
-    idle: f64,
-) -> anyhow::Result<(String, Duration)> {
-    let first = send(stack, token, abuse, 0).await?;
+/// One answer that is not what must be, if there is one, and what each request cost.
+async fn try_one(stack: &Stack, token: &str, abuse: &Abuse, idle: f64) -> (String, Duration) {
+    let first = send(stack, token, abuse, 0).await;
     let (started, before) = (Instant::now(), processor::time(stack.services()));
     let sent = futures::stream::iter(1..=REPEATS)
         .map(|number| send(stack, token, abuse, number))
@@ -84,27 +80,26 @@ async fn try_one(
         .await;
     let used = processor::time(stack.services()).saturating_sub(before);
     let own = used.as_secs_f64() - idle * started.elapsed().as_secs_f64();
-    for answer in sent {
-        let answer = answer?;
-        if answer != first {
-            bail!("{}: first {first}, then {answer}", abuse.name);
-        }
-    }
+    let other = sent.iter().find(|answer| !abuse.expected.is_met(answer));
+    let answer = other.unwrap_or(&first).clone();
     #[expect(clippy::cast_precision_loss, reason = "a hundred")]
     let each = own.max(0.0) / REPEATS as f64;
-    Ok((first, Duration::from_secs_f64(each)))
+    (answer, Duration::from_secs_f64(each))
 }
 
-async fn send(stack: &Stack, token: &str, abuse: &Abuse, number: u64) -> anyhow::Result<String> {
-    let response = (abuse.request)(stack, token, number).send().await?;
+/// The code of the answer, or its status.
+async fn send(stack: &Stack, token: &str, abuse: &Abuse, number: u64) -> String {
+    let Ok(response) = (abuse.request)(stack, token, number).send().await else {
+        // A body that is too large is not read to its end, and its sender may see no more than that.
+        return "cut".to_owned();
+    };
     let status = response.status();
-    let body: Value = serde_json::from_slice(&response.bytes().await?).unwrap_or_default();
-    let code = body["errors"][0]["extensions"]["code"]
-        .as_str()
-        .or_else(|| body["code"].as_str());
-    Ok(match code {
+    let body = response.bytes().await.unwrap_or_default();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let code = &body["errors"][0]["extensions"]["code"];
+    match code.as_str().or_else(|| body["code"].as_str()) {
         Some(code) => code.to_owned(),
         None if status == StatusCode::OK => "served".to_owned(),
         None => status.as_u16().to_string(),
-    })
+    }
 }
