@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`config`] and [`tasks`]. An error becomes a transport's answer in [`fault`] and nowhere else.
 
+pub mod breaker;
 pub mod clock;
 pub mod config;
 pub mod crash;
@@ -12,6 +13,7 @@ pub mod grpc;
 pub mod health;
 pub mod kafka;
 pub mod listen;
+pub mod places;
 pub mod postgres;
 pub mod principal;
 pub mod retention;

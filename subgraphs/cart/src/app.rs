@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use catalogue::{Products, SetupError};
 use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
@@ -22,13 +23,7 @@ use crate::{
     checkout::{self, Checkouts},
     config::{Config, Store},
     loms::{InvalidUrl, Loms},
-    metrics,
-    product::{
-        Products,
-        cache::CachedClient,
-        http::{HttpClient, SetupError},
-    },
-    retention, schema,
+    metrics, retention, schema,
 };
 
 /// The database's name.
@@ -75,8 +70,7 @@ impl Service {
         health: &Health,
     ) -> Result<Self, StartError> {
         let loms = Loms::new(&config.loms_url, config.loms_timeout)?;
-        let http = HttpClient::new(&config)?;
-        let products = Products::new(Arc::new(CachedClient::new(http, &config)));
+        let products = Products::connect(&config.catalogue())?;
         let (carts, checkouts): (Arc<dyn cart::Repository>, Arc<dyn checkout::Repository>) =
             match config.store {
                 Store::Postgres => {

@@ -69,24 +69,46 @@ pub enum Store {
     Memory,
 }
 
+impl Config {
+    /// How the product service is asked.
+    pub(crate) fn catalogue(&self) -> catalogue::Config {
+        catalogue::Config {
+            setting: "cart.product",
+            url: self.product_url.clone(),
+            key: self.product_key.clone(),
+            rate: self.product_rate,
+            burst: self.product_burst,
+            concurrency: self.product_concurrency,
+            retries: self.product_retries,
+            timeout: self.product_timeout,
+            deadline: self.product_deadline,
+            cache_ttl: self.product_cache_ttl,
+            cache_missing_ttl: self.product_cache_missing_ttl,
+            stale_ttl: self.product_stale_ttl,
+            cache_capacity: self.product_cache_capacity,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
+        let product = catalogue::Config::default();
         Self {
             store: Store::Postgres,
             loms_url: "http://127.0.0.1:8083".to_owned(),
             loms_timeout: Duration::from_secs(5),
-            product_url: "http://127.0.0.1:8082".to_owned(),
-            product_key: Secret::new("testToken".to_owned()),
-            product_rate: 10,
-            product_burst: 10,
-            product_concurrency: 16,
-            product_retries: 3,
-            product_timeout: Duration::from_secs(3),
-            product_deadline: Duration::from_secs(10),
-            product_cache_ttl: Duration::from_secs(60),
-            product_cache_missing_ttl: Duration::from_secs(5),
-            product_stale_ttl: Duration::from_mins(10),
-            product_cache_capacity: 10_000,
+            product_url: product.url,
+            product_key: product.key,
+            product_rate: product.rate,
+            product_burst: product.burst,
+            product_concurrency: product.concurrency,
+            product_retries: product.retries,
+            product_timeout: product.timeout,
+            product_deadline: product.deadline,
+            product_cache_ttl: product.cache_ttl,
+            product_cache_missing_ttl: product.cache_missing_ttl,
+            product_stale_ttl: product.stale_ttl,
+            product_cache_capacity: product.cache_capacity,
         }
     }
 }

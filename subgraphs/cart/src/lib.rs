@@ -11,7 +11,7 @@ mod config;
 mod entity;
 pub mod loms;
 mod metrics;
-pub mod product;
+mod product;
 pub mod retention;
 mod schema;
 mod statements;

@@ -12,7 +12,11 @@ use ::schema::{
     proto::loms::{Item, OrderCreateRequest, StocksInfoRequest, loms_client::LomsClient},
 };
 use backon::{ExponentialBuilder, Retryable as _};
-use chassis::{fault::Coded, telemetry::trace};
+use chassis::{
+    breaker::{self, Breaker},
+    fault::Coded,
+    telemetry::trace,
+};
 use idempotency::{Key, grpc::set_key};
 use tonic::{
     Code, Request, Response, Status,
@@ -41,6 +45,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Loms {
     client: LomsClient<Channel>,
+    breaker: Arc<Breaker>,
     timeout: Duration,
 }
 
@@ -54,6 +59,9 @@ pub struct InvalidUrl {
 /// Why the order service gave no response that can be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
+    /// It failed again and again a moment ago, so it was not asked.
+    #[error("the order service is not asked")]
+    KnownToBeDown(#[from] breaker::Refused),
     /// It is out of reach. An order may have been made.
     #[error("the order service is out of reach")]
     Unreachable(#[source] Arc<Status>),
@@ -74,7 +82,7 @@ pub enum Error {
 impl Coded for Error {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Unreachable(_) => ErrorCode::Unavailable,
+            Self::KnownToBeDown(_) | Self::Unreachable(_) => ErrorCode::Unavailable,
             Self::TookTooLong { .. } => ErrorCode::DeadlineExceeded,
             Self::Overloaded(_) => ErrorCode::Overloaded,
             Self::Unexpected(_) => ErrorCode::Internal,
@@ -98,6 +106,7 @@ impl Loms {
             .keep_alive_while_idle(true);
         Ok(Self {
             client: LomsClient::new(endpoint.connect_lazy()),
+            breaker: Arc::new(Breaker::new("loms")),
             timeout,
         })
     }
@@ -163,6 +172,7 @@ impl Loms {
     }
 
     /// Calls up to three times within the deadline; gives the last response. An attempt gets the trace context to send.
+    /// While the service is known to be down it is not called; a probe has less time than others.
     async fn call<M, F>(
         &self,
         method: &'static str,
@@ -172,6 +182,8 @@ impl Loms {
     where
         F: Future<Output = Result<Response<M>, Status>>,
     {
+        let pass = self.breaker.enter()?;
+        let limit = pass.patience().unwrap_or(self.timeout).min(self.timeout);
         let span = tracing::debug_span!(
             "grpc",
             otel.name = method,
@@ -181,16 +193,17 @@ impl Loms {
         let trace = trace::traceparent(&span).or_else(|| traceparent.map(str::to_owned));
         let response = (|| attempt(self.client.clone(), trace.clone()))
             .retry(RETRIES)
-            .when(|status| is_transient(status.code()));
-        match tokio::time::timeout(self.timeout, response)
+            .when(is_transient);
+        let response = tokio::time::timeout(limit, response)
             .instrument(span)
             .await
-        {
-            Ok(response) => Ok(response.map(Response::into_inner)),
-            Err(_) => Err(Error::TookTooLong {
-                limit: self.timeout,
-            }),
+            .map_err(|_| Error::TookTooLong { limit });
+        if is_down(&response) {
+            pass.fail();
+        } else {
+            pass.succeed();
         }
+        Ok(response?.map(Response::into_inner))
     }
 }
 
@@ -203,18 +216,37 @@ fn item(line: &PricedLine) -> Item {
 }
 
 /// Whether the same call may succeed in a moment: the connection broke, or the first call with this key still runs.
-fn is_transient(code: Code) -> bool {
+fn is_transient(status: &Status) -> bool {
     // A connection that breaks under a call is `Unknown`, `Cancelled` or `Internal`, depending on where it broke.
     matches!(
-        code,
+        status.code(),
         Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Aborted | Code::Internal
-    )
+    ) || is_of_the_connection(status)
+}
+
+/// Whether the connection ended the call, such as by a GOAWAY, and not the service: what the service says has no source.
+fn is_of_the_connection(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
+}
+
+/// Whether the service did not respond, or only that it cannot. One that is merely full is not down.
+fn is_down<M>(response: &Result<Result<M, Status>, Error>) -> bool {
+    match response {
+        Ok(Ok(_)) => false,
+        Ok(Err(status)) => {
+            is_of_the_connection(status)
+                || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
+        }
+        Err(_) => true,
+    }
 }
 
 impl Error {
     fn of(status: Status) -> Self {
+        let connection = is_of_the_connection(&status);
         let status = Arc::new(status);
         match status.code() {
+            _ if connection => Self::Unreachable(status),
             Code::Unavailable
             | Code::Unknown
             | Code::Cancelled

@@ -1,13 +1,14 @@
 //! The cart's part of the graph, put together from its features.
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
+use catalogue::Products;
 use chassis::graphql::limits;
 use idempotency::graphql::Replays;
 
 use crate::{
     cart::{Carts, graphql::CartMutation},
     checkout::{Checkouts, graphql::CheckoutMutation},
-    product::{Products, graphql::ProductQuery, warning::Warnings},
+    product::{graphql::ProductQuery, warning::Warnings},
     user::UserQuery,
 };
 

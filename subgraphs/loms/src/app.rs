@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use catalogue::{Products, SetupError};
 use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
@@ -39,6 +40,9 @@ pub enum StartError {
     /// The database's settings are wrong.
     #[error(transparent)]
     Postgres(#[from] StoreError),
+    /// The product client's settings are wrong.
+    #[error(transparent)]
+    Product(#[from] SetupError),
     /// gRPC cannot listen, or other machines would reach it by accident.
     #[error(transparent)]
     Listen(#[from] listen::Error),
@@ -58,7 +62,7 @@ impl Service {
     /// Starts the service over the database `loms` of the server.
     ///
     /// # Errors
-    /// [`StartError`] names the setting that is wrong; an unreachable database or broker does not stop the start.
+    /// [`StartError`] names the setting that is wrong; an unreachable database, broker or product service does not stop the start.
     pub async fn start(
         config: Config,
         dependencies: Dependencies,
@@ -81,6 +85,7 @@ impl Service {
         health: &Health,
     ) -> Result<Self, StartError> {
         let Dependencies { kafka, clock, .. } = dependencies;
+        let products = Products::connect(&config.catalogue())?;
         let listener = grpc::listen(&config).await?;
         let grpc_address = listener.local_addr().unwrap_or(config.grpc_listen);
         let relay_config = config.relay.clone();
@@ -110,7 +115,7 @@ impl Service {
             pool: db,
         };
         service::start_probe(vec![database], component, Some(reporter), tasks);
-        let subgraph = schema::subgraph(orders, stocks, tasks);
+        let subgraph = schema::subgraph(orders, stocks, products, tasks);
         Ok(Self {
             subgraph,
             grpc_address,

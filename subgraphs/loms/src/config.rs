@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use chassis::config::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,12 +44,49 @@ pub struct Config {
     /// The most changes of orders that wait for their turn; one more is refused with `OVERLOADED`.
     #[schemars(range(min = 1))]
     pub group_queue: usize,
+    /// The product service's address: a customer's order is made at its prices.
+    #[schemars(url)]
+    pub product_url: String,
+    /// What the product service expects in `X-API-KEY`.
+    pub product_key: Secret,
+    /// Requests a second that this process sends to the product service; more wait in a queue.
+    #[schemars(range(min = 1))]
+    pub product_rate: u32,
+    /// How long one request to the product service may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub product_timeout: Duration,
+    /// How long a look-up of one product may take in all: waiting in the queue, tries and pauses.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub product_deadline: Duration,
+    /// How long a product's price is believed.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub product_cache_ttl: Duration,
     /// The relay of order events.
     pub relay: outbox::relay::Config,
 }
 
+impl Config {
+    /// How the product service is asked.
+    pub(crate) fn catalogue(&self) -> catalogue::Config {
+        catalogue::Config {
+            setting: "loms.product",
+            url: self.product_url.clone(),
+            key: self.product_key.clone(),
+            rate: self.product_rate,
+            timeout: self.product_timeout,
+            deadline: self.product_deadline,
+            cache_ttl: self.product_cache_ttl,
+            ..catalogue::Config::default()
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
+        let product = catalogue::Config::default();
         Self {
             grpc_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)),
             beyond_loopback_enabled: false,
@@ -60,6 +98,12 @@ impl Default for Config {
             expiry_batch: 100,
             group_commit: true,
             group_queue: 4_096,
+            product_url: product.url,
+            product_key: product.key,
+            product_rate: product.rate,
+            product_timeout: product.timeout,
+            product_deadline: product.deadline,
+            product_cache_ttl: product.cache_ttl,
             relay: outbox::relay::Config::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! The order service's part of the graph.
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
+use catalogue::Products;
 use chassis::{
     graphql::{self, LocalSubgraph, limits},
     tasks::Tasks,
@@ -32,11 +33,16 @@ type LomsSchema = Schema<Query, Mutation, EmptySubscription>;
 
 /// The subgraph over the use cases; its batches run as tasks that a drain waits for.
 #[must_use]
-pub fn subgraph(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LocalSubgraph {
-    LocalSubgraph::new("loms", build(orders, stocks, tasks))
+pub fn subgraph(
+    orders: Orders,
+    stocks: Stocks,
+    products: Products,
+    tasks: &Tasks,
+) -> LocalSubgraph {
+    LocalSubgraph::new("loms", build(orders, stocks, products, tasks))
 }
 
-fn build(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LomsSchema {
+fn build(orders: Orders, stocks: Stocks, products: Products, tasks: &Tasks) -> LomsSchema {
     let order_loader: OrderLoader = loader(orders.clone(), tasks);
     let stock_loader: StockLoader = loader(stocks.clone(), tasks);
     limits(Schema::build(
@@ -47,6 +53,7 @@ fn build(orders: Orders, stocks: Stocks, tasks: &Tasks) -> LomsSchema {
     .extension(idempotency::graphql::Replays::new())
     .data(orders)
     .data(stocks)
+    .data(products)
     .data(order_loader)
     .data(stock_loader)
     .finish()

@@ -239,6 +239,7 @@ fn overrides(setup: &Setup) -> Vec<String> {
         "loms.expiry_batch=4".to_owned(),
         "up.restart_pause_max=100ms".to_owned(),
         "cart.product_rate=10000".to_owned(),
+        "loms.product_rate=10000".to_owned(),
         "router.rate_limit.enabled=false".to_owned(),
         "telemetry.log_filter=warn".to_owned(),
     ]

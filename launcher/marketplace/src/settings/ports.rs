@@ -140,13 +140,21 @@ impl Settings {
             "loms.grpc_listen",
         );
         let product = url(self.product.listen, "");
-        follow(
-            "cart.product_url".into(),
-            &mut self.cart.product_url,
-            &plain.cart.product_url,
-            product,
-            "product.listen",
-        );
+        for (setting, given, default) in [
+            (
+                "cart.product_url",
+                &mut self.cart.product_url,
+                &plain.cart.product_url,
+            ),
+            (
+                "loms.product_url",
+                &mut self.loms.product_url,
+                &plain.loms.product_url,
+            ),
+        ] {
+            let product = product.clone();
+            follow(setting.into(), given, default, product, "product.listen");
+        }
         let subgraphs = &self.subgraphs;
         for (name, listen, setting) in [
             ("cart", subgraphs.cart_listen, "subgraphs.cart_listen"),

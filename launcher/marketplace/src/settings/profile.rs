@@ -16,7 +16,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Everything that is refused, in the order in which it is reported.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self {
             setting: "keys.demo_issuer_enabled",
             what: "the demo issuer",
@@ -35,6 +35,14 @@ impl Refusal {
             fix: "set cart.product_key and product.key",
             refuses: |settings, plain| {
                 is_default(&settings.cart.product_key, &plain.cart.product_key)
+            },
+        },
+        Self {
+            setting: "loms.product_key",
+            what: "the default product key",
+            fix: "set loms.product_key and product.key",
+            refuses: |settings, plain| {
+                is_default(&settings.loms.product_key, &plain.loms.product_key)
             },
         },
         Self {
@@ -100,6 +108,8 @@ mod tests {
         settings.keys.jwks = Some("keys.json".into());
         assert!(refusal(&settings).contains("cart.product_key"));
         settings.cart.product_key = "another".to_owned().into();
+        assert!(refusal(&settings).contains("loms.product_key"));
+        settings.loms.product_key = "another".to_owned().into();
         assert!(refusal(&settings).contains("postgres.url"));
         settings.postgres.url = "postgres://shop:secret@db/".to_owned().into();
         settings.check_profile().unwrap();

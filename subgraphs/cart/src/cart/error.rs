@@ -6,7 +6,7 @@ use idempotency::InvalidKey;
 use sea_orm::DbErr;
 
 use super::Refusal;
-use crate::{loms, product};
+use crate::loms;
 
 /// Why a change of a cart did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum Error {
     Store(#[from] StoreError),
     /// The product service cannot be asked.
     #[error(transparent)]
-    Product(#[from] product::Error),
+    Product(#[from] catalogue::Error),
     /// The order service cannot be asked.
     #[error(transparent)]
     Loms(#[from] loms::Error),

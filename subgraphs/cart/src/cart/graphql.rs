@@ -3,6 +3,7 @@
 
 use ::schema::id::{Quantity, Sku, UserId};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use catalogue::Products;
 use chassis::{
     fault,
     graphql::{Money, UserError, principal},
@@ -14,7 +15,6 @@ use idempotency::{
 
 use super::{Cart, Carts, Error, domain::Prices};
 use crate::product::{
-    Products,
     graphql::{ProductObject, find},
     warning::warn_if_stale,
 };

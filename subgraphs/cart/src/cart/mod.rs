@@ -13,6 +13,7 @@ mod stored_response;
 use std::sync::Arc;
 
 use ::schema::id::{Quantity, Sku, UserId};
+use catalogue::Products;
 use idempotency::{Call, Key, Recorded};
 
 pub use self::{
@@ -21,7 +22,7 @@ pub use self::{
     error::Error,
     store::Repository,
 };
-use crate::{loms::Loms, metrics, product::Products};
+use crate::{loms::Loms, metrics};
 
 /// Handle to the cart's use cases; cloning shares it.
 #[derive(Debug, Clone)]

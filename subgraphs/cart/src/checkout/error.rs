@@ -8,7 +8,7 @@ use chassis::{fault::Coded, postgres::StoreError};
 use idempotency::InvalidKey;
 
 use super::Outcome;
-use crate::{loms, product};
+use crate::loms;
 
 /// Why a checkout made no order.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum Error {
     Store(#[from] StoreError),
     /// The product service cannot be asked.
     #[error(transparent)]
-    Product(#[from] product::Error),
+    Product(#[from] catalogue::Error),
     /// The order service cannot be asked; the order may have been made, and a retry finds it.
     #[error(transparent)]
     Loms(#[from] loms::Error),

@@ -15,6 +15,7 @@ pub mod store;
 use std::sync::Arc;
 
 use ::schema::id::{OrderId, UserId};
+use catalogue::Products;
 use chassis::{crash, fault::Coded};
 use idempotency::{Key, Recorded};
 use tokio::time::Instant;
@@ -24,7 +25,7 @@ pub use self::{
     error::Error,
     store::Repository,
 };
-use crate::{loms::Loms, metrics, product::Products};
+use crate::{loms::Loms, metrics};
 
 /// Handle to the checkout; cloning shares it.
 #[derive(Debug, Clone)]

@@ -2,12 +2,13 @@
 
 use ::schema::id::Sku;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use catalogue::{Error, Product, Products};
 use chassis::{
     fault,
     graphql::{Money, PageInfo, page},
 };
 
-use super::{Error, Product, Products, warning::warn_if_stale};
+use super::warning::warn_if_stale;
 
 /// A product of the catalogue, as far as it is known.
 pub(crate) enum ProductObject {

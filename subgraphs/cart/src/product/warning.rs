@@ -10,9 +10,8 @@ use std::{
 
 use ::schema::id::Sku;
 use async_graphql::{Context, Value, value};
+use catalogue::Product;
 use chassis::graphql::{NoteExtension, ResponseNote, note};
-
-use super::Product;
 
 /// Warnings of one response; further products are old without being named.
 const MAX_WARNINGS: usize = 50;

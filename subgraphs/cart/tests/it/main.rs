@@ -6,7 +6,6 @@ mod graph;
 mod graphql;
 mod outage;
 mod overload;
-mod product_client;
 mod products;
 mod repository;
 mod retention;

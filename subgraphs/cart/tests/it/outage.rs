@@ -88,10 +88,10 @@ async fn a_service_that_is_gone_is_an_outage_too_and_the_count_says_so() {
     assert_eq!(graph.ask(READ).await["extensions"], stale());
     let metrics = chassis::telemetry::metrics_text();
     for name in [
-        r#"marketplace_cart_product_lookups_total{source="stale"}"#,
-        r#"marketplace_cart_product_request_seconds_count{outcome="unreachable"}"#,
-        "marketplace_cart_product_queue_seconds_count",
-        "marketplace_cart_product_queued_requests",
+        r#"marketplace_catalogue_lookups_total{source="stale"}"#,
+        r#"marketplace_catalogue_request_seconds_count{outcome="unreachable"}"#,
+        "marketplace_catalogue_queue_seconds_count",
+        "marketplace_catalogue_queued_requests",
     ] {
         assert!(metrics.contains(name), "{name} in {metrics}");
     }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use ::schema::id::Sku;
-use cart::product::{Error, Product, ProductClient, Products};
+use catalogue::{Error, Product, ProductClient, Products};
 
 #[derive(Debug, Default)]
 pub(crate) struct FakeCatalogue {

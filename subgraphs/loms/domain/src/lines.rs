@@ -27,6 +27,12 @@ impl Price {
 #[error("a price must be between 0 and 4294967295")]
 pub struct BadPrice;
 
+impl From<u32> for Price {
+    fn from(amount: u32) -> Self {
+        Self(i64::from(amount))
+    }
+}
+
 impl TryFrom<i64> for Price {
     type Error = BadPrice;
 

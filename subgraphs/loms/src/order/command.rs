@@ -55,6 +55,14 @@ impl Command {
         Self::new(caller, "createOrder", &create_input(user, lines), action)
     }
 
+    /// The same creation, under the same name, with these lines.
+    pub(super) fn with_lines(self, user: UserId, lines: Lines) -> Self {
+        Self {
+            action: Action::Create { user, lines },
+            ..self
+        }
+    }
+
     /// # Errors
     /// When the input has no JSON form.
     pub(super) fn change(caller: &Caller, id: OrderId, change: Change) -> Result<Self, Error> {

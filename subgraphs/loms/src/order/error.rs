@@ -7,6 +7,7 @@ use chassis::{fault::Coded, postgres::StoreError};
 use loms_domain::{order::OrderError, stock::LedgerBroken};
 use sea_orm::DbErr;
 
+use super::price::PriceError;
 use crate::{retry::Conflict, stock};
 
 /// What a caller can mend.
@@ -48,6 +49,9 @@ pub enum Error {
     /// The idempotency key is taken.
     #[error(transparent)]
     Idempotency(#[from] idempotency::Error),
+    /// The lines have no price: nothing was stored.
+    #[error(transparent)]
+    Price(#[from] PriceError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,6 +84,7 @@ impl Coded for Error {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Idempotency(error) => error.code(),
+            Self::Price(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Stock(error) => error.code(),
             Self::QueueFull => ErrorCode::Overloaded,
@@ -93,6 +98,7 @@ impl Coded for Error {
         match self {
             Self::Idempotency(_) => Some(vec!["input".to_owned(), "idempotencyKey".to_owned()]),
             Self::Group(error) => error.field(),
+            Self::Price(error) => error.field(),
             Self::Store(_)
             | Self::Stock(_)
             | Self::Ledger(_)
@@ -116,6 +122,7 @@ impl Conflict for Error {
             Self::Stock(error) => error.store(),
             Self::Group(error) => error.store(),
             Self::Idempotency(_)
+            | Self::Price(_)
             | Self::Ledger(_)
             | Self::QueueFull
             | Self::ResponseLost

@@ -1,7 +1,7 @@
 //! Orders: [`create`](Orders::create), [`pay`](Orders::pay) and [`cancel`](Orders::cancel); [`expire`](Orders::expire)
 //! for those that nobody pays, and the reads in `find`.
 //!
-//! Each change takes the same steps, and each step is a file:
+//! A customer's order is priced first (`price`). Then each change takes the same steps, and each step is a file:
 //!
 //! 1. `command`: what is asked, by whom, under which idempotency key;
 //! 2. `group_commit`: commands that arrive together share a transaction; without groups each has its own;
@@ -26,6 +26,7 @@ mod group_commit;
 pub(crate) mod grpc;
 pub(crate) mod loader;
 mod model;
+mod price;
 pub(crate) mod store;
 mod stored_response;
 mod transaction;
@@ -33,6 +34,7 @@ mod transaction;
 use std::time::Duration;
 
 use ::schema::id::{OrderId, UserId};
+use catalogue::Products;
 use chassis::{clock::Clock, tasks::Tasks};
 use idempotency::Recorded;
 use loms_domain::lines::Lines;
@@ -42,11 +44,13 @@ use sea_orm::DatabaseConnection;
 use self::{
     command::{Change, Command},
     group_commit::GroupCommit,
+    stored_response::StoredResponse,
     transaction::Transactions,
 };
 pub use self::{
     error::{Error, Refusal},
     model::{Order, OrderFilter, OrderLine, Outcome, Page, StatusChange},
+    price::PriceError,
 };
 use crate::access::Caller;
 
@@ -102,6 +106,35 @@ impl Orders {
     ) -> Result<Recorded<Outcome>, Error> {
         let command = Command::create(caller, user, lines)?;
         self.group_commit.run(command).await
+    }
+
+    /// As [`create`](Self::create), at the catalogue's prices of today. A repeat of a named order does not ask for them
+    /// again: it gets the first response, whatever the goods cost by now.
+    ///
+    /// # Errors
+    /// [`Error::Price`]: nothing was stored. Else as [`create`](Self::create).
+    ///
+    /// # Cancel safety
+    /// As [`create`](Self::create).
+    pub async fn create_priced(
+        &self,
+        caller: &Caller,
+        user: UserId,
+        lines: &Lines,
+        products: &Products,
+    ) -> Result<Recorded<Outcome>, Error> {
+        // Its key covers what the caller sent, not what it costs.
+        let command = Command::create(caller, user, lines)?;
+        if let Some(call) = &command.call {
+            let stored = idempotency::find::<StoredResponse>(&self.transactions.db, call);
+            if let Some(stored) = stored.await? {
+                return Ok(Recorded::replayed(stored.try_into()?));
+            }
+        }
+        let priced = price::priced(lines, products).await?;
+        self.group_commit
+            .run(command.with_lines(user, priced))
+            .await
     }
 
     /// Pays an order that awaits payment: its reserved units leave the stock. A repeat changes nothing and emits

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod catalogue;
 mod expiry;
 mod graph;
 mod group;
@@ -11,6 +12,7 @@ mod ledger;
 mod lists;
 mod modes;
 mod order;
+mod price;
 mod race;
 mod sdl;
 mod shop;

@@ -32,6 +32,8 @@ use sea_orm::{
 use serde_json::{Value, json};
 use testkit::{TestDatabase, eventually};
 
+use crate::catalogue::FakeCatalogue;
+
 pub(crate) const ORDER_TTL: Duration = Duration::from_secs(600);
 pub(crate) const SKU: i64 = 1_076_963;
 /// The longest wait for something to happen.
@@ -77,6 +79,7 @@ pub(crate) struct Shop {
     pub(crate) orders: Orders,
     pub(crate) stocks: Stocks,
     pub(crate) subgraph: LocalSubgraph,
+    pub(crate) catalogue: Arc<FakeCatalogue>,
     pub(crate) clock: Clock,
     pub(crate) database: TestDatabase,
     statements: Arc<AtomicUsize>,
@@ -128,11 +131,13 @@ impl Shop {
             None => orders,
         };
         let stocks = Stocks::new(db, clock.clone());
-        let subgraph = loms::subgraph(orders.clone(), stocks.clone(), &tasks);
+        let catalogue = FakeCatalogue::new();
+        let subgraph = loms::subgraph(orders.clone(), stocks.clone(), catalogue.products(), &tasks);
         Self {
             orders,
             stocks,
             subgraph,
+            catalogue,
             clock,
             database,
             statements,
@@ -263,7 +268,7 @@ impl Shop {
         serde_json::to_value(self.subgraph.execute(request).await).unwrap()
     }
 
-    async fn ask_as(&self, who: Arc<Principal>, query: &str, variables: Value) -> Value {
+    pub(crate) async fn ask_as(&self, who: Arc<Principal>, query: &str, variables: Value) -> Value {
         let request = Request::new(query)
             .variables(Variables::from_json(variables))
             .data(who);

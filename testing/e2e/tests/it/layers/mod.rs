@@ -19,7 +19,7 @@ use self::source::{Arrow, Graph};
 const FLOORS: [&[&str]; 13] = [
     &["schema", "migrations"],
     &["chassis"],
-    &["idempotency", "outbox", "order-stream"],
+    &["idempotency", "outbox", "order-stream", "catalogue"],
     &["loms-domain", "federation"],
     &["loms", "cart", "comments", "events"],
     &["notifier"],

@@ -62,6 +62,9 @@ impl Balancers {
         ] {
             let balancer = before(listens, tells).await;
             settings.push(format!("{setting}={}", balancer.url(path)));
+            if setting == "cart.product_url" {
+                settings.push(format!("loms.product_url={}", balancer.url(path)));
+            }
         }
         let grpc = before(8083, 4102).await;
         settings.push(format!("cart.loms_url={}", grpc.url("")));

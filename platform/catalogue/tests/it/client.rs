@@ -9,15 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::schema::{code::ErrorCode, id::Sku};
-use cart::{
-    Config,
-    product::{
-        Error, Product, ProductClient, Products, cache::CachedClient, http::HttpClient,
-        rate_limit::RateLimit,
-    },
+use catalogue::{
+    CachedClient, Config, Error, HttpClient, Product, ProductClient, Products, RateLimit,
 };
 use chassis::{fault::Coded, health::Health, tasks::Tasks};
+use schema::{code::ErrorCode, id::Sku};
 use serde_json::json;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -29,9 +25,9 @@ use crate::sku;
 /// A client with a rate that tests do not feel.
 fn settings(url: String) -> Config {
     Config {
-        product_url: url,
-        product_rate: 10_000,
-        product_burst: 10_000,
+        url,
+        rate: 10_000,
+        burst: 10_000,
         ..Config::default()
     }
 }
@@ -174,7 +170,7 @@ async fn a_look_up_ends_at_its_deadline() {
         .await;
     let limit = Duration::from_millis(100);
     let config = Config {
-        product_deadline: limit,
+        deadline: limit,
         ..settings(server.uri())
     };
     let error = HttpClient::new(&config)
@@ -194,8 +190,8 @@ async fn look_ups_over_the_rate_wait_and_none_is_refused() {
         .mount(&server)
         .await;
     let config = Config {
-        product_rate: 50,
-        product_burst: 5,
+        rate: 50,
+        burst: 5,
         ..settings(server.uri())
     };
     let products = Products::new(Arc::new(HttpClient::new(&config).unwrap()));
@@ -247,7 +243,7 @@ async fn look_ups_of_one_sku_share_a_request_and_its_answer() {
 async fn a_failure_is_not_remembered_and_an_absence_only_for_its_time() {
     let server = answers(&[500, 404]).await;
     let config = Config {
-        product_cache_missing_ttl: Duration::from_millis(1),
+        cache_missing_ttl: Duration::from_millis(1),
         ..settings(server.uri())
     };
     let cached = CachedClient::new(HttpClient::new(&config).unwrap(), &config);

@@ -1,14 +1,15 @@
 //! Asks the product service over HTTP, within the rules that its callers share. Source: docs/contracts.md §2.
 //!
 //! A look-up waits for its turn before each try; 420 and 429 are tried again after a growing pause, nothing else is; the
-//! deadline counts the waiting, the tries and the pauses. Reading a body stops at its bound.
+//! deadline counts the waiting, the tries and the pauses. Reading a body stops at its bound. While the service is known to
+//! be down nothing waits: neither for a turn nor for a response.
 
 use std::{sync::Arc, time::Duration};
 
-use ::schema::id::Sku;
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable as _};
 use chassis::{
+    breaker::Breaker,
     listen::KEEP_IDLE,
     telemetry::{http::TRACEPARENT, trace},
 };
@@ -16,14 +17,15 @@ use reqwest::{
     Client, Response, StatusCode, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
+use schema::id::Sku;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{sync::Semaphore, time};
 use tracing::Instrument as _;
 
-use super::{Error, Product, ProductClient, rate_limit::RateLimit};
 use crate::{
-    config::Config,
+    Config, Error, Product, ProductClient,
     metrics::{self, Queued},
+    rate_limit::RateLimit,
 };
 
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -44,6 +46,7 @@ pub struct HttpClient {
     root: Url,
     rate: RateLimit,
     in_flight: Semaphore,
+    breaker: Breaker,
     pauses: ExponentialBuilder,
     retries: usize,
     deadline: Duration,
@@ -53,14 +56,19 @@ pub struct HttpClient {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The address is invalid.
-    #[error("cart.product_url is not an http address: {url:?}")]
+    #[error("{setting}_url is not an http address: {url:?}")]
     Url {
+        /// How the service's settings begin.
+        setting: &'static str,
         /// What was set.
         url: String,
     },
     /// The key cannot be sent in a header.
-    #[error("cart.product_key has characters that a header cannot carry")]
-    Key,
+    #[error("{setting}_key has characters that a header cannot carry")]
+    Key {
+        /// How the service's settings begin.
+        setting: &'static str,
+    },
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made")]
     Client(#[from] reqwest::Error),
@@ -73,36 +81,39 @@ impl HttpClient {
     /// [`SetupError`] names the setting that is wrong.
     pub fn new(config: &Config) -> Result<Self, SetupError> {
         chassis::tls::install();
+        let setting = config.setting;
         let url = || SetupError::Url {
-            url: config.product_url.clone(),
+            setting,
+            url: config.url.clone(),
         };
-        let root = Url::parse(&config.product_url).map_err(|_| url())?;
+        let root = Url::parse(&config.url).map_err(|_| url())?;
         if root.cannot_be_a_base() || !root.scheme().starts_with("http") {
             return Err(url());
         }
         let mut key =
-            HeaderValue::from_str(config.product_key.expose()).map_err(|_| SetupError::Key)?;
+            HeaderValue::from_str(config.key.expose()).map_err(|_| SetupError::Key { setting })?;
         key.set_sensitive(true);
         let http = Client::builder()
             .pool_idle_timeout(KEEP_IDLE)
             .default_headers(HeaderMap::from_iter([(KEY_HEADER, key)]))
-            .timeout(config.product_timeout)
-            .connect_timeout(config.product_timeout)
+            .timeout(config.timeout)
+            .connect_timeout(config.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
         Ok(Self {
             http,
             root,
-            rate: RateLimit::new(config.product_rate, config.product_burst),
-            in_flight: Semaphore::new(config.product_concurrency.max(1)),
+            rate: RateLimit::new(config.rate, config.burst),
+            in_flight: Semaphore::new(config.concurrency.max(1)),
+            breaker: Breaker::new("product"),
             pauses: ExponentialBuilder::new()
                 .with_min_delay(FIRST_PAUSE)
                 .with_max_delay(MAX_PAUSE)
-                .with_max_times(config.product_retries)
+                .with_max_times(config.retries)
                 .with_jitter(),
-            retries: config.product_retries,
-            deadline: config.product_deadline,
+            retries: config.retries,
+            deadline: config.deadline,
         })
     }
 
@@ -128,6 +139,8 @@ impl HttpClient {
     }
 
     async fn try_once(&self, url: &Url, max_bytes: usize) -> Result<Buffered, Error> {
+        // Nobody waits for a turn that would be of no use.
+        self.breaker.check()?;
         let queued = Queued::start();
         let _slot = self
             .in_flight
@@ -136,9 +149,21 @@ impl HttpClient {
             .expect("the semaphore is never closed");
         self.rate.turn().await;
         drop(queued);
+        let pass = self.breaker.enter()?;
         let started_at = time::Instant::now();
-        let response = self.send(url, max_bytes).await;
-        metrics::product_requested(outcome(&response), started_at.elapsed());
+        let sent = self.send(url, max_bytes);
+        let response = match pass.patience() {
+            Some(limit) => time::timeout(limit, sent)
+                .await
+                .unwrap_or(Err(Error::TookTooLong { limit })),
+            None => sent.await,
+        };
+        if is_down(&response) {
+            pass.fail();
+        } else {
+            pass.succeed();
+        }
+        metrics::requested(outcome(&response), started_at.elapsed());
         match response {
             Ok(response) if is_slow_down(response.status) => Err(Error::Throttled {
                 tries: self.retries + 1,
@@ -269,6 +294,20 @@ async fn read_bounded(mut response: Response, max_bytes: usize) -> Result<Vec<u8
     Ok(body)
 }
 
+/// Whether the service did not respond, or only that it cannot. One that is merely busy says when it may be asked.
+fn is_down(response: &Result<Buffered, Error>) -> bool {
+    match response {
+        Ok(response) => response.status.is_server_error(),
+        Err(Error::Unreachable(_) | Error::TookTooLong { .. }) => true,
+        Err(
+            Error::KnownToBeDown(_)
+            | Error::Throttled { .. }
+            | Error::Status { .. }
+            | Error::Malformed { .. },
+        ) => false,
+    }
+}
+
 fn is_slow_down(status: StatusCode) -> bool {
     matches!(status.as_u16(), CALM_DOWN | 429)
 }
@@ -284,7 +323,7 @@ fn outcome(response: &Result<Buffered, Error>) -> &'static str {
         Err(Error::Unreachable(_)) => "unreachable",
         Err(Error::Malformed { .. }) => "malformed",
         Err(
-            Error::NotFound { .. }
+            Error::KnownToBeDown(_)
             | Error::Throttled { .. }
             | Error::TookTooLong { .. }
             | Error::Status { .. },

@@ -3,25 +3,32 @@
 //! Absence is remembered too, for a shorter time, so that adds of unknown SKUs do not eat the rate. Failures are never
 //! remembered. While the service is out of reach, a product that was seen not too long ago is given as it was then,
 //! marked as stale; the service is asked again after a moment. A look-up that is dropped hands its request over to
-//! whoever waits for the same SKU.
+//! whoever waits for the same SKU. Many SKUs at once that are not known are read from the service's list, a thousand a
+//! request.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use ::schema::id::Sku;
 use async_trait::async_trait;
 use moka::{Expiry, future::Cache};
+use schema::id::Sku;
 
-use super::{Error, Product, ProductClient};
 use crate::{
-    config::Config,
+    Config, Error, Product, ProductClient,
     metrics::{self, Source},
 };
 
-/// Pages kept; a page holds up to 101 products.
-const MAX_PAGES: u64 = 100;
+/// Products in the pages that are kept.
+const MAX_PAGED: u64 = 20_000;
+/// Unknown SKUs of one call from which on the service's list is read instead.
+const LIST_FROM: usize = 8;
+/// Products of a page of that list: the most that the service gives. Source: docs/contracts.md §2.
+const LIST_PAGE: u32 = 1_000;
+/// Pages that are read for one call; what is not in them is looked up one by one.
+const LIST_PAGES: usize = 10;
 /// How long a stale product stands before the service is asked again: an outage must not use up the rate, nor make every
 /// reader wait for a connection that fails.
 const STALE_RECHECK: Duration = Duration::from_secs(2);
@@ -56,28 +63,52 @@ impl<C: ProductClient> CachedClient<C> {
     #[must_use]
     pub fn new(inner: C, config: &Config) -> Self {
         let ttl = Ttl {
-            found: config.product_cache_ttl,
-            missing: config.product_cache_missing_ttl,
+            found: config.cache_ttl,
+            missing: config.cache_missing_ttl,
         };
         let look_ups = Cache::builder()
-            .max_capacity(config.product_cache_capacity)
+            .max_capacity(config.cache_capacity)
             .expire_after(ttl)
             .build();
         let seen = Cache::builder()
-            .max_capacity(config.product_cache_capacity)
-            .time_to_live(config.product_stale_ttl)
+            .max_capacity(config.cache_capacity)
+            .time_to_live(config.stale_ttl)
             .build();
         let pages = Cache::builder()
-            .max_capacity(MAX_PAGES)
-            .time_to_live(config.product_cache_ttl)
+            .max_capacity(MAX_PAGED)
+            .weigher(|_, page: &Arc<[Product]>| {
+                u32::try_from(page.len().max(1)).unwrap_or(u32::MAX)
+            })
+            .time_to_live(config.cache_ttl)
             .build();
         Self {
             inner,
             look_ups,
             seen,
-            stale_ttl: config.product_stale_ttl,
+            stale_ttl: config.stale_ttl,
             pages,
         }
+    }
+
+    /// Reads the service's list from its head until it has said all there is to know of `unknown`, ascending SKUs.
+    async fn read_list(&self, unknown: &[Sku]) -> Result<(), Error> {
+        let mut unknown = unknown.iter().copied().peekable();
+        let mut after = None;
+        for _ in 0..LIST_PAGES {
+            let page = self.list(after, LIST_PAGE).await?;
+            let is_last = page.len() < usize::try_from(LIST_PAGE).unwrap_or(usize::MAX);
+            let end = page.last().map(|product| product.sku);
+            while let Some(sku) = unknown.next_if(|sku| is_last || Some(*sku) <= end) {
+                let place = page.binary_search_by_key(&sku, |product| product.sku);
+                let look_up = place.map_or(LookUp::Missing, |at| LookUp::Found(page[at].clone()));
+                self.look_ups.insert(sku, look_up).await;
+            }
+            if is_last || unknown.peek().is_none() {
+                break;
+            }
+            after = end;
+        }
+        Ok(())
     }
 
     async fn ask(&self, sku: Sku) -> Result<LookUp, Error> {
@@ -135,6 +166,19 @@ impl<C: ProductClient> ProductClient for CachedClient<C> {
             LookUp::Found(product) | LookUp::Stale(product, _) => Some(product),
             LookUp::Missing => None,
         })
+    }
+
+    async fn prepare(&self, skus: &[Sku]) {
+        let unknown = skus.iter().filter(|sku| !self.look_ups.contains_key(*sku));
+        let unknown: BTreeSet<Sku> = unknown.copied().collect();
+        if unknown.len() < LIST_FROM {
+            return;
+        }
+        let unknown: Vec<Sku> = unknown.into_iter().collect();
+        if let Err(error) = self.read_list(&unknown).await {
+            // The look-ups that follow say so, or give what was seen before.
+            tracing::debug!(%error, "the catalogue's list cannot be read");
+        }
     }
 
     async fn list(&self, after: Option<Sku>, count: u32) -> Result<Arc<[Product]>, Error> {

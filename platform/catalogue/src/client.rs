@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ::schema::id::Sku;
 use async_trait::async_trait;
+use schema::id::Sku;
 
-use super::{Error, Product};
+use crate::{Error, Product};
 
 /// Something that knows the catalogue.
 ///
@@ -15,6 +15,11 @@ use super::{Error, Product};
 pub trait ProductClient: std::fmt::Debug + Send + Sync {
     /// Finds one product; `None` when the catalogue does not have it.
     async fn find(&self, sku: Sku) -> Result<Option<Product>, Error>;
+
+    /// Makes ready for look-ups of all of `skus`. What it cannot make ready is looked up one by one.
+    async fn prepare(&self, skus: &[Sku]) {
+        let _: &[Sku] = skus;
+    }
 
     /// Lists up to `count` (1 to 1000) products behind `after`, ascending by SKU; from the head without it.
     async fn list(&self, after: Option<Sku>, count: u32) -> Result<Arc<[Product]>, Error>;

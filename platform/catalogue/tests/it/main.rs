@@ -1,0 +1,11 @@
+//! Tests of the catalogue's client: real HTTP on loopback.
+
+mod client;
+mod list;
+mod outage;
+
+use schema::id::Sku;
+
+fn sku(id: i64) -> Sku {
+    Sku::try_from(id).expect("within its bounds")
+}
