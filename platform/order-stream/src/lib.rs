@@ -33,5 +33,5 @@ pub use config::Config;
 pub use cursor::{Cursor, CursorError, MAX_PARTITIONS};
 pub use reader::{Item, Reader};
 pub use scope::Scope;
-pub use shared::Stopped;
+pub use shared::{Caller, Stopped};
 pub use stream::OrderStream;

@@ -11,9 +11,9 @@ use crate::{
     cursor::Cursor,
     log::{Polled, Position},
     metrics,
-    replay::{Replay, Replayed},
+    replay::{Ended, Replay, Replayed},
     scope::Scope,
-    shared::{Resumed, Shared, Stopped},
+    shared::{Caller, Resumed, Shared, Stopped},
     waiters::Waiter,
 };
 
@@ -40,13 +40,14 @@ enum State {
     /// At `Reader::cursor`, not yet looked up.
     Resume,
     Log(Position),
-    Replay(Box<Replay>),
+    Replay(Replay),
 }
 
 /// A subscriber's place in the stream. See [`crate::OrderStream::reader`].
 #[derive(Debug)]
 pub struct Reader {
     shared: Arc<Shared>,
+    caller: Caller,
     scope: Scope,
     waiter: Option<Arc<Waiter>>,
     /// All below it was delivered or is out of scope.
@@ -60,11 +61,19 @@ impl Reader {
         metrics::SCOPES.set(i64::try_from(shared.waiters.len()).unwrap_or(i64::MAX));
         Self {
             shared,
+            caller: Caller::default(),
             scope,
             waiter,
             cursor,
             state: State::Resume,
         }
+    }
+
+    /// The same reader, whose turns at reading the topic count against the share of `caller`.
+    #[must_use]
+    pub const fn of(mut self, caller: Caller) -> Self {
+        self.caller = caller;
+        self
     }
 
     /// The reader's place: all in scope before it was delivered.
@@ -94,7 +103,8 @@ impl Reader {
     }
 
     async fn resume(&mut self) -> Result<Option<Item>, Stopped> {
-        match self.shared.resume(&self.cursor).await? {
+        let resumed = self.shared.resume(self.caller, self.scope, &self.cursor);
+        match resumed.await? {
             Resumed::Log(position) => self.state = State::Log(position),
             Resumed::Replay(replay) => self.state = State::Replay(replay),
             Resumed::Gap => return Ok(Some(self.gap())),
@@ -129,17 +139,17 @@ impl Reader {
         let State::Replay(replay) = &mut self.state else {
             return Ok(None);
         };
-        match self.shared.unless_stopped(replay.next(self.scope)).await? {
+        match replay.next().await.ok_or(Stopped)? {
             Replayed::Event(event, cursor) => {
                 self.cursor = cursor.clone();
                 Ok(Some(Item::Event { event, cursor }))
             }
-            Replayed::Done(cursor) => {
+            Replayed::Ended(Ended::At(cursor)) => {
                 self.cursor = cursor;
                 self.state = State::Resume;
                 Ok(None)
             }
-            Replayed::Gone => Ok(Some(self.gap())),
+            Replayed::Ended(Ended::Gone) => Ok(Some(self.gap())),
         }
     }
 

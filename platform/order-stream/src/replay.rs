@@ -1,14 +1,21 @@
-//! Reads events that are older than the log from the topic, for one reader, with a consumer of its own.
+//! Reads events that are older than the log from the topic, for one reader, in turns.
 //!
-//! It takes every partition from the reader's cursor to where the log ended when the replay began; then the
-//! reader goes on in the log. Its frontier is a cursor with the same meaning as everywhere: all below it was
-//! delivered or was out of scope.
+//! A turn has a consumer of its own and a task that feeds a small buffer. It takes every partition from the reader's cursor
+//! to where the log ended when the turn was asked for; then the reader goes on in the log. It ends sooner when its time is
+//! over, or when its reader takes nothing: what is in the buffer is delivered, and then the reader asks for another turn.
+//! Invariant: a place among the turns is held only while the topic is read, however slow the client of the reader is.
+//!
+//! The frontier is a cursor with the same meaning as everywhere: all below it was delivered or was out of scope.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use chassis::places::Place;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use schema::event::OrderEvent;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout, timeout_at},
+};
 
 use crate::{
     bounds::Bounds,
@@ -19,39 +26,105 @@ use crate::{
     versions::Versions,
 };
 
+/// Events that wait for their reader: it keeps them when its turn is over.
+const BUFFER: usize = 64;
+/// How long one turn lasts while others may wait.
+const TURN: Duration = Duration::from_secs(2);
+/// How long a full buffer may stay full before its turn ends.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// What a replay has to say.
 #[derive(Debug)]
 pub(crate) enum Replayed {
     /// The next event in scope, and the cursor after it.
     Event(Arc<OrderEvent>, Cursor),
-    /// Go on at the frontier: it reached its aim, or its consumer failed.
-    Done(Cursor),
+    /// The turn is over.
+    Ended(Ended),
+}
+
+/// How a turn ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// Go on at the frontier: it reached its aim, its time was over, or its consumer failed.
+    At(Cursor),
     /// The topic no longer has what comes next.
     Gone,
 }
 
-/// A reader's way from its cursor to the log.
+/// A turn that runs, or waits to run, in a task of its own. Dropped, it ends.
 #[derive(Debug)]
 pub(crate) struct Replay {
+    events: mpsc::Receiver<(Arc<OrderEvent>, Cursor)>,
+    ended: oneshot::Receiver<Ended>,
+}
+
+/// The task's side of a turn.
+pub(crate) struct Feed {
+    events: mpsc::Sender<(Arc<OrderEvent>, Cursor)>,
+    ended: oneshot::Sender<Ended>,
+}
+
+impl Replay {
+    /// A turn, and what its task feeds.
+    pub(crate) fn new() -> (Self, Feed) {
+        let (events, receiver) = mpsc::channel(BUFFER);
+        let (ended, end) = oneshot::channel();
+        let replay = Self {
+            events: receiver,
+            ended: end,
+        };
+        (replay, Feed { events, ended })
+    }
+
+    /// The next event in scope, or how the turn ended; `None` when its task was stopped.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(crate) async fn next(&mut self) -> Option<Replayed> {
+        if let Some((event, cursor)) = self.events.recv().await {
+            return Some(Replayed::Event(event, cursor));
+        }
+        (&mut self.ended).await.ok().map(Replayed::Ended)
+    }
+}
+
+impl Feed {
+    /// Resolves when the reader has gone.
+    pub(crate) async fn abandoned(&self) {
+        self.events.closed().await;
+    }
+
+    /// Tells how the turn ended, behind what is in the buffer.
+    pub(crate) fn end(self, ended: Ended) {
+        // The reader may have gone.
+        drop(self.ended.send(ended));
+    }
+}
+
+/// One turn at reading the topic.
+#[derive(Debug)]
+pub(crate) struct Turn {
     consumer: OffReactor,
+    scope: Scope,
     frontier: Cursor,
     /// Where it began: messages below only teach `versions`.
     begin: Cursor,
     /// Where the log takes over.
     aim: Cursor,
     versions: Versions,
-    /// Bounds the replays of a process; given back when this one ends.
-    _turn: OwnedSemaphorePermit,
+    /// Bounds the turns of a process; given back when this one ends.
+    _place: Place,
 }
 
-impl Replay {
+impl Turn {
     /// Starts reading from `begin` towards `aim`.
     pub(crate) fn start(
         config: &chassis::kafka::Config,
+        scope: Scope,
         begin: &Cursor,
         aim: Cursor,
         bounds: &Bounds,
-        turn: OwnedSemaphorePermit,
+        place: Place,
     ) -> KafkaResult<Self> {
         let consumer = consumer::replay(config)?;
         let low = |partition: usize| bounds.low.get(partition).copied().unwrap_or(0);
@@ -60,22 +133,45 @@ impl Replay {
         consumer::assign(&consumer, &config.topic, from)?;
         // The frontier speaks for the stream as it is now, whatever the first cursor knew of it.
         let frontier = Cursor::new(aim.epoch(), begin.offsets());
-        let versions = Versions::default();
         Ok(Self {
             consumer,
+            scope,
             begin: frontier.clone(),
             frontier,
             aim,
-            versions,
-            _turn: turn,
+            versions: Versions::default(),
+            _place: place,
         })
     }
 
-    /// The next event in scope below the aim.
+    /// Reads into the buffer until the aim, the end of the turn's time, or a reader that takes nothing.
+    pub(crate) async fn read(mut self, feed: &Feed) -> Ended {
+        let until = Instant::now() + TURN;
+        // Between two awaits a message is either still in the consumer or wholly taken in.
+        match timeout_at(until, self.read_on(feed)).await {
+            Ok(Err(Gone)) => Ended::Gone,
+            Ok(Ok(())) | Err(_) => Ended::At(self.frontier),
+        }
+    }
+
+    async fn read_on(&mut self, feed: &Feed) -> Result<(), Gone> {
+        while !self.frontier.covers(&self.aim) {
+            let Ok(Ok(room)) = timeout(PATIENCE, feed.events.reserve()).await else {
+                return Ok(());
+            };
+            match self.next().await? {
+                Some(event) => room.send((Arc::new(event), self.frontier.clone())),
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next event in scope below the aim; `None` when there is no more to be read.
     ///
     /// # Cancel safety
     /// A message is either still in the consumer or wholly taken in, so the future may be dropped.
-    pub(crate) async fn next(&mut self, scope: Scope) -> Replayed {
+    async fn next(&mut self) -> Result<Option<OrderEvent>, Gone> {
         while !self.frontier.covers(&self.aim) {
             let received = self
                 .consumer
@@ -84,8 +180,8 @@ impl Replay {
                 .map(|message| consumer::record(&message));
             match received {
                 Ok(record) => {
-                    if let Some(event) = self.take(record, scope) {
-                        return Replayed::Event(Arc::new(event), self.frontier.clone());
+                    if let Some(event) = self.take(record) {
+                        return Ok(Some(event));
                     }
                 }
                 // All that the partition has was read: what is missing below the aim never was an event.
@@ -95,16 +191,16 @@ impl Replay {
                 }
                 Err(KafkaError::MessageConsumption(
                     RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
-                )) => return Replayed::Gone,
+                )) => return Err(Gone),
                 Err(KafkaError::MessageConsumptionFatal(_)) => break,
                 // librdkafka goes on by itself when the broker is back.
                 Err(error) => tracing::debug!(%error, "replay waits for the broker"),
             }
         }
-        Replayed::Done(self.frontier.clone())
+        Ok(None)
     }
 
-    fn take(&mut self, record: Record, scope: Scope) -> Option<OrderEvent> {
+    fn take(&mut self, record: Record) -> Option<OrderEvent> {
         let (partition, offset) = (record.partition, record.offset);
         if offset >= self.aim.next(partition) {
             self.advance(partition, self.aim.next(partition));
@@ -119,7 +215,7 @@ impl Replay {
             return None;
         }
         self.advance(partition, offset + 1);
-        event.filter(|event| first && scope.contains(event))
+        event.filter(|event| first && self.scope.contains(event))
     }
 
     fn advance(&mut self, partition: usize, next: i64) {
@@ -131,3 +227,6 @@ impl Replay {
         self.frontier = Cursor::new(self.frontier.epoch(), &offsets);
     }
 }
+
+/// The topic no longer has what comes next.
+struct Gone;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use chassis::kafka;
+use chassis::{kafka, places::Places, tasks::Tasks};
 use parking_lot::RwLock;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     cursor::Cursor,
     log::{Log, Position},
     metrics,
-    replay::Replay,
+    replay::{Ended, Feed, Replay, Turn},
+    scope::Scope,
     waiters::Waiters,
 };
 
@@ -26,9 +27,13 @@ pub struct Stopped;
 #[derive(Debug)]
 pub(crate) enum Resumed {
     Log(Position),
-    Replay(Box<Replay>),
+    Replay(Replay),
     Gap,
 }
+
+/// Who reads. Readers of one caller have together at most a share of the turns at reading the topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Caller(pub u64);
 
 /// What the log can say of a cursor without asking the broker.
 enum Judged {
@@ -52,7 +57,8 @@ pub(crate) struct Shared {
     pub(crate) live: watch::Sender<bool>,
     /// Notified after every record.
     pub(crate) progress: Notify,
-    replays: Arc<Semaphore>,
+    turns: Places<Caller>,
+    tasks: Tasks,
     stopped: CancellationToken,
 }
 
@@ -61,7 +67,7 @@ impl Shared {
         config: Config,
         kafka: kafka::Config,
         bounds: BoundsQuery,
-        stopped: CancellationToken,
+        tasks: &Tasks,
     ) -> Self {
         Self {
             log: RwLock::new(Log::new(config.log_bytes)),
@@ -69,8 +75,9 @@ impl Shared {
             bounds,
             live: watch::Sender::new(false),
             progress: Notify::new(),
-            replays: Arc::new(Semaphore::new(config.max_replays.max(1))),
-            stopped,
+            turns: Places::new(config.max_replays, config.max_replays_per_caller),
+            tasks: tasks.clone(),
+            stopped: tasks.token(),
             config,
             kafka,
         }
@@ -97,7 +104,12 @@ impl Shared {
     }
 
     /// Decides how a reader goes on after `cursor`.
-    pub(crate) async fn resume(&self, cursor: &Cursor) -> Result<Resumed, Stopped> {
+    pub(crate) async fn resume(
+        self: &Arc<Self>,
+        caller: Caller,
+        scope: Scope,
+        cursor: &Cursor,
+    ) -> Result<Resumed, Stopped> {
         loop {
             self.live().await?;
             match self.judge(cursor) {
@@ -114,9 +126,8 @@ impl Shared {
                     }
                 }
                 Judged::Older(aim) => {
-                    if let Some(resumed) = self.replay(cursor, aim).await? {
-                        return Ok(resumed);
-                    }
+                    let replay = self.replay(caller, scope, cursor.clone(), aim);
+                    return Ok(Resumed::Replay(replay));
                 }
             }
         }
@@ -136,26 +147,54 @@ impl Shared {
         log.position(cursor).map_or(Judged::Older(end), Judged::Log)
     }
 
-    async fn replay(&self, begin: &Cursor, aim: Cursor) -> Result<Option<Resumed>, Stopped> {
-        let turn = self
-            .unless_stopped(self.replays.clone().acquire_owned())
-            .await?;
-        let turn = turn.map_err(|_| Stopped)?;
+    /// Asks for a turn at reading the topic, in a task: a reader that is not polled must not hold up those behind it.
+    fn replay(
+        self: &Arc<Self>,
+        caller: Caller,
+        scope: Scope,
+        begin: Cursor,
+        aim: Cursor,
+    ) -> Replay {
+        let (replay, feed) = Replay::new();
+        let shared = Arc::clone(self);
+        let turn = async move {
+            let turn = shared.turn(caller, scope, &begin, aim, &feed);
+            let ended = tokio::select! {
+                ended = shared.unless_stopped(turn) => ended.and_then(|ended| ended),
+                () = feed.abandoned() => return,
+            };
+            if let Ok(ended) = ended {
+                feed.end(ended);
+            }
+        };
+        let _task = self.tasks.spawn("order-stream replay", turn);
+        replay
+    }
+
+    async fn turn(
+        &self,
+        caller: Caller,
+        scope: Scope,
+        begin: &Cursor,
+        aim: Cursor,
+        feed: &Feed,
+    ) -> Result<Ended, Stopped> {
+        let place = self.turns.take(&caller).await;
         let bounds = self.bounds().await?;
         let lost = |(partition, low): (usize, &i64)| {
             let next = begin.next(partition);
             next < aim.next(partition) && next < *low
         };
         if bounds.low.iter().enumerate().any(lost) || past_end(begin, &bounds.high) {
-            return Ok(Some(Resumed::Gap));
+            return Ok(Ended::Gone);
         }
         metrics::REPLAYS.inc();
-        match Replay::start(&self.kafka, begin, aim, &bounds, turn) {
-            Ok(replay) => Ok(Some(Resumed::Replay(Box::new(replay)))),
+        match Turn::start(&self.kafka, scope, begin, aim, &bounds, place) {
+            Ok(turn) => Ok(turn.read(feed).await),
             Err(error) => {
                 tracing::warn!(%error, "a replay could not start");
                 self.pause().await?;
-                Ok(None)
+                Ok(Ended::At(begin.clone()))
             }
         }
     }

@@ -27,7 +27,7 @@ impl OrderStream {
     pub fn start(config: Config, kafka: kafka::Config, tasks: &Tasks, health: &Health) -> Self {
         metrics::announce();
         let (bounds, answering) = BoundsQuery::new(kafka.clone(), config.end_timeout);
-        let shared = Arc::new(Shared::new(config, kafka, bounds, tasks.token()));
+        let shared = Arc::new(Shared::new(config, kafka, bounds, tasks));
         tasks.spawn("order-stream bounds", until(tasks.token(), answering));
         let following = tail::run(shared.clone(), health.companion("order-stream"));
         tasks.spawn("order-stream tail", until(tasks.token(), following));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use order_stream::{Cursor, Item, Scope};
+use order_stream::{Caller, Cursor, Item, Scope};
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions},
@@ -232,4 +232,36 @@ async fn delete_below(topic: &Topic, offset: i64) {
         .unwrap();
     let options = AdminOptions::new().operation_timeout(Some(LIMIT));
     admin.delete_records(&list, &options).await.unwrap();
+}
+
+/// Readers whose clients take nothing stand in nobody's way, of their caller or of another. Seen red with the turn held for
+/// as long as its reader is there: the next reader got nothing.
+#[tokio::test]
+async fn unread_readers_of_the_topic_keep_nobody_from_it() {
+    const UNREAD: usize = 40;
+    const MANY: u32 = 150;
+    let topic = Topic::new(2).await;
+    let written = (1..=MANY).map(|version| topic.write(1, version));
+    futures::future::join_all(written).await;
+    let process = topic.process(TINY);
+    process.end().await;
+    let begin = Cursor::parse(&start_text()).unwrap();
+    let reader = |caller| process.from(Scope::All, &begin).of(Caller(caller));
+    let mut unread: Vec<_> = (0..UNREAD).map(|_| reader(1)).collect();
+    for reader in &mut unread {
+        // The first event shows that its turn has begun; there are more than a buffer holds.
+        next_event(reader).await;
+    }
+    for caller in [1, 2] {
+        let mut reader = reader(caller);
+        for _ in 0..MANY {
+            next_event(&mut reader).await;
+        }
+    }
+    // Those that waited have lost nothing.
+    for reader in unread.iter_mut().take(2) {
+        for _ in 1..MANY {
+            next_event(reader).await;
+        }
+    }
 }
