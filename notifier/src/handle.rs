@@ -5,7 +5,12 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use chassis::{clock::Clock, crash, postgres, telemetry::trace};
+use chassis::{
+    clock::Clock,
+    crash,
+    postgres::{self, within},
+    telemetry::trace,
+};
 use schema::event::OrderEvent;
 use sea_orm::{DatabaseConnection, DbErr, TransactionTrait as _};
 use tracing::{Instrument as _, Span};
@@ -83,15 +88,19 @@ impl Handler {
     }
 
     async fn handle_sorted(&self, batch: &Batch) -> Result<(), HandleError> {
-        let tx = self.database.begin().await?;
-        let fresh = store::receive(&tx, &batch.events, self.webhook.is_some()).await?;
-        for (message, reason) in &batch.poison {
-            store::park(&tx, &self.topic, message, reason).await?;
-        }
-        if fresh > 0 {
-            crash::at("notifier::after_write");
-        }
-        tx.commit().await?;
+        let writing = async {
+            let tx = self.database.begin().await?;
+            let fresh = store::receive(&tx, &batch.events, self.webhook.is_some()).await?;
+            for (message, reason) in &batch.poison {
+                store::park(&tx, &self.topic, message, reason).await?;
+            }
+            if fresh > 0 {
+                crash::at("notifier::after_write");
+            }
+            tx.commit().await?;
+            Ok::<_, DbErr>(fresh)
+        };
+        let fresh = within(&self.database, writing).await?;
         if let Some(webhook) = self.webhook.as_ref().filter(|_| fresh > 0) {
             webhook.notify_one();
         }
@@ -106,7 +115,8 @@ impl Handler {
             match self.handle_together(std::slice::from_ref(message)).await {
                 Err(error) if error.is_about_the_data() => {
                     let reason = error.to_string();
-                    store::park(&self.database, &self.topic, message, &reason).await?;
+                    let parking = store::park(&self.database, &self.topic, message, &reason);
+                    within(&self.database, parking).await?;
                     self.note_parked(&[(message.clone(), reason)]);
                 }
                 done => done?,
@@ -119,7 +129,8 @@ impl Handler {
         if events.is_empty() {
             return Ok(());
         }
-        let undelivered = store::list_undelivered(&self.database, events).await?;
+        let undelivered = store::list_undelivered(&self.database, events);
+        let undelivered = within(&self.database, undelivered).await?;
         let mut delivered = Vec::with_capacity(undelivered.len());
         let mut outcome = Ok(());
         for positioned in events
@@ -134,7 +145,8 @@ impl Handler {
         }
         let count = delivered.len() as u64;
         if count > 0 {
-            store::mark_delivered(&self.database, delivered, self.clock.now()).await?;
+            let marking = store::mark_delivered(&self.database, delivered, self.clock.now());
+            within(&self.database, marking).await?;
         }
         metrics::DELIVERED.inc_by(count);
         Ok(outcome?)

@@ -4,6 +4,7 @@ use chassis::{
     postgres::{
         DatabaseConnection,
         sql::{Described, Sql},
+        within,
     },
     row, sql,
 };
@@ -82,14 +83,14 @@ pub(super) async fn lease(
     lease_end: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<Leased>, DbErr> {
-    let rows = LEASE.all(db, (now, lease_end, limit.into())).await?;
+    let rows = within(db, LEASE.all(db, (now, lease_end, limit.into()))).await?;
     rows.into_iter().map(Leased::try_from).collect()
 }
 
 /// Removes what the receiver accepted, also when the lease has ended: it was accepted.
 pub(super) async fn remove(db: &DatabaseConnection, leased: &Leased) -> Result<(), DbErr> {
     let event = leased.event.event_id;
-    webhook_queue::Entity::delete_by_id(event).exec(db).await?;
+    within(db, webhook_queue::Entity::delete_by_id(event).exec(db)).await?;
     Ok(())
 }
 
@@ -101,13 +102,13 @@ pub(super) async fn release(
     due_at: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     use webhook_queue::Column;
-    webhook_queue::Entity::update_many()
+    let release = webhook_queue::Entity::update_many()
         .col_expr(Column::DueAt, Expr::value(due_at))
         .col_expr(Column::Refusals, Expr::value(number(refusals)))
         .filter(Column::EventId.eq(leased.event.event_id))
         .filter(Column::Attempts.eq(number(leased.attempts)))
-        .exec(db)
-        .await?;
+        .exec(db);
+    within(db, release).await?;
     Ok(())
 }
 
@@ -130,12 +131,12 @@ pub(super) async fn park(
         Value::Array(headers.collect()),
         reason.to_owned(),
     );
-    Ok(PARK.execute(db, parameters).await? > 0)
+    Ok(within(db, PARK.execute(db, parameters)).await? > 0)
 }
 
 /// How many events wait for the receiver.
 pub(super) async fn count(db: &DatabaseConnection) -> Result<u64, DbErr> {
-    webhook_queue::Entity::find().count(db).await
+    within(db, webhook_queue::Entity::find().count(db)).await
 }
 
 fn number(count: u32) -> i32 {

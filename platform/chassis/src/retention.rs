@@ -19,7 +19,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use crate::{
     clock::Clock,
     fault,
-    postgres::{StoreError, sql::Sql},
+    postgres::{StoreError, sql::Sql, within},
     row,
     tasks::Tasks,
 };
@@ -99,7 +99,7 @@ pub async fn page(
     limit: u32,
 ) -> Result<Page, StoreError> {
     let limit = i64::from(limit);
-    let row = statement.one(db, (before, after, limit)).await?;
+    let row = within(db, statement.one(db, (before, after, limit))).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("the counts of a page".to_owned()))?;
     let ends = row.seen < limit || row.reached_young;
     Ok(Page {

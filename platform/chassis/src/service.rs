@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{join_all, select_all};
 use sea_orm::DatabaseConnection;
 
 use crate::{
     fault, grpc,
     health::Component,
-    postgres::{self, StoreError},
+    postgres::{self, Probe, StoreError},
     tasks::Tasks,
 };
 
 /// How often databases are asked whether they answer.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// How often one that does not answer is: requests fail at once until it does.
+const RETURN_INTERVAL: Duration = Duration::from_millis(250);
 
 /// One database of a service.
 #[derive(Debug, Clone)]
@@ -40,18 +42,44 @@ impl Database {
         let name = name.to_owned();
         Ok(Self { name, pool })
     }
+}
 
-    /// Whether it answers; that it does no longer is logged once.
-    async fn answers(&self, did_answer: bool) -> bool {
-        match self.pool.ping().await.map_err(StoreError::from) {
-            Ok(()) => true,
-            Err(error) => {
-                let (database, error) = (&self.name, fault::chain(&error));
-                if did_answer {
-                    tracing::warn!(%database, %error, "a database does not answer");
-                }
-                false
+/// A database that is asked whether it answers.
+struct Watched {
+    name: String,
+    probe: Probe,
+    answered: bool,
+}
+
+impl Watched {
+    fn new(database: Database) -> Self {
+        let Database { name, pool } = database;
+        Self {
+            name,
+            probe: Probe::new(pool),
+            answered: true,
+        }
+    }
+
+    /// Asks; that it does no longer answer is logged once.
+    async fn ask(&mut self) {
+        let answer = self.probe.ask().await;
+        if let (Err(error), true) = (&answer, self.answered) {
+            let (database, error) = (&self.name, fault::chain(error));
+            tracing::warn!(%database, %error, "a database does not answer");
+        }
+        self.answered = answer.is_ok();
+    }
+
+    /// Waits until it should be asked again: sooner when it did not answer, and when a transaction met a broken connection.
+    async fn pause(&self) {
+        if self.answered {
+            tokio::select! {
+                () = tokio::time::sleep(PROBE_INTERVAL) => {}
+                () = self.probe.suspected() => {}
             }
+        } else {
+            tokio::time::sleep(RETURN_INTERVAL).await;
         }
     }
 }
@@ -66,34 +94,37 @@ pub fn start_probe(
     tasks: &Tasks,
 ) {
     let token = tasks.token();
+    let mut watched: Vec<Watched> = databases.into_iter().map(Watched::new).collect();
     tasks.spawn("database probe", async move {
-        let mut ticks = tokio::time::interval(PROBE_INTERVAL);
-        let mut answered = vec![true; databases.len()];
-        while token.run_until_cancelled(ticks.tick()).await.is_some() {
-            let asked = databases.iter().zip(&answered);
-            let answers = join_all(asked.map(|(database, did)| database.answers(*did)));
-            // A question may be dropped anywhere.
-            let Some(answers) = token.run_until_cancelled(answers).await else {
-                break;
-            };
-            answered = answers;
-            let is_up = answered.contains(&true);
-            if is_up {
-                component.up();
-            } else {
-                component.down(silent(&databases));
-            }
-            if let Some(grpc) = &grpc {
-                grpc.set(is_up).await;
-            }
-        }
+        // A question may be dropped anywhere.
+        let watching = watch(&mut watched, &component, grpc.as_ref());
+        token.run_until_cancelled(watching).await;
         if let Some(grpc) = &grpc {
             grpc.set(false).await;
         }
     });
 }
 
-fn silent(databases: &[Database]) -> String {
+async fn watch(databases: &mut [Watched], component: &Component, grpc: Option<&grpc::Reporter>) {
+    loop {
+        join_all(databases.iter_mut().map(Watched::ask)).await;
+        let is_up = databases.iter().any(|it| it.answered);
+        if is_up {
+            component.up();
+        } else {
+            component.down(silent(databases));
+        }
+        if let Some(grpc) = grpc {
+            grpc.set(is_up).await;
+        }
+        if databases.is_empty() {
+            return;
+        }
+        select_all(databases.iter().map(|it| Box::pin(it.pause()))).await;
+    }
+}
+
+fn silent(databases: &[Watched]) -> String {
     let names: Vec<&str> = databases.iter().map(|it| it.name.as_str()).collect();
     match names.as_slice() {
         [name] => format!("the database {name} does not answer"),
@@ -108,9 +139,10 @@ mod tests {
 
     #[test]
     fn a_silent_database_is_named() {
-        let database = |name: &str| Database {
+        let database = |name: &str| Watched {
             name: name.to_owned(),
-            pool: DatabaseConnection::default(),
+            probe: Probe::default(),
+            answered: false,
         };
         assert_eq!(
             silent(&[database("loms")]),

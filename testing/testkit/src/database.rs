@@ -65,6 +65,8 @@ pub async fn database(database: Database) -> TestDatabase {
     let config = Config {
         url: Secret::new(url.clone()),
         max_connections: 8,
+        // A test may hold a lock for longer than a service does.
+        idle_in_transaction_timeout: std::time::Duration::from_secs(60),
         ..Config::default()
     };
     let db = postgres::connect(&config, &name)

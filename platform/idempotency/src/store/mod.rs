@@ -6,7 +6,7 @@ use chassis::{
     postgres::{
         StoreError,
         sql::{Described, Sql},
-        sqlstate,
+        sqlstate, within,
     },
     row, sql,
 };
@@ -82,9 +82,8 @@ pub async fn delete_before(
     before: DateTime<Utc>,
     limit: u32,
 ) -> Result<u64, StoreError> {
-    Ok(DELETE_BEFORE
-        .execute(db, (before, i64::from(limit)))
-        .await?)
+    let delete = DELETE_BEFORE.execute(db, (before, i64::from(limit)));
+    Ok(within(db, delete).await?)
 }
 
 /// Takes the keys for this transaction and gives those that it got. Waits while another transaction holds one.

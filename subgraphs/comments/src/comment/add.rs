@@ -1,5 +1,6 @@
 //! Adding a comment.
 
+use chassis::postgres::within;
 use futures::future::join_all;
 use idempotency::{Call, Key, Recorded};
 use schema::id::{Sku, UserId};
@@ -34,13 +35,17 @@ impl Comments {
         }
         let now = self.clock.now();
 
-        let tx = shard.db.begin().await?;
-        let stored = idempotency::once(&tx, call.as_ref(), now, async || {
-            let comment = store::insert(&tx, shard.index, me, sku, &text, now).await?;
-            Ok::<_, Error>(StoredComment::from(&comment))
-        });
-        let Recorded { value, replayed } = stored.await?;
-        tx.commit().await?;
+        let adding = async {
+            let tx = shard.db.begin().await?;
+            let stored = idempotency::once(&tx, call.as_ref(), now, async || {
+                let comment = store::insert(&tx, shard.index, me, sku, &text, now).await?;
+                Ok::<_, Error>(StoredComment::from(&comment))
+            });
+            let stored = stored.await?;
+            tx.commit().await?;
+            Ok::<_, Error>(stored)
+        };
+        let Recorded { value, replayed } = within(&shard.db, adding).await?;
 
         if !replayed {
             metrics::added();
@@ -56,7 +61,9 @@ impl Comments {
     /// gets two comments rather than a refusal.
     async fn refuse_a_key_of_another_shard(&self, call: &Call, own: &Shard) -> Result<(), Error> {
         let others = self.shards.all().filter(|shard| shard.index != own.index);
-        let used = join_all(others.map(|shard| idempotency::is_used(&shard.db, call))).await;
+        let used =
+            join_all(others.map(|shard| within(&shard.db, idempotency::is_used(&shard.db, call))))
+                .await;
         if used.into_iter().any(|used| matches!(used, Ok(true))) {
             return Err(idempotency::Error::Reused.into());
         }

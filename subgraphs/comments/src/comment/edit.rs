@@ -1,5 +1,6 @@
 //! Editing a comment.
 
+use chassis::postgres::within;
 use idempotency::{Call, Key, Recorded};
 use schema::id::{CommentId, UserId};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
@@ -32,12 +33,16 @@ impl Comments {
             .map(|key| Call::new(Some(me), "editComment", key, &input))
             .transpose()?;
 
-        let tx = shard.db.begin().await?;
-        let stored = idempotency::once(&tx, call.as_ref(), self.clock.now(), async || {
-            self.edit_locked(&tx, me, id, &text).await
-        });
-        let Recorded { value, replayed } = stored.await?;
-        tx.commit().await?;
+        let editing = async {
+            let tx = shard.db.begin().await?;
+            let stored = idempotency::once(&tx, call.as_ref(), self.clock.now(), async || {
+                self.edit_locked(&tx, me, id, &text).await
+            });
+            let stored = stored.await?;
+            tx.commit().await?;
+            Ok::<_, Error>(stored)
+        };
+        let Recorded { value, replayed } = within(&shard.db, editing).await?;
 
         let edited = value.map_err(CommentError::from)?;
         if !replayed {

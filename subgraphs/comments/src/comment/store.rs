@@ -1,7 +1,7 @@
 //! Statements on one shard's table. Invariant: a row becomes a [`Comment`] here or the read fails.
 
 use chassis::{
-    postgres::{StoreError, sql::Sql},
+    postgres::{StoreError, sql::Sql, within},
     sql,
 };
 use chrono::{DateTime, Utc};
@@ -91,7 +91,7 @@ pub(super) async fn find_many(
 ) -> Result<Vec<Comment>, StoreError> {
     let ids = ids.iter().map(|id| id.get());
     let found = Entity::find().filter(Expr::col(Column::Id).eq_any(ids));
-    comments(found.all(db).await?)
+    comments(within(db, found.all(db)).await?)
 }
 
 /// One page and one row more for each of the products, in the order of lists.
@@ -101,7 +101,7 @@ pub(super) async fn list_by_skus(
     page: &PageRequest,
 ) -> Result<Vec<Comment>, StoreError> {
     let parameters = list_parameters(skus.iter().map(|sku| sku.get()), page);
-    comments(LIST_BY_SKU.all(db, parameters).await?)
+    comments(within(db, LIST_BY_SKU.all(db, parameters)).await?)
 }
 
 /// One page and one row more for each of the authors, in the order of lists.
@@ -111,7 +111,7 @@ pub(super) async fn list_by_authors(
     page: &PageRequest,
 ) -> Result<Vec<Comment>, StoreError> {
     let parameters = list_parameters(authors.iter().map(|author| author.get()), page);
-    comments(LIST_BY_AUTHOR.all(db, parameters).await?)
+    comments(within(db, LIST_BY_AUTHOR.all(db, parameters)).await?)
 }
 
 /// How many comments each of the products has here; a product without any is left out.
@@ -137,15 +137,15 @@ async fn count_by<O: TryFrom<i64>>(
     owner: Column,
     owners: impl Iterator<Item = i64>,
 ) -> Result<Vec<(O, u64)>, StoreError> {
-    let rows: Vec<(i64, i64)> = Entity::find()
+    let counted = Entity::find()
         .select_only()
         .column(owner)
         .column_as(Column::Id.count(), "total")
         .filter(Expr::col(owner).eq_any(owners))
         .group_by(owner)
         .into_tuple()
-        .all(db)
-        .await?;
+        .all(db);
+    let rows: Vec<(i64, i64)> = within(db, counted).await?;
     let total =
         |(owner, total): (i64, i64)| Some((O::try_from(owner).ok()?, u64::try_from(total).ok()?));
     rows.into_iter()

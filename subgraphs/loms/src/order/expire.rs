@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use chassis::{crash, tasks::Tasks};
+use chassis::{crash, postgres::within, tasks::Tasks};
 use sea_orm::TransactionTrait as _;
 use tokio::time::MissedTickBehavior;
 
@@ -31,16 +31,19 @@ impl Orders {
 
     async fn try_expire(&self, limit: u32) -> Result<(usize, Counts), Error> {
         let time = self.transactions.time();
-        let tx = self.transactions.db.begin().await?;
-        let locked = store::lock_due(&tx, time.now, limit).await?;
-        if !locked.orders.is_empty() {
-            crash::at("orders::after_expiry_lock");
-        }
-        let decisions = decide::expire(locked)?;
-        let created = store::write(&tx, &decisions, time).await?;
-        outbox::append(&tx, &event::events(&created, &decisions, time.now)).await?;
-        tx.commit().await?;
-        Ok((decisions.updates.len(), decisions.counts))
+        within(&self.transactions.db, async {
+            let tx = self.transactions.db.begin().await?;
+            let locked = store::lock_due(&tx, time.now, limit).await?;
+            if !locked.orders.is_empty() {
+                crash::at("orders::after_expiry_lock");
+            }
+            let decisions = decide::expire(locked)?;
+            let created = store::write(&tx, &decisions, time).await?;
+            outbox::append(&tx, &event::events(&created, &decisions, time.now)).await?;
+            tx.commit().await?;
+            Ok((decisions.updates.len(), decisions.counts))
+        })
+        .await
     }
 
     /// Starts the task that cancels unpaid orders; it ends at the tasks' token.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use ::schema::id::OrderId;
+use chassis::postgres::within;
 
 use super::{
     Error, Order, OrderFilter, OrderLine, Orders, Page, StatusChange, model::OrderKey, store,
@@ -24,7 +25,8 @@ impl Orders {
         &self,
         keys: &[OrderKey],
     ) -> Result<HashMap<OrderKey, Order>, Error> {
-        store::find(&self.transactions.db, keys).await
+        let db = &self.transactions.db;
+        within(db, store::find(db, keys)).await
     }
 
     /// A page of at most `first` orders below the order `after`.
@@ -40,7 +42,8 @@ impl Orders {
         let first = usize::try_from(first).unwrap_or(usize::MAX);
         // One more than asked for shows whether the list goes on.
         let limit = u64::try_from(first.saturating_add(1)).unwrap_or(u64::MAX);
-        let mut orders = store::list(&self.transactions.db, filter, after, limit).await?;
+        let db = &self.transactions.db;
+        let mut orders = within(db, store::list(db, filter, after, limit)).await?;
         let has_next = orders.len() > first;
         orders.truncate(first);
         Ok(Page { orders, has_next })
@@ -51,7 +54,8 @@ impl Orders {
     /// # Errors
     /// A failing database.
     pub async fn count(&self, filter: &OrderFilter) -> Result<u64, Error> {
-        store::count(&self.transactions.db, filter).await
+        let db = &self.transactions.db;
+        within(db, store::count(db, filter)).await
     }
 
     /// The lines of orders, ascending by SKU, with one statement. No owner is checked: pass orders that were found.
@@ -59,7 +63,8 @@ impl Orders {
     /// # Errors
     /// A failing database.
     pub async fn lines(&self, ids: &[OrderId]) -> Result<HashMap<OrderId, Vec<OrderLine>>, Error> {
-        let lines = store::list_lines(&self.transactions.db, ids).await?;
+        let db = &self.transactions.db;
+        let lines = within(db, store::list_lines(db, ids)).await?;
         Ok(by_order(lines))
     }
 
@@ -72,7 +77,8 @@ impl Orders {
         &self,
         ids: &[OrderId],
     ) -> Result<HashMap<OrderId, Vec<StatusChange>>, Error> {
-        let changes = store::list_history(&self.transactions.db, ids).await?;
+        let db = &self.transactions.db;
+        let changes = within(db, store::list_history(db, ids)).await?;
         Ok(by_order(changes))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chassis::{clock::Clock, crash};
+use chassis::{clock::Clock, crash, postgres::within};
 use chrono::TimeDelta;
 use idempotency::{Call, Claim, Recorded};
 use outbox::RelayHandle;
@@ -66,7 +66,8 @@ impl Transactions {
     /// # Cancel safety
     /// If the future is dropped, everything or nothing may have happened; a repeat with the same keys tells.
     pub(super) async fn run(&self, commands: &[&Command]) -> Result<Vec<Completion>, Error> {
-        let (completions, counts) = retry::on_conflict(|| self.try_run(commands)).await?;
+        let attempt = || within(&self.db, self.try_run(commands));
+        let (completions, counts) = retry::on_conflict(attempt).await?;
         counts.report();
         let is_new = |it: &Completion| matches!(it, Completion::Recorded(it) if !it.replayed);
         if completions.iter().any(is_new) {

@@ -1,6 +1,7 @@
 //! Reading the ledger.
 
 use ::schema::id::Sku;
+use chassis::postgres::within;
 
 use super::{Stocks, error::Error, model::Stock, store};
 
@@ -18,6 +19,6 @@ impl Stocks {
     /// # Errors
     /// A failing database.
     pub async fn find_many(&self, skus: &[Sku]) -> Result<Vec<Stock>, Error> {
-        store::find(&self.db, skus).await
+        within(&self.db, store::find(&self.db, skus)).await
     }
 }

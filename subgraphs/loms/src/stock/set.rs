@@ -1,6 +1,7 @@
 //! An operator sets the units on hand: compare and swap on the total that was read.
 
 use ::schema::id::Sku;
+use chassis::postgres::within;
 use idempotency::{Call, Recorded};
 use loms_domain::stock::{MAX_UNITS, SetTotalError, StockRow};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
@@ -73,13 +74,16 @@ impl Stocks {
         set: SetStock,
         call: Option<&Call>,
     ) -> Result<Recorded<StoredResponse>, Error> {
-        let tx = self.db.begin().await?;
-        let recorded = idempotency::once(&tx, call, self.clock.now(), async || {
-            set_locked(&tx, set).await.map(StoredResponse::of)
+        within(&self.db, async {
+            let tx = self.db.begin().await?;
+            let recorded = idempotency::once(&tx, call, self.clock.now(), async || {
+                set_locked(&tx, set).await.map(StoredResponse::of)
+            })
+            .await?;
+            tx.commit().await?;
+            Ok(recorded)
         })
-        .await?;
-        tx.commit().await?;
-        Ok(recorded)
+        .await
     }
 }
 

@@ -5,7 +5,7 @@ use ::schema::id::{Quantity, Sku, UserId};
 use async_trait::async_trait;
 use chassis::{
     clock::Clock,
-    postgres::{StoreError, sql::Sql},
+    postgres::{StoreError, sql::Sql, within},
     sql,
 };
 use idempotency::{Call, Recorded};
@@ -43,7 +43,7 @@ impl PostgresCarts {
 #[async_trait]
 impl Repository for PostgresCarts {
     async fn find(&self, owner: UserId) -> Result<Cart, StoreError> {
-        lines_of(&self.db, owner).await
+        within(&self.db, lines_of(&self.db, owner)).await
     }
 
     async fn change(
@@ -52,30 +52,34 @@ impl Repository for PostgresCarts {
         change: Change,
         call: Option<&Call>,
     ) -> Result<Recorded<Cart>, Error> {
-        let tx = self.db.begin().await?;
-        let mut changed = None;
-        let outcome = idempotency::once(&tx, call, self.clock.now(), async || {
-            lock(&tx, owner).await?;
-            let mut cart = lines_of(&tx, owner).await?;
-            let effect = match change.apply_to(&mut cart) {
-                Ok(effect) => effect,
-                Err(refusal) => return Ok(Err(refusal.into())),
-            };
-            write(&tx, owner, effect).await?;
-            changed = Some(cart);
-            Ok::<StoredOutcome, Error>(Ok(()))
-        });
-        let outcome = outcome.await?;
-        tx.commit().await?;
-        read(outcome.value)??;
-        match changed {
+        let changing = async {
+            let tx = self.db.begin().await?;
+            let mut changed = None;
+            let outcome = idempotency::once(&tx, call, self.clock.now(), async || {
+                lock(&tx, owner).await?;
+                let mut cart = lines_of(&tx, owner).await?;
+                let effect = match change.apply_to(&mut cart) {
+                    Ok(effect) => effect,
+                    Err(refusal) => return Ok(Err(refusal.into())),
+                };
+                write(&tx, owner, effect).await?;
+                changed = Some(cart);
+                Ok::<StoredOutcome, Error>(Ok(()))
+            });
+            let outcome = outcome.await?;
+            tx.commit().await?;
+            read(outcome.value)??;
+            Ok::<_, Error>(changed)
+        };
+        match within(&self.db, changing).await? {
             Some(cart) => Ok(Recorded::new(cart)),
             None => Ok(Recorded::replayed(self.find(owner).await?)),
         }
     }
 
     async fn find_outcome(&self, call: &Call) -> Result<Option<Result<(), Refusal>>, Error> {
-        let stored: Option<StoredOutcome> = idempotency::find(&self.db, call).await?;
+        let stored: Option<StoredOutcome> =
+            within(&self.db, idempotency::find(&self.db, call)).await?;
         stored.map(read).transpose()
     }
 
@@ -84,13 +88,16 @@ impl Repository for PostgresCarts {
         call: &Call,
         refusal: Refusal,
     ) -> Result<Result<(), Refusal>, Error> {
-        let tx = self.db.begin().await?;
-        let outcome = idempotency::once(&tx, Some(call), self.clock.now(), async || {
-            Ok::<StoredOutcome, Error>(Err(refusal.into()))
-        });
-        let outcome = outcome.await?;
-        tx.commit().await?;
-        read(outcome.value)
+        within(&self.db, async {
+            let tx = self.db.begin().await?;
+            let outcome = idempotency::once(&tx, Some(call), self.clock.now(), async || {
+                Ok::<StoredOutcome, Error>(Err(refusal.into()))
+            });
+            let outcome = outcome.await?;
+            tx.commit().await?;
+            read(outcome.value)
+        })
+        .await
     }
 }
 

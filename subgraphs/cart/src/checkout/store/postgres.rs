@@ -4,7 +4,7 @@
 use ::schema::id::{OrderId, Quantity, Sku, UserId};
 use async_trait::async_trait;
 use chassis::{
-    postgres::{StoreError, sql::Sql},
+    postgres::{StoreError, sql::Sql, within},
     sql,
 };
 use idempotency::Key;
@@ -38,30 +38,33 @@ impl Repository for PostgresCarts {
         key: Option<&Key>,
         prices: &Prices,
     ) -> Result<Result<Attempt, Unpriced>, StoreError> {
-        let tx = self.db.begin().await?;
-        let next = lock(&tx, owner).await?;
-        let named = match key {
-            Some(key) => find_key(&tx, owner, key).await?,
-            None => None,
-        };
-        let id = named.unwrap_or(next);
-        let (id, attempt) = match checkout::Entity::find_by_id(id).one(&tx).await? {
-            Some(row) => (id, read_attempt(&tx, row).await?),
-            None => match freeze_cart(&tx, owner, id, prices).await? {
-                Ok(frozen) => frozen,
-                Err(unpriced) => return Ok(Err(unpriced)),
-            },
-        };
-        if let Some(key) = key
-            && named.is_none()
-        {
-            if attempt == Attempt::Ended(Outcome::CartEmpty) {
-                insert_checkout(&tx, owner, id, State::CartEmpty).await?;
+        within(&self.db, async {
+            let tx = self.db.begin().await?;
+            let next = lock(&tx, owner).await?;
+            let named = match key {
+                Some(key) => find_key(&tx, owner, key).await?,
+                None => None,
+            };
+            let id = named.unwrap_or(next);
+            let (id, attempt) = match checkout::Entity::find_by_id(id).one(&tx).await? {
+                Some(row) => (id, read_attempt(&tx, row).await?),
+                None => match freeze_cart(&tx, owner, id, prices).await? {
+                    Ok(frozen) => frozen,
+                    Err(unpriced) => return Ok(Err(unpriced)),
+                },
+            };
+            if let Some(key) = key
+                && named.is_none()
+            {
+                if attempt == Attempt::Ended(Outcome::CartEmpty) {
+                    insert_checkout(&tx, owner, id, State::CartEmpty).await?;
+                }
+                insert_key(&tx, owner, key, id).await?;
             }
-            insert_key(&tx, owner, key, id).await?;
-        }
-        tx.commit().await?;
-        Ok(Ok(attempt))
+            tx.commit().await?;
+            Ok(Ok(attempt))
+        })
+        .await
     }
 
     async fn settle(
@@ -70,21 +73,24 @@ impl Repository for PostgresCarts {
         checkout: Uuid,
         outcome: Outcome,
     ) -> Result<Outcome, StoreError> {
-        let tx = self.db.begin().await?;
-        lock(&tx, owner).await?;
-        let row = checkout::Entity::find_by_id(checkout).one(&tx).await?;
-        if let Some(settled) = row.as_ref().and_then(outcome_of) {
-            return Ok(settled);
-        }
-        end(&tx, checkout, outcome).await?;
-        if matches!(outcome, Outcome::Ordered(_)) {
-            SUBTRACT_ORDERED
-                .execute(&tx, (owner.get(), checkout))
-                .await?;
-        }
-        renew_checkout_id(&tx, owner, checkout).await?;
-        tx.commit().await?;
-        Ok(outcome)
+        within(&self.db, async {
+            let tx = self.db.begin().await?;
+            lock(&tx, owner).await?;
+            let row = checkout::Entity::find_by_id(checkout).one(&tx).await?;
+            if let Some(settled) = row.as_ref().and_then(outcome_of) {
+                return Ok(settled);
+            }
+            end(&tx, checkout, outcome).await?;
+            if matches!(outcome, Outcome::Ordered(_)) {
+                SUBTRACT_ORDERED
+                    .execute(&tx, (owner.get(), checkout))
+                    .await?;
+            }
+            renew_checkout_id(&tx, owner, checkout).await?;
+            tx.commit().await?;
+            Ok(outcome)
+        })
+        .await
     }
 }
 

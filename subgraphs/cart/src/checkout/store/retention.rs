@@ -1,7 +1,7 @@
 //! Deletes checkouts that are past their retention, beside the changes of carts: no cart is locked for it.
 
 use chassis::{
-    postgres::{StoreError, sql::Sql},
+    postgres::{StoreError, sql::Sql, within},
     sql,
 };
 use chrono::{DateTime, Utc};
@@ -20,8 +20,7 @@ impl PostgresCarts {
         before: DateTime<Utc>,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        Ok(DELETE_ENDED
-            .execute(&self.db, (before, i64::from(limit)))
-            .await?)
+        let delete = DELETE_ENDED.execute(&self.db, (before, i64::from(limit)));
+        Ok(within(&self.db, delete).await?)
     }
 }
