@@ -17,8 +17,11 @@ use moka::{Expiry, future::Cache};
 use schema::id::Sku;
 
 use crate::{
-    Config, Error, Product, ProductClient,
+    client::ProductClient,
+    config::Config,
+    error::Error,
     metrics::{self, Source},
+    product::Product,
 };
 
 /// Products in the pages that are kept.

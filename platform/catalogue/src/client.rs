@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use schema::id::Sku;
 
-use crate::{Error, Product};
+use crate::{error::Error, product::Product};
 
 /// Something that knows the catalogue.
 ///

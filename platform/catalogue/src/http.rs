@@ -23,8 +23,11 @@ use tokio::{sync::Semaphore, time};
 use tracing::Instrument as _;
 
 use crate::{
-    Config, Error, Product, ProductClient,
+    client::ProductClient,
+    config::Config,
+    error::Error,
     metrics::{self, Queued},
+    product::Product,
     rate_limit::RateLimit,
 };
 

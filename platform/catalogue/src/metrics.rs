@@ -44,7 +44,7 @@ static LOOKUPS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 });
 
 /// Shows every series that is known before the first request.
-pub fn announce() {
+pub(crate) fn announce() {
     for source in ["service", "memory", "stale", "failed"] {
         LOOKUPS.with_label_values(&[source]).inc_by(0);
     }
