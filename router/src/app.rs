@@ -19,6 +19,7 @@ use order_stream::OrderStream;
 use tokio::net::TcpListener;
 
 use crate::{
+    admission::Budget,
     config::Config,
     engine,
     events_query::EventsQuery,
@@ -109,8 +110,10 @@ impl Service {
         let engine = Arc::new(engine);
 
         let drain = Drain::default();
+        let budget = Arc::new(Budget::new(config.rate_limit.clone(), clock.clone()));
         let hub = Hub::new(
             Arc::clone(&engine),
+            budget,
             log,
             clock.clone(),
             config.stream.clone(),

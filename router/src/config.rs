@@ -109,6 +109,17 @@ pub struct Stream {
     /// Events of one stream that are resolved at once; their order stays.
     #[schemars(range(min = 1))]
     pub concurrent_frames: usize,
+    /// Frames of all streams whose entities are fetched at once; the others wait.
+    #[schemars(range(min = 1))]
+    pub frame_fetches_max: usize,
+    /// The most of them that are for one caller.
+    #[schemars(range(min = 1))]
+    pub frame_fetches_per_caller_max: usize,
+    /// How long a frame may wait while its caller's cost budget is spent; then the stream is closed with a cursor to resume
+    /// from.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub charge_timeout: Duration,
     /// Streams that one caller may hold.
     #[schemars(range(min = 1))]
     pub per_caller_max: usize,
@@ -194,6 +205,9 @@ impl Default for Stream {
             slow_client_timeout: Duration::from_secs(30),
             frame_timeout: Duration::from_secs(10),
             concurrent_frames: 16,
+            frame_fetches_max: 64,
+            frame_fetches_per_caller_max: 8,
+            charge_timeout: Duration::from_secs(90),
             per_caller_max: 1_000,
             total_max: 20_000,
             log: order_stream::Config::default(),

@@ -31,7 +31,7 @@ pub(crate) struct Gateway {
     pub(crate) tasks: Tasks,
     pub(crate) config: Config,
     pub(crate) clock: Clock,
-    budget: Budget,
+    budget: Arc<Budget>,
     pub(super) origins: AllowedOrigins,
 }
 
@@ -55,11 +55,11 @@ impl Gateway {
     ) -> Arc<Self> {
         Arc::new(Self {
             engine,
+            budget: hub.budget(),
             hub,
             verifier,
             drain,
             tasks,
-            budget: Budget::new(config.rate_limit.clone(), clock.clone()),
             origins: AllowedOrigins::new(&config.http.allowed_origins),
             config,
             clock,

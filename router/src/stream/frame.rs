@@ -30,7 +30,12 @@ impl End {
 
     /// An end that the client did not ask for, with the cursor from which it can resume.
     pub(crate) fn resumable(code: ErrorCode, cursor: &str) -> Self {
-        Self::refused(RequestError::masked(code).with("cursor", cursor))
+        Self::before_a_frame(RequestError::masked(code), cursor)
+    }
+
+    /// An end because the next frame cannot be made, with the cursor before it.
+    pub(crate) fn before_a_frame(error: RequestError, cursor: &str) -> Self {
+        Self::refused(error.with("cursor", cursor))
     }
 
     /// An end by a refusal.

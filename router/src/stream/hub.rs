@@ -20,12 +20,13 @@ use super::{
     metrics::{self, OpenStream},
     pending::PendingFrame,
     resume::{ResumeHints, ResumePoint, Seen},
+    shared::{Asker, Frames},
     snapshot::{self, Snapshot},
     source::Source,
     subscription::Subscription,
 };
 use crate::{
-    admission::{RateLimitKey, StreamLimits},
+    admission::{Budget, RateLimitKey, StreamLimits},
     config,
     error::RequestError,
 };
@@ -34,6 +35,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Hub {
     engine: Arc<Engine>,
+    budget: Arc<Budget>,
+    frames: Arc<Frames>,
     log: OrderStream,
     clock: Clock,
     config: config::Stream,
@@ -45,6 +48,7 @@ impl Hub {
     /// A hub over `log` whose frames `engine` completes.
     pub(crate) fn new(
         engine: Arc<Engine>,
+        budget: Arc<Budget>,
         log: OrderStream,
         clock: Clock,
         config: config::Stream,
@@ -52,14 +56,22 @@ impl Hub {
     ) -> Self {
         metrics::announce();
         let limits = StreamLimits::new(config.per_caller_max, config.total_max);
+        let frames = Frames::new(Arc::clone(&engine), Arc::clone(&budget), config.clone());
         Self {
             engine,
+            budget,
+            frames: Arc::new(frames),
             log,
             clock,
             config,
             limits,
             drain,
         }
+    }
+
+    /// What frames are charged to, as every operation is.
+    pub(crate) fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
     }
 
     /// Resolves when a token that ends at `expires_at` has ended.
@@ -93,16 +105,14 @@ impl Hub {
         let scope = field.scope(principal)?;
         let after = call.arguments.get("after").and_then(Value::as_str);
         let resume = hints.resume_point(after)?;
-        let permit = self.limits.admit(key)?;
+        let permit = self.limits.admit(key.clone())?;
         let (start, snapshot) = self.start(field, resume, &ctx).await?;
-        let source = Source::open(&self.log, scope, start.cursor.clone());
+        let source = Source::open(&self.log, &key, scope, start.cursor.clone());
         let closing = Closing::new(self.drain.clone(), self.clock.clone(), principal.expires_at);
         let completer = Completer {
-            engine: Arc::clone(&self.engine),
-            prepared,
-            ctx,
+            frames: Arc::clone(&self.frames),
+            asker: Asker { prepared, ctx, key },
             clock: self.clock.clone(),
-            timeout: self.config.frame_timeout,
         };
         Ok(Subscription {
             config: self.config.clone(),
@@ -111,6 +121,7 @@ impl Hub {
             snapshot,
             completer,
             ready: VecDeque::new(),
+            failed: None,
             cursor: start.to_string(),
             closing,
             _permit: permit,
@@ -125,21 +136,26 @@ impl Hub {
         resume: Option<ResumePoint>,
         ctx: &RequestContext,
     ) -> Result<(ResumePoint, Option<PendingFrame>), RequestError> {
+        if let Some(point) = resume {
+            if let Field::Order(order) = field {
+                // Reading the order is what checks the caller's right to it.
+                snapshot::load(&self.engine, order, ctx).await?;
+            }
+            // The broker may be away: the stream waits for it, or reads on in the log.
+            return Ok((point, None));
+        }
         // The end is taken before the order is read: see the invariant above.
         let end = self
             .log
             .end_cursor()
             .await
             .map_err(|_| RequestError::masked(ErrorCode::Unavailable))?;
-        let shown = match field {
-            // Also for a stream that resumes: reading the order is what checks the caller's right to it.
-            Field::Order(order) => Some(snapshot::load(&self.engine, order, ctx).await?),
-            Field::Mine | Field::All => None,
-        };
-        Ok(match (resume, shown) {
-            (Some(point), _) => (point, None),
-            (None, Some(shown)) => behind_snapshot(end, &shown),
-            (None, None) => (ResumePoint::new(end, None), None),
+        Ok(match field {
+            Field::Order(order) => {
+                let shown = snapshot::load(&self.engine, order, ctx).await?;
+                behind_snapshot(end, &shown)
+            }
+            Field::Mine | Field::All => (ResumePoint::new(end, None), None),
         })
     }
 }

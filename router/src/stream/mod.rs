@@ -2,8 +2,8 @@
 //!
 //! In: a prepared subscription, the caller, and where to resume. Out: frames, each with the cursor just behind it, and
 //! one end. In the order of reading: `hub` decides who may read what and from where (`field`, `resume`, `snapshot`),
-//! `subscription` reads its stream (`source`), `pending` is an event as the schema shows it, `complete` lets the engine
-//! add the rest, `frame` is what a transport gets, `closing` and `drain` end streams.
+//! `subscription` reads its stream (`source`), `pending` is an event as the schema shows it, `complete` has it
+//! completed (`shared`, for all streams; `verdict` says whether it may be shown), `frame` is what a transport gets, `closing` and `drain` end streams.
 //! Invariant: a stream ends rather than skip an event; whoever resumes with its last cursor sees each version once.
 
 mod closing;
@@ -15,9 +15,11 @@ mod hub;
 mod metrics;
 mod pending;
 mod resume;
+mod shared;
 mod snapshot;
 mod source;
 mod subscription;
+mod verdict;
 
 pub(crate) use drain::Drain;
 pub(crate) use frame::{End, Frame};

@@ -44,7 +44,8 @@ impl ResumeHints {
         self
     }
 
-    /// The first of argument, `Last-Event-ID` and `extensions.resume`.
+    /// The newest: `Last-Event-ID`, which a client that reconnects adds to its first request, then `extensions.resume`,
+    /// then the argument.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` when it is not a cursor.
@@ -52,9 +53,10 @@ impl ResumeHints {
         &self,
         after: Option<&str>,
     ) -> Result<Option<ResumePoint>, RequestError> {
-        after
-            .or(self.last_event_id.as_deref())
+        let newest = self.last_event_id.as_deref();
+        newest
             .or(self.extension.as_deref())
+            .or(after)
             .map(ResumePoint::parse)
             .transpose()
     }
@@ -128,18 +130,17 @@ mod tests {
     }
 
     #[test]
-    fn the_argument_comes_before_the_header_before_the_extension() {
+    fn the_header_comes_before_the_extension_before_the_argument() {
         let marked = |version: u32| format!("{START}.7-{version}");
         let (one, two, three) = (marked(1), marked(2), marked(3));
         let all = hints(Some(&two), Some(&three));
         let version =
             |point: Option<ResumePoint>| point.and_then(|point| point.seen).map(|s| s.version);
-        assert_eq!(version(all.resume_point(Some(&one)).unwrap()), Some(1));
-        assert_eq!(version(all.resume_point(None).unwrap()), Some(2));
-        assert_eq!(
-            version(hints(None, Some(&three)).resume_point(None).unwrap()),
-            Some(3)
-        );
+        assert_eq!(version(all.resume_point(Some(&one)).unwrap()), Some(2));
+        let extended = hints(None, Some(&three));
+        assert_eq!(version(extended.resume_point(Some(&one)).unwrap()), Some(3));
+        let bare = hints(None, None);
+        assert_eq!(version(bare.resume_point(Some(&one)).unwrap()), Some(1));
         assert_eq!(hints(None, None).resume_point(None).unwrap(), None);
     }
 

@@ -2,11 +2,16 @@
 //!
 //! Invariant: the order of the log stays, and only what was taken moves the reader on.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
 
 use futures::FutureExt;
-use order_stream::{Cursor, Item as Read, OrderStream, Reader, Scope, Stopped};
+use order_stream::{Caller, Cursor, Item as Read, OrderStream, Reader, Scope, Stopped};
 use schema::event::OrderEvent;
+
+use crate::admission::RateLimitKey;
 
 /// A reader of one scope.
 #[derive(Debug)]
@@ -30,9 +35,12 @@ pub(super) struct Batch {
 }
 
 impl Source {
-    pub(super) fn open(log: &OrderStream, scope: Scope, from: Cursor) -> Self {
+    /// A reader whose turns at reading the topic count for the caller of `key`.
+    pub(super) fn open(log: &OrderStream, key: &RateLimitKey, scope: Scope, from: Cursor) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
         Self {
-            reader: log.reader(scope, from),
+            reader: log.reader(scope, from).of(Caller(hasher.finish())),
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     resume::{ResumePoint, Seen},
     source::{Item, Source},
 };
-use crate::{admission::StreamPermit, config};
+use crate::{admission::StreamPermit, config, error::RequestError};
 
 /// One open stream.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Subscription {
     pub(super) completer: Completer,
     /// Frames that are complete and not yet taken.
     pub(super) ready: VecDeque<Frame>,
+    /// Why there is no frame behind those.
+    pub(super) failed: Option<RequestError>,
     pub(super) cursor: String,
     pub(super) closing: Closing,
     pub(super) _permit: StreamPermit,
@@ -46,6 +48,9 @@ impl Subscription {
             if let Some(frame) = self.ready.pop_front() {
                 self.cursor.clone_from(&frame.cursor);
                 return Ok(frame);
+            }
+            if let Some(error) = self.failed.take() {
+                return Err(End::before_a_frame(error, &self.cursor));
             }
             let closing = self.closing.clone();
             let filled = tokio::select! {
@@ -74,19 +79,26 @@ impl Subscription {
         &self.config
     }
 
-    /// Completes the snapshot, or whatever the log has ready, keeping its order.
+    /// Completes the snapshot, or whatever the log has ready, keeping its order. A frame that cannot be completed ends the
+    /// stream: one behind it would move the client's cursor past it.
     async fn fill(&mut self) -> Result<(), ErrorCode> {
         let pending = match self.snapshot.take() {
             Some(snapshot) => vec![snapshot],
             None => self.read().await?,
         };
         let completer = &self.completer;
-        let frames: Vec<Frame> = futures::stream::iter(pending)
+        let mut frames = futures::stream::iter(pending)
             .map(|pending| completer.complete(pending))
-            .buffered(self.config.concurrent_frames.max(1))
-            .collect()
-            .await;
-        self.ready.extend(frames);
+            .buffered(self.config.concurrent_frames.max(1));
+        while let Some(completed) = frames.next().await {
+            match completed {
+                Ok(frame) => self.ready.push_back(frame),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
         Ok(())
     }
 

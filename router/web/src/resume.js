@@ -8,6 +8,8 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8_000;
 /** Codes with which the router ends a stream that it, or its successor, will go on with from the cursor. */
 const RESUMABLE = new Set(["SERVER_DRAINING", "SLOW_CONSUMER", "TOKEN_EXPIRED"]);
+/** An end of the stream, unlike a fault beside data, says where to go on. */
+const isEnd = ({ extensions }) => RESUMABLE.has(extensions?.code) || typeof extensions?.cursor === "string";
 
 /**
  * Yields `{ cursor, result }` until the router completes the stream or `signal` aborts.
@@ -31,7 +33,7 @@ export async function* follow({ connect, begin, tell, breaker, signal }) {
     try {
       for await (const frame of connect({ cursor: behind, signal: connection.signal, opened })) {
         wait = FIRST_WAIT_MS;
-        const goodbye = frame.result.errors?.find((error) => RESUMABLE.has(error.extensions?.code));
+        const goodbye = frame.result.errors?.find(isEnd);
         cursor = goodbye?.extensions.cursor ?? frame.cursor ?? cursor;
         if (goodbye) throw new Error(goodbye.extensions.code);
         yield frame;

@@ -3,6 +3,7 @@
 
 mod client;
 mod drain;
+mod frames;
 mod http;
 mod mutation;
 mod resume;

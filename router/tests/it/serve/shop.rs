@@ -10,7 +10,8 @@ use std::{
 };
 
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, ID, InputObject, Object, Schema, SimpleObject,
+    Context, EmptyMutation, EmptySubscription, ErrorExtensions as _, ID, InputObject, Object,
+    Schema, SimpleObject,
 };
 use chassis::{
     clock::Clock,
@@ -59,6 +60,9 @@ struct Inner {
     waiting: AtomicUsize,
     paid: AtomicUsize,
     padding: AtomicUsize,
+    /// Entities that were asked for, and how many of the next of them cannot be read.
+    entities: AtomicUsize,
+    failing: AtomicUsize,
 }
 
 /// When an operation meets the gate.
@@ -245,6 +249,16 @@ impl Orders {
         self.0.paid.load(SeqCst)
     }
 
+    /// Lets the next so many orders that are asked for as entities fail.
+    pub(crate) fn fail_entities(&self, count: usize) {
+        self.0.failing.store(count, SeqCst);
+    }
+
+    /// How many orders were asked for as entities.
+    pub(crate) fn entities_read(&self) -> usize {
+        self.0.entities.load(SeqCst)
+    }
+
     /// Gives product names this many bytes.
     pub(crate) fn pad_names(&self, bytes: usize) {
         self.0.padding.store(bytes, SeqCst);
@@ -410,6 +424,17 @@ impl LomsQuery {
 
     #[graphql(entity)]
     async fn find_order(&self, ctx: &Context<'_>, id: ID) -> Option<FakeOrder> {
+        let Inner {
+            entities, failing, ..
+        } = &*self.0.0;
+        entities.fetch_add(1, SeqCst);
+        let fails = failing.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        if fails.is_ok() {
+            let away = async_graphql::Error::new("away");
+            let away = away.extend_with(|_, values| values.set("code", "UNAVAILABLE"));
+            ctx.add_error(away.into_server_error(ctx.item.pos));
+            return None;
+        }
         find(&self.0, ctx, &id)
     }
 }

@@ -1,0 +1,132 @@
+//! What a frame is when its order cannot be read at once, and what many equal streams cost.
+
+use std::time::Duration;
+
+use schema::event::OrderStatus;
+
+use super::{
+    client::{Frame, Sse},
+    shop::Shop,
+};
+
+const MINE: &str = "subscription { myOrderEvents { kind version order { id version } } }";
+const ALL: &str = "subscription { allOrderEvents { kind version order { id version } } }";
+
+fn order(frame: &Frame) -> &serde_json::Value {
+    &frame.data["data"]["myOrderEvents"]["order"]
+}
+
+/// Seen red without another try: the frame had `order: null`, and the cursor went on.
+#[tokio::test]
+async fn a_frame_whose_order_cannot_be_read_for_a_moment_is_late_and_not_empty() {
+    let shop = Shop::start().await;
+    let mut stream = Sse::open(&shop, &shop.token(1), MINE, None).await;
+    shop.orders.fail_entities(3);
+    shop.change(7, 1, OrderStatus::New).await;
+    let frame = stream.next().await.expect("a frame");
+    assert_eq!(order(&frame)["version"], 1, "{frame:?}");
+    assert_eq!(frame.data.get("errors"), None, "{frame:?}");
+    assert_eq!(shop.orders.entities_read(), 4);
+    drop(stream);
+    shop.stop().await;
+}
+
+/// Whoever resumes there gets the frame. Seen red with the frame delivered after the last try.
+#[tokio::test]
+async fn an_order_that_stays_out_of_reach_ends_the_stream_with_the_cursor_before_it() {
+    let shop = Shop::with(|config| config.stream.frame_timeout = Duration::from_millis(400)).await;
+    let token = shop.token(1);
+    let mut stream = Sse::open(&shop, &token, MINE, None).await;
+    shop.change(7, 1, OrderStatus::New).await;
+    let first = stream.next().await.expect("a frame");
+    shop.orders.fail_entities(usize::MAX);
+    shop.change(7, 1, OrderStatus::AwaitingPayment).await;
+    let end = stream.next().await.expect("an end");
+    assert_eq!(end.code(), "UNAVAILABLE", "{end:?}");
+    let cursor = &end.data["errors"][0]["extensions"]["cursor"];
+    assert_eq!(cursor.as_str(), first.id.as_deref(), "{end:?}");
+
+    shop.orders.fail_entities(0);
+    let mut resumed = Sse::open(&shop, &token, MINE, cursor.as_str()).await;
+    let frame = resumed.next().await.expect("a frame");
+    assert_eq!((frame.version(), &order(&frame)["version"]), (2, &2.into()));
+    drop((stream, resumed));
+    shop.stop().await;
+}
+
+/// Seen red with a fetch for each stream: 40 instead of 2.
+#[tokio::test]
+async fn equal_streams_of_one_caller_share_a_fetch_and_those_of_another_do_not() {
+    const STREAMS: usize = 20;
+    let shop = Shop::start().await;
+    let (mine, all) = (shop.token(1), shop.ops());
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS {
+        streams.push(Sse::open(&shop, &mine, MINE, None).await);
+        streams.push(Sse::open(&shop, &all, ALL, None).await);
+    }
+    shop.change(7, 1, OrderStatus::New).await;
+    for stream in &mut streams {
+        let frame = stream.next().await.expect("a frame");
+        let shown = frame.data["data"]
+            .as_object()
+            .and_then(|data| data.values().next());
+        assert_eq!(shown.expect("a field")["order"]["id"], "7", "{frame:?}");
+    }
+    assert_eq!(shop.orders.entities_read(), 2);
+    drop(streams);
+    shop.stop().await;
+}
+
+/// A budget that is spent delays frames; the window's next budget pays for them. Seen red with frames that cost nothing: they
+/// came at once.
+#[tokio::test]
+async fn frames_are_charged_and_come_late_rather_than_never() {
+    const CHANGES: i64 = 12;
+    let shop = Shop::with(|config| {
+        config.rate_limit.budget = 10;
+        config.rate_limit.window = Duration::from_secs(1);
+    })
+    .await;
+    let mut stream = Sse::open(&shop, &shop.token(1), MINE, None).await;
+    for id in 1..=CHANGES {
+        shop.change(id, 1, OrderStatus::New).await;
+    }
+    for _ in 1..=CHANGES {
+        let frame = stream.next().await.expect("a frame");
+        assert!(order(&frame)["id"].is_string(), "{frame:?}");
+    }
+    drop(stream);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_can_pay_for_is_closed_with_its_cursor() {
+    let shop = Shop::with(|config| {
+        config.rate_limit.budget = 10;
+        config.rate_limit.window = Duration::from_mins(10);
+        config.stream.charge_timeout = Duration::from_millis(300);
+        config.stream.concurrent_frames = 1;
+    })
+    .await;
+    let mut stream = Sse::open(&shop, &shop.token(1), MINE, None).await;
+    for id in 1..=12 {
+        shop.change(id, 1, OrderStatus::New).await;
+    }
+    let mut last = None;
+    let end = loop {
+        let frame = stream.next().await.expect("a frame or an end");
+        if frame.data.get("errors").is_some() {
+            break frame;
+        }
+        assert!(order(&frame)["id"].is_string(), "{frame:?}");
+        last = frame.id;
+    };
+    assert_eq!(end.code(), "RATE_LIMITED", "{end:?}");
+    let extensions = &end.data["errors"][0]["extensions"];
+    assert!(extensions["retryAfterSeconds"].is_u64(), "{end:?}");
+    assert!(last.is_some(), "some frames were paid for");
+    assert_eq!(extensions["cursor"].as_str(), last.as_deref(), "{end:?}");
+    drop(stream);
+    shop.stop().await;
+}
