@@ -36,8 +36,9 @@ impl Call {
         })
     }
 
-    /// What names the change: who, which operation, under which key.
-    pub(crate) fn name(&self) -> (i64, &'static str, &str) {
+    /// What names the change: who (0 for a caller that acts for nobody), which operation, under which key.
+    #[must_use]
+    pub fn name(&self) -> (i64, &'static str, &str) {
         (self.user, self.operation, self.key.as_str())
     }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Call, Error, store};
+use crate::{Call, Error, HeldKeys, store};
 
 /// What a change of the transaction has to do.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub enum Claim<A> {
     Reused,
     /// Ask again when this transaction has committed: an earlier change in it has the same key.
     InFlight,
+    /// Ask again when another transaction has ended, which has the key at the moment.
+    Held,
 }
 
 /// Claims the keys of `calls` and finds the responses of those that were made before; one entry a call, in their order.
@@ -33,6 +35,7 @@ pub async fn claim<A: DeserializeOwned>(
     tx: &DatabaseTransaction,
     calls: &[Option<&Call>],
     now: DateTime<Utc>,
+    held: HeldKeys,
 ) -> Result<Vec<Claim<A>>, Error> {
     let mut firsts = HashMap::new();
     for (index, call) in calls.iter().enumerate() {
@@ -41,7 +44,7 @@ pub async fn claim<A: DeserializeOwned>(
         }
     }
     let named: Vec<&Call> = firsts.values().map(|(_, call)| *call).collect();
-    let claimed: HashSet<_> = store::claim(tx, &named, now).await?;
+    let claimed: HashSet<_> = store::claim(tx, &named, now, held).await?;
     let known: Vec<&Call> = named
         .into_iter()
         .filter(|call| !claimed.contains(&call.owned_name()))
@@ -62,9 +65,13 @@ pub async fn claim<A: DeserializeOwned>(
             return Ok(Claim::New);
         }
         // Neither claimed nor there: running it now would leave nothing for the next call to find.
-        let stored = stored.remove(&name).ok_or_else(|| {
-            DbErr::RecordNotFound("the key was deleted between two statements".into())
-        })?;
+        let Some(stored) = stored.remove(&name) else {
+            if held == HeldKeys::PassedOver {
+                return Ok(Claim::Held);
+            }
+            let gone = "the key was deleted between two statements";
+            return Err(DbErr::RecordNotFound(gone.into()).into());
+        };
         if stored.fingerprint != call.fingerprint() {
             return Ok(Claim::Reused);
         }

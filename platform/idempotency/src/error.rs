@@ -32,6 +32,14 @@ impl Coded for Error {
     }
 }
 
+impl Error {
+    /// The first call with this key, in another transaction, has not ended.
+    #[must_use]
+    pub fn held() -> Self {
+        Self::InFlight(DbErr::Custom("another transaction has the key".to_owned()))
+    }
+}
+
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         Self::Store(StoreError(error))

@@ -6,6 +6,7 @@ mod error;
 mod find;
 pub mod graphql;
 pub mod grpc;
+mod held;
 mod key;
 pub mod memory;
 mod once;
@@ -17,6 +18,7 @@ pub use crate::{
     claim::{Claim, claim, record},
     error::Error,
     find::{find, is_used},
+    held::HeldKeys,
     key::{InvalidKey, KEY_HEADER, Key},
     once::{Recorded, once},
     retention::{RETENTION, start_retention},

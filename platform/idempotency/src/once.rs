@@ -5,7 +5,7 @@ use sea_orm::DatabaseTransaction;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Call, Error,
+    Call, Error, HeldKeys,
     claim::{Claim, claim, record},
 };
 
@@ -66,11 +66,13 @@ where
     E: From<Error>,
     W: AsyncFnOnce() -> Result<A, E>,
 {
-    match claim(tx, &[call], now).await?.pop() {
+    match claim(tx, &[call], now, HeldKeys::Awaited).await?.pop() {
         Some(Claim::New) => {}
         Some(Claim::Replayed(value)) => return Ok(Recorded::replayed(value)),
         Some(Claim::Reused) => return Err(Error::Reused.into()),
-        Some(Claim::InFlight) | None => unreachable!("a call alone waits for no other"),
+        Some(Claim::InFlight | Claim::Held) | None => {
+            unreachable!("a call alone waits for no other")
+        }
     }
     let value = work().await?;
     if let Some(call) = call {

@@ -3,7 +3,7 @@
 //! Neither database nor broker is needed at the start: the pool dials when first used, and what is away comes back by
 //! itself. At the tasks' token gRPC finishes its calls, and sweeper and relay end with what they hold.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use catalogue::{Products, SetupError};
 use chassis::{
@@ -69,7 +69,11 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let database = Database::open(&dependencies.postgres, DATABASE, tasks).await?;
+        let mut postgres = dependencies.postgres.clone();
+        if config.group_commit {
+            postgres.lock_timeout = config.lock_timeout;
+        }
+        let database = Database::open(&postgres, DATABASE, tasks).await?;
         Self::start_on(database.pool, config, dependencies, tasks, health).await
     }
 
@@ -84,7 +88,11 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let Dependencies { kafka, clock, .. } = dependencies;
+        let Dependencies {
+            kafka,
+            clock,
+            postgres,
+        } = dependencies;
         let products = Products::connect(&config.catalogue())?;
         let listener = grpc::listen(&config).await?;
         let grpc_address = listener.local_addr().unwrap_or(config.grpc_listen);
@@ -100,10 +108,13 @@ impl Service {
         idempotency::start_retention(db.clone(), clock.clone(), tasks);
         let orders = Orders::new(db.clone(), clock.clone(), Some(relay), config.order_ttl);
         let orders = if config.group_commit {
-            orders.grouped(config.group_queue, tasks)
+            orders.grouped(config.group_queue, config.call_timeout, tasks)
         } else {
             orders
         };
+        // A group is given up a second after a statement's time, and may be tried once more without those who wait.
+        let standstill = 2 * (postgres.statement_timeout + Duration::from_secs(1));
+        orders.watch(standstill, health.component("order-groups"), tasks);
         let stocks = Stocks::new(db.clone(), clock);
         orders.start_expiry(config.expiry_interval, config.expiry_batch, tasks);
         let server = grpc::Server::new(orders.clone(), stocks.clone());

@@ -64,6 +64,11 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub product_cache_ttl: Duration,
+    /// How long a group of changes waits for a row that another transaction has locked, before those who want the row wait
+    /// aside and the others go on. Without `group_commit`, `postgres.lock_timeout` counts.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub lock_timeout: Duration,
     /// The relay of order events.
     pub relay: outbox::relay::Config,
 }
@@ -104,6 +109,7 @@ impl Default for Config {
             product_timeout: product.timeout,
             product_deadline: product.deadline,
             product_cache_ttl: product.cache_ttl,
+            lock_timeout: Duration::from_millis(200),
             relay: outbox::relay::Config::default(),
         }
     }

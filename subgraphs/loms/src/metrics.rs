@@ -6,8 +6,8 @@ use ::schema::event::OrderStatus;
 use chassis::telemetry::{Latency, REQUEST_SECONDS};
 use loms_domain::{lines::Needs, order::StockEffect};
 use prometheus::{
-    Histogram, IntCounter, IntCounterVec, register_histogram, register_int_counter,
-    register_int_counter_vec,
+    Histogram, IntCounter, IntCounterVec, IntGauge, register_histogram, register_int_counter,
+    register_int_counter_vec, register_int_gauge,
 };
 
 /// Orders that were made, by the status that they got.
@@ -143,6 +143,15 @@ static GROUP_SECONDS: LazyLock<Latency> = LazyLock::new(|| {
     )
 });
 
+/// Requests that wait for what another transaction has locked.
+static ASIDE: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!(
+        "marketplace_loms_aside_requests",
+        "Changes of orders that wait for a row or key that another transaction has locked"
+    )
+    .expect("the name is registered once")
+});
+
 /// Requests that found the queue full.
 static QUEUE_FULL: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(
@@ -156,6 +165,7 @@ static QUEUE_FULL: LazyLock<IntCounter> = LazyLock::new(|| {
 pub(crate) fn announce_groups() {
     LazyLock::force(&GROUP_SIZE);
     LazyLock::force(&QUEUE_FULL);
+    LazyLock::force(&ASIDE);
     GROUP_SECONDS.announce(&[]);
 }
 
@@ -163,6 +173,11 @@ pub(crate) fn announce_groups() {
 pub(crate) fn group(requests: usize, took: Duration) {
     GROUP_SIZE.observe(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
     GROUP_SECONDS.observe(&[], took.as_secs_f64());
+}
+
+/// Shows how many requests wait for what others have locked.
+pub(crate) fn set_aside(requests: usize) {
+    ASIDE.set(i64::try_from(requests).unwrap_or(i64::MAX));
 }
 
 /// Counts a request that found the queue full.

@@ -9,6 +9,8 @@ use crate::{order::store as order, stock::store as stock};
 pub fn statements() -> Vec<&'static dyn Described> {
     vec![
         &order::FIND_ORDERS,
+        &order::HELD_ORDERS,
+        &order::HELD_STOCKS,
         &order::INSERT_LINES,
         &order::INSERT_ORDERS,
         &order::LIST_HISTORY,

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr};
 use serde_json::Value;
 
-use crate::{Call, Error};
+use crate::{Call, Error, HeldKeys};
 
 row! {
     /// What names a change.
@@ -48,6 +48,7 @@ type Claims = (
 type Responses = (Vec<i64>, Vec<String>, Vec<String>, Vec<String>);
 
 static CLAIM: Sql<Claims, NameRow> = sql!("claim.sql");
+static CLAIM_FREE: Sql<Claims, NameRow> = sql!("claim_free.sql");
 static LOAD: Sql<Names, StoredRow> = sql!("load.sql");
 static RECORD: Sql<Responses> = sql!("record.sql");
 static DELETE_BEFORE: Sql<(DateTime<Utc>, i64)> = sql!("delete_before.sql");
@@ -55,7 +56,7 @@ static DELETE_BEFORE: Sql<(DateTime<Utc>, i64)> = sql!("delete_before.sql");
 /// Every statement of this crate, for the test that holds them against a migrated database.
 #[must_use]
 pub fn statements() -> Vec<&'static dyn Described> {
-    vec![&CLAIM, &LOAD, &RECORD, &DELETE_BEFORE]
+    vec![&CLAIM, &CLAIM_FREE, &LOAD, &RECORD, &DELETE_BEFORE]
 }
 
 /// What an earlier call stored.
@@ -86,11 +87,13 @@ pub async fn delete_before(
     Ok(within(db, delete).await?)
 }
 
-/// Takes the keys for this transaction and gives those that it got. Waits while another transaction holds one.
+/// Takes the keys for this transaction and gives those that it got. One that another transaction holds is awaited or passed
+/// over.
 pub(crate) async fn claim(
     tx: &DatabaseTransaction,
     calls: &[&Call],
     now: DateTime<Utc>,
+    held: HeldKeys,
 ) -> Result<HashSet<Name>, Error> {
     if calls.is_empty() {
         return Ok(HashSet::new());
@@ -98,7 +101,11 @@ pub(crate) async fn claim(
     let (users, operations, keys) = names(calls);
     let fingerprints = calls.iter().map(|call| call.fingerprint().to_owned());
     let parameters = (users, operations, keys, fingerprints.collect(), now);
-    match CLAIM.all(tx, parameters).await {
+    let statement = match held {
+        HeldKeys::Awaited => &CLAIM,
+        HeldKeys::PassedOver => &CLAIM_FREE,
+    };
+    match statement.all(tx, parameters).await {
         Ok(rows) => Ok(rows
             .into_iter()
             .map(|row| (row.user_id, row.operation, row.key))

@@ -10,7 +10,7 @@ use loms_domain::{
     order::{self, OrderError, Transition},
 };
 
-use super::error::Error;
+use super::{error::Error, model::Row};
 use crate::access::{Access, Caller};
 
 /// The input of `createOrder` that a key's fingerprint covers: user, then SKU, count and price of each line.
@@ -103,6 +103,12 @@ impl Command {
             Action::Create { lines, .. } => Some(lines),
             Action::Change { .. } => None,
         }
+    }
+
+    /// The key, as something that the command locks.
+    pub(super) fn key_row(&self) -> Option<Row> {
+        let (user, operation, key) = self.call.as_ref()?.name();
+        Some(Row::Key(user, operation, key.to_owned()))
     }
 
     /// The crash point behind the locks of this command.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use ::schema::code::ErrorCode;
-use chassis::{fault::Coded, postgres::StoreError};
+use chassis::{
+    fault::Coded,
+    postgres::{self, StoreError},
+};
 use loms_domain::{order::OrderError, stock::LedgerBroken};
 use sea_orm::DbErr;
 
@@ -64,6 +67,12 @@ pub enum Error {
     /// Too many changes wait for their turn.
     #[error("too many changes of orders wait")]
     QueueFull,
+    /// What the change wants was locked by others for all of its time.
+    #[error("another transaction has locked what the change wants")]
+    Locked,
+    /// Its turn did not come in time: nothing happened.
+    #[error("the turn of a change of orders did not come in time")]
+    Late,
     /// The task that runs groups has gone; the change may have happened.
     #[error("the response to a change of orders was lost")]
     ResponseLost,
@@ -88,7 +97,8 @@ impl Coded for Error {
             Self::Store(error) => error.code(),
             Self::Stock(error) => error.code(),
             Self::QueueFull => ErrorCode::Overloaded,
-            Self::ResponseLost => ErrorCode::Unavailable,
+            Self::ResponseLost | Self::Locked => ErrorCode::Unavailable,
+            Self::Late => ErrorCode::DeadlineExceeded,
             Self::Group(error) => error.code(),
             Self::Ledger(_) | Self::Unreadable { .. } => ErrorCode::Internal,
         }
@@ -103,9 +113,19 @@ impl Coded for Error {
             | Self::Stock(_)
             | Self::Ledger(_)
             | Self::QueueFull
+            | Self::Locked
+            | Self::Late
             | Self::ResponseLost
             | Self::Unreadable { .. } => None,
         }
+    }
+}
+
+impl Error {
+    /// Whether a row was locked by another transaction for too long.
+    pub(super) fn is_lock_wait(&self) -> bool {
+        self.store()
+            .is_some_and(|error| postgres::is_lock_wait(&error.0))
     }
 }
 
@@ -125,6 +145,8 @@ impl Conflict for Error {
             | Self::Price(_)
             | Self::Ledger(_)
             | Self::QueueFull
+            | Self::Locked
+            | Self::Late
             | Self::ResponseLost
             | Self::Unreadable { .. } => None,
         }

@@ -5,47 +5,39 @@
 //! group commit off, every command is a group of one and runs in its caller's task.
 //!
 //! Invariants: the queue is bounded, and a command that finds it full is refused with `OVERLOADED`; a command whose
-//! caller has left before its group starts does not run, and after that its outcome stands; a group that meets a fault
-//! runs again as groups of one, so a command can fail only by itself.
+//! caller has left, or whose time is over, before its group starts does not run, and after that its outcome stands; a group
+//! that meets a locked row runs again without those who want it, who wait aside; a group that meets a fault runs again as
+//! groups of one, so a command can fail only by itself.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Duration;
 
-use chassis::{fault::Coded as _, tasks::Tasks};
-use idempotency::Recorded;
-use schema::code::ErrorCode;
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
-};
+use chassis::{health::Component, tasks::Tasks};
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 use super::{
+    aside::Aside,
     command::Command,
     error::Error,
-    model::Outcome,
-    transaction::{Completion, Transactions},
+    group::{self, MAX_GROUP, Response, Unfinished, Waiting},
+    pulse::Pulse,
+    transaction::Transactions,
 };
 use crate::metrics;
-
-/// The most commands of one transaction.
-const MAX_GROUP: usize = 128;
-
-type Response = Result<Recorded<Outcome>, Error>;
 
 /// How commands come to their transactions. Clones share the queue.
 #[derive(Debug, Clone)]
 pub(super) struct GroupCommit {
     transactions: Transactions,
     /// Where commands wait for their group; without it every command is a group of one.
-    queue: Option<mpsc::Sender<Waiting>>,
+    queue: Option<Queue>,
 }
 
-/// A command, and where its caller waits for the response.
-#[derive(Debug)]
-struct Waiting {
-    command: Command,
-    response: oneshot::Sender<Response>,
+#[derive(Debug, Clone)]
+struct Queue {
+    sender: mpsc::Sender<Waiting>,
+    patience: Duration,
+    pulse: Pulse,
 }
 
 impl GroupCommit {
@@ -57,18 +49,40 @@ impl GroupCommit {
         }
     }
 
-    /// Starts the task that forms groups; when the process stops, it first runs what waits.
-    pub(super) fn start(transactions: Transactions, capacity: usize, tasks: &Tasks) -> Self {
-        let (queue, receiver) = mpsc::channel(capacity.max(1));
+    /// Starts the tasks that form groups; when the process stops, they first run what waits. At most `capacity` commands
+    /// wait, each at most for `patience`.
+    pub(super) fn start(
+        transactions: Transactions,
+        capacity: usize,
+        patience: Duration,
+        tasks: &Tasks,
+    ) -> Self {
+        let (sender, receiver) = mpsc::channel(capacity.max(1));
+        let (aside, pulse) = (Aside::new(transactions.clone()), Pulse::new());
         let groups = Groups {
             transactions: transactions.clone(),
             queue: receiver,
+            aside: aside.clone(),
+            pulse: pulse.clone(),
         };
         metrics::announce_groups();
         tasks.spawn("order groups", groups.run(tasks.token()));
+        tasks.spawn("order groups aside", aside.run());
         Self {
             transactions,
-            queue: Some(queue),
+            queue: Some(Queue {
+                sender,
+                patience,
+                pulse,
+            }),
+        }
+    }
+
+    /// Lets the component say when a group takes longer than `limit`. Without groups there is nothing to say.
+    pub(super) fn watch(&self, limit: Duration, component: Component, tasks: &Tasks) {
+        match &self.queue {
+            Some(queue) => queue.pulse.watch(limit, component, tasks),
+            None => component.up(),
         }
     }
 
@@ -80,11 +94,8 @@ impl GroupCommit {
         let Some(queue) = &self.queue else {
             return self.transactions.run_one(&command).await;
         };
-        let (sender, response) = oneshot::channel();
-        match queue.try_send(Waiting {
-            command,
-            response: sender,
-        }) {
+        let (waiting, response) = Waiting::new(command, queue.patience);
+        match queue.sender.try_send(waiting) {
             Ok(()) => response.await.unwrap_or(Err(Error::ResponseLost)),
             Err(TrySendError::Full(_)) => {
                 metrics::queue_full();
@@ -100,6 +111,8 @@ impl GroupCommit {
 struct Groups {
     transactions: Transactions,
     queue: mpsc::Receiver<Waiting>,
+    aside: Aside,
+    pulse: Pulse,
 }
 
 impl Groups {
@@ -112,77 +125,28 @@ impl Groups {
                 () = token.cancelled(), if !self.queue.is_closed() => self.queue.close(),
                 received = self.queue.recv_many(&mut group, MAX_GROUP) => {
                     if received == 0 {
-                        return;
+                        break;
                     }
-                    self.run_group(std::mem::take(&mut group)).await;
+                    let group = std::mem::take(&mut group);
+                    self.pulse.of(self.run_group(group)).await;
                 }
             }
         }
+        self.aside.close();
     }
 
     /// Runs a group, and then those of its commands that had to wait for its commit.
     async fn run_group(&self, mut group: Vec<Waiting>) {
         while !group.is_empty() {
-            group.retain(|waiting| !waiting.response.is_closed());
-            group = self.run_transaction(group).await;
+            let free = self.aside.divert(group::still_wanted(group)).await;
+            let Unfinished {
+                again,
+                key_held,
+                row_held,
+            } = group::run(&self.transactions, free).await;
+            self.aside.take_key_held(key_held);
+            group = again;
+            group.extend(self.aside.take_held(row_held).await);
         }
     }
-
-    /// Runs a group's transaction; returns the commands that have to run again.
-    async fn run_transaction(&self, group: Vec<Waiting>) -> Vec<Waiting> {
-        let started = Instant::now();
-        let commands: Vec<&Command> = group.iter().map(|waiting| &waiting.command).collect();
-        let Some(first) = commands.first() else {
-            return group;
-        };
-        let span = tracing::debug_span!(
-            "group",
-            requests = commands.len(),
-            trace_id = tracing::field::Empty
-        );
-        let span = chassis::telemetry::trace::follow(span, first.traceparent.as_deref());
-        let result = self.transactions.run(&commands).instrument(span).await;
-        metrics::group(commands.len(), started.elapsed());
-        match result {
-            Ok(completions) => respond(group, completions),
-            Err(error) => {
-                self.run_each_after(error, group).await;
-                Vec::new()
-            }
-        }
-    }
-
-    /// Runs the commands of a failed group one by one, unless that cannot help.
-    async fn run_each_after(&self, error: Error, group: Vec<Waiting>) {
-        let is_alone = group.len() == 1;
-        let is_database_away = error.code() == ErrorCode::Unavailable;
-        let error = Arc::new(error);
-        for Waiting { command, response } in group {
-            let result = if is_alone || is_database_away {
-                Err(Error::Group(Arc::clone(&error)))
-            } else {
-                self.transactions.run_one(&command).await
-            };
-            // The caller may have left; the outcome stands.
-            drop(response.send(result));
-        }
-    }
-}
-
-/// Sends the responses; returns the commands that have to run again.
-fn respond(group: Vec<Waiting>, completions: Vec<Completion>) -> Vec<Waiting> {
-    let mut again = Vec::new();
-    for (waiting, completion) in group.into_iter().zip(completions) {
-        let result = match completion {
-            Completion::Recorded(recorded) => Ok(recorded),
-            Completion::KeyReused => Err(idempotency::Error::Reused.into()),
-            Completion::KeyInFlight => {
-                again.push(waiting);
-                continue;
-            }
-        };
-        // The caller may have left; the outcome stands.
-        drop(waiting.response.send(result));
-    }
-    again
 }

@@ -4,7 +4,8 @@
 //! A customer's order is priced first (`price`). Then each change takes the same steps, and each step is a file:
 //!
 //! 1. `command`: what is asked, by whom, under which idempotency key;
-//! 2. `group_commit`: commands that arrive together share a transaction; without groups each has its own;
+//! 2. `group_commit`: commands that arrive together share a transaction (`group`); without groups each has its own; those
+//!    that want what another transaction has locked wait `aside`, and `pulse` tells when all stands still;
 //! 3. `transaction`: claim the keys, lock, decide, write, record, append, commit;
 //! 4. `store/lock`: lock the orders by id, then the stock rows by SKU;
 //! 5. `decide`: apply the rules of `loms-domain` to the locked rows, without I/O;
@@ -15,6 +16,7 @@
 //! Invariants: an order's rows are locked by id and before any stock row; versions count 1, 2, 3 … and each has its
 //! outbox row; a refusal changes nothing but the response stored for its idempotency key.
 
+mod aside;
 mod command;
 mod decide;
 mod error;
@@ -22,11 +24,13 @@ mod event;
 mod expire;
 mod find;
 pub(crate) mod graphql;
+mod group;
 mod group_commit;
 pub(crate) mod grpc;
 pub(crate) mod loader;
 mod model;
 mod price;
+mod pulse;
 pub(crate) mod store;
 mod stored_response;
 mod transaction;
@@ -35,7 +39,7 @@ use std::time::Duration;
 
 use ::schema::id::{OrderId, UserId};
 use catalogue::Products;
-use chassis::{clock::Clock, tasks::Tasks};
+use chassis::{clock::Clock, health::Component, postgres::within, tasks::Tasks};
 use idempotency::Recorded;
 use loms_domain::lines::Lines;
 use outbox::RelayHandle;
@@ -78,14 +82,21 @@ impl Orders {
         }
     }
 
-    /// The same orders, whose changes share transactions: at most `capacity` wait, for a task of `tasks`.
+    /// The same orders, whose changes share transactions: at most `capacity` wait, for a task of `tasks`, and each at most for
+    /// `patience` until it begins.
     #[must_use]
-    pub fn grouped(self, capacity: usize, tasks: &Tasks) -> Self {
-        let group_commit = GroupCommit::start(self.transactions.clone(), capacity, tasks);
+    pub fn grouped(self, capacity: usize, patience: Duration, tasks: &Tasks) -> Self {
+        let transactions = self.transactions.clone();
+        let group_commit = GroupCommit::start(transactions, capacity, patience, tasks);
         Self {
             group_commit,
             ..self
         }
+    }
+
+    /// Lets `component` say when changes have stood still for longer than `limit`.
+    pub(crate) fn watch(&self, limit: Duration, component: Component, tasks: &Tasks) {
+        self.group_commit.watch(limit, component, tasks);
     }
 
     /// Creates an order of `user`: every line is reserved, or the order is stored as failed and nothing is reserved.
@@ -126,8 +137,9 @@ impl Orders {
         // Its key covers what the caller sent, not what it costs.
         let command = Command::create(caller, user, lines)?;
         if let Some(call) = &command.call {
-            let stored = idempotency::find::<StoredResponse>(&self.transactions.db, call);
-            if let Some(stored) = stored.await? {
+            let db = &self.transactions.db;
+            let stored = idempotency::find::<StoredResponse>(db, call);
+            if let Some(stored) = within(db, stored).await? {
                 return Ok(Recorded::replayed(stored.try_into()?));
             }
         }

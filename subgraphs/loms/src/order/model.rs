@@ -104,6 +104,15 @@ impl Outcome {
     }
 }
 
+/// Something that a change locks, in the order in which it does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Row {
+    /// The idempotency key of a user's operation.
+    Key(i64, &'static str, String),
+    Order(OrderId),
+    Stock(Sku),
+}
+
 /// When a transaction's changes happen, and until when the orders that it creates may stay unpaid.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TransactionTime {

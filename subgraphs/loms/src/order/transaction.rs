@@ -3,11 +3,11 @@
 //! Invariant: the outcome is that of the same commands one after the other, and the number of statements does not depend
 //! on how many there are. Locks are taken in the order of the whole service: keys, orders by id, stock by SKU.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chassis::{clock::Clock, crash, postgres::within};
 use chrono::TimeDelta;
-use idempotency::{Call, Claim, Recorded};
+use idempotency::{Call, Claim, HeldKeys, Recorded};
 use outbox::RelayHandle;
 use sea_orm::{DatabaseConnection, TransactionTrait as _};
 
@@ -16,7 +16,7 @@ use super::{
     decide,
     error::Error,
     event,
-    model::{LockedRows, Outcome, TransactionTime},
+    model::{LockedRows, Outcome, Row, TransactionTime},
     store,
     stored_response::{self, StoredResponse},
 };
@@ -31,6 +31,8 @@ pub(super) enum Completion {
     KeyReused,
     /// An earlier command of this transaction has the same key: run it again after the commit.
     KeyInFlight,
+    /// Another transaction has its key: run it again when that has ended.
+    KeyHeld,
 }
 
 /// Runs transactions over orders. Clones share the pool.
@@ -58,7 +60,8 @@ impl Transactions {
         }
     }
 
-    /// Runs `commands` in their order and commits them together; then wakes the relay.
+    /// Runs `commands` in their order and commits them together; then wakes the relay. It waits for no key that another
+    /// transaction has, and for a row as long as the session's `lock_timeout`.
     ///
     /// # Errors
     /// Faults: nothing has happened, unless the connection broke during the commit.
@@ -66,7 +69,15 @@ impl Transactions {
     /// # Cancel safety
     /// If the future is dropped, everything or nothing may have happened; a repeat with the same keys tells.
     pub(super) async fn run(&self, commands: &[&Command]) -> Result<Vec<Completion>, Error> {
-        let attempt = || within(&self.db, self.try_run(commands));
+        self.run_with(commands, HeldKeys::PassedOver).await
+    }
+
+    async fn run_with(
+        &self,
+        commands: &[&Command],
+        held: HeldKeys,
+    ) -> Result<Vec<Completion>, Error> {
+        let attempt = || within(&self.db, self.try_run(commands, held));
         let (completions, counts) = retry::on_conflict(attempt).await?;
         counts.report();
         let is_new = |it: &Completion| matches!(it, Completion::Recorded(it) if !it.replayed);
@@ -81,19 +92,40 @@ impl Transactions {
     /// # Errors
     /// Faults, and a key that came before with another input.
     pub(super) async fn run_one(&self, command: &Command) -> Result<Recorded<Outcome>, Error> {
-        match self.run(&[command]).await?.pop() {
+        let ran = self.run_with(&[command], HeldKeys::Awaited).await?.pop();
+        match ran {
             Some(Completion::Recorded(recorded)) => Ok(recorded),
             Some(Completion::KeyReused) => Err(idempotency::Error::Reused.into()),
-            Some(Completion::KeyInFlight) | None => {
-                unreachable!("a command alone waits for no other")
+            Some(Completion::KeyInFlight | Completion::KeyHeld) | None => {
+                unreachable!("a command alone awaits its key")
             }
         }
     }
 
-    async fn try_run(&self, commands: &[&Command]) -> Result<(Vec<Completion>, Counts), Error> {
+    /// What each command wants to lock.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub(super) async fn wants(&self, commands: &[&Command]) -> Result<Vec<BTreeSet<Row>>, Error> {
+        within(&self.db, store::wants(&self.db, commands)).await
+    }
+
+    /// Which of the rows other transactions have locked.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub(super) async fn held(&self, rows: &BTreeSet<Row>) -> Result<BTreeSet<Row>, Error> {
+        within(&self.db, store::held(&self.db, rows)).await
+    }
+
+    async fn try_run(
+        &self,
+        commands: &[&Command],
+        held: HeldKeys,
+    ) -> Result<(Vec<Completion>, Counts), Error> {
         let time = self.time();
         let tx = self.db.begin().await?;
-        let claims = idempotency::claim(&tx, &calls(commands), time.now).await?;
+        let claims = idempotency::claim(&tx, &calls(commands), time.now, held).await?;
         let new = new_commands(commands, &claims);
         let locked = store::lock(&tx, &new).await?;
         crash_after_locks(&new, &locked);
@@ -161,6 +193,7 @@ fn complete(
         Claim::Replayed(stored) => Ok(Completion::Recorded(Recorded::replayed(stored.try_into()?))),
         Claim::Reused => Ok(Completion::KeyReused),
         Claim::InFlight => Ok(Completion::KeyInFlight),
+        Claim::Held => Ok(Completion::KeyHeld),
     });
     completions.collect()
 }

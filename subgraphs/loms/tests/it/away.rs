@@ -16,7 +16,7 @@ use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use testkit::{FreezingProxy, eventually};
 use url::Url;
 
-use crate::shop::{ORDER_TTL, SKU, Shop, buyer, keyed, lines, user};
+use crate::shop::{ORDER_TTL, PATIENCE, SKU, Shop, buyer, keyed, lines, user};
 
 /// The longest wait for something to happen.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ async fn a_connection_that_freezes_in_a_transaction_costs_its_group_and_no_later
     let proxy = FreezingProxy::start(server(&shop)).await;
     let db = connect(&behind(proxy.address, &shop), &shop).await;
     let tasks = Tasks::new();
-    let orders = Orders::new(db, shop.clock.clone(), None, ORDER_TTL).grouped(64, &tasks);
+    let orders = Orders::new(db, shop.clock.clone(), None, ORDER_TTL).grouped(64, PATIENCE, &tasks);
     let (caller, wanted) = (keyed(1, "frozen"), lines(&[(SKU, 1)]));
     let held = shop.hold(SKU).await;
     let frozen = orders.create(&caller, user(1), &wanted);

@@ -8,6 +8,7 @@ mod expiry;
 mod graph;
 mod group;
 mod grpc;
+mod held;
 mod idempotency;
 mod ledger;
 mod lists;

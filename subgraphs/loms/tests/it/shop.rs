@@ -35,6 +35,8 @@ use testkit::{TestDatabase, eventually};
 use crate::catalogue::FakeCatalogue;
 
 pub(crate) const ORDER_TTL: Duration = Duration::from_secs(600);
+/// How long a change may wait for its group.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const SKU: i64 = 1_076_963;
 /// The longest wait for something to happen.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -127,7 +129,7 @@ impl Shop {
         let tasks = Tasks::new();
         let orders = Orders::new(db.clone(), clock.clone(), None, ORDER_TTL);
         let orders = match queue {
-            Some(places) => orders.grouped(places, &tasks),
+            Some(places) => orders.grouped(places, PATIENCE, &tasks),
             None => orders,
         };
         let stocks = Stocks::new(db, clock.clone());

@@ -3,17 +3,20 @@
 //! The query builder says what it can. A set of rows (`unnest`) is a named `.sql` file beside its module, so that a
 //! statement has one text however many rows it takes.
 
+mod held;
 mod lock;
 mod read;
 mod row;
 mod write;
 
 pub(crate) use self::{
+    held::{HELD_ORDERS, HELD_STOCKS},
     lock::{LOCK_DUE, LOCK_ORDERS},
     read::{FIND_ORDERS, LIST_HISTORY},
     write::{INSERT_LINES, INSERT_ORDERS, SET_STATUS},
 };
 pub(super) use self::{
+    held::{held, wants},
     lock::{lock, lock_due},
     read::{count, find, list, list_history, list_lines},
     write::write,

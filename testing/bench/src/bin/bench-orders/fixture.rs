@@ -120,7 +120,7 @@ impl Fixture {
         let ttl = Duration::from_secs(3_600);
         let orders = Orders::new(self.db.clone(), Clock::system(), relay, ttl);
         if grouped {
-            orders.grouped(QUEUE, tasks)
+            orders.grouped(QUEUE, Duration::from_secs(10), tasks)
         } else {
             orders
         }
