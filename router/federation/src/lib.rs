@@ -14,6 +14,7 @@ mod plan;
 pub mod request;
 mod shape;
 pub mod subgraph;
+mod weight;
 
 pub use engine::{Engine, EngineConfig, LoadError, Prepared};
 pub use host::{Host, PublicCodes, Telemetry};

@@ -4,11 +4,13 @@
 //! own names appear in [`Shape`] alone, and only for writing the response.
 
 use std::collections::HashMap;
+use std::mem::size_of;
 use std::sync::Arc;
 
 use graphql_tools::static_graphql::query::Value;
 
 use crate::graph::TypeRef;
+use crate::weight::{Counted, Weight, allocation, shared};
 
 /// An internal response key of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -133,6 +135,39 @@ impl Shape {
     }
 }
 
+impl Weight for Keys {
+    fn heap(&self, counted: &mut Counted) -> usize {
+        // The index has the same names and a few more places than it needs.
+        let index = allocation(self.index.capacity() * (size_of::<(Arc<str>, Key)>() + 1));
+        self.names.heap(counted) + index
+    }
+}
+
+impl Weight for Shape {
+    fn heap(&self, counted: &mut Counted) -> usize {
+        self.cases.heap(counted)
+    }
+}
+
+impl Weight for Case {
+    fn heap(&self, counted: &mut Counted) -> usize {
+        let types = allocation(self.types.capacity() * size_of::<Arc<str>>());
+        types + self.fields.heap(counted)
+    }
+}
+
+impl Weight for ShapeField {
+    fn heap(&self, counted: &mut Counted) -> usize {
+        // The type is the graph's.
+        let child = self.child.as_ref();
+        self.response.heap(counted)
+            + self.quoted.heap(counted)
+            + self.name.heap(counted)
+            + self.arguments.heap(counted)
+            + child.map_or(0, |child| shared(child, counted))
+    }
+}
+
 /// The fields of one object in a subgraph's response.
 #[derive(Debug, Default)]
 pub(crate) struct ReadShape {
@@ -149,6 +184,18 @@ pub(crate) struct ReadField {
     pub(crate) key: Key,
     /// What is read below it; `None` keeps the value as it is written.
     pub(crate) child: Option<ReadShape>,
+}
+
+impl Weight for ReadShape {
+    fn heap(&self, counted: &mut Counted) -> usize {
+        self.fields.heap(counted)
+    }
+}
+
+impl Weight for ReadField {
+    fn heap(&self, counted: &mut Counted) -> usize {
+        self.name.heap(counted) + self.child.heap(counted)
+    }
 }
 
 impl ReadShape {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chassis::{
-    graphql::{IdempotencyKeyHeader, LocalSubgraph, TraceParent},
+    graphql::{IdempotencyKeyHeader, LocalSubgraph, ResponseBudget, TraceParent},
     principal::Principal,
     telemetry::trace,
 };
@@ -36,6 +36,7 @@ impl Subgraph for Local {
             let variables = serde_json::from_slice(&request.variables).map_err(broken)?;
             let variables = async_graphql::Variables::from_json(variables);
             let mut call = async_graphql::Request::new(&*request.text).variables(variables);
+            call = call.data(ResponseBudget(request.objects_max));
             if let Some(principal) = ctx.data.get::<Arc<Principal>>() {
                 call = call.data(Arc::clone(principal));
             }

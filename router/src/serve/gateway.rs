@@ -156,6 +156,7 @@ impl Gateway {
                 body,
                 had_data: false,
                 errors: 1,
+                objects: 0,
             }
         })
     }

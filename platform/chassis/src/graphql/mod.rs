@@ -1,5 +1,6 @@
 //! What the subgraphs share: value types, the caller, limits, and the two ways a subgraph is reached.
 
+mod budget;
 mod forward;
 mod money;
 mod observe;
@@ -17,6 +18,7 @@ use async_graphql::{
 use futures::{FutureExt as _, future::BoxFuture};
 
 pub use self::{
+    budget::{RESPONSE_OBJECTS_MAX, ResponseBudget},
     forward::Forwarded,
     money::{Decimal, Money},
     page::PageInfo,
@@ -69,6 +71,7 @@ where
         .limit_recursive_depth(64)
         .limit_directives(50)
         .limit_complexity(50_000)
+        .extension(budget::BudgetExtension)
 }
 
 type Execute = dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync;

@@ -21,7 +21,9 @@ use schema::code::ErrorCode;
 use serde::Deserialize;
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
 
-use super::{IdempotencyKeyHeader, LocalSubgraph, TraceParent};
+use super::{
+    IdempotencyKeyHeader, LocalSubgraph, RESPONSE_OBJECTS_MAX, ResponseBudget, TraceParent,
+};
 use crate::{
     fault::{self, Coded},
     principal::{Principal, Verifier, bearer},
@@ -175,13 +177,18 @@ fn is_query(request: &mut async_graphql::Request) -> bool {
     })
 }
 
-/// Passes on the idempotency key as it came, so that a wrong one is refused and not lost, and the trace context.
+/// Passes on the idempotency key as it came, so that a wrong one is refused and not lost, the size of the response that
+/// the caller takes in, and the trace context.
 fn with_headers(
     mut request: async_graphql::Request,
     headers: &HeaderMap,
 ) -> async_graphql::Request {
     if let Some(key) = headers.get("idempotency-key") {
         request = request.data(IdempotencyKeyHeader(key.as_bytes().to_vec()));
+    }
+    let budget = headers.get(RESPONSE_OBJECTS_MAX);
+    if let Some(budget) = budget.and_then(|it| ResponseBudget::from_header(it.as_bytes())) {
+        request = request.data(budget);
     }
     let trace = headers.get("traceparent").and_then(|it| it.to_str().ok());
     if let Some(trace) = trace.filter(|trace| trace.len() <= MAX_TRACEPARENT) {

@@ -20,10 +20,12 @@ pub struct EngineConfig {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
     pub plan_timeout: Duration,
-    /// Operations and plans that are kept.
-    pub cached_operations: u64,
+    /// Bytes of memory for operations and plans that are kept.
+    pub cache_bytes: u64,
     /// Bytes of persisted operations that are kept.
     pub persisted_bytes: u64,
+    /// Whether clients may read the schema by `__schema` and `__type`; unset, they may.
+    pub introspection_enabled: Option<bool>,
 }
 
 impl Default for EngineConfig {
@@ -32,8 +34,9 @@ impl Default for EngineConfig {
             limits: Limits::default(),
             fetch: FetchConfig::default(),
             plan_timeout: Duration::from_secs(2),
-            cached_operations: 2_000,
+            cache_bytes: 64 * 1024 * 1024,
             persisted_bytes: 16 * 1024 * 1024,
+            introspection_enabled: None,
         }
     }
 }

@@ -12,13 +12,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use graphql_tools::validation::rules::default_rules_validation_plan;
 use graphql_tools::validation::validate::ValidationPlan;
 
 pub use crate::graph::LoadError;
 use crate::graph::Supergraph;
 use crate::host::Host;
 use crate::operation::cache::Operations;
+use crate::operation::document;
 pub use crate::operation::limits::Limits;
 use crate::operation::persisted::PersistedOperations;
 use crate::plan::explain::explain;
@@ -65,7 +65,7 @@ impl Engine {
         let subgraphs = subgraph::connect(subgraphs, &config.fetch, &host.telemetry);
         let served = load(&config, supergraph_sdl, &subgraphs, &host)?;
         Ok(Self {
-            rules: Arc::new(default_rules_validation_plan()),
+            rules: Arc::new(document::rules()),
             persisted: PersistedOperations::new(config.persisted_bytes),
             served: ArcSwap::from_pointee(served),
             subgraphs,
@@ -113,7 +113,7 @@ fn load(
     }
     Ok(Served {
         supergraph: Supergraph::new(planner.consumer_schema(), &document),
-        operations: Operations::new(config.cached_operations, host.telemetry.clone()),
+        operations: Operations::new(config.cache_bytes, host.telemetry.clone()),
         planner,
     })
 }

@@ -1,11 +1,13 @@
 //! From a request to an operation that can run: text, document, variables, plan, limits.
 
+use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::engine::{Engine, Served};
+use crate::execute::introspection;
 use crate::graph::TypeTable;
 use crate::operation::cache::TextKey;
 use crate::operation::canonical::{self, Canonical};
@@ -18,6 +20,7 @@ use crate::request::{
     Code, GraphRequest, OperationKind, OperationKinds, RequestError, SubscriptionCall,
 };
 use crate::shape::{Case, Keys, Shape};
+use crate::weight::{Counted, Weight, allocation, shared};
 
 /// A planned operation with its variables; cheap to clone.
 #[derive(Clone)]
@@ -27,6 +30,7 @@ pub struct Prepared {
     pub(super) variables: Arc<Map<String, Value>>,
     subscription: Option<Arc<SubscriptionCall>>,
     cost: u64,
+    objects: u64,
 }
 
 /// A planned operation, without variables.
@@ -38,6 +42,21 @@ pub(super) struct Planned {
     pub(super) keys: Keys,
     /// Plans in order, each with the position of its root field if it is a mutation's.
     pub(super) plans: Vec<(Option<usize>, CompiledPlan)>,
+    /// The objects of introspection, where variables do not change them.
+    introspection: Option<u64>,
+}
+
+impl Weight for Planned {
+    fn heap(&self, counted: &mut Counted) -> usize {
+        let plans = allocation(self.plans.capacity() * size_of::<(Option<usize>, CompiledPlan)>());
+        let inner = self.plans.iter().map(|(_, plan)| plan.heap(counted));
+        let inner: usize = inner.sum();
+        shared(&self.document, counted)
+            + shared(&self.shape, counted)
+            + self.keys.heap(counted)
+            + plans
+            + inner
+    }
 }
 
 impl std::fmt::Debug for Prepared {
@@ -55,7 +74,8 @@ impl Prepared {
         self.planned.document.kind
     }
 
-    /// What the operation costs: the objects that its response may hold.
+    /// What the operation costs: the objects that its response may hold with the items that it brings along, and for a
+    /// long text at least what reading it takes.
     #[must_use]
     pub fn cost(&self) -> u64 {
         self.cost
@@ -72,6 +92,12 @@ impl Prepared {
     pub fn fetches_for_events(&self) -> bool {
         let plan = self.planned.plans.first();
         plan.is_some_and(|(_, plan)| plan.waves.len() > 1)
+    }
+
+    /// What one frame of a subscription costs: the objects that it may hold.
+    #[must_use]
+    pub fn frame_cost(&self) -> u64 {
+        self.objects
     }
 
     /// The operation's own name.
@@ -104,47 +130,80 @@ impl Engine {
         request: &GraphRequest,
         allowed: OperationKinds,
     ) -> Result<Prepared, RequestError> {
+        if let Some(text) = &request.query {
+            limits::check_text(&self.config.limits, text)?;
+        }
         let text = self.persisted.text(request)?;
+        let work = work(&text);
+        let prepared = self.prepare_text(text, work, request, allowed).await;
+        prepared.map_err(|error| error.costing(work))
+    }
+
+    async fn prepare_text(
+        &self,
+        text: Arc<str>,
+        work: u64,
+        request: &GraphRequest,
+        allowed: OperationKinds,
+    ) -> Result<Prepared, RequestError> {
         let served = self.served.load_full();
         let name = request.operation_name.as_deref();
-        let document = self.document(&served, text, name).await?;
+        let key = TextKey::new(&text, name);
+        let document = self.document(&served, key, text, name).await?;
         check_kind(document.kind, allowed)?;
         let types = &served.supergraph.types;
         let variables = variables::coerce(types, document.variables(), &request.variables)?;
-        let planned = self.plan(&served, document, &variables).await?;
-        let cost = limits::cost(&self.config.limits, &planned.shape, &variables);
-        limits::check_cost(&self.config.limits, cost)?;
+        let planned = self.plan(&served, key, document, &variables).await?;
+        let objects = self.objects(&served, &planned, &variables);
+        limits::check_cost(&self.config.limits, objects)?;
         let subscription = subscription(types, &planned, &variables)?;
         Ok(Prepared {
             served,
             planned,
             variables: Arc::new(variables),
             subscription: subscription.map(Arc::new),
-            cost,
+            cost: objects.max(work),
+            objects,
         })
+    }
+
+    /// The objects that a response may hold.
+    fn objects(&self, served: &Served, planned: &Planned, variables: &Map<String, Value>) -> u64 {
+        let limits = &self.config.limits;
+        let introspected = planned.introspection.unwrap_or_else(|| {
+            let consumer = &served.supergraph.consumer;
+            introspection::count(consumer, &planned.shape, variables, limits.cost)
+        });
+        let types = &served.supergraph.types;
+        limits::cost(limits, types, &planned.shape, variables).saturating_add(introspected)
     }
 
     async fn document(
         &self,
         served: &Arc<Served>,
+        key: TextKey,
         text: Arc<str>,
         name: Option<&str>,
     ) -> Result<Arc<Document>, RequestError> {
-        let key = TextKey {
-            text: text.clone(),
-            name: name.map(Arc::from),
-        };
-        let wanted = key.name.clone();
+        let wanted = name.map(str::to_owned);
         let (rules, limits) = (self.rules.clone(), self.config.limits.clone());
         let owner = served.clone();
-        let parse =
-            move || Document::parse(&owner.supergraph, &rules, &limits, &text, wanted.as_deref());
+        let is_open = self.config.introspection_enabled != Some(false);
+        let parse = move || {
+            let document =
+                Document::parse(&owner.supergraph, &rules, &limits, &text, wanted.as_deref())?;
+            if !is_open {
+                document.refuse_introspection()?;
+            }
+            Ok(document)
+        };
         served.operations.document(key, parse).await
     }
 
     async fn plan(
         &self,
         served: &Arc<Served>,
+        key: TextKey,
         document: Arc<Document>,
         variables: &Map<String, Value>,
     ) -> Result<Arc<Planned>, RequestError> {
@@ -155,10 +214,23 @@ impl Engine {
         let given = names.filter_map(|name| Some((name.clone(), variables.get(name)?.clone())));
         let given: Map<String, Value> = given.collect();
         let (limits, timeout) = (self.config.limits.clone(), self.config.plan_timeout);
-        let (owner, wanted) = (served.clone(), document.clone());
-        let plan = move || plan(&owner, wanted, &given, &limits, timeout);
-        served.operations.plan(document, values, plan).await
+        let owner = served.clone();
+        let plan = move || plan(&owner, document, &given, &limits, timeout);
+        served.operations.plan(key, values, plan).await
     }
+}
+
+/// Texts up to this long cost nothing to be read beyond what they ask for.
+const SHORT: usize = 1_024;
+/// Bytes of a longer text that cost as much to read and to check as an object costs to fetch and to write.
+const BYTES_OF_A_UNIT: usize = 32;
+
+/// What reading a text costs, in the units of an operation's cost; at least 1.
+fn work(text: &str) -> u64 {
+    if text.len() <= SHORT {
+        return 1;
+    }
+    u64::try_from(text.len() / BYTES_OF_A_UNIT).unwrap_or(u64::MAX)
 }
 
 fn check_kind(kind: OperationKind, allowed: OperationKinds) -> Result<(), RequestError> {
@@ -190,11 +262,17 @@ fn plan(
         let plan = step.map(|step| compiler.compile(step)).unwrap_or_default();
         plans.push((to_plan.root_field, plan));
     }
+    let is_fixed = document.variables().is_empty();
+    let introspection = is_fixed.then(|| {
+        let consumer = &served.supergraph.consumer;
+        introspection::count(consumer, &shape, &Map::new(), limits.cost)
+    });
     Ok(Planned {
         document,
         shape,
         keys: compiler.keys,
         plans,
+        introspection,
     })
 }
 

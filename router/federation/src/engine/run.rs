@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::engine::Engine;
 use crate::engine::prepare::{Planned, Prepared};
+use crate::execute::budget::Budget;
 use crate::execute::run::run;
 use crate::execute::state::{Progress, Scope};
 use crate::execute::store::merge;
@@ -24,10 +25,9 @@ impl Engine {
             return response::empty(&*self.host.telemetry);
         };
         let scope = self.scope(prepared, ctx);
-        let mut progress = Progress::default();
+        let mut progress = Progress::new(Budget::new(&self.config.limits));
         let consumer = &prepared.served.supergraph.consumer;
-        let store = &mut progress.store;
-        introspection::resolve(consumer, &planned.shape, &prepared.variables, store);
+        introspection::resolve(consumer, &planned.shape, &prepared.variables, &mut progress);
         if prepared.kind() == OperationKind::Mutation {
             one_by_one(scope, planned, root, &mut progress).await;
         } else {
@@ -57,7 +57,7 @@ impl Engine {
             return response::empty(&*self.host.telemetry);
         };
         let scope = self.scope(prepared, ctx);
-        let mut progress = Progress::default();
+        let mut progress = Progress::new(Budget::new(&self.config.limits));
         if let Some((_, plan)) = planned.plans.first() {
             take_event(plan, event, &mut progress);
             run(scope, plan, 1, &mut progress).await;
@@ -110,6 +110,9 @@ async fn one_by_one(scope: Scope<'_>, planned: &Planned, root: &Case, progress: 
             continue;
         };
         run(scope, plan, 0, progress).await;
+        if progress.budget.is_passed() {
+            return;
+        }
         if !response::can_be_written(scope, root, field, progress) {
             return;
         }

@@ -2,7 +2,7 @@
 
 use crate::execute::representations::Representations;
 use crate::execute::state::{Progress, Scope};
-use crate::execute::store::{Store, Value};
+use crate::execute::store::{Store, Value, objects};
 use crate::graph::TypeTable;
 use crate::plan::compile::{BatchPlan, PathElement};
 use crate::request::OperationKind;
@@ -25,6 +25,9 @@ pub(crate) fn fill_from_cache(
                 unknown.insert(representation, slots);
             }
             Some(entity) => {
+                if !progress.budget.take_objects(below(entity, slots.len())) {
+                    break;
+                }
                 for slot in &slots {
                     progress.store.put(slot, entity.clone());
                 }
@@ -54,6 +57,10 @@ pub(crate) fn distribute(
                 (*from, *to),
             );
         }
+        let copies = slots.len().saturating_sub(1);
+        if !progress.budget.take_objects(below(&entity, copies)) {
+            return;
+        }
         for slot in slots {
             progress.store.put(slot, entity.clone());
         }
@@ -64,6 +71,12 @@ pub(crate) fn distribute(
                 .insert(key, representation.clone(), entity);
         }
     }
+}
+
+/// The objects that so many copies of an entity add; the entity itself becomes one with what is there.
+fn below(entity: &Value, copies: usize) -> u64 {
+    let copies = u64::try_from(copies).unwrap_or(u64::MAX);
+    objects(entity).saturating_sub(1).saturating_mul(copies)
 }
 
 /// Renames a field, from one key to another, in every object at the end of a path.

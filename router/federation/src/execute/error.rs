@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::execute::store::PathSegment;
 use crate::host::{PublicCodes, Telemetry};
-use crate::request::{Code, GraphqlError};
+use crate::request::{Code, GraphqlError, RequestError};
 use crate::shape::Shape;
 
 /// More errors than this are counted and not written: those of the thousandth broken item tell nothing new.
@@ -73,6 +73,15 @@ impl ClientError {
             message: message.into(),
             extensions,
         }
+    }
+
+    /// The error of a refusal.
+    pub(crate) fn of_request(refused: &RequestError) -> Self {
+        let mut report = Self::new(refused.code(), refused.errors()[0].message.clone());
+        report
+            .extensions
+            .extend(refused.errors()[0].extensions.clone());
+        report
     }
 
     /// A subgraph's error: passed on when its code is public, masked otherwise.

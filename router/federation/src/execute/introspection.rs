@@ -10,15 +10,33 @@ use graphql_tools::static_graphql::schema::{
 };
 use serde_json::{Map, Value as Json};
 
-use crate::execute::store::{Span, Store, Value};
+use crate::execute::budget::Budget;
+use crate::execute::state::Progress;
+use crate::execute::store::{Span, Value};
 use crate::shape::{Shape, ShapeField};
+
+/// The objects that the root's introspection fields bring, counted up to a bound and one more.
+pub(crate) fn count(
+    consumer: &Document,
+    shape: &Shape,
+    variables: &Map<String, Json>,
+    max: u64,
+) -> u64 {
+    let mut progress = Progress::new(Budget::of_objects(max));
+    let left = progress.budget.objects_left();
+    resolve(consumer, shape, variables, &mut progress);
+    if progress.budget.is_passed() {
+        return max.saturating_add(1);
+    }
+    left.saturating_sub(progress.budget.objects_left())
+}
 
 /// Resolves the root's introspection fields into the store.
 pub(crate) fn resolve(
     consumer: &Document,
     shape: &Shape,
     variables: &Map<String, Json>,
-    store: &mut Store,
+    progress: &mut Progress,
 ) {
     let fields = shape.cases.iter().flat_map(|case| &case.fields);
     let wanted: Vec<_> = fields.filter(|field| field.is_introspection()).collect();
@@ -28,7 +46,8 @@ pub(crate) fn resolve(
     let mut resolver = Resolver {
         consumer,
         variables,
-        buffer: store.next_buffer(),
+        buffer: progress.store.next_buffer(),
+        budget: &mut progress.budget,
         out: Vec::new(),
     };
     let mut resolved = Vec::new();
@@ -41,8 +60,8 @@ pub(crate) fn resolve(
         };
         resolved.push((field.key, resolver.node(field, node)));
     }
-    store.keep(resolver.out.into());
-    if let Value::Object(root) = &mut store.root {
+    progress.store.keep(resolver.out.into());
+    if let Value::Object(root) = &mut progress.store.root {
         root.extend(resolved);
     }
 }
@@ -64,6 +83,7 @@ struct Resolver<'a> {
     consumer: &'a Document,
     variables: &'a Map<String, Json>,
     buffer: u32,
+    budget: &'a mut Budget,
     out: Vec<u8>,
 }
 
@@ -72,6 +92,9 @@ impl<'a> Resolver<'a> {
         let (Some(node), Some(shape)) = (node, &field.child) else {
             return Value::Null;
         };
+        if !self.budget.take_objects(1) {
+            return Value::Null;
+        }
         let fields = shape.cases.iter().flat_map(|case| &case.fields);
         Value::Object(
             fields

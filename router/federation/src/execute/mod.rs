@@ -4,6 +4,7 @@
 //! [`store::Store`] a request; nothing is shared between requests. Start reading at [`run::run`].
 
 mod attribution;
+pub(crate) mod budget;
 mod entities;
 mod entity_cache;
 mod error;

@@ -2,6 +2,7 @@
 
 use serde_json::to_writer;
 
+use crate::execute::budget::Passed;
 use crate::execute::error::{ClientError, Errors};
 use crate::execute::extensions::Extensions;
 use crate::execute::state::{Progress, Scope};
@@ -13,12 +14,18 @@ use crate::shape::{Case, ShapeField};
 /// Writes the whole response.
 pub(crate) fn write(scope: Scope<'_>, root: &Case, progress: Progress) -> GraphResponse {
     let Progress {
+        mut budget,
         store,
         mut errors,
         extensions,
         ..
     } = progress;
-    let mut writer = Writer::new(&store, scope.types, Vec::with_capacity(1024));
+    let telemetry = &*scope.host.telemetry;
+    if let Some(passed) = budget.passed() {
+        return cut(passed, extensions, telemetry);
+    }
+    let max_bytes = usize::try_from(budget.bytes_max()).unwrap_or(usize::MAX);
+    let mut writer = Writer::new(&store, scope.types, Vec::with_capacity(1024), max_bytes);
     writer.out.extend(br#"{"data":"#);
     let start = writer.out.len();
     writer.out.push(b'{');
@@ -43,8 +50,25 @@ pub(crate) fn write(scope: Scope<'_>, root: &Case, progress: Progress) -> GraphR
             false
         }
     };
-    let out = writer.finish(&mut errors);
-    finish(out, had_data, errors, extensions, &*scope.host.telemetry)
+    let written = writer.finish(&mut errors);
+    if written.is_too_long
+        && let Some(passed) = budget.too_long()
+    {
+        return cut(passed, extensions, telemetry);
+    }
+    let mut response = finish(written.out, had_data, errors, extensions, telemetry);
+    response.objects = written.objects;
+    response
+}
+
+/// The response of an execution that ended because its response would be too large.
+fn cut(passed: Passed, extensions: Extensions, telemetry: &dyn Telemetry) -> GraphResponse {
+    let mut errors = Errors::default();
+    errors.add_without_path(&passed.error);
+    let out = br#"{"data":null"#.to_vec();
+    let mut response = finish(out, false, errors, extensions, telemetry);
+    response.objects = passed.objects;
+    response
 }
 
 /// Whether a root field has a value that the response can hold.
@@ -57,7 +81,8 @@ pub(crate) fn can_be_written(
     if !field.ty.is_non_null() {
         return true;
     }
-    let mut writer = Writer::new(&progress.store, scope.types, Vec::new());
+    let max_bytes = usize::try_from(progress.budget.bytes_max()).unwrap_or(usize::MAX);
+    let mut writer = Writer::new(&progress.store, scope.types, Vec::new(), max_bytes);
     writer
         .root_field(root, field, &progress.errors.explained)
         .is_ok()
@@ -93,5 +118,6 @@ fn finish(
         body: out.into(),
         had_data,
         errors: count,
+        objects: 0,
     }
 }

@@ -30,6 +30,9 @@ pub(crate) async fn run(
     progress: &mut Progress,
 ) {
     for wave in plan.waves.iter().skip(from_wave) {
+        if progress.budget.is_passed() {
+            return;
+        }
         let calls: Vec<_> = wave
             .iter()
             .filter_map(|fetch| prepare(scope, fetch, progress))
@@ -83,12 +86,22 @@ fn prepare<'a>(
         kind: scope.kind,
         variables: variables.finish(),
         fields: fetch.fields.clone(),
+        objects_max: progress
+            .budget
+            .objects_left()
+            .saturating_add(merged(&asked)),
     };
     Some(Call {
         fetch,
         request,
         asked,
     })
+}
+
+/// The objects of a response that become one with objects that are there already: its entities.
+fn merged(asked: &[Representations]) -> u64 {
+    let entities = asked.iter().map(Representations::len).sum::<usize>();
+    u64::try_from(entities).unwrap_or(u64::MAX)
 }
 
 async fn send(scope: Scope<'_>, call: &Call<'_>) -> Result<Bytes, FetchError> {
@@ -101,9 +114,18 @@ async fn send(scope: Scope<'_>, call: &Call<'_>) -> Result<Bytes, FetchError> {
 
 /// Takes in a subgraph's response.
 fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress) {
+    if !progress.budget.take_bytes(bytes.len()) {
+        return;
+    }
     let buffer = progress.store.keep(bytes.clone());
-    let response = match read::response(&bytes, buffer, &call.fetch.shape) {
+    let merged = merged(&call.asked);
+    let left = progress.budget.objects_left().saturating_add(merged);
+    let response = match read::response(&bytes, buffer, &call.fetch.shape, left) {
         Ok(response) => response,
+        Err(error) if error.is_too_many_objects() => {
+            progress.budget.take_objects(left.saturating_add(1));
+            return;
+        }
         Err(error) => {
             let error = FetchError::Response(error.to_string());
             return fail(scope, call, &error, progress);
@@ -114,6 +136,10 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
     }
     if let Some(errors) = response.errors {
         report(scope, call, errors, progress);
+    }
+    let added = response.objects.saturating_sub(merged);
+    if !progress.budget.take_objects(added) {
+        return;
     }
     match &call.fetch.target {
         TargetPlan::Root => merge(&mut progress.store.root, response.data),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use crate::execute::budget::Budget;
 use crate::execute::entity_cache::EntityCache;
 use crate::execute::error::Errors;
 use crate::execute::extensions::Extensions;
@@ -39,8 +40,10 @@ pub(crate) struct Scope<'a> {
 }
 
 /// What a request has so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Progress {
+    /// How much more it may hold.
+    pub(crate) budget: Budget,
     /// The data.
     pub(crate) store: Store,
     /// What went wrong.
@@ -49,6 +52,19 @@ pub(crate) struct Progress {
     pub(crate) extensions: Extensions,
     /// Entities already known.
     pub(crate) entities: EntityCache,
+}
+
+impl Progress {
+    /// Nothing so far.
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            store: Store::default(),
+            errors: Errors::default(),
+            extensions: Extensions::default(),
+            entities: EntityCache::default(),
+        }
+    }
 }
 
 /// A fetch on its way.

@@ -134,6 +134,15 @@ impl Store {
     }
 }
 
+/// How many objects there are in a value, itself counted.
+pub(crate) fn objects(value: &Value) -> u64 {
+    match value {
+        Value::Null | Value::Leaf(_) => 0,
+        Value::List(items) => items.iter().map(objects).sum(),
+        Value::Object(fields) => 1 + fields.iter().map(|(_, value)| objects(value)).sum::<u64>(),
+    }
+}
+
 /// A field of an object, if it is there.
 pub(crate) fn field(object: &[(Key, Value)], key: Key) -> Option<&Value> {
     object

@@ -24,8 +24,22 @@ pub(crate) struct Writer<'a> {
     /// Errors that writing found, each with its path.
     found: Vec<(ClientError, Vec<Json>)>,
     path: Vec<Json>,
+    /// Objects written so far, those that a null cut off again included.
+    objects: u64,
+    max_bytes: usize,
+    is_too_long: bool,
     /// What is written so far.
     pub(crate) out: Vec<u8>,
+}
+
+/// What a writer leaves behind.
+pub(crate) struct Written {
+    /// What was written.
+    pub(crate) out: Vec<u8>,
+    /// The objects in it.
+    pub(crate) objects: u64,
+    /// Whether it is only the beginning, because all of it would be too long.
+    pub(crate) is_too_long: bool,
 }
 
 /// A value on its way out.
@@ -58,13 +72,21 @@ impl<'a> Reported<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// A writer that appends to `out`.
-    pub(crate) fn new(store: &'a Store, types: &'a TypeTable, out: Vec<u8>) -> Self {
+    /// A writer that appends to `out`, and stops soon after it holds more than so many bytes.
+    pub(crate) fn new(
+        store: &'a Store,
+        types: &'a TypeTable,
+        out: Vec<u8>,
+        max_bytes: usize,
+    ) -> Self {
         Self {
             store,
             types,
             found: Vec::new(),
             path: Vec::new(),
+            objects: 0,
+            max_bytes,
+            is_too_long: false,
             out,
         }
     }
@@ -89,12 +111,17 @@ impl<'a> Writer<'a> {
         self.field(root, case, field, reported)
     }
 
-    /// Hands over the errors that writing found, and gives back the buffer.
-    pub(crate) fn finish(self, errors: &mut Errors) -> Vec<u8> {
+    /// Hands over the errors that writing found, and what was written.
+    pub(crate) fn finish(self, errors: &mut Errors) -> Written {
         for (report, path) in self.found {
             errors.add_at(&report, path);
         }
-        self.out
+        let is_too_long = self.is_too_long || self.out.len() > self.max_bytes;
+        Written {
+            out: self.out,
+            objects: self.objects,
+            is_too_long,
+        }
     }
 
     fn field(
@@ -104,6 +131,10 @@ impl<'a> Writer<'a> {
         wanted: &ShapeField,
         reported: Reported<'_>,
     ) -> Result<(), PropagatedNull> {
+        self.is_too_long |= self.out.len() > self.max_bytes;
+        if self.is_too_long {
+            return Err(PropagatedNull);
+        }
         self.out.extend(&*wanted.quoted);
         if wanted.key == Key::TYPENAME {
             self.typename(object, case);
@@ -213,6 +244,7 @@ impl<'a> Writer<'a> {
             return self.type_mismatch(&shape.parent);
         };
         let start = self.out.len();
+        self.objects += 1;
         self.out.push(b'{');
         for (position, field) in case.fields.iter().enumerate() {
             if position > 0 {
@@ -286,6 +318,9 @@ impl<'a> Writer<'a> {
     }
 
     fn error(&mut self, sentence: String) {
+        if self.is_too_long {
+            return;
+        }
         self.found.push((
             ClientError::new(Code::INTERNAL, sentence),
             self.path.clone(),

@@ -8,4 +8,4 @@ mod types;
 
 pub use supergraph::LoadError;
 pub(crate) use supergraph::Supergraph;
-pub(crate) use types::{InputField, TypeInfo, TypeKind, TypeRef, TypeTable};
+pub(crate) use types::{FieldInfo, InputField, TypeInfo, TypeKind, TypeRef, TypeTable};

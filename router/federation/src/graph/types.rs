@@ -103,6 +103,13 @@ pub(crate) struct InputField {
     pub(crate) default: Option<Value>,
 }
 
+impl InputField {
+    /// Whether it must be given.
+    pub(crate) fn is_required(&self) -> bool {
+        self.ty.is_non_null() && self.default.is_none()
+    }
+}
+
 impl From<&InputValue> for InputField {
     fn from(ast: &InputValue) -> Self {
         Self {
@@ -147,6 +154,7 @@ pub(crate) struct TypeTable {
     types: HashMap<Arc<str>, TypeInfo>,
     roots: [Option<Arc<str>>; 3],
     field_names: HashSet<Arc<str>>,
+    directives: HashMap<Arc<str>, Vec<InputField>>,
     keys: EntityKeys,
 }
 
@@ -154,10 +162,18 @@ impl TypeTable {
     /// Reads the consumer schema, and the entity keys from the supergraph.
     pub(crate) fn new(consumer: &Document, supergraph: &Document) -> Self {
         let mut types = HashMap::new();
+        let mut directives = HashMap::new();
         for definition in &consumer.definitions {
-            if let Definition::TypeDefinition(definition) = definition {
-                let info = type_info(definition);
-                types.insert(info.name.clone(), info);
+            match definition {
+                Definition::TypeDefinition(definition) => {
+                    let info = type_info(definition);
+                    types.insert(info.name.clone(), info);
+                }
+                Definition::DirectiveDefinition(directive) => {
+                    let arguments = directive.arguments.iter().map(InputField::from);
+                    directives.insert(Arc::from(directive.name.as_str()), arguments.collect());
+                }
+                Definition::SchemaDefinition(_) | Definition::TypeExtension(_) => {}
             }
         }
         fill_possible_types(&mut types, consumer);
@@ -173,6 +189,7 @@ impl TypeTable {
             types,
             roots,
             field_names,
+            directives,
             keys: entity_keys::read(supergraph),
         }
     }
@@ -190,6 +207,11 @@ impl TypeTable {
     /// A field of a type, by their names.
     pub(crate) fn field(&self, ty: &str, field: &str) -> Option<&FieldInfo> {
         self.types.get(ty)?.fields.get(field)
+    }
+
+    /// The arguments of a directive; none when it is unknown.
+    pub(crate) fn directive(&self, name: &str) -> &[InputField] {
+        self.directives.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Whether any type has a field of this name.

@@ -1,17 +1,20 @@
 //! Operations that were seen before: text and name give the document, document and conditions give the plan.
 //!
-//! Keys are compared whole, never by a hash alone. Both levels are bounded, and of many requests that miss the same
-//! key one does the work. Refusals are not kept, so they cost the refused caller each time and nobody else's room.
+//! Texts are told apart by a digest that nobody can make equal for two of them. Both levels are bounded in bytes of heap, and of many requests that
+//! miss the same key one does the work. Refusals are not kept, so they cost the refused caller each time and nobody
+//! else's room.
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use moka::future::Cache;
+use sha2::{Digest, Sha256};
 use tracing::Instrument as _;
 
 use crate::host::Telemetry;
 use crate::operation::document::Document;
 use crate::request::RequestError;
+use crate::weight::{Counted, Weight, shared};
 
 /// The two levels.
 pub(crate) struct Operations<P> {
@@ -20,43 +23,61 @@ pub(crate) struct Operations<P> {
     telemetry: Arc<dyn Telemetry>,
 }
 
-/// A text with the name of its operation.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct TextKey {
-    /// The whole text.
-    pub(crate) text: Arc<str>,
-    /// Which of its operations.
-    pub(crate) name: Option<Arc<str>>,
+/// A text with the name of its operation, by their digest. A cache may hold the keys of entries that it let go long ago,
+/// so a key must be small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TextKey([u8; 32]);
+
+impl TextKey {
+    /// The key of a text and the name of one of its operations.
+    pub(crate) fn new(text: &str, name: Option<&str>) -> Self {
+        let mut digest = Sha256::new();
+        digest.update(text.len().to_be_bytes());
+        digest.update(text);
+        if let Some(name) = name {
+            digest.update([1]);
+            digest.update(name);
+        }
+        Self(digest.finalize().into())
+    }
 }
 
-/// A document with the values of its conditions. Documents live as long as their keys, so one pointer is one document.
-#[derive(Debug, Clone)]
+/// A document with the values of its conditions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct PlanKey {
-    document: Arc<Document>,
+    document: TextKey,
     conditions: Vec<Option<bool>>,
 }
 
-impl PartialEq for PlanKey {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.document, &other.document) && self.conditions == other.conditions
-    }
+/// What the caches themselves hold for an entry.
+const ENTRY: usize = 400;
+
+fn of_entry(bytes: usize) -> u32 {
+    u32::try_from(bytes + ENTRY).unwrap_or(u32::MAX)
 }
 
-impl Eq for PlanKey {}
-
-impl Hash for PlanKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.document).hash(state);
-        self.conditions.hash(state);
-    }
+fn of_document(_key: &TextKey, document: &Arc<Document>) -> u32 {
+    of_entry(shared(document, &mut Counted::new()))
 }
 
-impl<P: Send + Sync + 'static> Operations<P> {
-    /// Empty caches of at most so many entries each.
-    pub(crate) fn new(entries: u64, telemetry: Arc<dyn Telemetry>) -> Self {
+/// A plan keeps its document alive after the document's own entry is gone, so it counts here as well.
+fn of_plan<P: Weight>(key: &PlanKey, plan: &Arc<P>) -> u32 {
+    of_entry(key.conditions.capacity() + shared(plan, &mut Counted::new()))
+}
+
+impl<P: Weight + Send + Sync + 'static> Operations<P> {
+    /// Empty caches that together hold at most so many bytes.
+    pub(crate) fn new(bytes: u64, telemetry: Arc<dyn Telemetry>) -> Self {
+        let bounded = bytes / 2;
         Self {
-            documents: Cache::new(entries),
-            plans: Cache::new(entries),
+            documents: Cache::builder()
+                .max_capacity(bounded)
+                .weigher(of_document)
+                .build(),
+            plans: Cache::builder()
+                .max_capacity(bounded)
+                .weigher(of_plan)
+                .build(),
             telemetry,
         }
     }
@@ -74,7 +95,10 @@ impl<P: Send + Sync + 'static> Operations<P> {
             return Ok(known);
         }
         let made = self.documents.try_get_with(key, off_the_reactor(work));
-        made.await.map_err(|error| (*error).clone())
+        let made = made.await.map_err(|error| (*error).clone());
+        // Otherwise what is over the bound stays until more entries came to be looked at together.
+        self.documents.run_pending_tasks().await;
+        made
     }
 
     /// The plan of a document under the values of its conditions, made by `work` if it is new.
@@ -83,7 +107,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
     /// Those of `work`.
     pub(crate) async fn plan(
         &self,
-        document: Arc<Document>,
+        document: TextKey,
         conditions: Vec<Option<bool>>,
         work: impl FnOnce() -> Result<P, RequestError> + Send + 'static,
     ) -> Result<Arc<P>, RequestError> {
@@ -100,7 +124,9 @@ impl<P: Send + Sync + 'static> Operations<P> {
             .plans
             .try_get_with(key, off_the_reactor(timed(work, self.telemetry.clone())));
         let made = made.instrument(tracing::debug_span!("plan"));
-        made.await.map_err(|error| (*error).clone())
+        let made = made.await.map_err(|error| (*error).clone());
+        self.plans.run_pending_tasks().await;
+        made
     }
 }
 

@@ -12,12 +12,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use graphql_tools::static_graphql::query::{
-    Definition, Directive, Field, FragmentDefinition, Selection, SelectionSet, TypeCondition, Value,
+    Directive, Field, FragmentDefinition, Selection, SelectionSet, Value,
 };
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use crate::graph::{TypeRef, TypeTable};
+use crate::operation::definition::{condition_type, fragments};
 use crate::operation::document::Document;
 use crate::operation::emit::{self, ToPlan};
 use crate::operation::limits;
@@ -46,17 +47,9 @@ pub(crate) fn rewrite(
     conditions: &Map<String, Json>,
     max_fields: usize,
 ) -> Result<Canonical, RequestError> {
-    let fragments = document
-        .ast
-        .definitions
-        .iter()
-        .filter_map(|definition| match definition {
-            Definition::Fragment(fragment) => Some((fragment.name.as_str(), fragment)),
-            Definition::Operation(_) => None,
-        });
     let mut collector = Collector {
         types,
-        fragments: fragments.collect(),
+        fragments: fragments(&document.ast),
         conditions,
         keys: ResponseKeys::new(types),
         known: HashMap::new(),
@@ -154,7 +147,7 @@ impl<'a> Collector<'a> {
                     }
                 }
                 Selection::InlineFragment(inline) => {
-                    let condition = inline.type_condition.as_ref().map(name_of);
+                    let condition = inline.type_condition.as_ref().map(condition_type);
                     let fits = condition.is_none_or(|name| self.types.satisfies(object, name));
                     if fits && self.is_wanted(&inline.directives)? {
                         self.collect(object, &inline.selection_set, visited, into)?;
@@ -168,7 +161,7 @@ impl<'a> Collector<'a> {
                     let fragment = *self.fragments.get(name).ok_or_else(internal)?;
                     if self
                         .types
-                        .satisfies(object, name_of(&fragment.type_condition))
+                        .satisfies(object, condition_type(&fragment.type_condition))
                     {
                         self.collect(object, &fragment.selection_set, visited, into)?;
                     }
@@ -288,9 +281,4 @@ impl<'a> Collector<'a> {
         self.known.insert(selection, shape.clone());
         Ok(Some(shape))
     }
-}
-
-fn name_of(condition: &TypeCondition) -> &str {
-    let TypeCondition::On(name) = condition;
-    name
 }

@@ -6,13 +6,16 @@
 use graphql_tools::parser::Pos;
 use graphql_tools::parser::query::{ParseError, parse_query_with_token_limit};
 use graphql_tools::static_graphql::query::{
-    Definition, Directive, Document as Ast, OperationDefinition, Selection, SelectionSet, Value,
-    VariableDefinition,
+    Definition, Directive, Document as Ast, Field, OperationDefinition, Selection, SelectionSet,
+    Value, VariableDefinition,
 };
+use graphql_tools::validation::rules::default_rules_validation_plan;
 use graphql_tools::validation::validate::{ValidationPlan, validate};
 
 use crate::graph::Supergraph;
+use crate::operation::definition::kind;
 use crate::operation::limits::{self, Limits};
+use crate::operation::{literals, overlap};
 use crate::request::{Code, GraphqlError, OperationKind, RequestError};
 
 /// A valid document with its chosen operation.
@@ -55,12 +58,7 @@ impl Document {
             return Err(RequestError::internal());
         };
         limits::check(limits, &ast, operation.selection_set())?;
-        let found = validate(&graph.consumer, &ast, rules);
-        if !found.is_empty() {
-            return Err(RequestError::many(
-                found.iter().map(validation_error).collect(),
-            ));
-        }
+        check(graph, rules, limits, &ast)?;
         let name = operation_name(operation).map(str::to_owned);
         let conditions = conditions(&ast);
         Ok(Self {
@@ -80,10 +78,65 @@ impl Document {
         }
     }
 
+    /// Refuses a text that looks at the schema.
+    ///
+    /// # Errors
+    /// [`Code::GRAPHQL_VALIDATION_FAILED`] at the first `__schema` or `__type`.
+    pub(crate) fn refuse_introspection(&self) -> Result<(), RequestError> {
+        let sets = self.ast.definitions.iter().map(selection_set);
+        let Some(field) = sets.filter_map(introspection).next() else {
+            return Ok(());
+        };
+        let text = format!(
+            "{} is not served: introspection is switched off",
+            field.name
+        );
+        let error = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, text);
+        Err(at(error, field.position).into())
+    }
+
     /// The operation's variable definitions.
     pub(crate) fn variables(&self) -> &[VariableDefinition] {
         self.operation().variable_definitions()
     }
+}
+
+/// The rules that are checked by the library. Two are checked here: of merging fields the library compares every pair,
+/// and it takes an object for any scalar.
+pub(crate) fn rules() -> ValidationPlan {
+    let mut plan = default_rules_validation_plan();
+    let own = ["OverlappingFieldsCanBeMerged", "ValuesOfCorrectType"];
+    plan.rules.retain(|rule| !own.contains(&rule.error_code()));
+    plan
+}
+
+/// How many times the permitted fields may be looked at to find out whether they can be merged.
+const LOOKS: usize = 10;
+
+fn check(
+    graph: &Supergraph,
+    rules: &ValidationPlan,
+    limits: &Limits,
+    ast: &Ast,
+) -> Result<(), RequestError> {
+    let found = validate(&graph.consumer, ast, rules);
+    if !found.is_empty() {
+        let first = found.iter().take(RequestError::MOST);
+        return Err(RequestError::many(first.map(validation_error).collect()));
+    }
+    let misfits = literals::misfits(&graph.types, ast);
+    if !misfits.is_empty() {
+        return Err(RequestError::many(misfits));
+    }
+    let budget = limits.fields.saturating_mul(LOOKS);
+    let found = overlap::find(&graph.types, ast, budget);
+    if !found.conflicts.is_empty() {
+        return Err(RequestError::many(found.conflicts));
+    }
+    if found.is_over_budget {
+        return Err(limits::over("fields", found.steps, limits.fields));
+    }
+    Ok(())
 }
 
 fn parse_error(limits: &Limits, error: &ParseError) -> RequestError {
@@ -149,16 +202,6 @@ fn pick(ast: &Ast, wanted: Option<&str>) -> Result<(usize, OperationKind), Reque
     }
 }
 
-fn kind(operation: &OperationDefinition) -> OperationKind {
-    match operation {
-        OperationDefinition::Query(_) | OperationDefinition::SelectionSet(_) => {
-            OperationKind::Query
-        }
-        OperationDefinition::Mutation(_) => OperationKind::Mutation,
-        OperationDefinition::Subscription(_) => OperationKind::Subscription,
-    }
-}
-
 fn operation_name(operation: &OperationDefinition) -> Option<&str> {
     match operation {
         OperationDefinition::Query(query) => query.name.as_deref(),
@@ -168,13 +211,27 @@ fn operation_name(operation: &OperationDefinition) -> Option<&str> {
     }
 }
 
+fn selection_set(definition: &Definition) -> &SelectionSet {
+    match definition {
+        Definition::Operation(operation) => operation.selection_set(),
+        Definition::Fragment(fragment) => &fragment.selection_set,
+    }
+}
+
+/// The first field that looks at the schema.
+fn introspection(set: &SelectionSet) -> Option<&Field> {
+    set.items.iter().find_map(|item| match item {
+        Selection::Field(field) if matches!(&*field.name, "__schema" | "__type") => Some(field),
+        Selection::Field(field) => introspection(&field.selection_set),
+        Selection::InlineFragment(inline) => introspection(&inline.selection_set),
+        Selection::FragmentSpread(_) => None,
+    })
+}
+
 fn conditions(ast: &Ast) -> Vec<String> {
     let mut names = Vec::new();
     for definition in &ast.definitions {
-        match definition {
-            Definition::Operation(operation) => in_set(operation.selection_set(), &mut names),
-            Definition::Fragment(fragment) => in_set(&fragment.selection_set, &mut names),
-        }
+        in_set(selection_set(definition), &mut names);
     }
     names.sort_unstable();
     names.dedup();

@@ -5,9 +5,13 @@
 
 pub(crate) mod cache;
 pub(crate) mod canonical;
+mod definition;
 pub(crate) mod document;
 mod emit;
 pub(crate) mod limits;
+mod literals;
+mod overlap;
 pub(crate) mod persisted;
 mod response_keys;
 pub(crate) mod variables;
+pub(crate) mod weight;

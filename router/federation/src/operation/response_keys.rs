@@ -13,6 +13,8 @@ pub(super) struct ResponseKeys<'a> {
     keys: Keys,
     /// The name of a field, and what else identifies it, to its key.
     numbered: HashMap<(String, String), Key>,
+    /// The next number to try for a name.
+    next: HashMap<String, u32>,
 }
 
 /// The client's names of each field of one selection set, by the field's name and arguments.
@@ -29,6 +31,7 @@ impl<'a> ResponseKeys<'a> {
             types,
             keys: Keys::default(),
             numbered: HashMap::new(),
+            next: HashMap::new(),
         }
     }
 
@@ -72,13 +75,22 @@ impl<'a> ResponseKeys<'a> {
         if let Some(key) = self.numbered.get(&field) {
             return *key;
         }
-        let names = (1..).map(|number| format!("{name}_{number}"));
-        let mut free =
-            names.filter(|text| !self.types.is_field_name(text) && self.keys.find(text).is_none());
-        let text = free.next().expect("there are endlessly many numbers");
+        let text = self.free_name(name);
         let key = self.keys.intern(&text);
         self.numbered.insert(field, key);
         key
+    }
+
+    /// The name with the first number that makes it no field's name and no key so far.
+    fn free_name(&mut self, name: &str) -> String {
+        let next = self.next.entry(name.to_owned()).or_insert(1);
+        loop {
+            let text = format!("{name}_{next}");
+            *next += 1;
+            if !self.types.is_field_name(&text) && self.keys.find(&text).is_none() {
+                return text;
+            }
+        }
     }
 
     /// Whether all object types that `parent` can be give a field of this name the same type.

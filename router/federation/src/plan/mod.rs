@@ -7,3 +7,4 @@ pub(crate) mod compile;
 pub(crate) mod explain;
 pub(crate) mod node;
 pub(crate) mod planner;
+mod weight;

@@ -71,6 +71,11 @@ pub struct Location {
     pub column: usize,
 }
 
+/// The longest message, in characters: a refusal must not be as long as the text that it quotes.
+const MAX_MESSAGE: usize = 500;
+/// More positions than this tell nothing new.
+const MAX_LOCATIONS: usize = 20;
+
 /// One entry of `errors`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GraphqlError {
@@ -90,15 +95,16 @@ pub struct GraphqlError {
 pub struct RequestError {
     /// Never empty.
     errors: Vec<GraphqlError>,
+    cost: u64,
 }
 
 impl GraphqlError {
-    /// An error with a message and nothing more.
+    /// An error with a message, cut off after 500 characters, and nothing more.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: message.into(),
+            message: shortened(message.into()),
             locations: Vec::new(),
             extensions: Map::new(),
         }
@@ -119,10 +125,12 @@ impl GraphqlError {
         )
     }
 
-    /// Adds a position in the operation's text.
+    /// Adds a position in the operation's text, one of the first 20.
     #[must_use]
     pub fn at(mut self, line: usize, column: usize) -> Self {
-        self.locations.push(Location { line, column });
+        if self.locations.len() < MAX_LOCATIONS {
+            self.locations.push(Location { line, column });
+        }
         self
     }
 
@@ -145,6 +153,9 @@ impl GraphqlError {
 }
 
 impl RequestError {
+    /// More errors than this are left off: they tell nothing new.
+    pub(crate) const MOST: usize = 100;
+
     /// One error with its own sentence.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
@@ -157,14 +168,26 @@ impl RequestError {
         GraphqlError::internal().into()
     }
 
-    /// Several errors; an empty list counts as one internal error.
+    /// Several errors, of which the first 100 are kept; an empty list counts as one internal error.
     #[must_use]
-    pub fn many(errors: Vec<GraphqlError>) -> Self {
+    pub fn many(mut errors: Vec<GraphqlError>) -> Self {
         if errors.is_empty() {
-            Self::internal()
-        } else {
-            Self { errors }
+            return Self::internal();
         }
+        errors.truncate(Self::MOST);
+        Self { errors, cost: 1 }
+    }
+
+    /// Says what finding out cost.
+    pub(crate) fn costing(mut self, cost: u64) -> Self {
+        self.cost = cost;
+        self
+    }
+
+    /// What was spent on the request before it was refused, in the units of an operation's cost; at least 1.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// Adds a member to the first error's `extensions`.
@@ -208,8 +231,17 @@ impl From<GraphqlError> for RequestError {
     fn from(error: GraphqlError) -> Self {
         Self {
             errors: vec![error],
+            cost: 1,
         }
     }
+}
+
+fn shortened(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
 }
 
 #[cfg(test)]

@@ -78,6 +78,8 @@ pub struct GraphResponse {
     pub had_data: bool,
     /// The number of errors, those left off the body included.
     pub errors: usize,
+    /// The objects that the response holds, or that were fetched before it got too large: what it really cost.
+    pub objects: u64,
 }
 
 /// The subscription that an operation asks for.

@@ -18,6 +18,8 @@ pub struct FetchRequest {
     pub kind: OperationKind,
     /// The variables, a JSON object.
     pub variables: Bytes,
+    /// How many objects its response may hold: more are not taken in, so a subgraph need not make them.
+    pub objects_max: u64,
     /// Root fields as (response key, field name), for subgraphs that parse nothing.
     pub fields: Arc<[(String, String)]>,
 }

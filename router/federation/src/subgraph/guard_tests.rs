@@ -34,6 +34,7 @@ fn request(kind: OperationKind) -> FetchRequest {
         kind,
         variables: Bytes::from_static(b"{}"),
         fields: Arc::from([]),
+        objects_max: 1_000,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A subgraph behind GraphQL over HTTP, on pooled connections.
 //!
-//! Of the caller it forwards the headers of the request's context and the trace, and nothing else.
+//! Of the caller it forwards the headers of the request's context and the trace, and nothing else. The subgraph is told
+//! how large a response is taken in.
 
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::host::Telemetry;
 use crate::request::RequestContext;
 use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
 use crate::subgraph::guard::FetchConfig;
+
+/// Tells the subgraph how many objects of its response are taken in.
+const OBJECTS_MAX: &str = "x-response-objects-max";
 
 /// Calls a subgraph by HTTP.
 pub(super) struct Http {
@@ -58,6 +62,7 @@ impl Http {
                 header::ACCEPT,
                 "application/graphql-response+json, application/json;q=0.9",
             );
+        request = request.header(OBJECTS_MAX, fetch.objects_max);
         for (name, value) in &*ctx.headers {
             request = request.header(name, value);
         }

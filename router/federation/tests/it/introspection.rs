@@ -1,5 +1,6 @@
 //! Introspection as the playground asks it.
 
+use federation::EngineConfig;
 use serde_json::{Value as Json, json};
 
 use crate::toy::{Toy, shop};
@@ -91,4 +92,52 @@ async fn introspection_cannot_walk_in_circles() {
     let query = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }";
     let answer = toy.run(query, json!({})).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "LIMIT_EXCEEDED");
+}
+
+/// Seen red with the check left out.
+#[tokio::test]
+async fn introspection_that_is_switched_off_is_refused_wherever_it_stands() {
+    let config = EngineConfig {
+        introspection_enabled: Some(false),
+        ..EngineConfig::default()
+    };
+    let toy = Toy::with(&shop(), config, None);
+    for text in [
+        "{\n __schema { queryType { name } } }",
+        "{\n x: __type(name: \"Product\") { name } }",
+        "{ ... {\n __schema { __typename } } }",
+        "{ ...f } fragment f on Query {\n __schema { __typename } }",
+    ] {
+        let refused = toy.prepare(text, json!({})).await.unwrap_err();
+        assert_eq!(refused.code().as_str(), "GRAPHQL_VALIDATION_FAILED");
+        assert_eq!(refused.errors()[0].locations[0].line, 2, "{text}");
+    }
+    let answer = toy
+        .run("{ __typename sure { __typename } }", json!({}))
+        .await;
+    assert_eq!(answer["data"]["sure"]["__typename"], "Product");
+}
+
+/// Each object that introspection gives counts, at the size of the schema. Seen red with introspection for nothing.
+#[tokio::test]
+async fn introspection_costs_the_objects_that_it_gives() {
+    let toy = Toy::new(&shop());
+    let types = "{ __schema { types { name } } }";
+    let answer = toy.run(types, json!({})).await;
+    let count = answer["data"]["__schema"]["types"]
+        .as_array()
+        .unwrap()
+        .len();
+    let cost = |text| {
+        let prepared = toy.prepare(text, json!({}));
+        async { prepared.await.unwrap().cost() }
+    };
+    let count = u64::try_from(count).unwrap();
+    assert_eq!(cost(types).await, count + 2);
+    assert_eq!(cost("{ __type(name: \"Product\") { name } }").await, 2);
+    let mut config = EngineConfig::default();
+    config.limits.cost = count;
+    let small = Toy::with(&shop(), config, None);
+    let refused = small.prepare(types, json!({})).await;
+    assert_eq!(refused.unwrap_err().errors()[0].extensions["limit"], "cost");
 }

@@ -1,5 +1,6 @@
 //! The engine against subgraphs that a test can look into.
 
+mod budget;
 mod cases;
 mod checks;
 mod events;
@@ -11,3 +12,4 @@ mod mutations;
 mod random;
 mod responses;
 mod toy;
+mod worst;

@@ -3,6 +3,8 @@
 /// Nesting past this is refused, whatever the operation asked for.
 const MAX_NESTING: u32 = 128;
 
+const TOO_MANY_OBJECTS: &str = "more objects than a response may hold";
+
 /// What is wrong with a response, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at}")]
@@ -13,21 +15,50 @@ pub(crate) struct ReadError {
     pub(super) at: usize,
 }
 
+impl ReadError {
+    /// Whether nothing is wrong but the number of objects.
+    pub(crate) fn is_too_many_objects(&self) -> bool {
+        self.what == TOO_MANY_OBJECTS
+    }
+}
+
 /// A position in a JSON text.
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     nesting: u32,
+    /// How many more objects may be read further.
+    objects_left: u64,
 }
 
 impl<'a> Scanner<'a> {
-    /// Starts at the first byte.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    /// Starts at the first byte; at most so many objects are read further.
+    pub(super) fn new(bytes: &'a [u8], objects: u64) -> Self {
         Self {
             bytes,
             at: 0,
             nesting: 0,
+            objects_left: objects,
         }
+    }
+
+    /// Counts an object that is read further.
+    ///
+    /// # Errors
+    /// [`ReadError`] when there are too many.
+    pub(super) fn count_object(&mut self) -> Result<(), ReadError> {
+        match self.objects_left.checked_sub(1) {
+            Some(left) => {
+                self.objects_left = left;
+                Ok(())
+            }
+            None => Err(self.error(TOO_MANY_OBJECTS)),
+        }
+    }
+
+    /// How many more objects could be read.
+    pub(super) fn objects_left(&self) -> u64 {
+        self.objects_left
     }
 
     /// The bytes of a range that [`Scanner::skip`] gave.

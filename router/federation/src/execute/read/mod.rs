@@ -18,16 +18,19 @@ pub(crate) struct Response<'a> {
     pub(crate) errors: Option<&'a [u8]>,
     /// `extensions` as JSON, if there are any.
     pub(crate) extensions: Option<&'a [u8]>,
+    /// How many objects `data` holds, itself not counted.
+    pub(crate) objects: u64,
 }
 
-/// Reads a whole response; spans point into `buffer`, whose bytes these are.
+/// Reads a whole response with at most so many objects; spans point into `buffer`, whose bytes these are.
 ///
 /// # Errors
-/// [`ReadError`] when the bytes are not a GraphQL response.
+/// [`ReadError`] when the bytes are not a GraphQL response, or it holds more objects.
 pub(crate) fn response<'a>(
     bytes: &'a [u8],
     buffer: u32,
     shape: &ReadShape,
+    objects_max: u64,
 ) -> Result<Response<'a>, ReadError> {
     if u32::try_from(bytes.len()).is_err() {
         return Err(ReadError {
@@ -41,7 +44,8 @@ pub(crate) fn response<'a>(
             at: error.valid_up_to(),
         });
     }
-    let mut scanner = Scanner::new(bytes);
+    let with_data = objects_max.saturating_add(1);
+    let mut scanner = Scanner::new(bytes, with_data);
     let mut data = None;
     let mut errors = None;
     let mut extensions = None;
@@ -72,20 +76,21 @@ pub(crate) fn response<'a>(
         data: data.unwrap_or(Value::Null),
         errors,
         extensions,
+        objects: objects_max.saturating_sub(scanner.objects_left()),
     })
 }
 
-/// Reads one value, as a response's `data`.
+/// Reads one value of this process, as a response's `data`.
 ///
 /// # Errors
 /// [`ReadError`] when the bytes are not JSON.
 pub(crate) fn value(bytes: &[u8], buffer: u32, shape: &ReadShape) -> Result<Value, ReadError> {
-    read(&mut Scanner::new(bytes), buffer, Some(shape))
+    read(&mut Scanner::new(bytes, u64::MAX), buffer, Some(shape))
 }
 
 /// The items of a list that was kept as it was written.
 pub(crate) fn list_items(bytes: &[u8]) -> Vec<&[u8]> {
-    let mut scanner = Scanner::new(bytes);
+    let mut scanner = Scanner::new(bytes, 0);
     let mut items = Vec::new();
     // The bytes were validated when they came in, so an error here cannot lose an item.
     let read = scanner.expect(b'[', "a list").and_then(|()| {
@@ -136,6 +141,7 @@ fn object(
     buffer: u32,
     shape: &ReadShape,
 ) -> Result<Vec<(Key, Value)>, ReadError> {
+    scanner.count_object()?;
     let mut fields = Vec::with_capacity(shape.fields.len());
     let mut next = 0;
     scanner.members(|scanner, name| {

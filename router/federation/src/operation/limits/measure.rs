@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use graphql_tools::static_graphql::query::{
-    Definition, Document, FragmentDefinition, Selection, SelectionSet,
-};
+use graphql_tools::static_graphql::query::{Document, FragmentDefinition, Selection, SelectionSet};
+
+use crate::operation::definition::fragments;
 
 /// What was found in a selection set, fragments expanded.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,15 +44,8 @@ pub(super) struct Measurer<'a> {
 impl<'a> Measurer<'a> {
     /// Looks up the fragments.
     pub(super) fn new(document: &'a Document) -> Self {
-        let fragments = document
-            .definitions
-            .iter()
-            .filter_map(|definition| match definition {
-                Definition::Fragment(fragment) => Some((fragment.name.as_str(), fragment)),
-                Definition::Operation(_) => None,
-            });
         Self {
-            fragments: fragments.collect(),
+            fragments: fragments(document),
             known: HashMap::new(),
             open: HashSet::new(),
         }

@@ -18,6 +18,9 @@ use measure::Measurer;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Bytes of the text.
+    #[schemars(range(min = 1))]
+    pub text_bytes: usize,
     /// Words and signs of the text.
     #[schemars(range(min = 1))]
     pub tokens: usize,
@@ -37,6 +40,12 @@ pub struct Limits {
     /// Objects that the answer may hold at most, by the sizes that the operation asks for.
     #[schemars(range(min = 1))]
     pub cost: u64,
+    /// Objects that a response may really hold: more than `cost`, since that goes by assumed lengths.
+    #[schemars(range(min = 1))]
+    pub response_objects: u64,
+    /// Bytes that a response may hold, and that subgraphs may send for it.
+    #[schemars(range(min = 1))]
+    pub response_bytes: u64,
     /// The assumed length of a list that has no size argument.
     #[schemars(range(min = 1))]
     pub list_size: u64,
@@ -45,6 +54,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            text_bytes: 64 * 1024,
             tokens: 2_000,
             depth: 12,
             aliases: 30,
@@ -52,6 +62,8 @@ impl Default for Limits {
             root_fields: 20,
             fields: 2_000,
             cost: 10_000,
+            response_objects: 20_000,
+            response_bytes: 8 * 1024 * 1024,
             list_size: 10,
         }
     }
@@ -59,6 +71,14 @@ impl Default for Limits {
 
 /// `fields`, `interfaces` and the like in each other: more than this walks the schema in circles.
 const MAX_INTROSPECTION_LISTS: usize = 3;
+
+/// Refuses a text before anything is done with it.
+///
+/// # Errors
+/// [`Code::LIMIT_EXCEEDED`] when it is longer than it may be.
+pub(crate) fn check_text(limits: &Limits, text: &str) -> Result<(), RequestError> {
+    within("text_bytes", text.len(), limits.text_bytes)
+}
 
 /// Refuses an operation that is over a limit.
 ///
@@ -119,10 +139,15 @@ pub(crate) fn exceeded(name: &str, found: u64, max: u64) -> RequestError {
         .with("setting", setting)
 }
 
+/// The refusal of a limit, by counts.
+pub(crate) fn over(name: &str, found: usize, max: usize) -> RequestError {
+    let wide = |count| u64::try_from(count).unwrap_or(u64::MAX);
+    exceeded(name, wide(found), wide(max))
+}
+
 fn within(name: &str, found: usize, max: usize) -> Result<(), RequestError> {
     if found <= max {
         return Ok(());
     }
-    let wide = |count| u64::try_from(count).unwrap_or(u64::MAX);
-    Err(exceeded(name, wide(found), wide(max)))
+    Err(over(name, found, max))
 }

@@ -48,7 +48,7 @@ const ORDERS: [(&str, &[&[&str]]); 2] = [
     (
         "router/federation/src",
         &[
-            &["request"],
+            &["request", "weight"],
             &["host"],
             &["graph"],
             &["shape"],
