@@ -186,7 +186,7 @@ impl Frames {
     async fn charge(&self, asker: &Asker) -> Result<(), RequestError> {
         let until = Instant::now() + self.config.charge_timeout;
         loop {
-            let cost = asker.prepared.cost();
+            let cost = asker.prepared.frame_cost();
             let Err(refused) = self.budget.charge(asker.key.clone(), cost) else {
                 return Ok(());
             };
