@@ -24,7 +24,7 @@ use crate::{
     engine,
     events_query::EventsQuery,
     probe,
-    serve::{self, Gateway, Issuer, listener},
+    serve::{self, Gateway, Issuer},
     stream::{Drain, Hub},
 };
 
@@ -143,15 +143,19 @@ impl Service {
             clock,
         );
         let routes = serve::routes(gateway, issuer).merge(health.routes());
-        let closing = listen::closing(routes, health);
-        serve_clients(listening, closing, &config, &drain, tasks);
-        listen::serve(
-            "router admin",
-            admin,
-            health.routes().merge(chassis::telemetry::routes()),
-            tasks,
-            health,
-        );
+        // Twice the stream's own limit: the hint to resume gets its chance before the socket is cut.
+        let stall_timeout = config.stream.slow_client_timeout * 2;
+        listen::Server::new("router", listening, tasks)
+            .bounded(config.http.connections_max, stall_timeout)
+            .until(drain.listeners(), config.http.drain_timeout)
+            .serve(routes, tasks, health);
+        listen::Server::new("router admin", admin, tasks)
+            .reserved()
+            .serve(
+                health.routes().merge(chassis::telemetry::routes()),
+                tasks,
+                health,
+            );
         let lead = drain.lead(tasks.clone(), health.clone(), config.http.drain_timeout);
         let _drain = tasks.spawn("router drain", lead);
         let (address, admin_address) = service_addresses;
@@ -168,20 +172,6 @@ impl Service {
     pub fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)
     }
-}
-
-fn serve_clients(
-    listening: TcpListener,
-    routes: axum::Router,
-    config: &Config,
-    drain: &Drain,
-    tasks: &Tasks,
-) {
-    // Twice the stream's own limit: the hint to resume gets its chance before the socket is cut.
-    let stall_timeout = config.stream.slow_client_timeout * 2;
-    let guarded = listener::Listener::new(listening, config.http.connections_max, stall_timeout);
-    let linger = config.http.drain_timeout;
-    listener::serve(guarded, routes, drain.listeners(), linger, tasks);
 }
 
 fn local(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {

@@ -66,11 +66,15 @@ pub struct Http {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub request_timeout: Duration,
-    /// Connections that are served at once; more wait.
+    /// Connections that are served at once. One more takes the place of the oldest without a request in flight; it is
+    /// refused with 503 when all have one.
     #[schemars(range(min = 1))]
     pub connections_max: usize,
     /// Pages of these origins may call; `*` allows all. The playground's own origin needs no entry.
     pub allowed_origins: Vec<String>,
+    /// Names under which clients ask for this machine, for instance `["shop.example"]`: listeners on loopback answer to
+    /// `localhost`, `127.0.0.1`, `[::1]` and these, others to every name while this is empty. Anything else is 421.
+    pub allowed_hosts: Vec<String>,
     /// How long requests in flight and streams may take to end at shutdown.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -184,6 +188,7 @@ impl Default for Http {
             request_timeout: Duration::from_secs(30),
             connections_max: 20_000,
             allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
             drain_timeout: Duration::from_secs(3),
         }
     }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::config::{Loaded, Origin, Renamed};
-use chassis::telemetry;
+use chassis::{listen, telemetry};
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
@@ -103,6 +103,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             for Renamed { old, new, origin } in loaded.renamed() {
                 tracing::warn!(old, new, %origin, "a setting has a new name: write the new one");
             }
+            listen::raise_limit();
+            let allowed_hosts = settings.router.http.allowed_hosts.clone();
+            listen::install(settings.connections.clone(), allowed_hosts);
             let outcome = Box::pin(start(settings, &cli)).await;
             telemetry.shut_down().await;
             outcome?;

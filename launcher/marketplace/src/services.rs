@@ -239,8 +239,9 @@ impl ServiceHost {
         setting: &'static str,
     ) -> anyhow::Result<()> {
         let listener = listen::bind(address, setting).await?;
-        let routes = self.admin_routes();
-        listen::serve(name, listener, routes, &self.tasks, &self.health);
+        listen::Server::new(name, listener, &self.tasks)
+            .reserved()
+            .serve(self.admin_routes(), &self.tasks, &self.health);
         Ok(())
     }
 

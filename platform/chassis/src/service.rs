@@ -100,7 +100,7 @@ pub fn start_probe(
         let watching = watch(&mut watched, &component, grpc.as_ref());
         token.run_until_cancelled(watching).await;
         if let Some(grpc) = &grpc {
-            grpc.set(false).await;
+            grpc.set(false);
         }
     });
 }
@@ -115,7 +115,7 @@ async fn watch(databases: &mut [Watched], component: &Component, grpc: Option<&g
             component.down(silent(databases));
         }
         if let Some(grpc) = grpc {
-            grpc.set(is_up).await;
+            grpc.set(is_up);
         }
         if databases.is_empty() {
             return;

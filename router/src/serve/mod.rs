@@ -2,7 +2,7 @@
 //!
 //! A request over HTTP takes these steps, in this order:
 //!
-//! 1. `listener` accepts the connection; `telemetry` opens the request's span; `cors` answers preflights.
+//! 1. `chassis::listen` accepts the connection; `telemetry` opens the request's span; `cors` answers preflights.
 //! 2. `http` takes the request; a GET that upgrades goes on in `websocket`.
 //! 3. `negotiate` reads which forms the client accepts; `csrf` refuses what a page of another site sent.
 //! 4. `request` receives the body, or the query string, and reads the GraphQL request in it.
@@ -19,7 +19,6 @@ mod csrf;
 mod delivery;
 mod gateway;
 mod http;
-pub(crate) mod listener;
 mod negotiate;
 mod origin;
 mod playground;

@@ -1,6 +1,6 @@
 //! Where a request comes from: its caller, its idempotency key, its trace and its address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::ConnectInfo,
@@ -10,7 +10,6 @@ use chassis::principal::Verifier;
 
 use super::{
     auth::{self, Caller},
-    listener::Peer,
     telemetry,
 };
 use crate::{admission::RateLimitKey, error::RequestError};
@@ -42,12 +41,12 @@ impl Origin {
     /// # Errors
     /// `UNAUTHENTICATED`.
     pub(super) fn of_socket(verifier: &Verifier, parts: &Parts) -> Result<Self, RequestError> {
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Ok(Self {
             caller: auth::caller(verifier, &parts.headers)?,
             idempotency_key: None,
             traceparent: telemetry::traceparent(&parts.headers),
-            address: peer.map(|peer| peer.0.0.ip()),
+            address: peer.map(|peer| peer.0.ip()),
         })
     }
 

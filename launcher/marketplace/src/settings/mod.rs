@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use chassis::config::{self, Loaded, Origin, Secret, Sources};
-use chassis::{kafka, postgres, telemetry};
+use chassis::{kafka, listen, postgres, telemetry};
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub struct Settings {
     pub kafka: kafka::Config,
     /// Logs, metrics and traces.
     pub telemetry: telemetry::Config,
+    /// Bounds of the connections of every listener.
+    pub connections: listen::Config,
     /// Where separate subgraphs listen.
     pub subgraphs: Subgraphs,
     /// The router.
@@ -127,6 +129,7 @@ impl Default for Settings {
             postgres: postgres::Config::default(),
             kafka: kafka::Config::default(),
             telemetry: telemetry::Config::default(),
+            connections: listen::Config::default(),
             subgraphs: Subgraphs::default(),
             router: router::Config::default(),
             cart: cart::Config::default(),

@@ -3,39 +3,27 @@
 //! Invariant: a call has a place among a bounded number of calls and a deadline. Start reading at [`serve`].
 
 mod bounds;
+mod health;
 mod observe;
+mod undecodable;
 
-use std::time::Duration;
-
+use axum::BoxError;
+use http::Response;
 use schema::{code::ErrorCode, proto::FILE_DESCRIPTOR_SET};
 use tokio::net::TcpListener;
-use tonic::{
-    metadata::MetadataMap,
-    transport::server::{Router, Server, TcpIncoming},
-};
-use tonic_health::{ServingStatus, server::HealthReporter};
-use tower::layer::util::{Identity, Stack};
+use tonic::{Status, body::Body, metadata::MetadataMap, service::Routes};
+use tower::{Layer as _, util::MapResponse};
 
-use crate::{
-    fault::{self, Coded},
-    tasks::Tasks,
-};
+use crate::{fault::Coded, listen, tasks::Tasks};
 
 /// The reflection service cannot read the descriptors.
 pub use tonic_reflection::server::Error as ReflectionError;
 
 pub use self::{
     bounds::{Bounded, Bounds},
+    health::Reporter,
     observe::{Observe, Observed},
 };
-
-/// Streams that one connection may have open; more wait at the client.
-const STREAMS: u32 = 256;
-/// How often a silent connection is asked whether its client is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// What is around every service of a server.
-pub type Layers = Stack<Observe, Identity>;
 
 /// A request that breaks the contract's rules, in the words that its clients know.
 #[derive(Debug, thiserror::Error)]
@@ -62,34 +50,10 @@ pub fn traceparent(metadata: &MetadataMap) -> Option<&str> {
     metadata.get("traceparent")?.to_str().ok()
 }
 
-/// A server to add services to, with the bounds of its connections.
+/// A server to add services to; [`serve`] bounds its connections.
 #[must_use]
-pub fn server() -> Server<Layers> {
-    Server::builder()
-        .layer(Observe)
-        .max_concurrent_streams(STREAMS)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-}
-
-/// Tells gRPC's health service how a server is.
-#[derive(Debug, Clone)]
-pub struct Reporter {
-    health: HealthReporter,
-    services: &'static [&'static str],
-}
-
-impl Reporter {
-    /// Reports for the server as a whole and for each of its services.
-    pub async fn set(&self, is_serving: bool) {
-        let status = if is_serving {
-            ServingStatus::Serving
-        } else {
-            ServingStatus::NotServing
-        };
-        for service in [""].iter().chain(self.services) {
-            self.health.set_service_status(*service, status).await;
-        }
-    }
+pub fn server() -> Routes {
+    Routes::default()
 }
 
 /// Serves `routes` with reflection and health until the tasks' token; calls in flight end first.
@@ -99,27 +63,30 @@ impl Reporter {
 pub fn serve(
     name: &'static str,
     services: &'static [&'static str],
-    routes: Router<Layers>,
+    routes: Routes,
     listener: TcpListener,
     tasks: &Tasks,
 ) -> Result<Reporter, ReflectionError> {
-    let (health, health_service) = tonic_health::server::health_reporter();
+    let (reporter, health) = health::service(services, tasks.token());
     let routes = routes
-        .add_service(health_service)
+        .add_service(health)
         .add_service(reflection(services).build_v1()?)
-        .add_service(reflection(services).build_v1alpha()?);
-    let token = tasks.token();
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        .add_service(reflection(services).build_v1alpha()?)
+        .prepare();
     observe::announce(services);
-    tasks.spawn(name, async move {
-        let served = routes
-            .serve_with_incoming_shutdown(incoming, token.cancelled_owned())
-            .await;
-        if let Err(error) = served {
-            tracing::error!(server = name, error = %fault::chain(&error), "gRPC has stopped");
-        }
+    let service = Observe.layer(MapResponse::new(routes, undecodable::correct::<Body>));
+    let service = MapResponse::new(service, |response: Response<Body>| {
+        response.map(axum::body::Body::new)
     });
-    Ok(Reporter { health, services })
+    listen::Server::new(name, listener, tasks)
+        .grpc(too_late)
+        .serve_service(service, tasks);
+    Ok(reporter)
+}
+
+/// A message that is only half there when its time is over.
+fn too_late() -> BoxError {
+    Status::deadline_exceeded("the message took too long to arrive").into()
 }
 
 fn reflection<'a>(services: &[&str]) -> tonic_reflection::server::Builder<'a> {

@@ -1,13 +1,40 @@
-//! Listening sockets: a taken port is named with the setting that moves it, and serving ends gracefully.
+//! Listening sockets, one kind for all ports of all processes: a taken port is named with the setting that moves it, no
+//! state of a connection lasts for ever, and serving ends gracefully.
+//!
+//! `serve` accepts; `registry` decides who gets in and who makes room; `connection` knows a connection's state and its
+//! deadline, which `socket` holds its reads to; `request` bounds bodies and asks `host` under which name it was asked.
+
+mod config;
+mod connection;
+mod descriptors;
+mod host;
+mod metrics;
+mod registry;
+mod request;
+mod serve;
+mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::{io, net::SocketAddr, time::Duration};
 
 use axum::{Router, response::Response};
 use http::{HeaderValue, StatusCode, header};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tower::util::MapResponseLayer;
 
+pub use self::{
+    config::{Config, install},
+    descriptors::raise_limit,
+    host::is_own_origin,
+    request::BodyTimeout,
+    serve::Server,
+};
 use crate::{health::Health, tasks::Tasks};
+
+/// Connections that wait in the kernel to be accepted: as many as a crowd of returning streams makes at once. The kernel
+/// takes fewer where `net.core.somaxconn` says so.
+const BACKLOG: u32 = 4_096;
 
 /// Why a socket cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -76,26 +103,32 @@ pub fn check_reach(
 /// [`Error::Taken`] when another process listens there.
 pub async fn bind(address: SocketAddr, setting: impl Into<String>) -> Result<TcpListener, Error> {
     let setting = setting.into();
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => Error::Taken { address, setting },
-            _ => Error::Other {
-                address,
-                setting,
-                source,
-            },
-        })
+    open(address).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => Error::Taken { address, setting },
+        _ => Error::Other {
+            address,
+            setting,
+            source,
+        },
+    })
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// How long our HTTP clients keep a connection that nobody uses: less than a process's notice before it stops listening
 /// (`drain_notice`), so that none sends a request on a connection that is being closed.
 pub const KEEP_IDLE: Duration = Duration::from_millis(250);
 
-/// How long a connection may stay open after the shutdown signal; less than the process itself waits for its tasks.
-const LINGER: Duration = Duration::from_secs(3);
-
-/// Serves `routes` until shutdown; requests in flight end first, for at most 3 s.
+/// Serves `routes` with the process's bounds until shutdown; requests in flight end first, for at most 3 s.
 pub fn serve(
     name: &'static str,
     listener: TcpListener,
@@ -103,24 +136,7 @@ pub fn serve(
     tasks: &Tasks,
     health: &Health,
 ) {
-    let (routes, token) = (closing(routes, health), tasks.token());
-    tasks.spawn(name, async move {
-        let stop = token.clone();
-        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
-        let hard_stop = async {
-            token.cancelled().await;
-            tokio::time::sleep(LINGER).await;
-        };
-        tokio::select! {
-            served = serving => {
-                if let Err(error) = served {
-                    tracing::error!(server = name, %error, "server ended");
-                }
-            }
-            () = hard_stop => tracing::warn!(server = name, "connections cut after the drain"),
-        }
-    });
+    Server::new(name, listener, tasks).serve(routes, tasks, health);
 }
 
 /// Answers the last request of each connection with `Connection: close` while the process drains.
@@ -139,7 +155,7 @@ pub fn closing(routes: Router, health: &Health) -> Router {
 }
 
 #[cfg(test)]
-mod tests {
+mod face_tests {
     use axum::{body::Body, routing::get};
     use tower::ServiceExt as _;
 

@@ -1,0 +1,274 @@
+//! Real sockets against a listener with short bounds.
+
+use std::time::Duration;
+
+use axum::{Router, body::Bytes, routing};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use super::{Config, Server};
+use crate::{health::Health, tasks::Tasks};
+
+const SHORT: Duration = Duration::from_millis(200);
+/// Longer than any bound of these tests, and as long as a slow machine needs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn short() -> Config {
+    Config {
+        header_timeout: SHORT,
+        body_timeout: SHORT,
+        idle_timeout: SHORT,
+        write_timeout: SHORT,
+        ..Config::default()
+    }
+}
+
+fn long() -> Config {
+    Config {
+        header_timeout: PATIENCE * 2,
+        idle_timeout: PATIENCE * 2,
+        ..Config::default()
+    }
+}
+
+fn routes() -> Router {
+    let slow = async || {
+        tokio::time::sleep(SHORT * 3).await;
+        "late"
+    };
+    let endless = async || {
+        let chunks =
+            std::iter::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[0; 65_536])));
+        axum::body::Body::from_stream(futures::stream::iter(chunks))
+    };
+    Router::new()
+        .route(
+            "/",
+            routing::get(async || "here").post(async |body: Bytes| body),
+        )
+        .route("/slow", routing::get(slow))
+        .route("/endless", routing::get(endless))
+}
+
+struct Running {
+    address: std::net::SocketAddr,
+    tasks: Tasks,
+}
+
+async fn listen(config: Config) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tasks = Tasks::new();
+    Server::new("test", listener, &tasks)
+        .with_config(config)
+        .serve(routes(), &tasks, &Health::new());
+    Running { address, tasks }
+}
+
+impl Running {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends `text` and gives what comes until the other side closes.
+    async fn until_closed(&self, text: &str) -> String {
+        let mut socket = self.connect().await;
+        socket.write_all(text.as_bytes()).await.unwrap();
+        rest(&mut socket).await
+    }
+}
+
+async fn rest(socket: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    let ended = timeout(PATIENCE, socket.read_to_end(&mut read)).await;
+    // A reset is an end as well.
+    let _is_orderly = ended.expect("closed in time").is_ok();
+    String::from_utf8_lossy(&read).into_owned()
+}
+
+/// Asks on an open connection and gives the head and the body that the routes above have.
+async fn ask(socket: &mut TcpStream) -> String {
+    socket
+        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut read = vec![0; 1_024];
+    let count = timeout(PATIENCE, socket.read(&mut read)).await;
+    let count = count.expect("answered in time").unwrap();
+    String::from_utf8_lossy(&read[..count]).into_owned()
+}
+
+/// Seen red with `poll_deadline` always pending: nothing closed any of them.
+#[tokio::test]
+async fn no_state_of_a_connection_lasts_for_ever() {
+    let running = listen(short()).await;
+    assert_eq!(running.until_closed("").await, "");
+    for half in [
+        "GET / HTTP/1.1\r\nHo",
+        "G",
+        "GET / HTTP/1.1\r\nhost: localhost\r\n",
+    ] {
+        let answer = running.until_closed(half).await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{half:?}: {answer}");
+    }
+    let idle = running
+        .until_closed("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await;
+    assert!(
+        idle.starts_with("HTTP/1.1 200") && idle.ends_with("here"),
+        "{idle}"
+    );
+    let half = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nhalf";
+    let answer = running.until_closed(half).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    let preface = running
+        .until_closed("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await;
+    assert!(!preface.contains("HTTP/1.1"), "{preface}");
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_ended() {
+    let running = listen(short()).await;
+    let mut socket = running.connect().await;
+    let drip = async {
+        while socket.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    };
+    timeout(PATIENCE, drip).await.expect("closed in time");
+}
+
+/// The neighbours: what is slow on this side, and what keeps asking. Seen red with the deadline counted in flight too.
+#[tokio::test]
+async fn a_request_in_flight_and_a_connection_in_use_stay() {
+    let running = listen(short()).await;
+    let slow = running
+        .until_closed("GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await;
+    assert!(slow.ends_with("late"), "{slow}");
+    let mut socket = running.connect().await;
+    for _ in 0..6 {
+        assert!(ask(&mut socket).await.ends_with("here"));
+        tokio::time::sleep(SHORT / 3).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_loses_its_connection() {
+    let running = listen(short()).await;
+    let mut socket = running.connect().await;
+    let head = b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    socket.write_all(head).await.unwrap();
+    tokio::time::sleep(SHORT * 4).await;
+    let mut read = Vec::new();
+    let ended = timeout(PATIENCE, socket.read_to_end(&mut read)).await;
+    assert!(ended.is_ok(), "an endless response ended");
+}
+
+#[tokio::test]
+async fn a_head_beyond_the_bound_is_431() {
+    let running = listen(Config {
+        header_bytes_max: 8_192,
+        ..short()
+    })
+    .await;
+    let head = |bytes| {
+        format!(
+            "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx: {}\r\n\r\n",
+            "x".repeat(bytes)
+        )
+    };
+    let answer = running.until_closed(&head(10_000)).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let answer = running.until_closed(&head(4_000)).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// Seen red with `make_room` refusing: the newcomer got 503.
+#[tokio::test]
+async fn idle_connections_and_half_heads_make_room_for_whoever_asks() {
+    let running = listen(Config {
+        per_listener_max: 8,
+        ..long()
+    })
+    .await;
+    let mut crowd = Vec::new();
+    for turn in 0..32 {
+        let mut socket = running.connect().await;
+        if turn % 2 == 0 {
+            // The other side may have given its place away by now.
+            let _is_sent = socket.write_all(b"GET / HTTP/1.1\r\nHo").await.is_ok();
+        }
+        crowd.push(socket);
+    }
+    for _ in 0..8 {
+        let mut socket = running.connect().await;
+        assert!(ask(&mut socket).await.ends_with("here"));
+        crowd.push(socket);
+    }
+}
+
+#[tokio::test]
+async fn where_all_are_worked_for_the_next_is_told_to_come_again() {
+    let running = listen(Config {
+        per_listener_max: 1,
+        ..long()
+    })
+    .await;
+    let mut first = running.connect().await;
+    first
+        .write_all(b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut byte = [0];
+    first.read_exact(&mut byte).await.unwrap();
+    let refused = rest(&mut running.connect().await).await;
+    assert!(
+        refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn the_host_is_looked_at_before_the_route() {
+    let running = listen(long()).await;
+    for (head, status) in [
+        (
+            "GET / HTTP/1.1\r\nhost: evil:4000\r\nconnection: close\r\n\r\n",
+            "421",
+        ),
+        ("GET / HTTP/1.1\r\nconnection: close\r\n\r\n", "400"),
+        (
+            "GET / HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+            "400",
+        ),
+        (
+            "GET / HTTP/1.1\r\nhost: localhost:1\r\nconnection: close\r\n\r\n",
+            "200",
+        ),
+        ("GET / HTTP/1.0\r\n\r\n", "200"),
+    ] {
+        let answer = running.until_closed(head).await;
+        assert_eq!(answer.get(9..12), Some(status), "{head}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_ends_idle_connections_at_once_and_waits_for_what_is_in_flight() {
+    let running = listen(long()).await;
+    let mut idle = running.connect().await;
+    assert!(ask(&mut idle).await.ends_with("here"));
+    let mut busy = running.connect().await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    tokio::time::sleep(SHORT / 2).await;
+    let stopped = running.tasks.shutdown(PATIENCE);
+    let (left, idle, busy) = tokio::join!(stopped, rest(&mut idle), rest(&mut busy));
+    assert_eq!((left.len(), idle.as_str()), (0, ""));
+    assert!(busy.ends_with("late"), "{busy}");
+}
