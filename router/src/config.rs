@@ -25,7 +25,7 @@ pub struct Config {
     /// Where separate subgraphs are, by name; unused for those that run in this process.
     #[schemars(with = "BTreeMap<String, url::Url>")]
     pub subgraph_urls: BTreeMap<String, String>,
-    /// Serves the playground at `/` and the live page at `/live`.
+    /// Serves the playground at `/` and the live page at `/live`; in the profile `production` only when this is set.
     pub playground_enabled: bool,
     /// Where the built playground is.
     pub playground: Playground,
@@ -89,6 +89,10 @@ pub struct WebSocket {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub init_timeout: Duration,
+    /// How long a socket may run no operation before it is closed with 1000.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub idle_timeout: Duration,
     /// Operations that one socket may run at once.
     #[schemars(range(min = 1))]
     pub operations_max: usize,
@@ -198,6 +202,7 @@ impl Default for WebSocket {
     fn default() -> Self {
         Self {
             init_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_mins(10),
             operations_max: 100,
         }
     }

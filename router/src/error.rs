@@ -5,6 +5,7 @@
 //! Invariant: a message of a fault is the code's own masked sentence; the cause goes to the log alone.
 
 use bytes::Bytes;
+use chassis::{fault::Coded as _, request_rules::Unfit};
 use federation::{Code, GraphqlError};
 use http::StatusCode;
 use schema::code::ErrorCode;
@@ -107,6 +108,12 @@ impl From<federation::RequestError> for RequestError {
             code: ErrorCode::find(refused.code().as_str()).unwrap_or(ErrorCode::Internal),
             errors: refused.into_errors(),
         }
+    }
+}
+
+impl From<Unfit> for RequestError {
+    fn from(unfit: Unfit) -> Self {
+        Self::new(unfit.code(), unfit.to_string())
     }
 }
 

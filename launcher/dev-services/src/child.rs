@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -70,6 +71,7 @@ impl Supervised {
             let log = File::options()
                 .create(true)
                 .append(true)
+                .mode(0o600)
                 .open(path)
                 .map_err(Error::file(path))?;
             let second = log.try_clone().map_err(Error::file(path))?;

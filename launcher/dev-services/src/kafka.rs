@@ -83,7 +83,7 @@ impl Kafka {
         if settings.port == 0 {
             settings.port = port::free();
         }
-        std::fs::create_dir_all(&settings.dir).map_err(Error::file(&settings.dir))?;
+        crate::state::create_private(&settings.dir)?;
         if let Some(orphan) = Identity::find_running(&settings.dir.join("pid")) {
             progress.say(
                 "kafka",

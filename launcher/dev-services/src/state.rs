@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -27,7 +27,7 @@ impl StateDir {
         let root = root.canonicalize().map_err(Error::file(root))?;
         let lock = lock(&root)?;
         let logs = root.join("logs");
-        std::fs::create_dir_all(&logs).map_err(Error::file(logs))?;
+        create_private(&logs)?;
         let system = system_dir(&root);
         Ok(Self {
             root,
@@ -63,8 +63,7 @@ impl StateDir {
             create_trusted(base)?;
         }
         let folder = base.join(service);
-        std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
-        set_mode(&folder, 0o700)?;
+        create_private(&folder)?;
         account.own(&folder)?;
         Ok(folder)
     }
@@ -120,6 +119,23 @@ pub(crate) fn create_trusted(folder: &Path) -> Result<(), Error> {
     })
 }
 
+/// Creates a folder that nobody else may look into: logs and events tell of orders.
+pub(crate) fn create_private(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
+    set_mode(folder, 0o700)
+}
+
+/// Creates a file that nobody else may read, before there is anything in it.
+pub(crate) fn create_secret(path: &Path, content: &str) -> Result<(), Error> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path).map_err(Error::file(path))?;
+    // One that was there keeps its mode.
+    set_mode(path, 0o600)?;
+    file.write_all(content.as_bytes())
+        .map_err(Error::file(path))
+}
+
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(Error::file(path))
 }
@@ -165,6 +181,19 @@ mod tests {
             create_trusted(&folder),
             Err(Error::NotOurs { .. })
         ));
+    }
+
+    /// Seen red with `std::fs::write` for the secret.
+    #[test]
+    fn nobody_else_reads_logs_and_secrets() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        let secret = dir.path().join("secret");
+        create_secret(&secret, "s").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!(mode(state.log("kafka").parent().unwrap()), 0o700);
+        assert_eq!(mode(&secret), 0o600);
+        assert_eq!(std::fs::read_to_string(&secret).unwrap(), "s");
     }
 
     #[test]

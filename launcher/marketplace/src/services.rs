@@ -187,6 +187,11 @@ impl ServiceHost {
             clock: self.clock.clone(),
         };
         let config = self.settings.router.clone();
+        if self.keys.demo_issuer.is_some() {
+            // The settings allow it; this warns.
+            let setting = "keys.demo_issuer_beyond_loopback_enabled";
+            listen::check_reach(config.listen, "router.listen", true, setting)?;
+        }
         router::Service::start(config, dependencies, &self.tasks, &self.health)
             .await
             .context("the router")?;

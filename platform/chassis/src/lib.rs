@@ -16,6 +16,7 @@ pub mod listen;
 pub mod places;
 pub mod postgres;
 pub mod principal;
+pub mod request_rules;
 pub mod retention;
 pub mod retry;
 pub mod service;

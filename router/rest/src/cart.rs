@@ -64,7 +64,7 @@ pub(super) fn routes(shim: &Arc<Shim>) -> Router {
         .route("/cart/checkout/{user_id}", post(checkout_by_old_path))
         .route("/cart/checkout", post(checkout_by_body))
         .with_state(Arc::clone(shim))
-        .merge(profile::routes())
+        .merge(profile::routes(shim.options.profile_enabled))
         .method_not_allowed_fallback(async || Problem::masked(ErrorCode::MethodNotAllowed).cart())
         .fallback(async || Problem::masked(ErrorCode::NotFound).cart());
     surface::finish("cart", routes, Problem::cart)

@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Serves the REST listeners.
+    /// Serves the REST listeners; in the profile `production` only when this is set.
     pub enabled: bool,
+    /// Serves `/debug/pprof/profile`, which samples the process for up to a minute; in the profile `production` only when
+    /// this is set.
+    pub profile_enabled: bool,
     /// Cart: `/user/{id}/cart`, `/checkout/{id}`, `/metrics`, `/debug/pprof/`.
     pub cart_listen: SocketAddr,
     /// The LOMS gateway and its Swagger UI at `/docs`.
@@ -117,6 +120,7 @@ impl Default for Config {
         let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
             enabled: true,
+            profile_enabled: true,
             cart_listen: local(8080),
             loms_listen: local(8084),
             loms_old_listen: local(8081),

@@ -108,6 +108,12 @@ impl From<Malformed> for Problem {
 fn finish(status: u16, mut response: Response) -> Response {
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status == 415 {
+        response.headers_mut().insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
+    }
     if status == 503 || status == 429 {
         response
             .headers_mut()
@@ -153,6 +159,7 @@ fn row(code: ErrorCode) -> Row {
         Code::DeadlineExceeded => shown(503, 4, 504), // §2 after exhaustion, §3 gateway's statuses
         Code::Overloaded => shown(503, 8, 429), // §2 cart must not say 429; §3 gateway's statuses
         Code::PayloadTooLarge => shown(413, 8, 413), // §9, bound of a body
+        Code::UnsupportedMediaType => shown(415, 3, 415), // §9, a compressed body
         Code::MethodNotAllowed => shown(405, 12, 501), // §1 "405", §3 "501 code 12"
         Code::CsrfRefused => shown(403, 7, 403), // §9, calls that a foreign page makes
         Code::Internal => shown(500, 13, 500),  // §1 "500 other", §3 code 13
@@ -166,7 +173,6 @@ fn row(code: ErrorCode) -> Row {
         | Code::LimitExceeded
         | Code::RateLimited
         | Code::PersistedOperationNotFound
-        | Code::UnsupportedMediaType
         | Code::NotAcceptable
         | Code::ServerDraining
         | Code::TokenExpired
@@ -189,7 +195,8 @@ mod tests {
         for code in ErrorCode::ALL {
             let row = row(*code);
             let expected: &[u16] = match row.grpc {
-                3 | 9 => &[400],
+                3 => &[400, 415],
+                9 => &[400],
                 4 => &[504],
                 5 => &[404],
                 6 | 10 => &[409],

@@ -25,6 +25,9 @@ const SECONDS_MAX: i64 = 60;
 /// Samples per second of CPU time; a prime, so that it does not beat with timers.
 const SAMPLES_PER_SECOND: i32 = 99;
 
+/// Where a profile is taken; a request there costs as much as a change.
+pub(super) const PATH: &str = "/debug/pprof/profile";
+
 static RUNNING: Semaphore = Semaphore::const_new(1);
 
 const INDEX: &str = "<!doctype html><title>/debug/pprof/</title><h1>/debug/pprof/</h1>\
@@ -32,12 +35,23 @@ const INDEX: &str = "<!doctype html><title>/debug/pprof/</title><h1>/debug/pprof
 <code>seconds</code> is 1 to 60, 30 unless given</li>\
 <li><a href=\"/metrics\">metrics</a></li></ul>";
 
-/// `/metrics`, `/debug/pprof/` and `/debug/pprof/profile`.
-pub(super) fn routes() -> Router {
+/// `/metrics`, `/debug/pprof/` and, where it `is_enabled`, `/debug/pprof/profile`.
+pub(super) fn routes(is_enabled: bool) -> Router {
+    let profile = if is_enabled {
+        get(profile)
+    } else {
+        get(async || switched_off())
+    };
     Router::new()
         .route("/debug/pprof/", get(async || Html(INDEX)))
-        .route("/debug/pprof/profile", get(profile))
+        .route(PATH, profile)
         .merge(chassis::telemetry::routes())
+}
+
+fn switched_off() -> Response {
+    let message =
+        "profiles are switched off here; the setting router.rest.profile_enabled switches them on";
+    Problem::refused(ErrorCode::NotFound, message).cart()
 }
 
 async fn profile(RawQuery(query): RawQuery) -> Response {
@@ -88,7 +102,13 @@ async fn sample(span: Duration) -> Result<Vec<u8>, pprof::Error> {
         .build()?;
     tokio::time::sleep(span).await;
     // Symbols are looked up here, which reads the binary: off the reactor.
-    tokio::task::spawn_blocking(move || Ok(guard.report().build()?.pprof()?.encode_to_vec()))
+    let encode = move || {
+        let encoded = guard.report().build().and_then(|report| report.pprof());
+        // The look-up keeps what it read of the binary, some hundred megabytes of it, for a next time.
+        backtrace::clear_symbol_cache();
+        Ok(encoded?.encode_to_vec())
+    };
+    tokio::task::spawn_blocking(encode)
         .await
         .map_err(|_| pprof::Error::CreatingError)?
 }

@@ -3,6 +3,7 @@
 //! Invariant: nothing is executed for a request that a browser sends without a preflight on behalf of another site.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use chassis::listen::is_own_origin;
 use schema::code::ErrorCode;
 
 use crate::error::RequestError;
@@ -40,9 +41,31 @@ pub(crate) fn refuse_foreign_pages(
     };
     if preflighted || harmless {
         Ok(())
+    } else if origins.is_foreign(headers) {
+        Err(foreign_page(headers))
     } else {
         Err(RequestError::masked(ErrorCode::CsrfRefused))
     }
+}
+
+/// The refusal of a page of another origin, with the one remedy that there is: a page cannot choose its headers.
+pub(crate) fn foreign_page(headers: &HeaderMap) -> RequestError {
+    let origin = headers.get(header::ORIGIN).and_then(|it| it.to_str().ok());
+    let page = origin.map_or_else(
+        || "a page of another origin".to_owned(),
+        |origin| {
+            format!(
+                "a page of {:?}",
+                origin.chars().take(100).collect::<String>()
+            )
+        },
+    );
+    RequestError::new(
+        ErrorCode::CsrfRefused,
+        format!(
+            "{page} may not call; the setting router.http.allowed_origins names those that may"
+        ),
+    )
 }
 
 /// The origins whose pages may call.
@@ -73,9 +96,7 @@ impl AllowedOrigins {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(origin) = text(&header::ORIGIN) {
             let host = text(&header::HOST).unwrap_or_default();
-            let own = origin
-                .split_once("://")
-                .is_some_and(|(_, authority)| authority == host);
+            let own = is_own_origin(origin, host);
             return !own && !self.allows(origin);
         }
         let site = text(&HeaderName::from_static("sec-fetch-site"));

@@ -3,6 +3,7 @@
 //! Source: GraphQL over HTTP, 5 and 6.
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use chassis::request_rules;
 use schema::code::ErrorCode;
 
 use crate::error::RequestError;
@@ -88,11 +89,12 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Result<Accepted, RequestError> {
     ))
 }
 
-/// Refuses a body that is not JSON in UTF-8.
+/// Refuses a body that is not JSON in UTF-8, sent as it is.
 ///
 /// # Errors
 /// `UNSUPPORTED_MEDIA_TYPE`.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), RequestError> {
+    request_rules::refuse_encoded(headers)?;
     let value = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());

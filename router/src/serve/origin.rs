@@ -6,7 +6,7 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderValue, request::Parts},
 };
-use chassis::principal::Verifier;
+use chassis::{principal::Verifier, request_rules};
 
 use super::{
     auth::{self, Caller},
@@ -27,11 +27,12 @@ impl Origin {
     /// Reads the head of a request for one operation.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`.
+    /// `UNAUTHENTICATED`, and `INVALID_ARGUMENT` for an `Idempotency-Key` that is none.
     pub(super) fn of_request(verifier: &Verifier, parts: &Parts) -> Result<Self, RequestError> {
         let origin = Self::of_socket(verifier, parts)?;
+        let key = request_rules::idempotency_key(&parts.headers)?;
         Ok(Self {
-            idempotency_key: parts.headers.get("idempotency-key").cloned(),
+            idempotency_key: key.cloned(),
             ..origin
         })
     }

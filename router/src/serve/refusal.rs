@@ -35,6 +35,10 @@ pub(super) fn refusal(error: &RequestError, media: Media) -> Response {
         ErrorCode::MethodNotAllowed => {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
+        ErrorCode::UnsupportedMediaType => {
+            let plain = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, plain);
+        }
         ErrorCode::Unauthenticated => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

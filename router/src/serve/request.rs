@@ -9,6 +9,7 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, header},
 };
+use chassis::request_rules::without_byte_order_mark;
 use federation::GraphRequest;
 use http_body_util::LengthLimitError;
 use schema::code::ErrorCode;
@@ -54,6 +55,7 @@ pub(crate) async fn read_body(
 /// # Errors
 /// `BAD_REQUEST` for anything that is not one GraphQL request in JSON.
 pub(crate) fn from_body(body: &[u8]) -> Result<GraphRequest, RequestError> {
+    let body = without_byte_order_mark(body);
     if body.is_empty() {
         return Err(bad("the body is empty; send {\"query\": \"...\"}"));
     }
@@ -184,6 +186,7 @@ mod tests {
     fn a_persisted_operation_needs_no_text() {
         let request = from_body(br#"{"extensions":{"persistedQuery":{}},"variables":null}"#);
         assert_eq!(request.expect("a request").query, None);
+        assert!(from_body("\u{feff}{\"query\":\"{a}\"}".as_bytes()).is_ok());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use axum::{
 use chassis::{
     config::Secret,
     principal::{Scopes, Signer},
+    request_rules::without_byte_order_mark,
 };
 use schema::{code::ErrorCode, id::UserId};
 use serde::Deserialize;
@@ -76,7 +77,7 @@ async fn demo_token(State(issuer): State<Issuer>, headers: HeaderMap, body: Byte
 fn issue(issuer: &Issuer, headers: &HeaderMap, body: &[u8]) -> Result<Secret, RequestError> {
     require_json(headers)?;
     let invalid = |message: String| RequestError::new(ErrorCode::InvalidArgument, message);
-    let request: TokenRequest = serde_json::from_slice(body)
+    let request: TokenRequest = serde_json::from_slice(without_byte_order_mark(body))
         .map_err(|error| invalid(format!("send {{\"user\":\"1\",\"ops\":false}}: {error}")))?;
     let id = match &request.user {
         Value::String(text) => text.parse().ok(),

@@ -193,8 +193,7 @@ async fn init(settings: &Settings, binaries: &Binaries) -> Result<(), Error> {
     settings.account.own(&settings.dir)?;
     let password_file = settings.dir.join("password");
     let password: String = hex::encode(rand::rng().random::<[u8; 16]>());
-    std::fs::write(&password_file, &password).map_err(Error::file(&password_file))?;
-    crate::state::set_mode(&password_file, 0o600)?;
+    crate::state::create_secret(&password_file, &password)?;
     settings.account.own(&password_file)?;
     let mut command = Command::new(binaries.bin.join("initdb"));
     command.arg("-D").arg(settings.dir.join("data"));

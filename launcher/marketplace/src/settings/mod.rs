@@ -6,6 +6,7 @@
 pub(crate) mod broker;
 mod ports;
 mod profile;
+mod reach;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -101,6 +102,8 @@ pub struct Keys {
     pub router: Option<PathBuf>,
     /// Whether the built-in issuer of the demo hands out tokens.
     pub demo_issuer_enabled: Option<bool>,
+    /// Lets the demo's issuer run where other machines reach it. They then get tokens for any user.
+    pub demo_issuer_beyond_loopback_enabled: bool,
 }
 
 /// Where subgraphs listen when each is a process of its own.
@@ -183,6 +186,18 @@ pub enum Refused {
         /// The setting that has no room.
         setting: &'static str,
     },
+    /// Other machines would reach what believes them.
+    #[error("`{setting}` is {address}, where {what}: {fix}")]
+    Reach {
+        /// The setting of the address.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What they could do there.
+        what: &'static str,
+        /// What to set.
+        fix: &'static str,
+    },
     /// The profile forbids it.
     #[error("profile \"production\" refuses {what}; {fix}")]
     Production {
@@ -223,7 +238,9 @@ impl Settings {
             loaded.set_origin(&setting, Origin::Follows(listener.to_owned()));
         }
         check_postgres(&loaded)?;
+        profile::switch_off(&mut loaded);
         loaded.settings.check_profile()?;
+        loaded.settings.check_reach()?;
         Ok(loaded)
     }
 

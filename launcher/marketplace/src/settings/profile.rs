@@ -1,6 +1,35 @@
-//! What the profile `production` refuses: defaults that are fine for a demo and unsafe for real data.
+//! What the profile `production` refuses or leaves off: defaults that are fine for a demo and unsafe for real data.
+
+use chassis::config::{Loaded, Origin};
 
 use super::{Broker, Profile, Refused, Settings, is_default};
+
+/// A switch that the profile leaves off unless somebody sets it.
+type Switch = (&'static str, fn(&mut Settings) -> &mut bool);
+
+/// What helps to try the product out, and what old clients need, is no part of what strangers reach.
+const OFF_IN_PRODUCTION: [Switch; 3] = [
+    ("router.playground_enabled", |it| {
+        &mut it.router.playground_enabled
+    }),
+    ("router.rest.enabled", |it| &mut it.router.rest.enabled),
+    ("router.rest.profile_enabled", |it| {
+        &mut it.router.rest.profile_enabled
+    }),
+];
+
+/// Switches off what the profile leaves off and nobody has set.
+pub(super) fn switch_off(loaded: &mut Loaded<Settings>) {
+    if loaded.settings.profile == Profile::Demo {
+        return;
+    }
+    for (setting, switch) in OFF_IN_PRODUCTION {
+        if loaded.origin(setting) == Origin::Default {
+            *switch(&mut loaded.settings) = false;
+            loaded.set_origin(setting, Origin::Follows("profile".to_owned()));
+        }
+    }
+}
 
 /// One thing that the profile refuses.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +45,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Everything that is refused, in the order in which it is reported.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 14] = [
         Self {
             setting: "keys.demo_issuer_enabled",
             what: "the demo issuer",
@@ -46,6 +75,12 @@ impl Refusal {
             },
         },
         Self {
+            setting: "product.key",
+            what: "the default key of the product service",
+            fix: "set product.key, cart.product_key and loms.product_key",
+            refuses: |settings, plain| is_default(&settings.product.key, &plain.product.key),
+        },
+        Self {
             setting: "product.faults.enabled",
             what: "injected faults of the product service",
             fix: "leave product.faults.enabled unset or false",
@@ -63,6 +98,45 @@ impl Refusal {
             fix: "leave up.broker unset, or set kafka.brokers",
             refuses: |settings, _| settings.up.broker == Broker::Mock,
         },
+        Self {
+            setting: "router.rest.beyond_loopback_enabled",
+            what: "REST listeners beyond loopback, where a call names its user and proves nothing",
+            fix: "leave router.rest.beyond_loopback_enabled unset or false",
+            refuses: |settings, _| settings.router.rest.beyond_loopback_enabled,
+        },
+        Self {
+            setting: "loms.beyond_loopback_enabled",
+            what: "the order service's gRPC beyond loopback for calls that prove nothing",
+            fix: "leave loms.beyond_loopback_enabled unset or false",
+            refuses: |settings, _| settings.loms.beyond_loopback_enabled,
+        },
+        Self {
+            setting: "comments.beyond_loopback_enabled",
+            what: "the comments service's gRPC beyond loopback for calls that prove nothing",
+            fix: "leave comments.beyond_loopback_enabled unset or false",
+            refuses: |settings, _| settings.comments.beyond_loopback_enabled,
+        },
+        Self {
+            setting: "router.http.allowed_origins",
+            what: "pages of every origin",
+            fix: "name the origins in router.http.allowed_origins, without *",
+            refuses: |settings, _| {
+                let mut origins = settings.router.http.allowed_origins.iter();
+                origins.any(|origin| origin.trim() == "*")
+            },
+        },
+        Self {
+            setting: "router.rate_limit.enabled",
+            what: "to run without a limit of what a caller may spend",
+            fix: "leave router.rate_limit.enabled unset or true",
+            refuses: |settings, _| !settings.router.rate_limit.enabled,
+        },
+        Self {
+            setting: "notifier.webhook.url",
+            what: "a webhook whose calls anybody on the way can read",
+            fix: "set notifier.webhook.url to an https URL",
+            refuses: |settings, _| is_plain_http(&settings.notifier.webhook.url),
+        },
     ];
 
     /// What is refused about one setting.
@@ -71,6 +145,19 @@ impl Refusal {
             .iter()
             .filter(move |refusal| refusal.setting == setting)
     }
+}
+
+/// Whether a URL is sent in the clear to another machine.
+fn is_plain_http(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| {
+        let is_here = match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        url.scheme() == "http" && !is_here
+    })
 }
 
 impl Settings {
@@ -95,6 +182,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use chassis::config::Sources;
+
     use super::*;
 
     #[test]
@@ -110,6 +199,8 @@ mod tests {
         settings.cart.product_key = "another".to_owned().into();
         assert!(refusal(&settings).contains("loms.product_key"));
         settings.loms.product_key = "another".to_owned().into();
+        assert!(refusal(&settings).contains("product.key"));
+        settings.product.key = "another".to_owned().into();
         assert!(refusal(&settings).contains("postgres.url"));
         settings.postgres.url = "postgres://shop:secret@db/".to_owned().into();
         settings.check_profile().unwrap();
@@ -118,5 +209,77 @@ mod tests {
         settings.up.broker = Broker::Kafka;
         settings.keys.demo_issuer_enabled = Some(true);
         assert!(refusal(&settings).contains("demo issuer"));
+    }
+
+    fn safe() -> Settings {
+        let mut settings = Settings {
+            profile: Profile::Production,
+            ..Settings::default()
+        };
+        settings.keys.jwks = Some("keys.json".into());
+        settings.cart.product_key = "another".to_owned().into();
+        settings.loms.product_key = "another".to_owned().into();
+        settings.product.key = "another".to_owned().into();
+        settings.postgres.url = "postgres://shop:secret@db/".to_owned().into();
+        settings
+    }
+
+    /// Seen red with each row left out.
+    #[test]
+    fn production_refuses_every_door_that_proves_nothing() {
+        type Door = (&'static str, fn(&mut Settings));
+        let doors: [Door; 6] = [
+            ("router.rest.beyond_loopback_enabled", |it| {
+                it.router.rest.beyond_loopback_enabled = true;
+            }),
+            ("loms.beyond_loopback_enabled", |it| {
+                it.loms.beyond_loopback_enabled = true;
+            }),
+            ("comments.beyond_loopback_enabled", |it| {
+                it.comments.beyond_loopback_enabled = true;
+            }),
+            ("router.http.allowed_origins", |it| {
+                it.router.http.allowed_origins = vec!["https://a".to_owned(), "*".to_owned()];
+            }),
+            ("router.rate_limit.enabled", |it| {
+                it.router.rate_limit.enabled = false
+            }),
+            ("notifier.webhook.url", |it| {
+                "http://hooks.example/x".clone_into(&mut it.notifier.webhook.url);
+            }),
+        ];
+        safe().check_profile().unwrap();
+        for (setting, open) in doors {
+            let mut settings = safe();
+            open(&mut settings);
+            let refused = settings.check_profile().unwrap_err().to_string();
+            assert!(refused.contains(setting), "{refused}");
+            settings.profile = Profile::Demo;
+            settings.check_profile().unwrap();
+        }
+        let mut named = safe();
+        named.router.http.allowed_origins = vec!["https://shop.example".to_owned()];
+        "https://hooks.example/x".clone_into(&mut named.notifier.webhook.url);
+        named.check_profile().unwrap();
+    }
+
+    #[test]
+    fn production_leaves_off_what_nobody_has_set() {
+        let switches = |set: &[&str]| {
+            let mut loaded = chassis::config::load::<Settings>(Sources::default()).unwrap();
+            loaded.settings.profile = Profile::Production;
+            for setting in set {
+                loaded.set_origin(setting, Origin::Flag((*setting).to_owned()));
+            }
+            switch_off(&mut loaded);
+            let router = loaded.settings.router;
+            [
+                router.playground_enabled,
+                router.rest.enabled,
+                router.rest.profile_enabled,
+            ]
+        };
+        assert_eq!(switches(&[]), [false, false, false]);
+        assert_eq!(switches(&["router.rest.enabled"]), [false, true, false]);
     }
 }

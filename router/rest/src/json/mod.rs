@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use chassis::request_rules::without_byte_order_mark;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -41,6 +42,7 @@ impl Fields {
     /// # Errors
     /// [`Malformed`] unless the body is one JSON object.
     pub(super) fn read(body: &[u8]) -> Result<Self, Malformed> {
+        let body = without_byte_order_mark(body);
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }

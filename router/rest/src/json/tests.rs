@@ -49,6 +49,7 @@ fn an_int64_that_is_none_is_refused() {
 fn absent_and_null_are_the_default_and_a_repeated_field_is_refused() {
     assert_eq!(int64(""), Ok(0));
     assert_eq!(int64("{}"), Ok(0));
+    assert_eq!(int64("\u{feff}{}"), Ok(0));
     assert_eq!(int64(r#"{"id":null,"other":[1,{}]}"#), Ok(0));
     assert!(int64(r#"{"id":1,"ID":1}"#).is_err());
     for body in ["null", "[]", "1", "{", "{}x", "\u{0}"] {

@@ -38,6 +38,8 @@ pub(super) enum Incoming {
 pub(super) enum Close {
     /// The client is gone, or closed the socket itself.
     Gone,
+    /// 1000: no operation ran for too long.
+    Idle,
     /// 1009: a message is over the body limit.
     TooBig,
     /// 1012: the server shuts down; connect again and resume.
@@ -65,6 +67,10 @@ impl Close {
     pub(super) fn frame(&self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Self::Gone => return None,
+            Self::Idle => (
+                1000,
+                "No operation for too long: connect again for the next".to_owned(),
+            ),
             Self::TooBig => (1009, "Message too big".to_owned()),
             Self::Restart => (
                 1012,

@@ -20,7 +20,7 @@ use axum::{
 };
 use schema::code::ErrorCode;
 
-use super::{gateway::Gateway, negotiate::Media, origin::Origin, refusal::refusal};
+use super::{csrf, gateway::Gateway, negotiate::Media, origin::Origin, refusal::refusal};
 use crate::error::RequestError;
 
 /// Upgrades a GET.
@@ -48,7 +48,7 @@ pub(super) async fn upgrade(gateway: Arc<Gateway>, parts: &mut Parts) -> Respons
 /// Refuses a page of a foreign origin, since browsers let it open sockets without asking.
 fn check(gateway: &Gateway, parts: &Parts) -> Result<Origin, RequestError> {
     if gateway.origins.is_foreign(&parts.headers) {
-        return Err(RequestError::masked(ErrorCode::CsrfRefused));
+        return Err(csrf::foreign_page(&parts.headers));
     }
     if gateway.drain.has_begun() {
         return Err(RequestError::masked(ErrorCode::ServerDraining));

@@ -80,7 +80,9 @@ impl Session {
         let init_by = Instant::now() + self.gateway.config.websocket.init_timeout;
         let silence = self.gateway.config.stream.heartbeat_interval * SILENT_HEARTBEATS;
         let gateway = Arc::clone(&self.gateway);
+        let idle_limit = self.gateway.config.websocket.idle_timeout;
         let mut heard_at = Instant::now();
+        let mut worked_at = Instant::now();
         // Set when the socket must end; operations get some time for their last message.
         let mut ending: Option<(Close, Instant)> = None;
         loop {
@@ -90,9 +92,13 @@ impl Session {
             let principal = self.origin.caller.principal.as_ref();
             let expires_at = principal.map(|principal| principal.expires_at);
             let until = ending.as_ref().map_or(heard_at + silence, |(_, at)| *at);
+            let is_idle = self.operations.is_empty();
+            if !is_idle {
+                worked_at = Instant::now();
+            }
             tokio::select! {
                 biased;
-                true = self.operations.one_ended() => {}
+                true = self.operations.one_ended() => worked_at = Instant::now(),
                 () = gateway.drain.begun(), if ending.is_none() => {
                     let limit = self.gateway.config.http.drain_timeout;
                     ending = Some((Close::Restart, Instant::now() + limit));
@@ -101,6 +107,7 @@ impl Session {
                     let reason = Close::Forbidden("TOKEN_EXPIRED: resume with a new token");
                     ending = Some((reason, Instant::now() + CLOSE_TIMEOUT));
                 }
+                () = sleep_until(worked_at + idle_limit), if is_idle => return Close::Idle,
                 () = sleep_until(init_by), if !self.acknowledged => return Close::InitTimeout,
                 () = sleep_until(until) => {
                     return ending.map_or(Close::Gone, |(reason, _)| reason);

@@ -34,7 +34,7 @@ async fn a_client_that_takes_nothing_is_closed_and_loses_nothing() {
     let mut socket = socket.connect(shop.service.address).await.unwrap();
     let body = json!({ "query": QUERY }).to_string();
     let head = format!(
-        "POST /graphql HTTP/1.1\r\nhost: shop\r\naccept: text/event-stream\r\ncontent-type: application/json\r\n\
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\ncontent-type: application/json\r\n\
          authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
