@@ -28,7 +28,12 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub backoff_min: Duration,
-    /// Longest pause between two requests of one event. There is no last one while the receiver is away.
+    /// The longest pause that the receiver may ask for with `Retry-After`; a longer one counts as this.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::MayBeZero")]
+    pub retry_after_max: Duration,
+    /// Longest pause between two requests of one event, unless the receiver asks for a longer one. There is no last one while
+    /// the receiver is away.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub backoff_max: Duration,
@@ -42,6 +47,7 @@ impl Default for Config {
             timeout: Duration::from_secs(5),
             in_flight: 16,
             refusals: 3,
+            retry_after_max: Duration::from_hours(1),
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(60),
         }

@@ -47,9 +47,12 @@ pub(crate) async fn watch(database: DatabaseConnection, token: CancellationToken
     }
 }
 
-/// Whether the receiver accepted the last event that it was offered.
+/// What the receiver made of the last events that it was offered.
 struct Receiver {
-    accepts: bool,
+    /// Rounds in a row in which it could not take one.
+    failures: u32,
+    /// Before this it is offered nothing.
+    paused_until: DateTime<Utc>,
 }
 
 impl Dispatcher {
@@ -77,7 +80,10 @@ impl Dispatcher {
 
     /// Works until the token.
     pub(crate) async fn run(self, token: CancellationToken) {
-        let mut receiver = Receiver { accepts: true };
+        let mut receiver = Receiver {
+            failures: 0,
+            paused_until: DateTime::<Utc>::MIN_UTC,
+        };
         while !token.is_cancelled() {
             let worked = self.round(&mut receiver, &token).await;
             if let Err(error) = &worked {
@@ -88,7 +94,7 @@ impl Dispatcher {
             }
             tokio::select! {
                 () = token.cancelled() => return,
-                () = self.wake.notified(), if worked.is_ok() => {}
+                () = self.wake.notified(), if worked.is_ok() && receiver.accepts() => {}
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
@@ -101,8 +107,17 @@ impl Dispatcher {
         token: &CancellationToken,
     ) -> Result<bool, DbErr> {
         let now = self.clock.now();
+        if now < receiver.paused_until {
+            return Ok(false);
+        }
         let lease_end = after(now, self.config.timeout + LEASE_MARGIN);
-        let leased = queue::lease(&self.database, now, lease_end, self.config.in_flight).await?;
+        // A receiver that took nothing is asked with one event whether it is back.
+        let most = if receiver.accepts() {
+            self.config.in_flight
+        } else {
+            1
+        };
+        let leased = queue::lease(&self.database, now, lease_end, most).await?;
         let posts = future::join_all(leased.iter().map(|leased| self.post(leased)));
         let Some(posted) = token.run_until_cancelled(posts).await else {
             // Another replica need not wait for the leases to run out.
@@ -111,9 +126,8 @@ impl Dispatcher {
             }
             return Ok(false);
         };
-        for outcome in posted {
-            receiver.observe(outcome?);
-        }
+        let outcomes: Vec<Outcome> = posted.into_iter().collect::<Result<_, _>>()?;
+        receiver.observe(&outcomes, &self.config, self.clock.now());
         Ok(!leased.is_empty())
     }
 
@@ -125,7 +139,10 @@ impl Dispatcher {
                 queue::remove(&self.database, leased).await?;
                 metrics::WEBHOOKS.with_label_values(&["taken"]).inc();
             }
-            Outcome::Unavailable(_) => self.try_later(leased, leased.refusals).await?,
+            Outcome::Unavailable { retry_after, .. } => {
+                let wait = retry_after.unwrap_or_default();
+                self.try_later(leased, leased.refusals, wait).await?;
+            }
             Outcome::Rejected(reason) if leased.refusals + 1 >= self.config.refusals => {
                 if queue::park(&self.database, &self.topic, leased, reason).await? {
                     metrics::WEBHOOKS.with_label_values(&["parked"]).inc();
@@ -133,31 +150,52 @@ impl Dispatcher {
                         "webhook delivery parked in dead_letters");
                 }
             }
-            Outcome::Rejected(_) => self.try_later(leased, leased.refusals + 1).await?,
+            Outcome::Rejected(_) => {
+                self.try_later(leased, leased.refusals + 1, Duration::ZERO)
+                    .await?;
+            }
         }
         Ok(outcome)
     }
 
-    async fn try_later(&self, leased: &Leased, refusals: u32) -> Result<(), DbErr> {
+    /// Gives the event back for the pause of its attempts, or for `wait` where that is longer.
+    async fn try_later(&self, leased: &Leased, refusals: u32, wait: Duration) -> Result<(), DbErr> {
         metrics::WEBHOOKS.with_label_values(&["failed"]).inc();
-        let due_at = after(self.clock.now(), self.config.pause(leased.attempts));
+        let pause = self.config.pause(leased.attempts).max(wait);
+        let due_at = after(self.clock.now(), pause);
         queue::release(&self.database, leased, refusals, due_at).await
     }
 }
 
 impl Receiver {
-    /// Logs once that the receiver is away, and once that it is back.
-    fn observe(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Accepted if !self.accepts => {
-                tracing::info!("the webhook's receiver accepts events again");
-                self.accepts = true;
+    const fn accepts(&self) -> bool {
+        self.failures == 0
+    }
+
+    /// Notes what came of one round. While the receiver takes nothing, each round waits longer, and as long as it asks for.
+    /// Logs once that it is away, and once that it is back.
+    fn observe(&mut self, outcomes: &[Outcome], config: &Config, now: DateTime<Utc>) {
+        let mut reason = None;
+        let mut wait = Duration::ZERO;
+        for outcome in outcomes {
+            if let Outcome::Unavailable {
+                reason: told,
+                retry_after,
+            } = outcome
+            {
+                reason = Some(told);
+                wait = wait.max(retry_after.unwrap_or_default());
             }
-            Outcome::Unavailable(reason) if self.accepts => {
+        }
+        if let Some(reason) = reason {
+            if self.accepts() {
                 tracing::warn!(%reason, "the webhook's receiver accepts no events; they wait in webhook_queue");
-                self.accepts = false;
             }
-            Outcome::Accepted | Outcome::Unavailable(_) | Outcome::Rejected(_) => {}
+            self.failures = self.failures.saturating_add(1);
+            self.paused_until = after(now, wait.max(config.pause(self.failures)));
+        } else if outcomes.contains(&Outcome::Accepted) && !self.accepts() {
+            tracing::info!("the webhook's receiver accepts events again");
+            self.failures = 0;
         }
     }
 }

@@ -1,11 +1,18 @@
 //! One signed request. The scheme is Standard Webhooks 1.0: `webhook-id`, `webhook-timestamp` and
-//! `webhook-signature: v1,BASE64`, an HMAC-SHA256 over `id.timestamp.body`.
+//! `webhook-signature: v1,BASE64`, an HMAC-SHA256 over `id.timestamp.body`. A receiver that cannot take an event may say when
+//! to come back. Source: RFC 9110 §10.2.3.
+
+use std::time::{Duration, SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chassis::telemetry::{http::TRACEPARENT, trace};
 use chrono::{DateTime, SecondsFormat, Utc};
 use hmac::{Hmac, Mac as _};
-use reqwest::{Client, StatusCode, Url, header::CONTENT_TYPE, redirect};
+use reqwest::{
+    Client, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    redirect,
+};
 use schema::event::OrderEvent;
 use serde_json::json;
 use sha2::Sha256;
@@ -15,6 +22,8 @@ use super::config::Config;
 
 /// What a secret starts with.
 const PREFIX: &str = "whsec_";
+/// What receivers see who asks.
+const USER_AGENT: &str = concat!("marketplace-notifier/", env!("CARGO_PKG_VERSION"));
 /// Bounds of a key, in bytes. Source: Standard Webhooks, "Signature scheme".
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
@@ -37,8 +46,11 @@ pub enum InvalidWebhook {
 pub(super) enum Outcome {
     /// 2xx.
     Accepted,
-    /// It may be accepted later.
-    Unavailable(String),
+    /// It may be accepted later; perhaps the receiver said when.
+    Unavailable {
+        reason: String,
+        retry_after: Option<Duration>,
+    },
     /// The receiver does not want it.
     Rejected(String),
 }
@@ -48,6 +60,7 @@ pub(super) struct HttpClient {
     http: Client,
     url: Url,
     key: Hmac<Sha256>,
+    retry_after_max: Duration,
 }
 
 impl HttpClient {
@@ -65,11 +78,17 @@ impl HttpClient {
             .expect("HMAC takes keys of any length");
         // The receiver's answer must not choose whom we call next.
         let http = Client::builder()
+            .user_agent(USER_AGENT)
             .redirect(redirect::Policy::none())
             .no_proxy()
             .timeout(config.timeout)
             .build()?;
-        Ok(Self { http, url, key })
+        Ok(Self {
+            http,
+            url,
+            key,
+            retry_after_max: config.retry_after_max,
+        })
     }
 
     /// Posts one event. Dropping the future may have sent it.
@@ -94,9 +113,18 @@ impl HttpClient {
             .header(TRACEPARENT, traceparent)
             .body(body);
         match request.send().instrument(span).await {
-            Ok(answer) => judge(answer.status()),
+            Ok(answer) => {
+                let wait = retry_after(answer.headers(), now);
+                judge(
+                    answer.status(),
+                    wait.map(|wait| wait.min(self.retry_after_max)),
+                )
+            }
             // The URL may hold a password, and the log has it from the settings.
-            Err(error) => Outcome::Unavailable(chassis::fault::chain(&error.without_url())),
+            Err(error) => Outcome::Unavailable {
+                reason: chassis::fault::chain(&error.without_url()),
+                retry_after: None,
+            },
         }
     }
 
@@ -107,10 +135,24 @@ impl HttpClient {
     }
 }
 
-fn judge(status: StatusCode) -> Outcome {
+/// How long the receiver asks to wait: whole seconds, or until an HTTP date. What is neither says nothing.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A number of no use as one is longer than any bound.
+        return Some(text.parse().map_or(Duration::MAX, Duration::from_secs));
+    }
+    let at = httpdate::parse_http_date(text).ok()?;
+    Some(at.duration_since(SystemTime::from(now)).unwrap_or_default())
+}
+
+fn judge(status: StatusCode, retry_after: Option<Duration>) -> Outcome {
     match status.as_u16() {
         200..=299 => Outcome::Accepted,
-        408 | 425 | 429 | 500.. => Outcome::Unavailable(format!("the receiver answered {status}")),
+        408 | 425 | 429 | 500.. => Outcome::Unavailable {
+            reason: format!("the receiver answered {status}"),
+            retry_after,
+        },
         _ => Outcome::Rejected(format!("the receiver answered {status}")),
     }
 }
@@ -182,15 +224,43 @@ mod tests {
         }
     }
 
+    /// RFC 9110 §10.2.3 and §5.6.7: delta-seconds, or an HTTP date of any of the three formats.
+    #[test]
+    fn a_receiver_says_when_to_come_back_in_seconds_or_by_a_date() {
+        let now = "2026-11-28T20:00:00Z".parse().unwrap();
+        let wait = |text: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            retry_after(&headers, now)
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (text, expected) in [
+            ("0", seconds(0)),
+            ("7", seconds(7)),
+            (" 120 ", seconds(120)),
+            ("99999999999999999999999", Some(Duration::MAX)),
+            ("Sat, 28 Nov 2026 20:00:30 GMT", seconds(30)),
+            ("Saturday, 28-Nov-26 20:00:30 GMT", seconds(30)),
+            ("Sat Nov 28 20:00:30 2026", seconds(30)),
+            ("Sat, 28 Nov 2026 19:00:00 GMT", seconds(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(wait(text), expected, "{text:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
     #[test]
     fn only_2xx_is_taken_and_only_what_may_change_is_tried_for_ever() {
-        let judged = |status| judge(StatusCode::from_u16(status).unwrap());
+        let judged = |status| judge(StatusCode::from_u16(status).unwrap(), None);
         for status in [200, 202, 204] {
             assert_eq!(judged(status), Outcome::Accepted);
         }
         for status in [408, 425, 429, 500, 503] {
             assert!(
-                matches!(judged(status), Outcome::Unavailable(_)),
+                matches!(judged(status), Outcome::Unavailable { .. }),
                 "{status}"
             );
         }

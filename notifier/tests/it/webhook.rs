@@ -196,6 +196,31 @@ async fn what_the_receiver_refuses_is_parked_after_three_requests_and_can_be_rep
     }
 }
 
+/// RFC 9110 §10.2.3: also the events that were not refused themselves wait, since there is one receiver. Seen red with the
+/// header passed over: the receiver was asked again within a second.
+#[tokio::test]
+async fn a_receiver_that_says_when_to_come_back_is_asked_nothing_before() {
+    let receiver = MockServer::start().await;
+    let busy = ResponseTemplate::new(429).insert_header("retry-after", "3000");
+    Mock::given(any()).respond_with(busy).mount(&receiver).await;
+    let stage = stage(&receiver.uri()).await;
+    let replica = stage.replica().await;
+    stage.write(&change(1, 1)).await;
+    let asked = requests(&receiver, 1).await;
+    assert!(header(&asked[0], "user-agent").starts_with("marketplace-notifier/"));
+    let waits = "webhook_queue where due_at > now() + interval '40 minutes'";
+    stage.until_count(waits, 1).await;
+    for order in 2..=6 {
+        stage.write(&change(order, 1)).await;
+    }
+    stage.taken(6).await;
+    // What the dispatcher would take at once is there, and several of its rounds pass.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(receiver.received_requests().await.unwrap().len(), 1);
+    assert_eq!(stage.count("webhook_queue").await, 6);
+    replica.stop().await;
+}
+
 /// A receiver that accepts and never answers.
 #[tokio::test]
 async fn a_receiver_that_hangs_holds_up_neither_the_partition_nor_the_other_sink() {
