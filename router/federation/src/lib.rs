@@ -19,7 +19,7 @@ mod weight;
 pub use engine::{Engine, EngineConfig, LoadError, Prepared};
 pub use host::{Host, PublicCodes, Telemetry};
 pub use request::{
-    Code, GraphRequest, GraphResponse, GraphqlError, OperationKind, OperationKinds, RequestContext,
-    RequestError, SubscriptionCall,
+    Code, ContextPerField, GraphRequest, GraphResponse, GraphqlError, OperationKind,
+    OperationKinds, RequestContext, RequestError, SubscriptionCall,
 };
 pub use subgraph::{RootFields, Subgraph, Transport};

@@ -4,8 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::{clock::Clock, graphql::Forwarded, principal::Verifier, tasks::Tasks};
 use federation::{
-    Engine, GraphRequest, GraphResponse, OperationKind, OperationKinds, Prepared, RequestContext,
+    ContextPerField, Engine, GraphRequest, GraphResponse, OperationKind, OperationKinds, Prepared,
+    RequestContext,
 };
+use http::HeaderValue;
+use idempotency::graphql::of_root_field;
 use schema::code::ErrorCode;
 use tokio::{
     sync::oneshot,
@@ -73,9 +76,13 @@ impl Gateway {
             token: origin.caller.token,
             idempotency_key: origin.idempotency_key,
         };
+        let mut data = forwarded.data();
+        if forwarded.idempotency_key.is_some() {
+            data.insert(key_per_field(forwarded.clone()));
+        }
         RequestContext {
             headers: Arc::new(forwarded.headers()),
-            data: Arc::new(forwarded.data()),
+            data: Arc::new(data),
             traceparent: origin.traceparent,
             is_idempotent: forwarded.idempotency_key.is_some(),
             deadline: Instant::now() + self.config.http.request_timeout,
@@ -160,4 +167,22 @@ impl Gateway {
             }
         })
     }
+}
+
+/// One header names a whole request, so each of several root fields gets a key of its own, which a repeat has too.
+fn key_per_field(forwarded: Forwarded) -> ContextPerField {
+    ContextPerField::new(move |request, response_key| {
+        let header = forwarded.idempotency_key.as_ref();
+        let key = header.map(|key| of_root_field(key.as_bytes(), response_key));
+        let forwarded = Forwarded {
+            // A derived key is hexadecimal; any other came in a header.
+            idempotency_key: key.and_then(|key| HeaderValue::from_bytes(&key).ok()),
+            ..forwarded.clone()
+        };
+        RequestContext {
+            headers: Arc::new(forwarded.headers()),
+            data: Arc::new(forwarded.data()),
+            ..request.clone()
+        }
+    })
 }

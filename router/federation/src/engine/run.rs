@@ -11,7 +11,7 @@ use crate::execute::state::{Progress, Scope};
 use crate::execute::store::merge;
 use crate::execute::{introspection, read, response};
 use crate::plan::compile::CompiledPlan;
-use crate::request::{GraphResponse, OperationKind, RequestContext};
+use crate::request::{ContextPerField, GraphResponse, OperationKind, RequestContext};
 use crate::shape::Case;
 
 impl Engine {
@@ -109,7 +109,12 @@ async fn one_by_one(scope: Scope<'_>, planned: &Planned, root: &Case, progress: 
         let Some((_, plan)) = plans.find(|(root_field, _)| *root_field == Some(position)) else {
             continue;
         };
-        run(scope, plan, 0, progress).await;
+        if root.fields.len() > 1 {
+            let ctx = ContextPerField::of(scope.ctx, &field.response);
+            run(Scope { ctx: &ctx, ..scope }, plan, 0, progress).await;
+        } else {
+            run(scope, plan, 0, progress).await;
+        }
         if progress.budget.is_passed() {
             return;
         }

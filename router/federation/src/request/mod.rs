@@ -69,6 +69,36 @@ impl fmt::Debug for RequestContext {
     }
 }
 
+/// Makes the context of each root field of a mutation that has several, from the request's own and the field's response
+/// key. The engine looks for it in [`RequestContext::data`]; without it all fields share the request's.
+#[derive(Clone)]
+pub struct ContextPerField(Arc<MakeContext>);
+
+impl fmt::Debug for ContextPerField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ContextPerField")
+    }
+}
+
+type MakeContext = dyn Fn(&RequestContext, &str) -> RequestContext + Send + Sync;
+
+impl ContextPerField {
+    /// Contexts as `make` makes them.
+    pub fn new(
+        make: impl Fn(&RequestContext, &str) -> RequestContext + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(make))
+    }
+
+    /// The context of one root field.
+    pub(crate) fn of(ctx: &RequestContext, response_key: &str) -> RequestContext {
+        match ctx.data.get::<Self>() {
+            Some(Self(make)) => make(ctx, response_key),
+            None => ctx.clone(),
+        }
+    }
+}
+
 /// A finished response.
 #[derive(Debug, Clone)]
 pub struct GraphResponse {

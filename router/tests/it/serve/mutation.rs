@@ -35,3 +35,40 @@ async fn a_query_dies_with_its_client_and_a_mutation_runs_to_its_end() {
     .await;
     shop.stop().await;
 }
+
+/// One header names one request: two equal fields of it are two changes, and a repeat of the document repeats each. Seen red
+/// with the header passed on as it is: both fields came with `k`.
+#[tokio::test]
+async fn fields_of_one_document_under_one_header_have_keys_of_their_own() {
+    let shop = Shop::start().await;
+    shop.orders.set(7, 1, OrderStatus::AwaitingPayment);
+    let send = async |query: &str| {
+        let request = Client::new().post(shop.url()).bearer_auth(shop.token(1));
+        let request = request.header("idempotency-key", "k");
+        let answer = request.json(&json!({ "query": query })).send().await;
+        assert!(answer.expect("an answer").status().is_success());
+        shop.orders.take_keys()
+    };
+    let pay = |names: &[&str]| {
+        let field = |name: &&str| {
+            format!(r#"{name} payOrder(input: {{orderId: "7"}}) {{ order {{ id }} }}"#)
+        };
+        let fields: Vec<String> = names.iter().map(field).collect();
+        format!("mutation {{ {} }}", fields.join(" "))
+    };
+    assert_eq!(
+        send(&pay(&[""])).await,
+        ["k"],
+        "a single field has the header's"
+    );
+    assert_eq!(send(&pay(&["x:"])).await, ["k"], "whatever its name");
+    let both = send(&pay(&["a:", "b:"])).await;
+    assert_eq!(both.len(), 2);
+    assert_ne!(both[0], both[1]);
+    assert_eq!(
+        send(&pay(&["a:", "b:"])).await,
+        both,
+        "a repeat has the same"
+    );
+    shop.stop().await;
+}

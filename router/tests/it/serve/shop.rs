@@ -15,7 +15,7 @@ use async_graphql::{
 };
 use chassis::{
     clock::Clock,
-    graphql::LocalSubgraph,
+    graphql::{IdempotencyKeyHeader, LocalSubgraph},
     health::Health,
     kafka,
     principal::{Scopes, Signer, Verifier},
@@ -59,6 +59,8 @@ struct Inner {
     /// Operations that have come to the gate.
     waiting: AtomicUsize,
     paid: AtomicUsize,
+    /// The header `Idempotency-Key` of each payment, as it came.
+    keys: Mutex<Vec<String>>,
     padding: AtomicUsize,
     /// Entities that were asked for, and how many of the next of them cannot be read.
     entities: AtomicUsize,
@@ -243,6 +245,11 @@ impl Orders {
             async || (waiting.load(SeqCst) == count).then_some(()),
         )
         .await;
+    }
+
+    /// The idempotency keys of the payments since the last call.
+    pub(crate) fn take_keys(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.keys.lock())
     }
 
     pub(crate) fn paid(&self) -> usize {
@@ -444,6 +451,10 @@ impl LomsMutation {
     async fn pay_order(&self, ctx: &Context<'_>, input: PayOrderInput) -> OrderPayload {
         self.0.pass(Moment::BeforeTheRow).await;
         self.0.0.paid.fetch_add(1, SeqCst);
+        if let Some(IdempotencyKeyHeader(key)) = ctx.data_opt() {
+            let key = String::from_utf8_lossy(key).into_owned();
+            self.0.0.keys.lock().push(key);
+        }
         OrderPayload {
             order: find(&self.0, ctx, &input.order_id),
             user_errors: Vec::new(),
