@@ -11,7 +11,7 @@ use chassis::{
     clock::Clock,
     health::Health,
     kafka, listen,
-    principal::{Signer, Verifier},
+    principal::{ServiceSigner, Signer, Verifier},
     tasks::Tasks,
 };
 use federation::{Engine, LoadError, Transport};
@@ -39,6 +39,8 @@ pub struct Dependencies {
     pub verifier: Arc<Verifier>,
     /// Signs for users of the REST listeners.
     pub signer: Arc<Signer>,
+    /// Proves the router to subgraphs of other processes; without it they refuse it.
+    pub service: Option<Arc<ServiceSigner>>,
     /// Signs the demo's tokens; production has none.
     pub demo_issuer: Option<Arc<Signer>>,
     /// The time.
@@ -87,6 +89,7 @@ impl Service {
             kafka,
             verifier,
             signer,
+            service,
             demo_issuer,
             clock,
         } = dependencies;
@@ -98,7 +101,7 @@ impl Service {
             local(&admin, config.admin_listen),
         );
 
-        probe::watch(&subgraphs, tasks, health);
+        probe::watch(&subgraphs, service.as_ref(), tasks, health);
         let log = OrderStream::start(config.stream.log.clone(), kafka, tasks, health);
         let events = EventsQuery::new(log.clone(), clock.clone(), config.rate_limit.budget);
         let engine = engine::start(
@@ -106,6 +109,7 @@ impl Service {
             schema::sdl::SUPERGRAPH,
             subgraphs,
             Arc::new(events),
+            service,
         )?;
         let engine = Arc::new(engine);
 

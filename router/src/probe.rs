@@ -2,10 +2,11 @@
 //!
 //! A router without one subgraph still serves the others, so a failed probe shows in readiness and refuses nothing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chassis::{
     health::{Component, Health},
+    principal::ServiceSigner,
     tasks::Tasks,
 };
 use federation::Transport;
@@ -15,7 +16,12 @@ const EVERY: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks each separate subgraph for `__typename` every two seconds; one in this process needs no probe.
-pub(crate) fn watch(subgraphs: &BTreeMap<String, Transport>, tasks: &Tasks, health: &Health) {
+pub(crate) fn watch(
+    subgraphs: &BTreeMap<String, Transport>,
+    service: Option<&Arc<ServiceSigner>>,
+    tasks: &Tasks,
+    health: &Health,
+) {
     let client = reqwest::Client::builder()
         .timeout(TIMEOUT)
         .no_proxy()
@@ -32,23 +38,31 @@ pub(crate) fn watch(subgraphs: &BTreeMap<String, Transport>, tasks: &Tasks, heal
                 continue;
             }
         };
-        let (url, stop) = (url.clone(), tasks.token());
+        let (url, stop, service) = (url.clone(), tasks.token(), service.cloned());
         let _task = tasks.spawn("subgraph probe", async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = ask_repeatedly(&client, url, &component) => {}
+                () = ask_repeatedly(&client, url, service.as_deref(), &component) => {}
             }
         });
     }
 }
 
-async fn ask_repeatedly(client: &reqwest::Client, url: Url, component: &Component) {
+async fn ask_repeatedly(
+    client: &reqwest::Client,
+    url: Url,
+    service: Option<&ServiceSigner>,
+    component: &Component,
+) {
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         ticks.tick().await;
-        let asked = client
+        let mut asked = client
             .post(url.clone())
             .header("content-type", "application/json");
+        if let Some((name, value)) = service.map(ServiceSigner::header) {
+            asked = asked.header(name, value);
+        }
         let response = asked.body(r#"{"query":"{__typename}"}"#).send().await;
         match response {
             Ok(response) if response.status().is_success() => component.up(),

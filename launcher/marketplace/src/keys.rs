@@ -1,12 +1,12 @@
 //! The keys that sign and verify tokens: the router's own, the demo issuer's, and those of a real issuer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::clock::Clock;
-use chassis::principal::{Signer, Verifier};
+use chassis::principal::{ServiceSigner, ServiceVerifier, Signer, Verifier};
 
 use crate::settings::Settings;
 
@@ -19,6 +19,8 @@ pub struct Keys {
     pub signer: Arc<Signer>,
     /// The built-in issuer, in the demo profile.
     pub demo_issuer: Option<Arc<Signer>>,
+    /// Says which service calls.
+    pub services: ServiceVerifier,
 }
 
 impl Keys {
@@ -60,7 +62,50 @@ impl Keys {
             verifier,
             signer,
             demo_issuer,
+            services: ServiceVerifier::new(&services_dir(settings), clock.clone()),
         })
+    }
+}
+
+/// The folder with the services' public keys.
+fn services_dir(settings: &Settings) -> PathBuf {
+    let set = settings.keys.services_dir.clone();
+    set.unwrap_or_else(|| settings.state_dir.join("keys").join("services"))
+}
+
+/// What proves the service `name` of this process to the others: the key of the settings, else one made now.
+///
+/// # Errors
+/// When the key cannot be read, or the folder of public keys cannot be written.
+pub(crate) fn service_signer(
+    settings: &Settings,
+    name: &'static str,
+    clock: &Clock,
+) -> anyhow::Result<Arc<ServiceSigner>> {
+    let signer = match &settings.keys.service {
+        Some(file) => ServiceSigner::from_file(name, file, clock.clone())
+            .with_context(|| format!("keys.service {}", file.display())),
+        None => {
+            let folder = services_dir(settings);
+            ServiceSigner::announce(name, &folder, clock.clone()).with_context(|| {
+                format!("writing the service's public key into {}", folder.display())
+            })
+        }
+    };
+    Ok(Arc::new(signer?))
+}
+
+/// Forgets the public keys of an earlier run, whose services have ended.
+///
+/// # Errors
+/// When the folder cannot be emptied.
+pub(crate) fn forget_services(settings: &Settings) -> anyhow::Result<()> {
+    let folder = services_dir(settings);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("emptying {}", folder.display()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ use chassis::listen;
 use chassis::tasks::Tasks;
 use router::{Transport, engine::local};
 
-use crate::keys::Keys;
+use crate::keys::{self, Keys};
 use crate::settings::Settings;
 
 /// What every service of this process is started with.
@@ -183,6 +183,7 @@ impl ServiceHost {
             kafka: self.settings.kafka.clone(),
             verifier: self.keys.verifier.clone(),
             signer: self.keys.signer.clone(),
+            service: Some(keys::service_signer(&self.settings, "router", &self.clock)?),
             demo_issuer: self.keys.demo_issuer.clone(),
             clock: self.clock.clone(),
         };
@@ -227,8 +228,9 @@ impl ServiceHost {
     ) -> anyhow::Result<()> {
         let listener = listen::bind(address, setting).await?;
         let calls = self.settings.subgraphs.calls;
+        let (verifier, services) = (self.keys.verifier.clone(), self.keys.services.clone());
         let routes =
-            subgraph_routes(subgraph, self.keys.verifier.clone(), calls).merge(self.admin_routes());
+            subgraph_routes(subgraph, verifier, services, calls).merge(self.admin_routes());
         listen::serve(name, listener, routes, &self.tasks, &self.health);
         Ok(())
     }

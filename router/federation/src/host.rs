@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+
 use crate::request::Code;
 
 /// What an engine is given besides its supergraph and its subgraphs. The default lets no code of a subgraph pass and
@@ -15,6 +17,14 @@ pub struct Host {
     pub codes: PublicCodes,
     /// Who observes the engine at work.
     pub telemetry: Arc<dyn Telemetry>,
+    /// What proves this process to subgraphs that are called by HTTP.
+    pub credential: Option<Arc<dyn Credential>>,
+}
+
+/// What proves the calling process to a subgraph, beside what the caller's own headers prove.
+pub trait Credential: Send + Sync {
+    /// The header of the next fetch. Asked each time, because a credential may be short-lived.
+    fn header(&self) -> (HeaderName, HeaderValue);
 }
 
 impl Default for Host {
@@ -22,6 +32,7 @@ impl Default for Host {
         Self {
             codes: PublicCodes::default(),
             telemetry: Arc::new(Unobserved),
+            credential: None,
         }
     }
 }

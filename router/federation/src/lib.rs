@@ -17,7 +17,7 @@ pub mod subgraph;
 mod weight;
 
 pub use engine::{Engine, EngineConfig, LoadError, Prepared};
-pub use host::{Host, PublicCodes, Telemetry};
+pub use host::{Credential, Host, PublicCodes, Telemetry};
 pub use request::{
     Code, ContextPerField, GraphRequest, GraphResponse, GraphqlError, OperationKind,
     OperationKinds, RequestContext, RequestError, SubscriptionCall,

@@ -8,7 +8,11 @@ mod telemetry;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use federation::{Code, Engine, EngineConfig, Host, LoadError, PublicCodes, RootFields, Transport};
+use chassis::principal::ServiceSigner;
+use federation::{
+    Code, Credential, Engine, EngineConfig, Host, LoadError, PublicCodes, RootFields, Transport,
+};
+use http::{HeaderName, HeaderValue};
 use schema::code::ErrorCode;
 
 pub(crate) use telemetry::errors as count_errors;
@@ -16,7 +20,8 @@ pub(crate) use telemetry::errors as count_errors;
 /// The subgraph whose Query the router resolves itself.
 const OWN_SUBGRAPH: &str = "events";
 
-/// Loads a supergraph of the shop; `fields` are those that no other process could resolve.
+/// Loads a supergraph of the shop; `fields` are those that no other process could resolve. `service` proves the router to
+/// subgraphs of other processes.
 ///
 /// # Errors
 /// [`LoadError`] when the supergraph cannot be planned over, or one of its subgraphs is not among `subgraphs`.
@@ -25,14 +30,26 @@ pub fn start(
     supergraph_sdl: &str,
     mut subgraphs: BTreeMap<String, Transport>,
     fields: Arc<dyn RootFields>,
+    service: Option<Arc<ServiceSigner>>,
 ) -> Result<Engine, LoadError> {
     let own = Transport::Fields(fields);
     subgraphs.entry(OWN_SUBGRAPH.to_owned()).or_insert(own);
     let host = Host {
         codes: public_codes(),
         telemetry: Arc::new(telemetry::Observer::new()),
+        credential: service
+            .map(|signer| Arc::new(ServiceCredential(signer)) as Arc<dyn Credential>),
     };
     Engine::new(config, supergraph_sdl, subgraphs, host)
+}
+
+/// Proves the router to the subgraphs' own ports, which answer services only.
+struct ServiceCredential(Arc<ServiceSigner>);
+
+impl Credential for ServiceCredential {
+    fn header(&self) -> (HeaderName, HeaderValue) {
+        self.0.header()
+    }
 }
 
 /// Every code of the shop's table may reach clients; what has none is a fault and stays inside.

@@ -73,6 +73,7 @@ fn market(data: &Json) -> Engine {
         schema::sdl::SUPERGRAPH,
         subgraphs,
         Arc::new(Own),
+        None,
     )
     .expect("the committed supergraph loads")
 }

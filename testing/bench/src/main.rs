@@ -46,8 +46,8 @@ async fn measure(args: &Args, shop: &Shop) -> anyhow::Result<(Samples, Samples)>
     let turn = Duration::from_secs(1);
     let (mut direct, mut routed) = (Samples::default(), Samples::default());
     for round in 0..=args.rounds {
-        let subgraph =
-            load::run(&shop.client, &shop.subgraph, QUERY, args.connections, turn).await?;
+        let service = shop.service_client()?;
+        let subgraph = load::run(&service, &shop.subgraph, QUERY, args.connections, turn).await?;
         let router = load::run(&shop.client, &shop.router, QUERY, args.connections, turn).await?;
         // The first turn fills pools and caches.
         if round > 0 {

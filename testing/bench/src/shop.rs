@@ -7,7 +7,8 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use reqwest::Client;
+use chassis::{clock::Clock, principal::ServiceSigner};
+use reqwest::{Client, header::HeaderMap};
 use tempfile::TempDir;
 
 const START: Duration = Duration::from_secs(120);
@@ -18,6 +19,7 @@ const STOP: Duration = Duration::from_secs(20);
 pub(crate) struct Shop {
     process: Child,
     _state: TempDir,
+    service: ServiceSigner,
     pub(crate) client: Client,
     pub(crate) router: String,
     pub(crate) subgraph: String,
@@ -47,15 +49,25 @@ impl Shop {
                 )
             })?;
         let at = |port: u16, path: &str| format!("http://127.0.0.1:{}{path}", port + port_offset);
+        let keys = state.path().join("keys/services");
         let mut shop = Self {
             process,
+            service: ServiceSigner::announce("bench", &keys, Clock::system())?,
             _state: state,
             client: Client::new(),
             router: at(4000, "/graphql"),
             subgraph: at(4101, "/graphql"),
         };
         shop.wait(&at(4000, "/readyz")).await?;
+        // Each start of the services' processes empties the folder of keys.
+        shop.service = ServiceSigner::announce("bench", &keys, Clock::system())?;
         Ok(shop)
+    }
+
+    /// A client that a subgraph answers, for the next half minute.
+    pub(crate) fn service_client(&self) -> anyhow::Result<Client> {
+        let headers = HeaderMap::from_iter([self.service.header()]);
+        Ok(Client::builder().default_headers(headers).build()?)
     }
 
     async fn wait(&mut self, ready: &str) -> anyhow::Result<()> {

@@ -14,6 +14,10 @@ const DOCUMENTS: [(&str, u16); 3] = [
     ("schema/openapi/product.json", 8082),
 ];
 
+/// A SKU or an order of a valid form may be unknown, and a method that no document has is the contract's 501.
+const LEFT_OUT: &str =
+    "positive_data_acceptance,use_after_free,ensure_resource_availability,unsupported_method";
+
 /// Runs it where it is installed.
 ///
 /// # Errors
@@ -33,11 +37,12 @@ pub(crate) async fn run(stack: &Stack, examples: u32) -> anyhow::Result<()> {
             continue;
         }
         let mut command = Command::new("schemathesis");
+        command.args(["--config-file", "testing/security/schemathesis.toml"]);
         command.args(["run", document, "--url", &stack.url(port)]);
         command.args(["--max-examples", &examples.to_string()]);
         // The product service wants its key.
         command.args(["-H", "X-API-KEY: testToken"]);
-        command.args(["--checks", "all", "--exclude-checks", "positive_data_acceptance,use_after_free,ensure_resource_availability,missing_required_header,unsupported_method"]);
+        command.args(["--checks", "all", "--exclude-checks", LEFT_OUT]);
         command.args(["--request-timeout", "30", "--seed", "1"]);
         if !command.status().await?.success() {
             failed.push(document);

@@ -100,6 +100,12 @@ pub struct Keys {
     pub jwks: Option<PathBuf>,
     /// The router's private key, with which it signs its own short-lived tokens; made when missing.
     pub router: Option<PathBuf>,
+    /// This service's own private key (Ed25519, PKCS#8 PEM), with which it proves itself to the others. Without one, a key is
+    /// made at each start and its public half put into `keys.services_dir`.
+    pub service: Option<PathBuf>,
+    /// The folder with the public keys of all services, `SERVICE.KEY-ID.jwk` each; whoever can write there is a service.
+    /// `keys/services` in the state folder unless set.
+    pub services_dir: Option<PathBuf>,
     /// Whether the built-in issuer of the demo hands out tokens.
     pub demo_issuer_enabled: Option<bool>,
     /// Lets the demo's issuer run where other machines reach it. They then get tokens for any user.

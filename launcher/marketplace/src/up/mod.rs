@@ -24,7 +24,7 @@ use crate::cli::{Common, Up};
 use crate::services::ServiceHost;
 use crate::settings::Settings;
 use crate::signals::StopSignals;
-use crate::{http, output};
+use crate::{http, keys, output};
 
 use fleet::Fleet;
 use stores::Stores;
@@ -77,6 +77,7 @@ async fn serve(
     let running = async {
         prepare::databases_and_topic(&host.settings, stores.is_mock()).await?;
         service_file::write(state.root(), &stores.postgres.address)?;
+        keys::forget_services(&host.settings)?;
         output::progress("services", "starting");
         let fleet = if options.processes {
             Some(Fleet::start(&host, state, stores, common)?)

@@ -1,5 +1,6 @@
 //! What the subgraphs share: value types, the caller, limits, and the two ways a subgraph is reached.
 
+mod bounds;
 mod budget;
 mod forward;
 mod money;

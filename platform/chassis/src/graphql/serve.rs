@@ -1,8 +1,9 @@
 //! A subgraph over HTTP, when it is a process of its own: async-graphql-axum reads requests and writes responses, and
 //! this file adds what it lacks.
 //!
-//! From the outside in: admission, so that a crowd of retries is refused before anything of it is read; the caller's
-//! token, for a subgraph trusts no network; the headers that go along with a call. Start reading at [`subgraph_routes`].
+//! From the outside in: the calling service's token, because a subgraph trusts no network and nobody but the router has
+//! business here; admission, so that a crowd of retries is refused before it is parsed; the user's token; the bounds of the
+//! document; the headers that go along with a call. Start reading at [`subgraph_routes`].
 
 use std::sync::Arc;
 
@@ -23,10 +24,11 @@ use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadS
 
 use super::{
     IdempotencyKeyHeader, LocalSubgraph, RESPONSE_OBJECTS_MAX, ResponseBudget, TraceParent,
+    bounds::{self, Excess},
 };
 use crate::{
     fault::{self, Coded},
-    principal::{Principal, Verifier, bearer},
+    principal::{Principal, SERVICE_TOKEN, ServiceVerifier, TokenError, Verifier, bearer},
 };
 
 /// The most bytes of a request; representations of a full page fit well.
@@ -50,6 +52,12 @@ enum Refused {
     Batch,
     #[error("only a query may be sent with GET: send this operation with POST")]
     NotAQuery,
+    #[error("this port answers services of the marketplace only: send GraphQL to the router")]
+    NoService,
+    #[error("this port answers services of the marketplace only: {0}")]
+    Service(TokenError),
+    #[error(transparent)]
+    TooMuch(#[from] Excess),
 }
 
 impl Coded for Refused {
@@ -59,6 +67,9 @@ impl Coded for Refused {
             Self::TooLarge => ErrorCode::PayloadTooLarge,
             Self::Malformed(_) | Self::Batch => ErrorCode::InvalidArgument,
             Self::NotAQuery => ErrorCode::MethodNotAllowed,
+            Self::NoService => ErrorCode::Unauthenticated,
+            Self::Service(error) => error.code(),
+            Self::TooMuch(excess) => excess.code(),
         }
     }
 }
@@ -76,8 +87,13 @@ impl IntoResponse for Refused {
     }
 }
 
-/// `GET` and `POST /graphql`. More than `calls` requests at once are refused with `OVERLOADED`.
-pub fn subgraph_routes(subgraph: LocalSubgraph, verifier: Arc<Verifier>, calls: usize) -> Router {
+/// `GET` and `POST /graphql`, for services only. More than `calls` requests at once are refused with `OVERLOADED`.
+pub fn subgraph_routes(
+    subgraph: LocalSubgraph,
+    verifier: Arc<Verifier>,
+    services: ServiceVerifier,
+    calls: usize,
+) -> Router {
     let overloaded = |_: BoxError| async { Refused::Overloaded };
     let admission = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(overloaded))
@@ -89,6 +105,10 @@ pub fn subgraph_routes(subgraph: LocalSubgraph, verifier: Arc<Verifier>, calls: 
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(verifier, authenticate))
         .layer(admission)
+        .layer(middleware::from_fn_with_state(
+            services,
+            authenticate_service,
+        ))
         .layer(middleware::from_fn(negotiate))
 }
 
@@ -105,6 +125,21 @@ async fn negotiate(request: Request, next: Next) -> Response {
         *content_type = HeaderValue::from_static("application/json");
     }
     response
+}
+
+/// Lets services in, before anything of the body is read.
+async fn authenticate_service(
+    State(services): State<ServiceVerifier>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refused> {
+    let token = request
+        .headers()
+        .get(SERVICE_TOKEN)
+        .ok_or(Refused::NoService)?;
+    let token = token.to_str().map_err(|_| Refused::NoService)?;
+    services.verify(token).map_err(Refused::Service)?;
+    Ok(next.run(request).await)
 }
 
 /// Lets nobody in with a token that is not valid. Without a token the caller is nobody, whom the schema refuses where it
@@ -152,6 +187,7 @@ async fn read(http: Request) -> Result<async_graphql::Request, Refused> {
         error => Refused::Malformed(error),
     });
     let mut request = request?.into_inner();
+    bounds::check(&mut request)?;
     if let (true, Ok(Query(name))) = (is_get, name) {
         request.operation_name = name.operation_name.or(request.operation_name);
     }
@@ -199,17 +235,21 @@ fn with_headers(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{LazyLock, Mutex};
 
     use async_graphql::{Context, EmptySubscription, Object, Schema};
     use axum::body::Body;
     use jsonwebtoken::jwk::JwkSet;
     use serde_json::{Value, json};
+    use tempfile::TempDir;
     use tokio::sync::oneshot;
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::{clock::Clock, principal::Signer};
+    use crate::{
+        clock::Clock,
+        principal::{ServiceSigner, Signer},
+    };
 
     type Gate = Mutex<Option<oneshot::Receiver<()>>>;
 
@@ -241,11 +281,89 @@ mod tests {
             .finish();
         let keys = vec![Signer::generate(Clock::system()).jwk()];
         let verifier = Verifier::new(&JwkSet { keys }, Clock::system()).unwrap();
-        subgraph_routes(
+        let routes = subgraph_routes(
             LocalSubgraph::new("test", schema),
             Arc::new(verifier),
+            services(),
             calls,
-        )
+        );
+        let (name, value) = ROUTER.header();
+        // What the router does with every request.
+        routes.layer(middleware::from_fn(
+            move |mut request: Request, next: Next| {
+                let (name, value) = (name.clone(), value.clone());
+                if request.headers().get("x-stranger").is_none() {
+                    request.headers_mut().insert(name, value);
+                }
+                next.run(request)
+            },
+        ))
+    }
+
+    static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().unwrap());
+    static ROUTER: LazyLock<ServiceSigner> = LazyLock::new(|| {
+        ServiceSigner::announce("router", FOLDER.path(), Clock::system()).unwrap()
+    });
+
+    fn services() -> ServiceVerifier {
+        LazyLock::force(&ROUTER);
+        ServiceVerifier::new(FOLDER.path(), Clock::system())
+    }
+
+    /// Seen red with the layer left out.
+    #[tokio::test]
+    async fn nobody_but_a_service_is_answered_and_nothing_of_the_body_is_read() {
+        let routes = routes(None, 8);
+        // A body that would never end is not waited for.
+        let endless =
+            Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let issuer = Signer::generate(Clock::system());
+        let service = issuer.service_token("router", std::time::Duration::from_secs(60));
+        let request = || Request::post("/graphql").header("x-stranger", "1");
+        for request in [
+            request(),
+            request().header(SERVICE_TOKEN, "nonsense"),
+            request().header(SERVICE_TOKEN, service.expose()),
+        ] {
+            let request = request.body(Body::empty()).unwrap();
+            let (status, _, body) = send(&routes, request).await;
+            assert_eq!(
+                (status, code(&body)),
+                (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED")
+            );
+        }
+        let (status, _, _) = send(&routes, request().body(endless).unwrap()).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+    }
+
+    /// Each took seconds or gigabytes of a parser that had no bounds.
+    #[tokio::test]
+    async fn a_document_that_the_router_never_plans_is_refused_before_the_library_sees_it() {
+        let routes = routes(None, 8);
+        let doubled = |it: u32| {
+            format!(
+                "fragment f{it} on Query {{ ...f{} ...f{} }} ",
+                it - 1,
+                it - 1
+            )
+        };
+        let bomb = (1..=25).map(doubled).collect::<String>();
+        let many = (0..5_000)
+            .map(|it| format!("a{it}: pass "))
+            .collect::<String>();
+        for query in [
+            format!("{{ ...f25 }} fragment f0 on Query {{ pass }} {bomb}"),
+            format!("{{ {many} }}"),
+            format!("{{ pass {} }}", "pass ".repeat(100_000)),
+        ] {
+            let body = json!({ "query": query }).to_string();
+            let (status, refused) = post(&routes, body).await;
+            assert_eq!(code(&refused), "LIMIT_EXCEEDED", "{status}");
+        }
+        let representations =
+            json!({"query": "{ pass }", "variables": {"r": vec![json!({}); 50_000]}});
+        let (_, refused) = post(&routes, representations.to_string()).await;
+        assert_eq!(code(&refused), "LIMIT_EXCEEDED");
     }
 
     async fn send(routes: &Router, request: Request) -> (StatusCode, String, Value) {

@@ -3,6 +3,7 @@
 //! Algorithms, issuer and audience are pinned; a token without `exp`, with `none` or with an unknown key id is
 //! refused. Source: RFC 7519, RFC 8725.
 
+mod service;
 mod sign;
 mod verify;
 
@@ -13,7 +14,11 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use schema::{code::ErrorCode, id::UserId};
 use serde::{Deserialize, Serialize};
 
-pub use self::{sign::Signer, verify::Verifier};
+pub use self::{
+    service::{SERVICE_TOKEN, ServiceSigner, ServiceVerifier},
+    sign::Signer,
+    verify::Verifier,
+};
 use crate::fault::Coded;
 
 const ISSUER: &str = "marketplace";

@@ -9,6 +9,7 @@ use ed25519_dalek::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use schema::id::UserId;
+use serde::Serialize;
 
 use super::{AUDIENCE, Actor, Claims, ISSUER, Scopes, TokenError};
 use crate::{clock::Clock, config::Secret};
@@ -34,6 +35,17 @@ impl Signer {
     #[must_use]
     pub fn generate(clock: Clock) -> Self {
         Self::of(&SigningKey::from_bytes(&rand::random()), clock)
+    }
+
+    /// Reads the PKCS#8 PEM at `path`.
+    ///
+    /// # Errors
+    /// [`TokenError::File`] and [`TokenError::Keys`].
+    pub fn load(path: &Path, clock: Clock) -> Result<Self, TokenError> {
+        let pem = fs::read_to_string(path)?;
+        let key = SigningKey::from_pkcs8_pem(&pem)
+            .map_err(|error| TokenError::Keys(error.to_string()))?;
+        Ok(Self::of(&key, clock))
     }
 
     /// Reads the PKCS#8 PEM at `path`, or writes a new one there, readable by its owner alone.
@@ -128,11 +140,16 @@ impl Signer {
             exp: now.saturating_add(ttl),
             act,
         };
+        self.sign_claims(&claims)
+    }
+
+    /// Signs whatever `claims` say.
+    pub(super) fn sign_claims(&self, claims: &impl Serialize) -> Secret {
         let header = Header {
             kid: Some(self.id.clone()),
             ..Header::new(Algorithm::EdDSA)
         };
-        let token = jsonwebtoken::encode(&header, &claims, &self.key);
+        let token = jsonwebtoken::encode(&header, claims, &self.key);
         Secret::new(token.expect("an Ed25519 key signs any claims"))
     }
 }

@@ -62,7 +62,7 @@ impl Engine {
         subgraphs: BTreeMap<String, Transport>,
         host: Host,
     ) -> Result<Self, LoadError> {
-        let subgraphs = subgraph::connect(subgraphs, &config.fetch, &host.telemetry);
+        let subgraphs = subgraph::connect(subgraphs, &config.fetch, &host);
         let served = load(&config, supergraph_sdl, &subgraphs, &host)?;
         Ok(Self {
             rules: Arc::new(document::rules()),

@@ -1,7 +1,7 @@
 //! A subgraph behind GraphQL over HTTP, on pooled connections.
 //!
-//! Of the caller it forwards the headers of the request's context and the trace, and nothing else. The subgraph is told
-//! how large a response is taken in.
+//! Of the caller it forwards the headers of the request's context and the trace, and nothing else; the host's credential
+//! goes beside them. The subgraph is told how large a response is taken in.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use url::Url;
 
-use crate::host::Telemetry;
+use crate::host::{Credential, Host, Telemetry};
 use crate::request::RequestContext;
 use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
 use crate::subgraph::guard::FetchConfig;
@@ -28,11 +28,12 @@ pub(super) struct Http {
     client: Client<HttpConnector, Full<Bytes>>,
     max_response_bytes: usize,
     telemetry: Arc<dyn Telemetry>,
+    credential: Option<Arc<dyn Credential>>,
 }
 
 impl Http {
     /// A client of one subgraph.
-    pub(super) fn new(url: &Url, config: &FetchConfig, telemetry: Arc<dyn Telemetry>) -> Self {
+    pub(super) fn new(url: &Url, config: &FetchConfig, host: &Host) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(config.connect_timeout));
@@ -44,7 +45,8 @@ impl Http {
             url: url.to_string(),
             client,
             max_response_bytes: config.max_response_bytes,
-            telemetry,
+            telemetry: host.telemetry.clone(),
+            credential: host.credential.clone(),
         }
     }
 
@@ -64,6 +66,10 @@ impl Http {
             );
         request = request.header(OBJECTS_MAX, fetch.objects_max);
         for (name, value) in &*ctx.headers {
+            request = request.header(name, value);
+        }
+        if let Some(credential) = &self.credential {
+            let (name, value) = credential.header();
             request = request.header(name, value);
         }
         if let Some(trace) = self.telemetry.traceparent(ctx.traceparent.as_deref()) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::host::Telemetry;
+use crate::host::Host;
 pub use fetch::{FetchError, FetchRequest, Subgraph};
 pub use fields::RootFields;
 pub use guard::FetchConfig;
@@ -43,14 +43,15 @@ impl fmt::Debug for Transport {
 pub(crate) fn connect(
     transports: BTreeMap<String, Transport>,
     config: &FetchConfig,
-    telemetry: &Arc<dyn Telemetry>,
+    host: &Host,
 ) -> HashMap<String, Arc<dyn Subgraph>> {
+    let telemetry = &host.telemetry;
     let guarded =
         |name: &str, inner| guard::Guarded::new(name, inner, config.clone(), telemetry.clone());
     let connected = transports.into_iter().map(|(name, transport)| {
         let subgraph: Arc<dyn Subgraph> = match transport {
             Transport::Http(url) => {
-                let http = http::Http::new(&url, config, telemetry.clone());
+                let http = http::Http::new(&url, config, host);
                 Arc::new(guarded(&name, Arc::new(http)))
             }
             Transport::Custom(custom) => Arc::new(guarded(&name, custom)),

@@ -115,6 +115,7 @@ impl Shop {
             kafka: kafka.clone(),
             verifier,
             signer: Arc::clone(&signer),
+            service: None,
             demo_issuer: Some(Arc::clone(&signer)),
             clock,
         };
