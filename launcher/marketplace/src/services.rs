@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chassis::clock::Clock;
 use chassis::graphql::{LocalSubgraph, subgraph_routes};
+use chassis::grpc::Tokens;
 use chassis::health::Health;
 use chassis::listen;
 use chassis::tasks::Tasks;
@@ -112,6 +113,7 @@ impl ServiceHost {
         let dependencies = loms::Dependencies {
             postgres: self.settings.postgres.clone(),
             kafka: self.settings.kafka.clone(),
+            tokens: self.tokens(),
             clock: self.clock.clone(),
         };
         let config = self.settings.loms.clone();
@@ -129,6 +131,7 @@ impl ServiceHost {
         }
         let dependencies = cart::Dependencies {
             postgres: self.settings.postgres.clone(),
+            service: Some(keys::service_signer(&self.settings, "cart", &self.clock)?),
             clock: self.clock.clone(),
         };
         let config = self.settings.cart.clone();
@@ -146,12 +149,20 @@ impl ServiceHost {
         }
         let dependencies = comments::Dependencies {
             postgres: self.settings.postgres.clone(),
+            tokens: self.tokens(),
             clock: self.clock.clone(),
         };
         let config = self.settings.comments.clone();
         let service =
             comments::Service::start(config, dependencies, &self.tasks, &self.health).await;
         Ok(service.context("the comments service")?.subgraph())
+    }
+
+    fn tokens(&self) -> Tokens {
+        Tokens {
+            users: self.keys.verifier.clone(),
+            services: self.keys.services.clone(),
+        }
     }
 
     /// Starts the notifier.

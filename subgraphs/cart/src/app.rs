@@ -11,6 +11,7 @@ use chassis::{
     graphql::LocalSubgraph,
     health::Health,
     postgres::{self, StoreError},
+    principal::ServiceSigner,
     service::{self, Database},
     tasks::Tasks,
 };
@@ -34,6 +35,8 @@ const DATABASE: &str = "cart";
 pub struct Dependencies {
     /// The server that has the database `cart`.
     pub postgres: postgres::Config,
+    /// Proves the cart to the order service.
+    pub service: Option<Arc<ServiceSigner>>,
     /// The time.
     pub clock: Clock,
 }
@@ -69,7 +72,7 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let loms = Loms::new(&config.loms_url, config.loms_timeout)?;
+        let loms = Loms::new(&config.loms_url, config.loms_timeout, dependencies.service)?;
         let products = Products::connect(&config.catalogue())?;
         let (carts, checkouts): (Arc<dyn cart::Repository>, Arc<dyn checkout::Repository>) =
             match config.store {

@@ -15,12 +15,13 @@ use backon::{ExponentialBuilder, Retryable as _};
 use chassis::{
     breaker::{self, Breaker},
     fault::Coded,
+    principal::ServiceSigner,
     telemetry::trace,
 };
 use idempotency::{Key, grpc::set_key};
 use tonic::{
     Code, Request, Response, Status,
-    metadata::MetadataValue,
+    metadata::{MetadataMap, MetadataValue},
     transport::{Channel, Endpoint},
 };
 use tracing::Instrument as _;
@@ -46,6 +47,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 pub struct Loms {
     client: LomsClient<Channel>,
     breaker: Arc<Breaker>,
+    /// Proves the cart to the order service, which believes it whom it orders for and at which price.
+    service: Option<Arc<ServiceSigner>>,
     timeout: Duration,
 }
 
@@ -91,11 +94,16 @@ impl Coded for Error {
 }
 
 impl Loms {
-    /// A client of the service at `url`. Connects when first used.
+    /// A client of the service at `url`. Connects when first used. Without `service` only a listener of the compatibility
+    /// profile takes its calls.
     ///
     /// # Errors
     /// [`InvalidUrl`].
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, InvalidUrl> {
+    pub fn new(
+        url: &str,
+        timeout: Duration,
+        service: Option<Arc<ServiceSigner>>,
+    ) -> Result<Self, InvalidUrl> {
         let endpoint = Endpoint::from_shared(url.to_owned())
             .map_err(|_| InvalidUrl {
                 url: url.to_owned(),
@@ -107,6 +115,7 @@ impl Loms {
         Ok(Self {
             client: LomsClient::new(endpoint.connect_lazy()),
             breaker: Arc::new(Breaker::new("loms")),
+            service,
             timeout,
         })
     }
@@ -164,6 +173,11 @@ impl Loms {
     fn request<M>(&self, message: M, trace: Option<String>) -> Request<M> {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
+        if let Some((name, value)) = self.service.as_deref().map(ServiceSigner::header) {
+            let mut headers = std::mem::take(request.metadata_mut()).into_headers();
+            headers.insert(name, value);
+            *request.metadata_mut() = MetadataMap::from_headers(headers);
+        }
         // What no header can carry is not a trace context.
         if let Some(trace) = trace.and_then(|trace| MetadataValue::try_from(trace).ok()) {
             request.metadata_mut().insert(TRACE_METADATA, trace);

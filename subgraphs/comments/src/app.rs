@@ -7,7 +7,7 @@ use std::{net::SocketAddr, sync::Arc};
 use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
-    grpc::ReflectionError,
+    grpc::{ReflectionError, Tokens},
     health::Health,
     listen,
     postgres::{self, StoreError},
@@ -28,6 +28,8 @@ use crate::{
 pub struct Dependencies {
     /// The server that has the shards' databases.
     pub postgres: postgres::Config,
+    /// What the tokens of gRPC's callers are checked by.
+    pub tokens: Tokens,
     /// The time.
     pub clock: Clock,
 }
@@ -83,7 +85,7 @@ impl Service {
         }
         let service = Self::over(over, &config, dependencies.clock, tasks);
         let server = grpc::Server::new(service.comments());
-        let reporter = grpc::serve(server, listener, &config, tasks)?;
+        let reporter = grpc::serve(server, listener, dependencies.tokens, &config, tasks)?;
         let component = health.component("comments");
         service::start_probe(databases, component, Some(reporter), tasks);
         Ok(Self {

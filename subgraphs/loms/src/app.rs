@@ -9,7 +9,7 @@ use catalogue::{Products, SetupError};
 use chassis::{
     clock::Clock,
     graphql::LocalSubgraph,
-    grpc::ReflectionError,
+    grpc::{ReflectionError, Tokens},
     health::Health,
     kafka, listen,
     postgres::{self, StoreError},
@@ -30,6 +30,8 @@ pub struct Dependencies {
     pub postgres: postgres::Config,
     /// The broker that the relay sends to.
     pub kafka: kafka::Config,
+    /// What the tokens of gRPC's callers are checked by.
+    pub tokens: Tokens,
     /// The time.
     pub clock: Clock,
 }
@@ -90,6 +92,7 @@ impl Service {
     ) -> Result<Self, StartError> {
         let Dependencies {
             kafka,
+            tokens,
             clock,
             postgres,
         } = dependencies;
@@ -117,8 +120,8 @@ impl Service {
         orders.watch(standstill, health.component("order-groups"), tasks);
         let stocks = Stocks::new(db.clone(), clock);
         orders.start_expiry(config.expiry_interval, config.expiry_batch, tasks);
-        let server = grpc::Server::new(orders.clone(), stocks.clone());
-        let reporter = grpc::serve(server, listener, &config, tasks)?;
+        let server = grpc::Server::new(orders.clone(), stocks.clone(), products.clone());
+        let reporter = grpc::serve(server, listener, tokens, &config, tasks)?;
         metrics::announce();
         let component = health.component("loms-postgres");
         let database = Database {

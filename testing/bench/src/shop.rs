@@ -52,7 +52,7 @@ impl Shop {
         let keys = state.path().join("keys/services");
         let mut shop = Self {
             process,
-            service: ServiceSigner::announce("bench", &keys, Clock::system())?,
+            service: ServiceSigner::announce("router", &keys, Clock::system())?,
             _state: state,
             client: Client::new(),
             router: at(4000, "/graphql"),
@@ -60,7 +60,7 @@ impl Shop {
         };
         shop.wait(&at(4000, "/readyz")).await?;
         // Each start of the services' processes empties the folder of keys.
-        shop.service = ServiceSigner::announce("bench", &keys, Clock::system())?;
+        shop.service = ServiceSigner::announce("router", &keys, Clock::system())?;
         Ok(shop)
     }
 

@@ -1,11 +1,12 @@
 //! Tokens that a test signs itself.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::clock::Clock;
 use chassis::config::Secret;
-use chassis::principal::{Scopes, Signer, Verifier};
+use chassis::principal::{Scopes, ServiceVerifier, Signer, Verifier};
 use schema::id::UserId;
 
 /// A signer with the verifier that believes it.
@@ -31,6 +32,15 @@ impl TestTokens {
         Self {
             signer: Arc::new(signer),
             verifier: Arc::new(verifier),
+        }
+    }
+
+    /// What a gRPC server checks callers by; it knows no service.
+    #[must_use]
+    pub fn of_grpc(&self) -> chassis::grpc::Tokens {
+        chassis::grpc::Tokens {
+            users: Arc::clone(&self.verifier),
+            services: ServiceVerifier::new(Path::new("/nonexistent"), Clock::system()),
         }
     }
 

@@ -36,6 +36,9 @@ const MAX_BODY: usize = 4 << 20;
 /// The longest trace context that is passed on.
 const MAX_TRACEPARENT: usize = 128;
 
+/// The service that has business here.
+const ROUTER: &str = "router";
+
 /// The media type of GraphQL responses for callers that accept it; the others get plain JSON.
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
@@ -52,9 +55,9 @@ enum Refused {
     Batch,
     #[error("only a query may be sent with GET: send this operation with POST")]
     NotAQuery,
-    #[error("this port answers services of the marketplace only: send GraphQL to the router")]
+    #[error("this port answers the router only: send GraphQL there")]
     NoService,
-    #[error("this port answers services of the marketplace only: {0}")]
+    #[error("this port answers the router only: {0}")]
     Service(TokenError),
     #[error(transparent)]
     TooMuch(#[from] Excess),
@@ -87,7 +90,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// `GET` and `POST /graphql`, for services only. More than `calls` requests at once are refused with `OVERLOADED`.
+/// `GET` and `POST /graphql`, for the router only. More than `calls` requests at once are refused with `OVERLOADED`.
 pub fn subgraph_routes(
     subgraph: LocalSubgraph,
     verifier: Arc<Verifier>,
@@ -138,7 +141,10 @@ async fn authenticate_service(
         .get(SERVICE_TOKEN)
         .ok_or(Refused::NoService)?;
     let token = token.to_str().map_err(|_| Refused::NoService)?;
-    services.verify(token).map_err(Refused::Service)?;
+    let service = services.verify(token).map_err(Refused::Service)?;
+    if &*service != ROUTER {
+        return Err(Refused::NoService);
+    }
     Ok(next.run(request).await)
 }
 
@@ -287,7 +293,7 @@ mod tests {
             services(),
             calls,
         );
-        let (name, value) = ROUTER.header();
+        let (name, value) = SIGNER.header();
         // What the router does with every request.
         routes.layer(middleware::from_fn(
             move |mut request: Request, next: Next| {
@@ -301,12 +307,11 @@ mod tests {
     }
 
     static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().unwrap());
-    static ROUTER: LazyLock<ServiceSigner> = LazyLock::new(|| {
-        ServiceSigner::announce("router", FOLDER.path(), Clock::system()).unwrap()
-    });
+    static SIGNER: LazyLock<ServiceSigner> =
+        LazyLock::new(|| ServiceSigner::announce(ROUTER, FOLDER.path(), Clock::system()).unwrap());
 
     fn services() -> ServiceVerifier {
-        LazyLock::force(&ROUTER);
+        LazyLock::force(&SIGNER);
         ServiceVerifier::new(FOLDER.path(), Clock::system())
     }
 

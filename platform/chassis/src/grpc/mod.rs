@@ -2,6 +2,7 @@
 //!
 //! Invariant: a call has a place among a bounded number of calls and a deadline. Start reading at [`serve`].
 
+mod authenticate;
 mod bounds;
 mod health;
 mod observe;
@@ -20,6 +21,7 @@ use crate::{fault::Coded, listen, tasks::Tasks};
 pub use tonic_reflection::server::Error as ReflectionError;
 
 pub use self::{
+    authenticate::{Authenticated, Authentication, Caller, Tokens, is_compatible},
     bounds::{Bounded, Bounds},
     health::Reporter,
     observe::{Observe, Observed},

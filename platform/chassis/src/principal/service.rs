@@ -147,8 +147,11 @@ struct Inner {
     keys: RwLock<HashMap<String, ServiceKey>>,
     /// When the folder was read last.
     read_at: Mutex<DateTime<Utc>>,
-    known: RwLock<HashMap<String, (Arc<str>, DateTime<Utc>)>>,
+    known: RwLock<HashMap<String, Known>>,
 }
+
+/// A token that was verified: whose it is, and when it ends.
+type Known = (Arc<str>, DateTime<Utc>);
 
 /// A public key, and the only service whose tokens it may prove.
 struct ServiceKey {
@@ -201,11 +204,7 @@ impl ServiceVerifier {
         Ok(service)
     }
 
-    fn check(
-        &self,
-        token: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(Arc<str>, DateTime<Utc>), TokenError> {
+    fn check(&self, token: &str, now: DateTime<Utc>) -> Result<Known, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Invalid("it is too long"));
         }

@@ -184,7 +184,7 @@ async fn an_order_service_out_of_reach_is_a_fault_and_comes_back() {
 async fn an_order_service_that_never_answers_is_a_fault_within_the_deadline() {
     let silent = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let loms = Loms::new(&url, Duration::from_millis(300)).unwrap();
+    let loms = Loms::new(&url, Duration::from_millis(300), None).unwrap();
     let asked = Instant::now();
     let error = loms.free_stock(sku(1)).await.unwrap_err();
     assert!(

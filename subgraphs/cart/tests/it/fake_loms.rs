@@ -77,7 +77,7 @@ impl FakeLoms {
     }
 
     pub(crate) fn client(&self) -> cart::loms::Loms {
-        cart::loms::Loms::new(&self.url(), Duration::from_secs(5)).expect("an address")
+        cart::loms::Loms::new(&self.url(), Duration::from_secs(5), None).expect("an address")
     }
 
     /// From now on an order is made and its caller never hears of it.

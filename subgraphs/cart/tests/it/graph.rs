@@ -60,6 +60,7 @@ impl Graph {
         };
         let dependencies = Dependencies {
             postgres: postgres::Config::default(),
+            service: None,
             clock: Clock::system(),
         };
         let service = Service::start(config, dependencies, &Tasks::new(), &Health::new()).await;

@@ -1,7 +1,7 @@
 //! Comments over gRPC, under the names `comments.Comments` and `Comments`. Source: docs/contracts.md §6.
 //!
-//! The user stands in the call and is believed (the compatibility profile), so it listens on loopback unless a setting
-//! allows more. Decode and check, call the use case, encode; nothing is decided here.
+//! A user's token allows that user's comments; a service and a client of the compatibility profile are believed whom they name.
+//! Decode and check, call the use case, encode; nothing is decided here.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -21,8 +21,9 @@ use ::schema::{
 };
 use chassis::{
     fault::{self, Coded},
-    grpc::{Bounds, Invalid, ReflectionError, Reporter},
+    grpc::{self, Authentication, Bounds, Invalid, ReflectionError, Reporter, Tokens},
     listen,
+    principal::Denied,
     tasks::Tasks,
 };
 use idempotency::{KEY_HEADER, Key, grpc::response};
@@ -51,6 +52,8 @@ enum Failure {
     #[error(transparent)]
     Invalid(#[from] Invalid),
     #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
     UseCase(#[from] Error),
     #[error(transparent)]
     Shared(#[from] Arc<Error>),
@@ -60,6 +63,7 @@ impl Coded for Failure {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid(error) => error.code(),
+            Self::Denied(denied) => denied.code(),
             Self::UseCase(error) => error.code(),
             Self::Shared(error) => error.code(),
         }
@@ -87,8 +91,10 @@ impl Server {
         &self,
         request: Request<CommentAddRequest>,
     ) -> Result<Response<CommentAddResponse>, Failure> {
+        let who = grpc::Caller::of(&request);
         let (metadata, _, request) = request.into_parts();
         let author = positive(request.user_id, "CommentAddRequest.UserId")?;
+        who.check_acts_for(author)?;
         let sku = positive(request.sku, "CommentAddRequest.Sku")?;
         let text = text(request.comment, "CommentAddRequest.Comment")?;
         let key = key(&metadata)?;
@@ -118,8 +124,10 @@ impl Server {
         &self,
         request: Request<CommentEditRequest>,
     ) -> Result<Response<CommentEditResponse>, Failure> {
+        let who = grpc::Caller::of(&request);
         let (metadata, _, request) = request.into_parts();
         let editor = positive(request.user_id, "CommentEditRequest.UserId")?;
+        who.check_acts_for(editor)?;
         let id = positive(request.comment_id, "CommentEditRequest.CommentId")?;
         let text = text(request.new_comment, "CommentEditRequest.NewComment")?;
         let key = key(&metadata)?;
@@ -197,32 +205,32 @@ chassis::serve_under_names!(Server as Packaged, Alias: {
     comment_list_by_user(CommentListByUserRequest) -> CommentListByUserResponse = list_by_user;
 });
 
-/// Takes the port, which other machines reach only if a setting says so: the caller's user is believed.
+/// Takes the port.
 pub(crate) async fn listen(config: &Config) -> Result<TcpListener, listen::Error> {
-    let (address, setting) = (config.grpc_listen, "comments.grpc_listen");
-    let is_allowed = config.beyond_loopback_enabled;
-    listen::check_reach(
-        address,
-        setting,
-        is_allowed,
-        "comments.beyond_loopback_enabled",
-    )?;
-    listen::bind(address, setting).await
+    listen::bind(config.grpc_listen, "comments.grpc_listen").await
 }
 
 /// Serves until the tasks' token; calls in flight end first. The reporter lets the probe tell gRPC's health.
 pub(crate) fn serve(
     server: Server,
     listener: TcpListener,
+    tokens: Tokens,
     config: &Config,
     tasks: &Tasks,
 ) -> Result<Reporter, ReflectionError> {
+    let is_compatible = grpc::is_compatible(
+        config.grpc_listen,
+        "comments.grpc_listen",
+        config.beyond_loopback_enabled,
+        "comments.beyond_loopback_enabled",
+    );
+    let authentication = Authentication::new(tokens, &[], is_compatible);
     let bounds = Bounds::new(config.grpc_calls, config.call_timeout);
     let bytes = config.grpc_message_bytes;
     let packaged = CommentsServer::new(server.clone()).max_decoding_message_size(bytes);
     let alias = AliasServer::new(server).max_decoding_message_size(bytes);
     let routes = chassis::grpc::server()
-        .add_service(bounds.around(packaged))
-        .add_service(bounds.around(alias));
+        .add_service(bounds.around(authentication.before(packaged)))
+        .add_service(bounds.around(authentication.before(alias)));
     chassis::grpc::serve("comments grpc", &NAMES, routes, listener, tasks)
 }

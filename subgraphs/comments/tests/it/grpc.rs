@@ -23,6 +23,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 struct Server {
     address: SocketAddr,
     clock: Clock,
+    tokens: testkit::TestTokens,
     tasks: Tasks,
     // Dropped with the server.
     _databases: [TestDatabase; 2],
@@ -43,7 +44,9 @@ impl Server {
             databases: databases.iter().map(|one| one.name.clone()).collect(),
             ..config
         };
+        let tokens = testkit::TestTokens::default();
         let dependencies = Dependencies {
+            tokens: tokens.of_grpc(),
             postgres: databases[0].config(),
             clock: clock.clone(),
         };
@@ -52,6 +55,7 @@ impl Server {
         Ok(Self {
             address: service.grpc_address().unwrap(),
             clock,
+            tokens,
             tasks,
             _databases: databases,
         })
@@ -305,19 +309,26 @@ async fn health_and_reflection_name_the_service_until_it_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_beyond_loopback_needs_its_setting() {
+async fn beyond_loopback_nobody_is_believed_without_a_token() {
     let open = Config {
         grpc_listen: SocketAddr::from(([0, 0, 0, 0], 0)),
         ..Config::default()
     };
-    let refused = Server::start_with(open).await.err().unwrap();
-    assert!(
-        matches!(
-            refused,
-            StartError::Listen(chassis::listen::Error::BeyondLoopback { .. })
-        ),
-        "{refused}"
-    );
-    let told = refused.to_string();
-    assert!(told.contains("comments.beyond_loopback_enabled"), "{told}");
+    let mut server = Server::start_with(open).await.unwrap();
+    server.address = SocketAddr::from(([127, 0, 0, 1], server.address.port()));
+    let refused = server.add(7, 1_076_963, "for somebody").await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let mut request = Request::new(add(7, 1_076_963, "for somebody"));
+    let bearer = format!("Bearer {}", server.tokens.customer(8).expose());
+    (request.metadata_mut()).insert("authorization", bearer.parse().unwrap());
+    let refused = server
+        .client()
+        .await
+        .comment_add(request)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let mut request = Request::new(add(8, 1_076_963, "for me"));
+    (request.metadata_mut()).insert("authorization", bearer.parse().unwrap());
+    server.client().await.comment_add(request).await.unwrap();
 }

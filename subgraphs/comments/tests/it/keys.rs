@@ -121,6 +121,7 @@ async fn keys_that_are_over_their_time_go_from_every_shard() {
         ..Config::default()
     };
     let dependencies = Dependencies {
+        tokens: testkit::TestTokens::default().of_grpc(),
         postgres: databases[0].config(),
         clock: Clock::system(),
     };

@@ -174,6 +174,7 @@ async fn a_started_service_is_ready_once_a_shard_answers() {
         ..Config::default()
     };
     let dependencies = Dependencies {
+        tokens: testkit::TestTokens::default().of_grpc(),
         postgres: database.config(),
         clock: Clock::system(),
     };

@@ -1,13 +1,17 @@
 //! gRPC: one set of handlers under the names `loms.Loms` and `Loms`, with reflection and health.
 //!
-//! Its clients are trusted to say for whom they call (the compatibility profile), so it listens on loopback unless a
-//! setting allows more. Every call has a deadline and a place among a bounded number of calls.
+//! A caller proves who it is by a token: a user acts as itself, a service for whom it names. Clients of the compatibility profile
+//! have none and are believed, on loopback or where a setting says so. Every call has a deadline and a place among a bounded
+//! number of calls.
 
 mod serve;
 
 use ::schema::code::ErrorCode;
-use chassis::fault::{self, Coded};
 pub(crate) use chassis::grpc::Invalid;
+use chassis::{
+    fault::{self, Coded},
+    principal::Denied,
+};
 
 pub(crate) use self::serve::{Server, listen, serve};
 use crate::{
@@ -22,6 +26,8 @@ pub(crate) enum Failure {
     Invalid(#[from] Invalid),
     #[error("{refusal}")]
     Refused { refusal: Refusal, replayed: bool },
+    #[error(transparent)]
+    Denied(Denied),
     #[error("no stock is kept for this sku")]
     NoStock,
     #[error(transparent)]
@@ -35,6 +41,7 @@ impl Coded for Failure {
         match self {
             Self::Invalid(error) => error.code(),
             Self::Refused { refusal, .. } => refusal.code(),
+            Self::Denied(denied) => denied.code(),
             Self::NoStock => ErrorCode::NotFound,
             Self::Order(error) => error.code(),
             Self::Stock(error) => error.code(),

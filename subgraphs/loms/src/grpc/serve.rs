@@ -9,14 +9,15 @@ use ::schema::proto::{
         loms_server::{Loms, LomsServer},
     },
 };
+use catalogue::Products;
 use chassis::{
-    grpc::{Bounds, ReflectionError, Reporter},
+    grpc::{self, Authentication, Bounds, ReflectionError, Reporter, Tokens},
     listen,
     tasks::Tasks,
 };
 use idempotency::{KEY_HEADER, grpc::response};
 use tokio::net::TcpListener;
-use tonic::{Request, Response, metadata::MetadataMap};
+use tonic::{Request, Response};
 
 use super::{Failure, Invalid};
 use crate::{
@@ -34,19 +35,32 @@ const NAMES: [&str; 2] = ["loms.Loms", "Loms"];
 pub(crate) struct Server {
     orders: Orders,
     stocks: Stocks,
+    products: Products,
 }
 
 impl Server {
-    pub(crate) const fn new(orders: Orders, stocks: Stocks) -> Self {
-        Self { orders, stocks }
+    pub(crate) const fn new(orders: Orders, stocks: Stocks, products: Products) -> Self {
+        Self {
+            orders,
+            stocks,
+            products,
+        }
     }
 
     async fn create(
         &self,
         request: Request<OrderCreateRequest>,
     ) -> Result<Response<OrderCreateResponse>, Failure> {
-        let (metadata, _, request) = request.into_parts();
-        let created = order::grpc::create(&self.orders, caller(&metadata)?, request).await?;
+        let (who, caller) = callers(&request)?;
+        let request = request.into_inner();
+        let created = match who {
+            grpc::Caller::Token(_) => {
+                order::grpc::create_as(&who, &self.orders, caller, request, &self.products).await?
+            }
+            grpc::Caller::Service(_) | grpc::Caller::Compatible => {
+                order::grpc::create(&self.orders, caller, request).await?
+            }
+        };
         Ok(response(created))
     }
 
@@ -54,9 +68,10 @@ impl Server {
         &self,
         request: Request<OrderInfoRequest>,
     ) -> Result<Response<OrderInfoResponse>, Failure> {
+        let (_, caller) = callers(&request)?;
         let order_id = request.into_inner().order_id;
         let id = order::grpc::order_id(order_id, "OrderInfoRequest.OrderId")?;
-        let info = order::grpc::info(&self.orders, id).await?;
+        let info = order::grpc::info(&self.orders, caller.access, id).await?;
         Ok(Response::new(info))
     }
 
@@ -64,9 +79,10 @@ impl Server {
         &self,
         request: Request<OrderPayRequest>,
     ) -> Result<Response<OrderPayResponse>, Failure> {
-        let (metadata, _, request) = request.into_parts();
-        let id = order::grpc::order_id(request.order_id, "OrderPayRequest.OrderId")?;
-        let paid = self.orders.pay(&caller(&metadata)?, id).await?;
+        let (_, caller) = callers(&request)?;
+        let order_id = request.into_inner().order_id;
+        let id = order::grpc::order_id(order_id, "OrderPayRequest.OrderId")?;
+        let paid = self.orders.pay(&caller, id).await?;
         order::grpc::done(&paid)?;
         Ok(response(paid.map(|_| OrderPayResponse {})))
     }
@@ -75,9 +91,10 @@ impl Server {
         &self,
         request: Request<OrderCancelRequest>,
     ) -> Result<Response<OrderCancelResponse>, Failure> {
-        let (metadata, _, request) = request.into_parts();
-        let id = order::grpc::order_id(request.order_id, "OrderCancelRequest.OrderId")?;
-        let cancelled = self.orders.cancel(&caller(&metadata)?, id).await?;
+        let (_, caller) = callers(&request)?;
+        let order_id = request.into_inner().order_id;
+        let id = order::grpc::order_id(order_id, "OrderCancelRequest.OrderId")?;
+        let cancelled = self.orders.cancel(&caller, id).await?;
         order::grpc::done(&cancelled)?;
         Ok(response(cancelled.map(|_| OrderCancelResponse {})))
     }
@@ -99,37 +116,49 @@ chassis::serve_under_names!(Server as Loms, Alias: {
     stocks_info(StocksInfoRequest) -> StocksInfoResponse = stock;
 });
 
-/// The caller as its metadata describes it: a client of the compatibility profile, which may change any order.
-fn caller(metadata: &MetadataMap) -> Result<Caller, Failure> {
+/// Who calls, and what that allows: a user's token opens the user's own orders; a service and a client of the compatibility
+/// profile may change any order.
+fn callers<M>(request: &Request<M>) -> Result<(grpc::Caller, Caller), Failure> {
+    let (who, metadata) = (grpc::Caller::of(request), request.metadata());
+    let access = match &who {
+        grpc::Caller::Token(principal) => Access::of(principal).map_err(Failure::Denied)?,
+        grpc::Caller::Service(_) | grpc::Caller::Compatible => Access::Everybody,
+    };
     let bad_key = |bad| Invalid(format!("invalid metadata {KEY_HEADER}: {bad}"));
-    Ok(Caller {
+    let caller = Caller {
         key: idempotency::grpc::key(metadata).map_err(bad_key)?,
         traceparent: chassis::grpc::traceparent(metadata).map(str::to_owned),
-        ..Caller::plain(Access::Everybody)
-    })
+        ..Caller::plain(access)
+    };
+    Ok((who, caller))
 }
 
-/// Takes the port, which other machines reach only if a setting says so: the caller's user is believed.
+/// Takes the port.
 pub(crate) async fn listen(config: &Config) -> Result<TcpListener, listen::Error> {
-    let (address, setting) = (config.grpc_listen, "loms.grpc_listen");
-    let is_allowed = config.beyond_loopback_enabled;
-    listen::check_reach(address, setting, is_allowed, "loms.beyond_loopback_enabled")?;
-    listen::bind(address, setting).await
+    listen::bind(config.grpc_listen, "loms.grpc_listen").await
 }
 
 /// Serves until the tasks' token; calls in flight end first. The reporter lets the probe tell gRPC's health.
 pub(crate) fn serve(
     server: Server,
     listener: TcpListener,
+    tokens: Tokens,
     config: &Config,
     tasks: &Tasks,
 ) -> Result<Reporter, ReflectionError> {
+    let is_compatible = grpc::is_compatible(
+        config.grpc_listen,
+        "loms.grpc_listen",
+        config.beyond_loopback_enabled,
+        "loms.beyond_loopback_enabled",
+    );
+    let authentication = Authentication::new(tokens, &["cart"], is_compatible);
     let bounds = Bounds::new(config.grpc_calls, config.call_timeout);
     let bytes = config.grpc_message_bytes;
     let packaged = LomsServer::new(server.clone()).max_decoding_message_size(bytes);
     let alias = AliasServer::new(server).max_decoding_message_size(bytes);
     let routes = chassis::grpc::server()
-        .add_service(bounds.around(packaged))
-        .add_service(bounds.around(alias));
+        .add_service(bounds.around(authentication.before(packaged)))
+        .add_service(bounds.around(authentication.before(alias)));
     chassis::grpc::serve("loms grpc", &NAMES, routes, listener, tasks)
 }

@@ -4,6 +4,8 @@ use ::schema::{
     id::{OrderId, Quantity, Sku, UserId},
     proto::loms::{Item, OrderCreateRequest, OrderCreateResponse, OrderInfoResponse},
 };
+use catalogue::Products;
+use chassis::grpc;
 use idempotency::Recorded;
 use loms_domain::lines::{Line, Lines, LinesError, Price};
 
@@ -68,6 +70,31 @@ pub(crate) async fn create(
     Ok(recorded.map(|_| OrderCreateResponse { order_id }))
 }
 
+/// Creates an order of the user whose token came, at the catalogue's prices.
+///
+/// # Errors
+/// [`Failure::Denied`] for another user's order, and for a price that the caller names.
+pub(crate) async fn create_as(
+    who: &grpc::Caller,
+    orders: &Orders,
+    caller: Caller,
+    request: OrderCreateRequest,
+    products: &Products,
+) -> Result<Recorded<OrderCreateResponse>, Failure> {
+    let (user, lines) = decode(&request)?;
+    who.check_acts_for(user).map_err(Failure::Denied)?;
+    if request.items.iter().any(|item| item.unit_price.is_some()) {
+        return Err(
+            Invalid("invalid Item.UnitPrice: only a service may name a price".to_owned()).into(),
+        );
+    }
+    let recorded = orders
+        .create_priced(&caller, user, &lines, products)
+        .await?;
+    let order_id = done(&recorded)?.map_or(0, OrderId::get);
+    Ok(recorded.map(|_| OrderCreateResponse { order_id }))
+}
+
 /// The order of an outcome that was not refused.
 pub(crate) fn done(recorded: &Recorded<Outcome>) -> Result<Option<OrderId>, Failure> {
     match recorded.value.refusal {
@@ -80,8 +107,12 @@ pub(crate) fn done(recorded: &Recorded<Outcome>) -> Result<Option<OrderId>, Fail
 }
 
 /// Reads an order with its items ascending by SKU.
-pub(crate) async fn info(orders: &Orders, id: OrderId) -> Result<OrderInfoResponse, Failure> {
-    let found = orders.find(Access::Everybody, id).await?;
+pub(crate) async fn info(
+    orders: &Orders,
+    access: Access,
+    id: OrderId,
+) -> Result<OrderInfoResponse, Failure> {
+    let found = orders.find(access, id).await?;
     let order = found.ok_or(Failure::Refused {
         refusal: Refusal::NotFound,
         replayed: false,

@@ -2,7 +2,14 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use chassis::{health::Health, kafka, tasks::Tasks};
+use chassis::{
+    clock::Clock,
+    grpc::Tokens,
+    health::Health,
+    kafka,
+    principal::{ServiceSigner, ServiceVerifier},
+    tasks::Tasks,
+};
 use loms::{Config, Dependencies, Service, StartError};
 use testkit::TestDatabase;
 use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataMap, transport::Channel};
@@ -134,8 +141,19 @@ async fn start(
     config: Config,
     tasks: &Tasks,
 ) -> Result<Service, StartError> {
+    let tokens = testkit::TestTokens::default().of_grpc();
+    start_with(database, config, tokens, tasks).await
+}
+
+async fn start_with(
+    database: &TestDatabase,
+    config: Config,
+    tokens: Tokens,
+    tasks: &Tasks,
+) -> Result<Service, StartError> {
     let clock = chassis::clock::Clock::system();
     let dependencies = Dependencies {
+        tokens,
         postgres: database.config(),
         // Nobody listens there: orders go on without a broker.
         kafka: kafka::Config {
@@ -437,22 +455,67 @@ async fn a_message_over_the_bound_is_refused() {
     assert_eq!(refused.code(), Code::OutOfRange, "{refused:?}");
 }
 
+/// Beyond loopback a caller proves who it is. Seen red with every caller taken for one of the compatibility profile.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_listens_beyond_loopback_only_when_told_so_by_name() {
+async fn beyond_loopback_nobody_is_believed_without_a_token() {
     let database = testkit::database(migrations::Database::Loms).await;
+    loms::seed(&database.db).await.unwrap();
     let open = Config {
         grpc_listen: SocketAddr::from(([0, 0, 0, 0], 0)),
         ..Config::default()
     };
-    let refused = start(&database, open, &Tasks::new()).await.unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            StartError::Listen(chassis::listen::Error::BeyondLoopback { .. })
-        ),
-        "{refused}"
-    );
-    assert!(refused.to_string().contains("loms.beyond_loopback_enabled"));
+    let (issuer, folder) = (testkit::TestTokens::default(), tempfile::tempdir().unwrap());
+    let clock = Clock::system();
+    let cart = ServiceSigner::announce("cart", folder.path(), clock.clone()).unwrap();
+    let tokens = Tokens {
+        services: ServiceVerifier::new(folder.path(), clock),
+        ..issuer.of_grpc()
+    };
+    let tasks = Tasks::new();
+    let service = start_with(&database, open, tokens, &tasks).await.unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], service.grpc_address().port()));
+    let loms = Server {
+        address,
+        subgraph: service.subgraph(),
+        tasks,
+        _database: database,
+    };
+
+    for method in BOTH.concat() {
+        let refused = loms.call::<_, Number>(method, create(7, &[(1_076_963, 1)]));
+        let refused = refused.await.unwrap_err();
+        assert_eq!(
+            refused.code(),
+            Code::Unauthenticated,
+            "{method}: {refused:?}"
+        );
+    }
+    let (name, value) = cart.header();
+    let with = |name: &'static str, value: &str, user| {
+        let mut request = Request::new(create(user, &[(1_076_963, 1)]));
+        request.metadata_mut().insert(name, value.parse().unwrap());
+        request
+    };
+    let by_cart = with("x-service-token", value.to_str().unwrap(), 7);
+    assert_eq!(name, "x-service-token");
+    let order = loms
+        .send::<_, Number>(BOTH[0][0], by_cart)
+        .await
+        .unwrap()
+        .into_inner();
+
+    let bearer = format!("Bearer {}", issuer.customer(8).expose());
+    let for_another = with("authorization", &bearer, 7);
+    let refused = loms.send::<_, Number>(BOTH[0][0], for_another).await;
+    assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
+    let mut of_another = Request::new(order);
+    (of_another.metadata_mut()).insert("authorization", bearer.parse().unwrap());
+    for method in [BOTH[0][1], BOTH[0][2], BOTH[0][3]] {
+        let mut request = Request::new(*of_another.get_ref());
+        *request.metadata_mut() = of_another.metadata().clone();
+        let refused = loms.send::<_, Number>(method, request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::NotFound, "{method}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

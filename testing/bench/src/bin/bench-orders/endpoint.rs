@@ -1,11 +1,15 @@
 //! The two interfaces that the benchmark measures: the order use case itself, and gRPC as users have it.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::clock::Clock;
+use chassis::grpc::Tokens;
 use chassis::health::Health;
+use chassis::principal::{ServiceVerifier, Signer, Verifier};
 use chassis::tasks::Tasks;
 use idempotency::Key;
 use loms::order::Orders;
@@ -85,6 +89,7 @@ impl OrderService {
             ..Config::default()
         };
         let dependencies = Dependencies {
+            tokens: tokens()?,
             postgres: chassis::postgres::Config::default(),
             kafka: fixture.kafka.clone(),
             clock: Clock::system(),
@@ -153,4 +158,14 @@ pub(crate) fn lines(sku: i64, count: u32) -> anyhow::Result<Lines> {
         quantity: Quantity::try_from(count)?,
         unit_price: None,
     }])?)
+}
+
+/// What nobody's token is checked by: the benchmark calls as older clients do.
+fn tokens() -> anyhow::Result<Tokens> {
+    let keys = vec![Signer::generate(Clock::system()).jwk()];
+    let keys = serde_json::from_value(serde_json::json!({ "keys": keys }))?;
+    Ok(Tokens {
+        users: Arc::new(Verifier::new(&keys, Clock::system())?),
+        services: ServiceVerifier::new(Path::new("/nonexistent"), Clock::system()),
+    })
 }
