@@ -259,7 +259,7 @@ async fn a_late_call_and_a_large_message_are_refused() {
     assert_eq!(late.code(), Code::DeadlineExceeded);
     let server = Server::start().await;
     let large = server.add(1, 1, &"x".repeat(64 << 10)).await.unwrap_err();
-    assert_eq!(large.code(), Code::OutOfRange, "{large}");
+    assert_eq!(large.code(), Code::ResourceExhausted, "{large}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
