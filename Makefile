@@ -37,7 +37,7 @@ gen: ## Write SDL, OpenAPI and docs/configuration.md from the code, then compose
 	cargo build --bin marketplace
 	$(CARGO_TARGET_DIR)/debug/marketplace config reference > docs/configuration.md
 	for name in cart loms comments; do $(CARGO_TARGET_DIR)/debug/marketplace sdl $$name > schema/graphql/$$name.graphql || exit 1; done
-	for name in loms comments product; do $(CARGO_TARGET_DIR)/debug/marketplace openapi $$name > schema/openapi/$$name.json || exit 1; done
+	for name in cart loms comments product; do $(CARGO_TARGET_DIR)/debug/marketplace openapi $$name > schema/openapi/$$name.json || exit 1; done
 	$(MAKE) compose-schema
 
 compose-schema: ## Compose schema/graphql/*.graphql into the supergraph (needs npm)

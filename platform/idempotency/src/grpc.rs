@@ -13,9 +13,13 @@ pub const REPLAYED_HEADER: &str = "idempotency-replayed";
 /// The key that a call came with, if any.
 ///
 /// # Errors
-/// [`InvalidKey`], also when the metadata is not ASCII.
+/// [`InvalidKey`], also when the metadata is not ASCII, and when there are two.
 pub fn key(metadata: &MetadataMap) -> Result<Option<Key>, InvalidKey> {
-    let key = metadata.get(KEY_HEADER).map(|key| {
+    let mut keys = metadata.get_all(KEY_HEADER).iter();
+    let (first, None) = (keys.next(), keys.next()) else {
+        return Err(InvalidKey);
+    };
+    let key = first.map(|key| {
         let text = key.to_str().map_err(|_| InvalidKey)?;
         Key::try_from(text.to_owned())
     });

@@ -19,6 +19,7 @@ use schema::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
     config::CheckoutKey,
@@ -26,7 +27,7 @@ use super::{
     error::{CartProblem, Problem},
     graph::{Call, Operation},
     json::{Decimal, Fields},
-    profile,
+    openapi, profile,
     shim::Shim,
     surface,
 };
@@ -57,6 +58,7 @@ pub(super) const OPERATIONS: &[Operation] = &[ADD, REMOVE, CLEAR, LIST, CHECKOUT
 
 /// The routes of docs/contracts.md §1, the older spellings of §9, and what operators find beside them.
 pub(super) fn routes(shim: &Arc<Shim>) -> Router {
+    let document = openapi::cart::document();
     let routes = Router::new()
         .route("/user/{user_id}/cart/{sku_id}", post(add).delete(remove))
         .route("/user/{user_id}/cart", get(list).delete(clear))
@@ -64,6 +66,8 @@ pub(super) fn routes(shim: &Arc<Shim>) -> Router {
         .route("/cart/checkout/{user_id}", post(checkout_by_old_path))
         .route("/cart/checkout", post(checkout_by_body))
         .with_state(Arc::clone(shim))
+        .merge(SwaggerUi::new("/docs").external_url_unchecked("/swagger.json", document.clone()))
+        .route("/openapi.json", get(async move || Json(document)))
         .merge(profile::routes(shim.options.profile_enabled))
         .method_not_allowed_fallback(async || Problem::masked(ErrorCode::MethodNotAllowed).cart())
         .fallback(async || Problem::masked(ErrorCode::NotFound).cart());

@@ -62,7 +62,7 @@ pub(super) const OPERATIONS: &[Operation] = &[ADD, GET, EDIT, BY_SKU, BY_USER];
 const ID: Field = Field::int64("id", "The comment.");
 const USER: Field = Field::int64("userId", "Who wrote it.");
 const SKU: Field = Field::int64("sku", "What it is about.");
-const TEXT: Field = Field::text("comment", "1 to 255 characters.");
+const TEXT: Field = Field::text("comment", 255, "1 to 255 characters.");
 const CREATED_AT: Field = Field::timestamp("createdAt", "When it was written.");
 const IN_USER: Field = Field::int64("user_id", "The caller, greater than 0.");
 const INVALID: (u16, &str) = (400, "Code 3: an argument is out of its bounds.");
@@ -95,7 +95,7 @@ pub(super) const ROUTES: &[Route] = &[
         request: &[
             IN_USER,
             Field::int64("comment_id", "The comment, greater than 0."),
-            Field::text("new_comment", "1 to 255 characters."),
+            Field::text("new_comment", 255, "1 to 255 characters."),
         ],
         reply: &[],
         refusals: &[
@@ -116,6 +116,7 @@ pub(super) const ROUTES: &[Route] = &[
         reply: &[Field::list(
             "comments",
             &[ID, USER, TEXT, CREATED_AT],
+            0,
             "At most 1,000.",
         )],
         refusals: &[INVALID],
@@ -129,6 +130,7 @@ pub(super) const ROUTES: &[Route] = &[
         reply: &[Field::list(
             "comments",
             &[ID, SKU, TEXT, CREATED_AT],
+            0,
             "At most 1,000.",
         )],
         refusals: &[INVALID],

@@ -31,10 +31,11 @@ use federation::Engine;
 pub use self::config::{CheckoutKey, Config, KeyCase, PaidStatus, UserKey, WrongMethod};
 use self::{credential::Credentials, graph::Graph, shim::Shim};
 
-/// The OpenAPI document of the gateway of `service`, `loms` or `comments`, as it is served. Pretty JSON with a line end.
+/// The OpenAPI document of the surface of `service`, `cart`, `loms` or `comments`, as it is served. Pretty JSON with a line end.
 #[must_use]
 pub fn openapi(service: &str) -> Option<String> {
     let document = match service {
+        "cart" => openapi::cart::document(),
         "loms" => openapi::document(loms::TITLE, loms::ROUTES),
         "comments" => openapi::document(comments::TITLE, comments::ROUTES),
         _ => return None,

@@ -55,9 +55,9 @@ pub(super) const OPERATIONS: &[Operation] = &[CREATE, INFO, PAY, CANCEL, STOCK];
 const ORDER_ID: Field = Field::int64("orderId", "The order, greater than 0.");
 const SKU: Field = Field::int64("sku", "Stock keeping unit, greater than 0.");
 const USER: Field = Field::int64("userId", "Who orders, greater than 0.");
-const COUNT: Field = Field::uint32("count", "Units, at least 1.");
-const ITEMS: Field = Field::list("items", &[SKU, COUNT], "At least one line.");
-const STATUS: Field = Field::text(
+const COUNT: Field = Field::uint32("count", 1, "Units, at least 1.");
+const ITEMS: Field = Field::list("items", &[SKU, COUNT], 1, "At least one line.");
+const STATUS: Field = Field::word(
     "status",
     "new, awaiting payment, failed, paid or cancelled.",
 );
@@ -126,7 +126,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/stock/info",
         summary: "Free units of a SKU: total less reserved.",
         request: &[SKU],
-        reply: &[Field::uint32("count", "Free units.")],
+        reply: &[Field::uint32("count", 0, "Free units.")],
         refusals: &[INVALID, (404, "Code 5: no stock is kept for this SKU.")],
         call: |shim, incoming| Box::pin(stock(shim, incoming)),
     },

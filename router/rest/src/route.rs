@@ -25,14 +25,16 @@ pub(super) enum Method {
 pub(super) enum JsonType {
     /// A string of digits on the way out; a string or a number on the way in.
     Int64,
-    /// A number.
-    Uint32,
-    /// Text.
-    Text,
+    /// A number, at least `min`.
+    Uint32 { min: u32 },
+    /// One of a few words.
+    Word,
+    /// 1 to `max` characters, not all of them blank.
+    Text { max: u32 },
     /// RFC 3339 in UTC.
     Timestamp,
-    /// A list of messages with these fields.
-    List(&'static [Field]),
+    /// A list of at least `min` messages with the fields `items`.
+    List { items: &'static [Field], min: u32 },
 }
 
 /// One field of a message.
@@ -57,12 +59,16 @@ impl Field {
         Self::new(name, JsonType::Int64, about)
     }
 
-    pub(super) const fn uint32(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, JsonType::Uint32, about)
+    pub(super) const fn uint32(name: &'static str, min: u32, about: &'static str) -> Self {
+        Self::new(name, JsonType::Uint32 { min }, about)
     }
 
-    pub(super) const fn text(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, JsonType::Text, about)
+    pub(super) const fn word(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, JsonType::Word, about)
+    }
+
+    pub(super) const fn text(name: &'static str, max: u32, about: &'static str) -> Self {
+        Self::new(name, JsonType::Text { max }, about)
     }
 
     pub(super) const fn timestamp(name: &'static str, about: &'static str) -> Self {
@@ -72,9 +78,10 @@ impl Field {
     pub(super) const fn list(
         name: &'static str,
         items: &'static [Self],
+        min: u32,
         about: &'static str,
     ) -> Self {
-        Self::new(name, JsonType::List(items), about)
+        Self::new(name, JsonType::List { items, min }, about)
     }
 }
 

@@ -8,7 +8,8 @@ use tokio::process::Command;
 use crate::{print, stack::Stack};
 
 /// A document, and the port of the interface that it describes.
-const DOCUMENTS: [(&str, u16); 3] = [
+const DOCUMENTS: [(&str, u16); 4] = [
+    ("schema/openapi/cart.json", 8080),
     ("schema/openapi/loms.json", 8084),
     ("schema/openapi/comments.json", 8086),
     ("schema/openapi/product.json", 8082),

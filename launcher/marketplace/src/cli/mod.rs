@@ -240,6 +240,8 @@ pub struct Openapi {
 /// Whose OpenAPI document to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Document {
+    /// Cart's REST.
+    Cart,
     /// The LOMS gateway
     Loms,
     /// The comments gateway

@@ -11,6 +11,7 @@ pub(crate) fn run(of: Document) {
 fn text(of: Document) -> String {
     let gateway = |name| rest::openapi(name).expect("this gateway has a document");
     match of {
+        Document::Cart => gateway("cart"),
         Document::Loms => gateway("loms"),
         Document::Comments => gateway("comments"),
         Document::Product => product_service::openapi(),
@@ -25,6 +26,10 @@ mod tests {
     #[test]
     fn the_committed_documents_are_those_of_the_code() {
         for (of, committed) in [
+            (
+                Document::Cart,
+                include_str!("../../../../schema/openapi/cart.json"),
+            ),
             (
                 Document::Loms,
                 include_str!("../../../../schema/openapi/loms.json"),

@@ -101,6 +101,68 @@ fn reflection<'a>(services: &[&str]) -> tonic_reflection::server::Builder<'a> {
     })
 }
 
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::{Body as AxumBody, Bytes};
+    use futures::{StreamExt as _, stream};
+    use http::Request;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tonic::Code;
+
+    use super::*;
+
+    /// Calls health's `Check` with a body of these bytes that does not end, within short bounds.
+    async fn check(bytes: &'static [u8]) -> Response<hyper::body::Incoming> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let tasks = Tasks::new();
+        let config = listen::Config {
+            body_timeout: Duration::from_millis(200),
+            ..listen::Config::default()
+        };
+        let (_reporter, health) = health::service(&[], tasks.token());
+        let routes = Routes::default().add_service(health).prepare();
+        let service = MapResponse::new(routes, |response: Response<Body>| {
+            undecodable::correct(response).map(AxumBody::new)
+        });
+        listen::Server::new("test", listener, &tasks)
+            .with_config(config)
+            .grpc(too_late)
+            .serve_service(service, &tasks);
+
+        let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let handshake = hyper::client::conn::http2::handshake;
+        let connecting = handshake(TokioExecutor::new(), TokioIo::new(socket)).await;
+        let (mut client, connection) = connecting.unwrap();
+        tokio::spawn(connection);
+        let first = stream::once(async move { Ok::<_, std::io::Error>(Bytes::from_static(bytes)) });
+        let body = AxumBody::from_stream(first.chain(stream::pending()));
+        let request = Request::post(format!("http://{address}/grpc.health.v1.Health/Check"))
+            .header("content-type", "application/grpc")
+            .body(body);
+        let answering = client.send_request(request.unwrap());
+        let answer = tokio::time::timeout(Duration::from_secs(20), answering).await;
+        answer.expect("answered in time").unwrap()
+    }
+
+    /// Seen red with a body that may take for ever.
+    #[tokio::test]
+    async fn half_a_message_ends_in_time_without_a_timeout_of_the_clients() {
+        let answer = check(&[0, 0, 0, 0, 9, 1]).await;
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_no_message_are_the_clients_error() {
+        let answer = check(&[0, 0, 0, 0, 2, 0xff, 0xff]).await;
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    }
+}
+
 /// Implements each of the generated traits, which differ in name alone, by the server's own methods. These give the
 /// service's own error, which becomes a status here.
 #[macro_export]

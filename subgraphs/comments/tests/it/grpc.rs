@@ -234,6 +234,18 @@ async fn a_repeat_with_its_key_gets_the_first_answer_and_says_so() {
     assert_eq!(ids[0], ids[1]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_keys_are_code_3() {
+    let server = Server::start().await;
+    let mut request = Request::new(add(1, 8, "once"));
+    for key in ["a", "b"] {
+        let key = key.parse().unwrap();
+        request.metadata_mut().append("idempotency-key", key);
+    }
+    let refused = server.client().await.comment_add(request).await;
+    assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument);
+}
+
 /// NUL cannot travel in metadata.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_outside_its_bounds_is_code_3() {

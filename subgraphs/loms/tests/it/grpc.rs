@@ -452,7 +452,43 @@ async fn a_message_over_the_bound_is_refused() {
         .call::<_, Number>(BOTH[0][0], huge)
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), Code::OutOfRange, "{refused:?}");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+}
+
+/// Seen red with the library's own status, `INTERNAL` with the decoder's text.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_another_is_the_clients_error() {
+    let server = Server::start().await;
+    let other = Info {
+        status: "text where a number stands".to_owned(),
+        ..Info::default()
+    };
+    for name in BOTH[0] {
+        let refused = server.call::<_, Number>(name, other.clone()).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{name}: {refused:?}");
+        assert!(!refused.message().contains("wire type"), "{refused:?}");
+    }
+}
+
+/// Source: grpc/grpc, doc/health-checking.md.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_of_an_unknown_service_says_so_and_stays_open() {
+    use tonic_health::pb::{
+        HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+    };
+    let server = Server::start().await;
+    let mut client = HealthClient::new(server.channel().await);
+    let request = HealthCheckRequest {
+        service: "loms.Nope".to_owned(),
+    };
+    let refused = client.check(request.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
+    let mut watch = client.watch(request).await.unwrap().into_inner();
+    let first = watch.message().await.unwrap().expect("a status");
+    assert_eq!(first.status(), ServingStatus::ServiceUnknown);
+    let more = tokio::time::timeout(Duration::from_millis(300), watch.message()).await;
+    assert!(more.is_err(), "{more:?}");
 }
 
 /// Beyond loopback a caller proves who it is. Seen red with every caller taken for one of the compatibility profile.
