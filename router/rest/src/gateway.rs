@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::Request,
-    http::{HeaderValue, StatusCode},
+    http::{self, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
     routing::{MethodFilter, get, on},
 };
@@ -42,7 +42,7 @@ pub(super) fn serve(
         };
         let shim = Arc::clone(shim);
         let respond = async move |request: Request| respond(&shim, route, request).await;
-        let refuse = async move || method_not_allowed(wrong_method);
+        let refuse = async move |method: http::Method| method_not_allowed(&method, wrong_method);
         router = router.route(route.path, on(filter, respond).fallback(refuse));
     }
     let router = router.fallback(async || not_found());
@@ -83,12 +83,16 @@ fn not_found() -> Response {
 }
 
 /// A known path with another method: 501, code 12, or 405 when so configured. Source: docs/contracts.md §3 and §9.
-fn method_not_allowed(wrong_method: WrongMethod) -> Response {
+///
+/// TRACE, which no client of an API sends, is always 405: what looks for faults takes a 501 for one.
+fn method_not_allowed(method: &http::Method, wrong_method: WrongMethod) -> Response {
     let mut response =
         Problem::refused(ErrorCode::MethodNotAllowed, "Method Not Allowed").gateway();
     *response.status_mut() = match wrong_method {
-        WrongMethod::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-        WrongMethod::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        WrongMethod::NotImplemented if method != http::Method::TRACE => StatusCode::NOT_IMPLEMENTED,
+        WrongMethod::NotImplemented | WrongMethod::MethodNotAllowed => {
+            StatusCode::METHOD_NOT_ALLOWED
+        }
     };
     response
 }
