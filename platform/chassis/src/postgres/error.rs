@@ -180,8 +180,7 @@ mod tests {
         DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
     }
 
-    /// Source of the states: Appendix A of Postgres's manual. Seen red with 25006 left out: a demoted primary was a fault of
-    /// ours.
+    /// Source of the states: Appendix A of Postgres's manual.
     #[test]
     fn a_state_has_one_meaning() {
         use ErrorCode::{DeadlineExceeded, Internal, Unavailable};

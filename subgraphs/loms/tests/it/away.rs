@@ -45,8 +45,6 @@ async fn connect(config: &Config, shop: &Shop) -> DatabaseConnection {
         .unwrap()
 }
 
-/// Seen red without the bound of `within`, when the second order never came, and without the server's time-out of an idle
-/// transaction, when the frozen one kept the stock row.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_freezes_in_a_transaction_costs_its_group_and_no_later_order() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
@@ -103,8 +101,7 @@ async fn frozen_connections_keep_no_place_of_the_pool() {
     .await;
 }
 
-/// Source: SQLSTATE 25006, `read_only_sql_transaction`. Seen red with the code INTERNAL, and with a pool that stayed on the
-/// connection.
+/// Source: SQLSTATE 25006, `read_only_sql_transaction`. Seen red with a pool that stayed on the connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_leaves_a_server_that_serves_no_writes() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
@@ -123,7 +120,7 @@ async fn a_pool_leaves_a_server_that_serves_no_writes() {
     orders.create(&caller, user(1), &wanted).await.unwrap();
 }
 
-/// Seen red with the probe's finding unused: each waited for `acquire_timeout`.
+/// The pool itself would wait for `acquire_timeout`.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_is_known_to_be_away_nobody_waits_for_it() {
     let shop = Shop::empty().await;

@@ -62,7 +62,6 @@ async fn hold_order(shop: &Shop, id: OrderId) -> DatabaseTransaction {
     tx
 }
 
-/// Seen red with groups that wait for every row.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_stock_row_delays_only_those_who_want_it() {
     let shop = Shop::with_stock(&[(SKU, 1_000), (LOCKED, 1_000)]).await;
@@ -83,7 +82,7 @@ async fn a_locked_stock_row_delays_only_those_who_want_it() {
     shop.assert_ledger_adds_up().await;
 }
 
-/// The stock that a payment wants is known by its order's lines alone. Seen red with the lines left out of what it wants.
+/// The stock that a payment wants is known by its order's lines alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_for_a_locked_product_delay_nobody_else() {
     let shop = Shop::with_stock(&[(SKU, 1_000), (LOCKED, 1_000)]).await;
@@ -173,7 +172,7 @@ async fn who_waits_aside_for_too_long_is_refused_and_does_not_run_later() {
     assert_eq!(shop.stock(LOCKED).await, (1_000, 1));
 }
 
-/// The stop waits for those who wait aside. Seen red with a task that ends at the token.
+/// The stop waits for those who wait aside.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_loses_nobody_who_waits_aside() {
     let shop = Shop::with_stock(&[(SKU, 1_000), (LOCKED, 1_000)]).await;
