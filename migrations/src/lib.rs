@@ -3,6 +3,9 @@
 //! A migration is two files, `migrations/<database>/NNNN_what_changes.{up,down}.sql`, and a line in [`Database::steps`].
 //! Each runs in a transaction; an applied one is never edited. A lock on the server lets several processes migrate at
 //! the same time: the second finds the work done.
+//!
+//! A migration that this version does not know was applied by a newer one, and is left alone: a schema first expands and
+//! contracts releases later, so the version before works on it.
 
 use async_trait::async_trait;
 use sea_orm_migration::prelude::{MigrationName, MigrationTrait, SchemaManager};
@@ -79,12 +82,69 @@ impl Database {
     }
 }
 
-impl MigratorTraitSelf for Database {
+/// The migrations of a database, with those that a newer version has applied.
+struct Migrator {
+    database: Database,
+    newer: Vec<String>,
+}
+
+impl MigratorTraitSelf for Migrator {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
-        let steps = self.steps().iter();
-        steps
-            .map(|step| Box::new(Sql(step)) as Box<dyn MigrationTrait>)
+        let steps = self.database.steps().iter();
+        let known = steps.map(|step| Box::new(Sql(step)) as Box<dyn MigrationTrait>);
+        let newer = self.newer.iter().cloned();
+        known
+            .chain(newer.map(|name| Box::new(Newer(name)) as Box<dyn MigrationTrait>))
             .collect()
+    }
+}
+
+impl Migrator {
+    /// Only what this version knows.
+    const fn of(database: Database) -> Self {
+        let newer = Vec::new();
+        Self { database, newer }
+    }
+
+    /// With what a newer version has applied to `db`.
+    async fn over(db: &impl ConnectionTrait, database: Database) -> Result<Self, DbErr> {
+        let table = "select 1 where to_regclass('seaql_migrations') is not null";
+        let mut newer = Vec::new();
+        if db.query_one_raw(statement(table)).await?.is_some() {
+            let applied = "select version from seaql_migrations order by version";
+            for row in db.query_all_raw(statement(applied)).await? {
+                newer.push(row.try_get::<String>("", "version")?);
+            }
+        }
+        newer.retain(|name| database.steps().iter().all(|step| step.name != name));
+        Ok(Self { database, newer })
+    }
+}
+
+fn statement(sql: &str) -> Statement {
+    Statement::from_string(DbBackend::Postgres, sql)
+}
+
+/// A migration of which only the name is known.
+struct Newer(String);
+
+impl MigrationName for Newer {
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Newer {
+    async fn up(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Ok(())
+    }
+
+    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        let name = &self.0;
+        Err(DbErr::Migration(format!(
+            "{name} is of a newer version: only that one can take it back"
+        )))
     }
 }
 
@@ -115,23 +175,25 @@ impl MigrationTrait for Sql {
     }
 }
 
-/// Applies what is pending.
+/// Applies what is pending; gives the names of migrations that a newer version has applied, which stay as they are.
 ///
 /// # Errors
 /// When a statement fails; its migration is taken back whole.
-pub async fn up(db: &DatabaseConnection, database: Database) -> Result<(), DbErr> {
+pub async fn up(db: &DatabaseConnection, database: Database) -> Result<Vec<String>, DbErr> {
     let locked = lock(db).await?;
-    database.up(db, None).await?;
-    locked.commit().await
+    let migrator = Migrator::over(db, database).await?;
+    migrator.up(db, None).await?;
+    locked.commit().await?;
+    Ok(migrator.newer)
 }
 
 /// Takes every migration back, the newest first; the data goes with them.
 ///
 /// # Errors
-/// When a statement fails.
+/// When a statement fails, and when a newer version has migrated the database.
 pub async fn down(db: &DatabaseConnection, database: Database) -> Result<(), DbErr> {
     let locked = lock(db).await?;
-    database.down(db, None).await?;
+    Migrator::of(database).down(db, None).await?;
     locked.commit().await
 }
 
@@ -143,7 +205,8 @@ pub async fn status(
     db: &DatabaseConnection,
     database: Database,
 ) -> Result<Vec<(String, bool)>, DbErr> {
-    let migrations = database.get_migration_with_status_read_only(db).await?;
+    let migrator = Migrator::over(db, database).await?;
+    let migrations = migrator.get_migration_with_status_read_only(db).await?;
     let applied = |status| status == MigrationStatus::Applied;
     Ok(migrations
         .iter()

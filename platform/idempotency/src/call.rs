@@ -1,5 +1,7 @@
 //! One named call: who asks for what, under which key, with which input.
 
+use std::{borrow::Cow, fmt::Display};
+
 use schema::id::UserId;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -10,9 +12,11 @@ use crate::{Error, Key};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     user: i64,
-    operation: &'static str,
+    operation: Cow<'static, str>,
     key: Key,
     fingerprint: String,
+    /// The name under which an earlier release stored the response.
+    former: Option<Box<Call>>,
 }
 
 impl Call {
@@ -30,29 +34,52 @@ impl Call {
         let fingerprint = hex::encode(Sha256::digest(serde_json::to_vec(input)?));
         Ok(Self {
             user: user.map_or(0, UserId::get),
-            operation,
+            operation: Cow::Borrowed(operation),
             key,
             fingerprint,
+            former: None,
         })
+    }
+
+    /// The same change, named among the changes of one thing, say an order, when its caller acts for nobody: those callers share
+    /// a name space otherwise, and one's key would refuse another's. What was stored under the name without it still answers.
+    #[must_use]
+    pub fn of(self, thing: impl Display) -> Self {
+        if self.user != 0 {
+            return self;
+        }
+        Self {
+            operation: Cow::Owned(format!("{}/{thing}", self.operation)),
+            former: Some(Box::new(self.clone())),
+            ..self
+        }
     }
 
     /// What names the change: who (0 for a caller that acts for nobody), which operation, under which key.
     #[must_use]
-    pub fn name(&self) -> (i64, &'static str, &str) {
-        (self.user, self.operation, self.key.as_str())
+    pub fn name(&self) -> (i64, &str, &str) {
+        (self.user, &self.operation, self.key.as_str())
     }
 
     /// The same, as a row has it.
     pub(crate) fn owned_name(&self) -> (i64, String, String) {
-        (self.user, self.operation.to_owned(), self.key().to_owned())
+        (
+            self.user,
+            self.operation().to_owned(),
+            self.key().to_owned(),
+        )
     }
 
     pub(crate) const fn user(&self) -> i64 {
         self.user
     }
 
-    pub(crate) const fn operation(&self) -> &'static str {
-        self.operation
+    pub(crate) fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    pub(crate) fn former(&self) -> Option<&Self> {
+        self.former.as_deref()
     }
 
     pub(crate) fn key(&self) -> &str {

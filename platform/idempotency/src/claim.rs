@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{Call, Error, HeldKeys, store};
 
@@ -27,7 +28,7 @@ pub enum Claim<A> {
 }
 
 /// Claims the keys of `calls` and finds the responses of those that were made before; one entry a call, in their order.
-/// A change without a call is always new. Two statements at most, however many calls there are.
+/// A change without a call is always new. Three statements at most, however many calls there are.
 ///
 /// # Errors
 /// [`Error::InFlight`] when another transaction holds a key for too long, or a failing database: roll back then.
@@ -37,9 +38,12 @@ pub async fn claim<A: DeserializeOwned>(
     now: DateTime<Utc>,
     held: HeldKeys,
 ) -> Result<Vec<Claim<A>>, Error> {
+    let mut former = load_former(tx, calls).await?;
     let mut firsts = HashMap::new();
     for (index, call) in calls.iter().enumerate() {
-        if let Some(call) = call {
+        if let Some(call) = call
+            && !former.contains_key(&index)
+        {
             firsts.entry(call.name()).or_insert((index, *call));
         }
     }
@@ -54,6 +58,9 @@ pub async fn claim<A: DeserializeOwned>(
         let Some(call) = call else {
             return Ok(Claim::New);
         };
+        if let Some(response) = former.remove(&index) {
+            return Ok(Claim::Replayed(serde_json::from_value(response)?));
+        }
         if firsts
             .get(&call.name())
             .is_some_and(|(first, _)| *first != index)
@@ -78,6 +85,25 @@ pub async fn claim<A: DeserializeOwned>(
         Ok(Claim::Replayed(serde_json::from_value(stored.response)?))
     });
     claims.collect()
+}
+
+/// What earlier releases stored for some of the calls, by their places. No statement where no call has a former name.
+async fn load_former(
+    tx: &DatabaseTransaction,
+    calls: &[Option<&Call>],
+) -> Result<HashMap<usize, Value>, Error> {
+    let former = calls.iter().enumerate();
+    let former = former.filter_map(|(index, call)| Some((index, (*call)?.former()?)));
+    let former: Vec<(usize, &Call)> = former.collect();
+    let names: Vec<&Call> = former.iter().map(|(_, call)| *call).collect();
+    let stored = store::load(tx, &names).await?;
+    let found = former.into_iter().filter_map(|(index, call)| {
+        let stored = stored.get(&call.owned_name())?;
+        // Another input is another thing's change, which the name of today tells apart.
+        let is_same = stored.fingerprint == call.fingerprint();
+        is_same.then(|| (index, stored.response.clone()))
+    });
+    Ok(found.collect())
 }
 
 /// Stores the responses of the changes that were made, with one statement.

@@ -54,9 +54,13 @@ pub(crate) async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     };
     let each = DATABASES.map(|(name, database)| async move {
         let db = postgres::connect(patient, name).await?;
-        migrations::up(&db, database)
+        let newer = migrations::up(&db, database)
             .await
             .with_context(|| format!("migrating {name}"))?;
+        if !newer.is_empty() {
+            let newer = newer.join(", ");
+            tracing::warn!(database = name, %newer, "a newer version has migrated the database; its migrations stay");
+        }
         db.close().await.context("closing a connection")
     });
     futures::future::try_join_all(each).await?;

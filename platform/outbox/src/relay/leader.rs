@@ -80,17 +80,10 @@ impl Leader {
         self.settle(pass)?;
         let age = match pass {
             Pass::Clear => Duration::ZERO,
-            Pass::Held => self.oldest_age().await?,
+            Pass::Held => store::unsent_age(&mut self.connection).await?,
         };
         metrics::OLDEST_UNSENT.set(age.as_secs_f64());
         Ok(pass)
-    }
-
-    /// For how long the oldest unsent row has waited.
-    async fn oldest_age(&mut self) -> Result<Duration, Broken> {
-        let oldest = store::oldest_unsent(&mut self.connection).await?;
-        let age = oldest.map(|since| (self.clock.now() - since).num_milliseconds().max(0));
-        Ok(Duration::from_millis(age.unwrap_or(0).unsigned_abs()))
     }
 
     async fn send_pages(&mut self) -> Result<Pass, Broken> {

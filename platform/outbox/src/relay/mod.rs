@@ -3,7 +3,8 @@
 //! Every process runs a relay; a session-level advisory lock decides who sends. The lock lives and dies with
 //! the sender's database session, so a killed sender is replaced within `takeover_interval`. A sender that was
 //! replaced without noticing can only repeat events, never lose or reorder them: readers drop repeats by
-//! (order id, version). No row is given up: what the broker does not take now is tried again for good.
+//! (order id, version). A sender that stands still keeps its session and its lock; the relays that wait see it by the age of
+//! the oldest unsent event, and end that session. No row is given up: what the broker does not take now is tried again for good.
 //!
 //! The commit wakes the relay of its own process ([`RelayHandle::wake`]). If another process is the sender, the
 //! woken relay passes it on with `NOTIFY`, from its own session: a `NOTIFY` inside the order's transaction
@@ -64,6 +65,11 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub takeover_interval: Duration,
+    /// How long events may wait for a sender that does nothing at all, as that of a process that was stopped, before another relay
+    /// ends its session and takes over.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub stalled_after: Duration,
     /// Longest wait for the broker's acknowledgement; then the row waits for the next pass.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -93,6 +99,7 @@ impl Default for Config {
             batch: 1_000,
             poll_interval: Duration::from_secs(1),
             takeover_interval: Duration::from_millis(500),
+            stalled_after: Duration::from_secs(15),
             send_timeout: Duration::from_secs(5),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(2),
@@ -285,6 +292,7 @@ impl ShardRelay {
     async fn win_lock(&self, connection: &mut PgConnection) -> Result<bool, Broken> {
         let number = i32::try_from(self.shard.number).unwrap_or(i32::MAX);
         while !store::try_lock(connection, number).await? {
+            self.look_after_sender(connection, number).await?;
             tokio::select! {
                 () = self.token.cancelled() => return Ok(false),
                 () = self.wakes().here.notified() => store::notify(connection, CHANNEL).await?,
@@ -292,6 +300,24 @@ impl ShardRelay {
             }
         }
         Ok(true)
+    }
+
+    /// Reports the age of the oldest unsent event as the sender does, and ends a sender that stands still.
+    async fn look_after_sender(
+        &self,
+        connection: &mut PgConnection,
+        number: i32,
+    ) -> Result<(), Broken> {
+        let age = store::unsent_age(connection).await?;
+        metrics::OLDEST_UNSENT.set(age.as_secs_f64());
+        let limit = self.config.stalled_after;
+        if age > limit && store::end_sender(connection, number, limit).await? {
+            tracing::warn!(
+                shard = self.shard.number,
+                "the sender of the order events stood still: its session is ended"
+            );
+        }
+        Ok(())
     }
 
     async fn lead(&self, mut leader: Leader) -> Result<(), Broken> {

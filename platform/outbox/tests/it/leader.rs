@@ -9,6 +9,7 @@ use std::{
 use chassis::{clock::Clock, health::Health, kafka, postgres, tasks::Tasks};
 use outbox::{Relay, relay};
 use sqlx::postgres::PgListener;
+use testkit::FreezingProxy;
 
 use crate::shop::{Shop, assert_in_order, change, changes};
 
@@ -53,6 +54,67 @@ fn assert_takeover(killed: Instant, how: &str) {
         .write_all(told.as_bytes())
         .expect("stderr is there");
     assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+/// As when the sender's process is stopped: its session stays, and the lock with it. Seen red without the look at the sender,
+/// when the event was never sent.
+#[tokio::test]
+async fn another_relay_ends_a_sender_that_stands_still() {
+    let shop = Shop::open().await;
+    let mut url = url::Url::parse(&shop.database.url).unwrap();
+    let proxy = FreezingProxy::start(url.socket_addrs(|| None).unwrap()[0]).await;
+    url.set_ip_host(proxy.address.ip()).unwrap();
+    url.set_port(Some(proxy.address.port())).unwrap();
+    let postgres = postgres::Config {
+        url: url.to_string().into(),
+        ..postgres::Config::default()
+    };
+    let db = postgres::connect(&postgres, &shop.database.name).await;
+    let (tasks, health) = (Tasks::new(), Health::new());
+    let (kafka, clock) = (shop.kafka.clone(), Clock::system());
+    let config = relay::Config::default();
+    let _frozen = Relay::start(config, db.unwrap(), kafka, clock, &tasks, &health);
+    shop.commit(&[change(1, 1)]).await;
+    shop.next().await;
+    shop.until_all_sent().await;
+    proxy.freeze();
+    let _other = shop.process_with(relay::Config {
+        stalled_after: Duration::from_millis(300),
+        ..relay::Config::default()
+    });
+    shop.commit(&[change(1, 2)]).await;
+    assert_eq!(shop.next().await.event.version, 2);
+    shop.until_all_sent().await;
+    tasks.token().cancel();
+}
+
+/// A sender whose broker is away works, however long the events wait.
+#[tokio::test]
+async fn a_sender_that_waits_for_its_broker_is_left_alone() {
+    let shop = Shop::with_topic("127.0.0.1:1", testkit::unique("no-broker")).await;
+    let config = relay::Config {
+        stalled_after: Duration::from_secs(8),
+        send_timeout: Duration::from_millis(500),
+        ..relay::Config::default()
+    };
+    let _sender = shop.process_with(config.clone());
+    shop.commit(&[change(1, 1)]).await;
+    let sender = "select coalesce(max(pid), 0)::bigint as n from pg_locks \
+        where locktype = 'advisory' and granted \
+        and database = (select oid from pg_database where datname = current_database())";
+    let first = testkit::eventually("one sends", crate::shop::LIMIT, async || {
+        let pid = shop.count(sender).await;
+        (pid > 0).then_some(pid)
+    })
+    .await;
+    let _other = shop.process_with(config);
+    let age =
+        "select (extract(epoch from clock_timestamp() - min(created_at)))::bigint as n from outbox";
+    testkit::eventually("the event is old", crate::shop::LIMIT, async || {
+        (shop.count(age).await > 10).then_some(())
+    })
+    .await;
+    assert_eq!(shop.count(sender).await, first);
 }
 
 /// The sender is a process of its own, and the death is `kill -9`: nobody says goodbye to the database.

@@ -70,7 +70,11 @@ impl Command {
             Change::Pay => "payOrder",
             Change::Cancel => "cancelOrder",
         };
-        Self::new(caller, operation, &id.get(), Action::Change { id, change })
+        let command = Self::new(caller, operation, &id.get(), Action::Change { id, change })?;
+        Ok(Self {
+            call: command.call.map(|call| call.of(id)),
+            ..command
+        })
     }
 
     fn new(
@@ -108,7 +112,7 @@ impl Command {
     /// The key, as something that the command locks.
     pub(super) fn key_row(&self) -> Option<Row> {
         let (user, operation, key) = self.call.as_ref()?.name();
-        Some(Row::Key(user, operation, key.to_owned()))
+        Some(Row::Key(user, operation.to_owned(), key.to_owned()))
     }
 
     /// The crash point behind the locks of this command.

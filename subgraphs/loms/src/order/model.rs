@@ -108,7 +108,7 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Row {
     /// The idempotency key of a user's operation.
-    Key(i64, &'static str, String),
+    Key(i64, String, String),
     Order(OrderId),
     Stock(Sku),
 }

@@ -2,7 +2,10 @@
 
 use chassis::{config::Secret, fault::Coded as _, postgres};
 use futures::future::join_all;
-use loms::order::{Error, Orders};
+use loms::{
+    Access, Caller,
+    order::{Error, Orders},
+};
 use schema::{code::ErrorCode, event::OrderStatus};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::json;
@@ -259,4 +262,47 @@ async fn a_key_that_breaks_the_rule_is_a_user_error_of_every_mutation() {
         }
     }
     assert_eq!(shop.stock(SKU).await, (10, 1));
+}
+
+/// The clients of REST and gRPC act for nobody, so their keys count for one order each. Seen red with one name space for all.
+#[tokio::test]
+async fn the_same_key_pays_two_orders_of_callers_that_act_for_nobody() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let orders = [
+        shop.ordered(1, &[(SKU, 1)]).await,
+        shop.ordered(2, &[(SKU, 1)]).await,
+    ];
+    let caller = Caller {
+        key: Some("1".to_owned().try_into().unwrap()),
+        ..Caller::plain(Access::Everybody)
+    };
+    for replayed in [false, true] {
+        for order in &orders {
+            let paid = shop.orders.pay(&caller, order.id).await.unwrap();
+            assert_eq!((paid.replayed, paid.value.refusal), (replayed, None));
+        }
+    }
+    assert_eq!(shop.stock(SKU).await, (8, 0));
+}
+
+/// What a release before stored, under the operation alone, still answers, and refuses no other order's payment.
+#[tokio::test]
+async fn a_key_that_was_stored_without_its_order_still_answers() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let (old, new) = (
+        shop.ordered(1, &[(SKU, 1)]).await,
+        shop.ordered(2, &[(SKU, 1)]).await,
+    );
+    let caller = Caller {
+        key: Some("1".to_owned().try_into().unwrap()),
+        ..Caller::plain(Access::Everybody)
+    };
+    shop.orders.cancel(&caller, old.id).await.unwrap();
+    let as_before = "update idempotency_keys set operation = 'cancelOrder' where user_id = 0";
+    shop.execute(as_before, []).await;
+    let repeat = shop.orders.cancel(&caller, old.id).await.unwrap();
+    assert!(repeat.replayed);
+    let other = shop.orders.cancel(&caller, new.id).await.unwrap();
+    assert_eq!((other.replayed, other.value.refusal), (false, None));
+    assert_eq!(shop.stock(SKU).await, (10, 0));
 }

@@ -2,7 +2,7 @@
 //!
 //! Whoever lost the lock has lost this connection too, so a relay that was replaced can neither read nor mark.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chassis::{
     postgres::sql::{Described, Sql},
@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use schema::event::OrderEvent;
 use sea_orm::{FromQueryResult, QueryResult};
 use sqlx::{Connection as _, PgConnection, postgres::PgRow};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::row::{Acked, Unsent};
@@ -38,7 +39,12 @@ row! {
 }
 row! {
     struct AgeRow {
-        created_at: DateTime<Utc>,
+        milliseconds: i64,
+    }
+}
+row! {
+    struct EndedRow {
+        is_ended: bool,
     }
 }
 row! {
@@ -61,21 +67,23 @@ static TRY_LOCK: Sql<(i32, i32), LockRow> = sql!("try_lock.sql");
 static NOTIFY: Sql<(&str,)> = sql!("notify.sql");
 static LIST_UNSENT: Sql<(i64, i64, i64, i64), UnsentRow> = sql!("list_unsent.sql");
 static MARK_SENT: Sql<Marks> = sql!("mark_sent.sql");
-static OLDEST_UNSENT: Sql<(), AgeRow> = sql!("oldest_unsent.sql");
+static UNSENT_AGE: Sql<(), AgeRow> = sql!("unsent_age.sql");
+static END_SENDER: Sql<(i32, i32, i64), EndedRow> = sql!("end_sender.sql");
 static INSERT_EPOCH: Sql<(Uuid,)> = sql!("insert_epoch.sql");
 static LOAD_EPOCH: Sql<(), EpochRow> = sql!("load_epoch.sql");
 static LIST_PARTITIONS: Sql<(), PartitionRow> = sql!("list_partitions.sql");
 static REPLACE_EPOCH: Sql<(Uuid, Uuid)> = sql!("replace_epoch.sql");
 static DELETE_PARTITIONS: Sql<()> = sql!("delete_partitions.sql");
 
-pub(crate) fn statements() -> [&'static dyn Described; 11] {
+pub(crate) fn statements() -> [&'static dyn Described; 12] {
     [
         &FAIL_FAST,
         &TRY_LOCK,
         &NOTIFY,
         &LIST_UNSENT,
         &MARK_SENT,
-        &OLDEST_UNSENT,
+        &UNSENT_AGE,
+        &END_SENDER,
         &INSERT_EPOCH,
         &LOAD_EPOCH,
         &LIST_PARTITIONS,
@@ -83,6 +91,9 @@ pub(crate) fn statements() -> [&'static dyn Described; 11] {
         &DELETE_PARTITIONS,
     ]
 }
+
+/// How long the server may take for one statement: a second more than `postgres.statement_timeout` by default lets it.
+const LONGEST_ANSWER: Duration = Duration::from_secs(11);
 
 /// One page of the work list.
 #[derive(Debug)]
@@ -98,7 +109,7 @@ pub(crate) struct Page {
 /// Makes a dropped peer cost seconds, not the operating system's hours.
 pub(crate) async fn fail_fast(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let set = sqlx::query(FAIL_FAST.text()).execute(connection);
-    set.await.map(drop)
+    answer(set).await.map(drop)
 }
 
 /// Takes the shard's lock for this session, or says that another relay has it.
@@ -107,7 +118,7 @@ pub(crate) async fn try_lock(
     shard: i32,
 ) -> Result<bool, sqlx::Error> {
     let lock = sqlx::query(TRY_LOCK.text()).bind(LOCK_CLASS).bind(shard);
-    let row: LockRow = read(lock.fetch_one(connection).await?)?;
+    let row: LockRow = read(answer(lock.fetch_one(connection)).await?)?;
     Ok(row.is_locked)
 }
 
@@ -117,7 +128,7 @@ pub(crate) async fn notify(
     channel: &str,
 ) -> Result<(), sqlx::Error> {
     let notify = sqlx::query(NOTIFY.text()).bind(channel);
-    notify.execute(connection).await.map(drop)
+    answer(notify.execute(connection)).await.map(drop)
 }
 
 /// Reads up to `limit` unsent rows of a shard with ids above `after`.
@@ -131,7 +142,7 @@ pub(crate) async fn list_unsent(
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let list = sqlx::query(LIST_UNSENT.text()).bind(after);
     let list = list.bind(shards).bind(shard).bind(most);
-    let rows = list.fetch_all(connection).await?;
+    let rows = answer(list.fetch_all(connection)).await?;
     let rows: Vec<UnsentRow> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
     let (last, full) = (rows.last().map_or(0, |row| row.id), rows.len() >= limit);
     let rows = rows.into_iter().map(unsent).collect::<Result<_, _>>()?;
@@ -171,16 +182,28 @@ pub(crate) async fn mark_sent(
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = ends.into_iter().unzip();
     let mark = sqlx::query(MARK_SENT.text()).bind(ids).bind(now);
     let mark = mark.bind(partitions).bind(offsets);
-    mark.execute(connection).await.map(drop)
+    answer(mark.execute(connection)).await.map(drop)
 }
 
-/// When the oldest unsent row of all shards was written.
-pub(crate) async fn oldest_unsent(
+/// For how long the oldest unsent row of all shards has waited; zero when all are sent.
+pub(crate) async fn unsent_age(connection: &mut PgConnection) -> Result<Duration, sqlx::Error> {
+    let age = sqlx::query(UNSENT_AGE.text()).fetch_optional(connection);
+    let row: Option<AgeRow> = answer(age).await?.map(read).transpose()?;
+    let age = row.map_or(0, |row| row.milliseconds.max(0).unsigned_abs());
+    Ok(Duration::from_millis(age))
+}
+
+/// Ends the session that holds the shard's lock if it has asked for nothing for `limit`; says whether it did.
+pub(crate) async fn end_sender(
     connection: &mut PgConnection,
-) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    let oldest = sqlx::query(OLDEST_UNSENT.text()).fetch_optional(connection);
-    let row: Option<AgeRow> = oldest.await?.map(read).transpose()?;
-    Ok(row.map(|row| row.created_at))
+    shard: i32,
+    limit: Duration,
+) -> Result<bool, sqlx::Error> {
+    let limit = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
+    let end = sqlx::query(END_SENDER.text()).bind(LOCK_CLASS).bind(shard);
+    let ended = answer(end.bind(limit).fetch_optional(connection)).await?;
+    let row: Option<EndedRow> = ended.map(read).transpose()?;
+    Ok(row.is_some_and(|row| row.is_ended))
 }
 
 /// The stream's epoch; `first` becomes it when there is none.
@@ -189,13 +212,13 @@ pub(crate) async fn load_epoch(
     first: Uuid,
 ) -> Result<Uuid, sqlx::Error> {
     let insert = sqlx::query(INSERT_EPOCH.text()).bind(first);
-    insert.execute(&mut *connection).await?;
+    answer(insert.execute(&mut *connection)).await?;
     current_epoch(connection).await
 }
 
 async fn current_epoch(connection: &mut PgConnection) -> Result<Uuid, sqlx::Error> {
     let load = sqlx::query(LOAD_EPOCH.text()).fetch_one(connection);
-    let row: EpochRow = read(load.await?)?;
+    let row: EpochRow = read(answer(load).await?)?;
     Ok(row.epoch)
 }
 
@@ -204,7 +227,7 @@ pub(crate) async fn list_partitions(
     connection: &mut PgConnection,
 ) -> Result<Vec<(i32, i64)>, sqlx::Error> {
     let list = sqlx::query(LIST_PARTITIONS.text()).fetch_all(connection);
-    let rows = list.await?.into_iter().map(|row| {
+    let rows = answer(list).await?.into_iter().map(|row| {
         let row: PartitionRow = read(row)?;
         Ok((row.partition, row.next_offset))
     });
@@ -213,6 +236,14 @@ pub(crate) async fn list_partitions(
 
 /// Begins another epoch, unless another shard's relay did since `old` was read. Gives the current one.
 pub(crate) async fn replace_epoch(
+    connection: &mut PgConnection,
+    old: Uuid,
+    new: Uuid,
+) -> Result<Uuid, sqlx::Error> {
+    answer(try_replace_epoch(connection, old, new)).await
+}
+
+async fn try_replace_epoch(
     connection: &mut PgConnection,
     old: Uuid,
     new: Uuid,
@@ -227,6 +258,12 @@ pub(crate) async fn replace_epoch(
     let current = current_epoch(&mut tx).await?;
     tx.commit().await?;
     Ok(current)
+}
+
+/// Waits for the server, but not without end: a session that stands still is given up, and the lock with it.
+async fn answer<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let late = |_| sqlx::Error::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+    timeout(LONGEST_ANSWER, asked).await.map_err(late)?
 }
 
 /// Reads a typed row from one of the session's, which is not SeaORM's.
