@@ -1,84 +1,27 @@
-//! What every fetch is guarded by: a timeout, one retry where it is safe, and a breaker.
-//!
-//! The breaker counts failures in a row. Open, it refuses at once; after a while it lets one fetch through and
-//! closes again when that succeeds.
+//! What every fetch is guarded by: a timeout, one retry where it is safe, and a [`breaker`](super::breaker).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use parking_lot::Mutex;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use crate::host::{FetchOutcome, Telemetry};
 use crate::request::{OperationKind, RequestContext};
+use crate::subgraph::breaker::{Breaker, IsOpen};
+use crate::subgraph::config::FetchConfig;
 use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
-
-/// How subgraphs are called.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct FetchConfig {
-    /// The longest that one fetch may take; the request's own deadline may end it earlier.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
-    pub timeout: Duration,
-    /// The longest that connecting may take.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
-    pub connect_timeout: Duration,
-    /// How long an unused connection is kept: less than the subgraphs' `drain_notice`, so that no request is sent on a
-    /// connection that is being closed.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
-    pub idle_timeout: Duration,
-    /// HTTP/2 without negotiation, for subgraphs that speak it.
-    pub http2_prior_knowledge: bool,
-    /// The longest answer that is read.
-    #[schemars(range(min = 1))]
-    pub max_response_bytes: usize,
-    /// Failures in a row that open the breaker; 0 leaves it out.
-    pub breaker_failures: u32,
-    /// How long an open breaker refuses before it tries again.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
-    pub breaker_open: Duration,
-}
-
-impl Default for FetchConfig {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(1),
-            idle_timeout: Duration::from_millis(250),
-            http2_prior_knowledge: false,
-            max_response_bytes: 16 * 1024 * 1024,
-            breaker_failures: 20,
-            breaker_open: Duration::from_secs(2),
-        }
-    }
-}
 
 /// A subgraph with its guards.
 pub(crate) struct Guarded {
     name: Box<str>,
     inner: Arc<dyn Subgraph>,
     config: FetchConfig,
-    breaker: Mutex<Breaker>,
+    breaker: Option<Breaker>,
     telemetry: Arc<dyn Telemetry>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Breaker {
-    /// Fetches pass; so many failed in a row.
-    Closed { failures: u32 },
-    /// Fetches are refused until then.
-    Open { until: Instant },
-    /// One fetch is on its way to find out.
-    Probing,
 }
 
 impl Guarded {
@@ -93,47 +36,10 @@ impl Guarded {
         Self {
             name: name.into(),
             inner,
+            breaker: Breaker::new(name, &config, telemetry.clone()),
             config,
-            breaker: Mutex::new(Breaker::Closed { failures: 0 }),
             telemetry,
         }
-    }
-
-    fn admit(&self) -> Result<(), FetchError> {
-        if self.config.breaker_failures == 0 {
-            return Ok(());
-        }
-        let mut breaker = self.breaker.lock();
-        match *breaker {
-            Breaker::Closed { .. } => Ok(()),
-            Breaker::Open { until } if until <= Instant::now() => {
-                *breaker = Breaker::Probing;
-                Ok(())
-            }
-            Breaker::Open { .. } | Breaker::Probing => Err(FetchError::BreakerOpen),
-        }
-    }
-
-    fn record(&self, is_failure: bool) {
-        if self.config.breaker_failures == 0 {
-            return;
-        }
-        let mut breaker = self.breaker.lock();
-        let open = Breaker::Open {
-            until: Instant::now() + self.config.breaker_open,
-        };
-        *breaker = match (*breaker, is_failure) {
-            (_, false) => Breaker::Closed { failures: 0 },
-            (Breaker::Closed { failures }, true) if failures + 1 < self.config.breaker_failures => {
-                Breaker::Closed {
-                    failures: failures + 1,
-                }
-            }
-            (Breaker::Closed { .. } | Breaker::Probing, true) => open,
-            (still @ Breaker::Open { .. }, true) => still,
-        };
-        let is_open = matches!(*breaker, Breaker::Open { .. });
-        self.telemetry.breaker(&self.name, is_open);
     }
 
     async fn attempt(
@@ -156,24 +62,81 @@ impl Guarded {
 }
 
 impl Guarded {
+    /// One attempt, or two where the second can do no harm.
+    async fn attempts(
+        &self,
+        request: FetchRequest,
+        ctx: &RequestContext,
+    ) -> Result<Bytes, FetchError> {
+        let response = self.attempt(request.clone(), ctx).await;
+        if is_safe_again(&response, request.kind, ctx) {
+            return self.attempt(request, ctx).await;
+        }
+        response
+    }
+
     async fn guarded(
         &self,
         request: FetchRequest,
         ctx: &RequestContext,
     ) -> Result<Bytes, FetchError> {
-        self.admit()?;
-        let mut end = ProbeEnd {
-            guarded: self,
-            ended: false,
+        let Some(breaker) = &self.breaker else {
+            return self.attempts(request, ctx).await;
         };
-        let mut response = self.attempt(request.clone(), ctx).await;
-        if is_safe_again(&response, request.kind, ctx) {
-            response = self.attempt(request, ctx).await;
+        let mut pass = breaker.enter().map_err(|IsOpen| FetchError::BreakerOpen)?;
+        let patience = pass.patience();
+        // A mutation may have happened, so whoever sent it waits for what became of it.
+        let is_cut = pass.is_probe() && request.kind != OperationKind::Mutation;
+        let mut attempts = std::pin::pin!(self.attempts(request, ctx));
+        let response = match tokio::time::timeout(patience, &mut attempts).await {
+            Ok(response) => response,
+            Err(_) => {
+                pass.tell(true);
+                if is_cut {
+                    return Err(FetchError::Timeout(patience));
+                }
+                attempts.await
+            }
+        };
+        match &response {
+            // The request had hardly any time left: that is not the subgraph's doing.
+            Err(FetchError::Timeout(limit)) if *limit * 2 < patience => drop(pass),
+            Err(_) => pass.tell(true),
+            Ok(bytes) => {
+                let is_failure = pass.is_felt() && has_failed(bytes);
+                pass.tell(is_failure);
+            }
         }
-        end.ended = true;
-        self.record(response.is_err());
         response
     }
+}
+
+/// The codes of errors with which a subgraph says that what it needs is not there, or was not there in time.
+const FAILURES: [&str; 2] = ["UNAVAILABLE", "DEADLINE_EXCEEDED"];
+
+/// Whether a response says that the subgraph could not do it.
+fn has_failed(response: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Response<'a> {
+        #[serde(borrow, default)]
+        errors: Vec<Error<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Error<'a> {
+        #[serde(borrow)]
+        extensions: Option<Extensions<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Extensions<'a> {
+        #[serde(borrow)]
+        code: Option<std::borrow::Cow<'a, str>>,
+    }
+    let is_failure = |error: &Error<'_>| {
+        let code = error.extensions.as_ref().and_then(|it| it.code.as_deref());
+        code.is_some_and(|code| FAILURES.contains(&code))
+    };
+    serde_json::from_slice::<Response<'_>>(response)
+        .is_ok_and(|response| response.errors.iter().any(is_failure))
 }
 
 /// Whether a second attempt can do no harm: nobody was reached, or what may have happened is not done twice.
@@ -201,23 +164,6 @@ fn outcome(response: &Result<Bytes, FetchError>) -> FetchOutcome {
             | FetchError::Response(_)
             | FetchError::Timeout(_),
         ) => FetchOutcome::Failed,
-    }
-}
-
-/// A probe that is dropped midway must not leave the breaker waiting for it.
-struct ProbeEnd<'a> {
-    guarded: &'a Guarded,
-    ended: bool,
-}
-
-impl Drop for ProbeEnd<'_> {
-    fn drop(&mut self) {
-        let mut breaker = self.guarded.breaker.lock();
-        if !self.ended && *breaker == Breaker::Probing {
-            *breaker = Breaker::Open {
-                until: Instant::now(),
-            };
-        }
     }
 }
 

@@ -16,8 +16,8 @@ use url::Url;
 
 use crate::host::{Credential, Host, Telemetry};
 use crate::request::RequestContext;
+use crate::subgraph::config::FetchConfig;
 use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
-use crate::subgraph::guard::FetchConfig;
 
 /// Tells the subgraph how many objects of its response are taken in.
 const OBJECTS_MAX: &str = "x-response-objects-max";

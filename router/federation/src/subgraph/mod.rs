@@ -2,6 +2,8 @@
 //!
 //! In: a precomputed operation, its variables as JSON and the caller. Out: the subgraph's JSON response as bytes.
 
+mod breaker;
+mod config;
 mod fetch;
 mod fields;
 mod guard;
@@ -14,9 +16,9 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::host::Host;
+pub use config::FetchConfig;
 pub use fetch::{FetchError, FetchRequest, Subgraph};
 pub use fields::RootFields;
-pub use guard::FetchConfig;
 
 /// Where a subgraph is.
 #[derive(Clone)]

@@ -1,0 +1,61 @@
+//! How subgraphs are called, as settings.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How subgraphs are called.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FetchConfig {
+    /// The longest that one fetch may take; the request's own deadline may end it earlier.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
+    pub timeout: Duration,
+    /// The longest that connecting may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
+    pub connect_timeout: Duration,
+    /// How long an unused connection is kept: less than the subgraphs' `drain_notice`, so that no request is sent on a
+    /// connection that is being closed.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
+    pub idle_timeout: Duration,
+    /// HTTP/2 without negotiation, for subgraphs that speak it.
+    pub http2_prior_knowledge: bool,
+    /// The longest answer that is read.
+    #[schemars(range(min = 1))]
+    pub max_response_bytes: usize,
+    /// Failures among the last 20 fetches that open the breaker of a subgraph, if they are half of the fetches or more; 0
+    /// leaves it out.
+    pub breaker_failures: u32,
+    /// A fetch that takes longer than this counts as a failure, also when its answer comes after all.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
+    pub breaker_slow: Duration,
+    /// How long an open breaker refuses before it tries again.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
+    pub breaker_open: Duration,
+    /// How long the first try may take; each further one twice as long, up to `breaker_slow`.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
+    pub breaker_probe: Duration,
+}
+
+impl Default for FetchConfig {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_millis(250),
+            http2_prior_knowledge: false,
+            max_response_bytes: 16 * 1024 * 1024,
+            breaker_failures: 5,
+            breaker_slow: Duration::from_secs(2),
+            breaker_open: Duration::from_secs(1),
+            breaker_probe: Duration::from_millis(300),
+        }
+    }
+}
