@@ -216,6 +216,7 @@ impl<'a> Search<'a> {
             return;
         };
         for other in others {
+            self.steps += 1;
             if first.node.name != other.node.name {
                 let (one, two) = (&first.node.name, &other.node.name);
                 let why = format!("\"{one}\" and \"{two}\" are different fields");

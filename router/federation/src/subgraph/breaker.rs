@@ -2,6 +2,8 @@
 //!
 //! Closed, fetches pass and the last outcomes are remembered; when half of them are failures, and there are enough, it
 //! opens. Slow counts as failed, at once and not only when the fetch ends: a subgraph that hangs is seen in no other way.
+//! Where other fetches come back quickly meanwhile, it is the fetch that is slow and not the subgraph: nobody's heavy
+//! operations shut it for the others.
 //! Open, fetches are refused for a while. Then one passes as a probe with little patience, which grows from probe to
 //! probe, so that nobody waits long for a dead subgraph and a slow one still gets back in.
 
@@ -31,8 +33,11 @@ pub(super) struct Breaker {
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    /// Fetches pass; whether the last ones failed.
-    Closed { failed: VecDeque<bool> },
+    /// Fetches pass; whether the last ones failed, and when one last came back quickly.
+    Closed {
+        failed: VecDeque<bool>,
+        good_at: Option<Instant>,
+    },
     /// Fetches are refused until then.
     Open { until: Instant, patience: Duration },
     /// One fetch is on its way to find out.
@@ -64,9 +69,7 @@ impl Breaker {
             slow: config.breaker_slow,
             open_for: config.breaker_open,
             patience: config.breaker_probe.min(config.breaker_slow),
-            state: Mutex::new(State::Closed {
-                failed: VecDeque::with_capacity(WINDOW),
-            }),
+            state: Mutex::new(State::closed()),
             telemetry,
         })
     }
@@ -94,18 +97,25 @@ impl Breaker {
         })
     }
 
-    fn record(&self, probe: Option<Duration>, is_failure: bool) {
+    /// Whether a fetch came back quickly not long ago.
+    fn is_alive(&self) -> bool {
+        let State::Closed { good_at, .. } = *self.state.lock() else {
+            return false;
+        };
+        good_at.is_some_and(|at| at.elapsed() * 2 < self.slow)
+    }
+
+    fn record(&self, probe: Option<Duration>, is_failure: bool, is_quick: bool) {
         let mut state = self.state.lock();
         match (&mut *state, probe) {
             (_, Some(patience)) if is_failure => {
                 *state = self.open((patience * 2).min(self.slow));
             }
-            (_, Some(_)) => {
-                *state = State::Closed {
-                    failed: VecDeque::with_capacity(WINDOW),
-                };
-            }
-            (State::Closed { failed }, None) => {
+            (_, Some(_)) => *state = State::closed(),
+            (State::Closed { failed, good_at }, None) => {
+                if !is_failure && is_quick {
+                    *good_at = Some(Instant::now());
+                }
                 if failed.len() == WINDOW {
                     failed.pop_front();
                 }
@@ -130,6 +140,15 @@ impl Breaker {
     }
 }
 
+impl State {
+    fn closed() -> Self {
+        Self::Closed {
+            failed: VecDeque::with_capacity(WINDOW),
+            good_at: None,
+        }
+    }
+}
+
 impl Pass<'_> {
     /// After this time the fetch counts as failed.
     pub(super) fn patience(&self) -> Duration {
@@ -146,10 +165,18 @@ impl Pass<'_> {
         self.began_at.elapsed() >= self.breaker.patience
     }
 
+    /// Tells that the fetch takes longer than its patience.
+    pub(super) fn is_slow(&mut self) {
+        if !self.breaker.is_alive() {
+            self.tell(true);
+        }
+    }
+
     /// Tells how the fetch went. What is told first holds.
     pub(super) fn tell(&mut self, is_failure: bool) {
         if !std::mem::replace(&mut self.is_told, true) {
-            self.breaker.record(self.probe, is_failure);
+            let is_quick = self.began_at.elapsed() < self.patience();
+            self.breaker.record(self.probe, is_failure, is_quick);
         }
     }
 }
@@ -161,7 +188,10 @@ impl Drop for Pass<'_> {
         }
         // Who left after a long wait left because of it.
         if self.began_at.elapsed() * 2 >= self.patience() {
-            return self.breaker.record(self.probe, true);
+            if !self.breaker.is_alive() {
+                self.breaker.record(self.probe, true, false);
+            }
+            return;
         }
         if let Some(patience) = self.probe {
             // It found out nothing: the next fetch is the probe.

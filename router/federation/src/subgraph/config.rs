@@ -30,7 +30,8 @@ pub struct FetchConfig {
     /// Failures among the last 20 fetches that open the breaker of a subgraph, if they are half of the fetches or more; 0
     /// leaves it out.
     pub breaker_failures: u32,
-    /// A fetch that takes longer than this counts as a failure, also when its answer comes after all.
+    /// A fetch that takes longer than this counts as a failure, also when its answer comes after all, unless others come
+    /// back quickly meanwhile.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
     pub breaker_slow: Duration,

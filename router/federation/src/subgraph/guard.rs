@@ -1,7 +1,6 @@
 //! What every fetch is guarded by: a timeout, one retry where it is safe, and a [`breaker`](super::breaker).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -91,7 +90,7 @@ impl Guarded {
         let response = match tokio::time::timeout(patience, &mut attempts).await {
             Ok(response) => response,
             Err(_) => {
-                pass.tell(true);
+                pass.is_slow();
                 if is_cut {
                     return Err(FetchError::Timeout(patience));
                 }

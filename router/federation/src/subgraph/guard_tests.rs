@@ -1,4 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures::future::join_all;
 
 use super::*;
 use crate::host::Host;
@@ -186,11 +189,10 @@ async fn pass(millis: u64) {
 async fn a_frozen_subgraph_is_known_within_seconds_and_then_costs_nobody_time() {
     let query = OperationKind::Query;
     let (moody, guarded) = moody(FROZEN, FINE);
-    for _ in 0..5 {
-        let guarded = guarded.clone();
-        tokio::spawn(async move { fetch(&guarded, query).await });
-    }
-    pass(2_001).await;
+    let waiting = join_all((0..5).map(|_| fetch(&guarded, query)));
+    let mut waiting = std::pin::pin!(waiting);
+    let known = tokio::time::timeout(Duration::from_millis(2_001), &mut waiting);
+    assert!(known.await.is_err(), "who waits already waits on");
     assert_eq!(timed(&guarded, query).await, (0, false));
     // The probes have 300 ms, 600 ms, 1.2 s and then two seconds.
     for patience in [300, 600, 1_200, 2_000, 2_000] {
@@ -209,11 +211,10 @@ async fn a_frozen_subgraph_is_known_within_seconds_and_then_costs_nobody_time() 
 #[tokio::test(start_paused = true)]
 async fn a_mutation_that_finds_out_is_sent_once_and_waited_for() {
     let (moody, guarded) = moody(FROZEN, FINE);
-    for _ in 0..5 {
-        let guarded = guarded.clone();
-        tokio::spawn(async move { fetch(&guarded, OperationKind::Query).await });
-    }
-    pass(3_001).await;
+    let waiting = join_all((0..5).map(|_| fetch(&guarded, OperationKind::Query)));
+    let mut waiting = std::pin::pin!(waiting);
+    let known = tokio::time::timeout(Duration::from_millis(3_001), &mut waiting);
+    assert!(known.await.is_err());
     moody.takes.store(900, Ordering::Relaxed);
     let calls = moody.calls.load(Ordering::Relaxed);
     assert_eq!(timed(&guarded, OperationKind::Mutation).await, (900, true));
@@ -256,6 +257,26 @@ async fn a_success_in_between_does_not_hide_the_failures() {
         }
     }
     assert_eq!(timed(&guarded, OperationKind::Query).await.0, 0);
+}
+
+/// Seen red with whatever is slow counted.
+#[tokio::test(start_paused = true)]
+async fn heavy_operations_of_one_caller_do_not_shut_a_subgraph_for_the_others() {
+    let (moody, guarded) = moody(5, FINE);
+    for _ in 0..10 {
+        moody.takes.store(5_000, Ordering::Relaxed);
+        let heavy = join_all((0..12).map(|_| fetch(&guarded, OperationKind::Query)));
+        let light = async {
+            pass(1).await;
+            moody.takes.store(5, Ordering::Relaxed);
+            for _ in 0..10 {
+                pass(500).await;
+                assert_eq!(timed(&guarded, OperationKind::Query).await, (5, true));
+            }
+        };
+        let (heavy, ()) = tokio::join!(heavy, light);
+        assert!(heavy.iter().all(Result::is_ok));
+    }
 }
 
 /// Callers with a deadline of their own leave before anything is known.
