@@ -37,7 +37,10 @@ pub(crate) fn start(db: DatabaseConnection, clock: Clock, keep: Duration, tasks:
         return;
     }
     retention::start_pages("inbox", tasks, move |after| {
-        let (db, before) = (db.clone(), retention::cutoff(&clock, keep));
-        async move { forget(&db, before, after, retention::BATCH).await }
+        let (db, clock) = (db.clone(), clock.clone());
+        async move {
+            let before = retention::cutoff(&db, &clock, keep).await?;
+            forget(&db, before, after, retention::BATCH).await
+        }
     });
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 /// Tells the time in UTC, to the microsecond that Postgres keeps.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     System,
+    /// The machine's, which is wrong by so much.
+    Wrong(TimeDelta),
     Manual(Arc<Mutex<DateTime<Utc>>>),
 }
 
@@ -22,6 +24,18 @@ impl Clock {
     #[must_use]
     pub const fn system() -> Self {
         Self(Source::System)
+    }
+
+    /// The clock of a machine that is ahead by so much, or behind; for tests.
+    #[must_use]
+    pub const fn ahead_by(by: TimeDelta) -> Self {
+        Self(Source::Wrong(by))
+    }
+
+    /// Whether it stands still until it is advanced.
+    #[must_use]
+    pub const fn is_manual(&self) -> bool {
+        matches!(self.0, Source::Manual(_))
     }
 
     /// A clock that stands still until it is advanced.
@@ -34,14 +48,8 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         let now = match &self.0 {
-            Source::System =>
-            {
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "the one place that asks the machine"
-                )]
-                Utc::now()
-            }
+            Source::System => machine(),
+            Source::Wrong(by) => machine() + *by,
             Source::Manual(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
         };
         now.trunc_subsecs(6)
@@ -53,4 +61,12 @@ impl Clock {
             *at.lock().unwrap_or_else(PoisonError::into_inner) += by;
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks the machine"
+)]
+fn machine() -> DateTime<Utc> {
+    Utc::now()
 }

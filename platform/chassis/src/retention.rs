@@ -19,7 +19,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use crate::{
     clock::Clock,
     fault,
-    postgres::{StoreError, sql::Sql, within},
+    postgres::{self, StoreError, sql::Sql, within},
     row,
     tasks::Tasks,
 };
@@ -173,12 +173,20 @@ where
     }
 }
 
-/// The moment before which things are past a retention.
-#[must_use]
-pub fn cutoff(clock: &Clock, retention: Duration) -> DateTime<Utc> {
+/// The moment before which things are past a retention, by the server's clock: a machine whose own is wrong removes nothing
+/// before its time.
+///
+/// # Errors
+/// When the server does not answer.
+pub async fn cutoff(
+    db: &DatabaseConnection,
+    clock: &Clock,
+    retention: Duration,
+) -> Result<DateTime<Utc>, StoreError> {
     let retention = TimeDelta::from_std(retention).unwrap_or(TimeDelta::MAX);
-    let cutoff = clock.now().checked_sub_signed(retention);
-    cutoff.unwrap_or(DateTime::<Utc>::MIN_UTC)
+    let now = postgres::server_now(db, clock).await?;
+    let cutoff = now.checked_sub_signed(retention);
+    Ok(cutoff.unwrap_or(DateTime::<Utc>::MIN_UTC))
 }
 
 #[cfg(test)]

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures::future::{join_all, select_all};
 use sea_orm::DatabaseConnection;
 
 use crate::{
+    clock::Clock,
     fault, grpc,
     health::Component,
-    postgres::{self, Probe, StoreError},
+    postgres::{self, Probe, StoreError, time::show_skew},
     tasks::Tasks,
 };
 
 /// How often databases are asked whether they answer.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// How far this machine's clock may be from the server's without a word.
+const SKEW_LIMIT: TimeDelta = TimeDelta::seconds(30);
 /// How often one that does not answer is: requests fail at once until it does.
 const RETURN_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -49,6 +53,7 @@ struct Watched {
     name: String,
     probe: Probe,
     answered: bool,
+    is_skewed: bool,
 }
 
 impl Watched {
@@ -56,8 +61,9 @@ impl Watched {
         let Database { name, pool } = database;
         Self {
             name,
-            probe: Probe::new(pool),
+            probe: Probe::new(pool, Clock::system()),
             answered: true,
+            is_skewed: false,
         }
     }
 
@@ -69,6 +75,19 @@ impl Watched {
             tracing::warn!(%database, %error, "a database does not answer");
         }
         self.answered = answer.is_ok();
+        self.tell_skew();
+    }
+
+    /// That the clocks differ is logged once.
+    fn tell_skew(&mut self) {
+        let skew = self.probe.skew();
+        show_skew(&self.name, skew);
+        let is_skewed = skew.abs() > SKEW_LIMIT;
+        if is_skewed && !self.is_skewed {
+            let (database, seconds) = (&self.name, skew.num_seconds());
+            tracing::warn!(%database, seconds, "this machine's clock is wrong: Postgres's is believed");
+        }
+        self.is_skewed = is_skewed;
     }
 
     /// Waits until it should be asked again: sooner when it did not answer, and when a transaction met a broken connection.
@@ -137,12 +156,18 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_silent_database_is_named() {
-        let database = |name: &str| Watched {
-            name: name.to_owned(),
-            probe: Probe::default(),
-            answered: false,
+    #[tokio::test]
+    async fn a_silent_database_is_named() {
+        let nowhere = postgres::Config {
+            url: "postgres://nobody@127.0.0.1:1/".to_owned().into(),
+            ..postgres::Config::default()
+        };
+        let pool = postgres::connect(&nowhere, "x").await.unwrap();
+        let database = |name: &str| {
+            Watched::new(Database {
+                name: name.to_owned(),
+                pool: pool.clone(),
+            })
         };
         assert_eq!(
             silent(&[database("loms")]),

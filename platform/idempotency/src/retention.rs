@@ -18,8 +18,9 @@ pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// number of processes may: rows that another one has locked are skipped.
 pub fn start_retention(db: DatabaseConnection, clock: Clock, tasks: &Tasks) {
     retention::start("idempotency_keys", tasks, move || {
-        let (db, before) = (db.clone(), retention::cutoff(&clock, RETENTION));
+        let (db, clock) = (db.clone(), clock.clone());
         async move {
+            let before = retention::cutoff(&db, &clock, RETENTION).await?;
             store::delete_before(&db, before, retention::BATCH)
                 .await
                 .map(Batch::of)

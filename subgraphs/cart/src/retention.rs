@@ -14,9 +14,9 @@ use crate::cart::store::PostgresCarts;
 pub fn start(carts: PostgresCarts, clock: Clock, tasks: &Tasks) {
     idempotency::start_retention(carts.db.clone(), clock.clone(), tasks);
     retention::start("checkouts", tasks, move || {
-        let before = retention::cutoff(&clock, idempotency::RETENTION);
-        let carts = carts.clone();
+        let (carts, clock) = (carts.clone(), clock.clone());
         async move {
+            let before = retention::cutoff(&carts.db, &clock, idempotency::RETENTION).await?;
             let deleted = carts.delete_checkouts_before(before, retention::BATCH);
             deleted.await.map(Batch::of)
         }

@@ -8,11 +8,12 @@ use std::{
     future::pending,
     sync::{
         Arc, LazyLock, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use chrono::TimeDelta;
 use sea_orm::DatabaseConnection;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Notify;
@@ -31,7 +32,12 @@ pub(super) struct Link {
     /// Microseconds since [`START`]; 0 for never.
     renewed: AtomicU64,
     suspicion: Notify,
+    /// By how many milliseconds the server's clock is ahead of this machine's.
+    skew: AtomicI64,
 }
+
+/// A difference of clocks that matters to nobody.
+const EQUAL_CLOCKS: TimeDelta = TimeDelta::seconds(5);
 
 impl Link {
     /// Of a new pool with these options. Pools with the same options share it.
@@ -44,6 +50,7 @@ impl Link {
                 is_away: AtomicBool::new(false),
                 renewed: AtomicU64::new(0),
                 suspicion: Notify::new(),
+                skew: AtomicI64::new(0),
             })
         });
         Arc::clone(link)
@@ -69,6 +76,17 @@ impl Link {
     /// Says whether the server answers. Returns whether that is news.
     pub(super) fn set_away(&self, is_away: bool) -> bool {
         self.is_away.swap(is_away, Ordering::Relaxed) != is_away
+    }
+
+    /// Says by how much the server's clock is ahead.
+    pub(super) fn set_skew(&self, skew: TimeDelta) {
+        self.skew.store(skew.num_milliseconds(), Ordering::Relaxed);
+    }
+
+    /// By how much the server's clock is ahead, if that matters.
+    pub(super) fn skew(&self) -> Option<TimeDelta> {
+        let skew = TimeDelta::milliseconds(self.skew.load(Ordering::Relaxed));
+        (skew.abs() > EQUAL_CLOCKS).then_some(skew)
     }
 
     /// From now on no connection that is open now is used any more.

@@ -9,6 +9,7 @@ mod link;
 mod pool;
 mod probe;
 pub mod sql;
+pub(crate) mod time;
 mod within;
 
 pub use sea_orm::{DatabaseConnection, DatabaseTransaction};
@@ -18,5 +19,6 @@ pub use self::{
     error::{StoreError, constraint, is_lock_wait, is_retryable, is_unavailable, sqlstate},
     pool::{connect, connect_for_reports, watch},
     probe::Probe,
+    time::{now, server_now},
     within::within,
 };

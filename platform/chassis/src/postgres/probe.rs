@@ -2,6 +2,7 @@
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
@@ -9,7 +10,9 @@ use tokio::time::timeout;
 use super::{
     error::{StoreError, no_answer},
     link::{self, Link},
+    time::NOW,
 };
+use crate::clock::Clock;
 
 /// How long an open connection may take to answer.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -17,22 +20,41 @@ const ANSWER: Duration = Duration::from_secs(1);
 const OPENING: Duration = Duration::from_secs(2);
 
 /// Asks one server. What it finds out, [`super::within`] goes by.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Probe {
     db: DatabaseConnection,
     link: Option<Arc<Link>>,
     connection: Option<PgConnection>,
+    clock: Clock,
+    skew: TimeDelta,
 }
 
 impl Probe {
-    /// A probe of the server of a pool.
+    /// A probe of the server of a pool, which compares its clock with `clock`.
     #[must_use]
-    pub fn new(db: DatabaseConnection) -> Self {
+    pub fn new(db: DatabaseConnection, clock: Clock) -> Self {
         let link = Link::of(&db);
         Self {
             db,
             link,
             connection: None,
+            clock,
+            skew: TimeDelta::zero(),
+        }
+    }
+
+    /// By how much the server's clock is ahead of ours, as far as the last answer tells.
+    #[must_use]
+    pub const fn skew(&self) -> TimeDelta {
+        self.skew
+    }
+
+    /// Compares the clocks in the middle between question and answer.
+    fn compare(&mut self, asked: DateTime<Utc>, time: DateTime<Utc>) {
+        let answered = self.clock.now();
+        self.skew = time - (asked + (answered - asked) / 2);
+        if let Some(link) = &self.link {
+            link.set_skew(self.skew);
         }
     }
 
@@ -53,7 +75,10 @@ impl Probe {
 
     async fn try_ask(&mut self) -> Result<(), DbErr> {
         if let Some(mut connection) = self.connection.take() {
-            if let Ok(Ok(())) = timeout(ANSWER, connection.ping()).await {
+            let asked = self.clock.now();
+            let time = sqlx::query_scalar(NOW.text()).fetch_one(&mut connection);
+            if let Ok(Ok(time)) = timeout(ANSWER, time).await {
+                self.compare(asked, time);
                 self.connection = Some(connection);
                 return Ok(());
             }
@@ -64,7 +89,12 @@ impl Probe {
         }
         let options = self.db.get_postgres_connection_pool().connect_options();
         match timeout(OPENING, PgConnection::connect_with(&options)).await {
-            Ok(Ok(connection)) => {
+            Ok(Ok(mut connection)) => {
+                let asked = self.clock.now();
+                let time = sqlx::query_scalar(NOW.text()).fetch_one(&mut connection);
+                if let Ok(Ok(time)) = timeout(ANSWER, time).await {
+                    self.compare(asked, time);
+                }
                 self.connection = Some(connection);
                 Ok(())
             }

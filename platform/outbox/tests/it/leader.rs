@@ -56,8 +56,7 @@ fn assert_takeover(killed: Instant, how: &str) {
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
-/// As when the sender's process is stopped: its session stays, and the lock with it. Seen red without the look at the sender,
-/// when the event was never sent.
+/// As when the sender's process is stopped: its session stays, and the lock with it.
 #[tokio::test]
 async fn another_relay_ends_a_sender_that_stands_still() {
     let shop = Shop::open().await;

@@ -1,6 +1,6 @@
 //! Adding a comment.
 
-use chassis::postgres::within;
+use chassis::postgres::{self, within};
 use futures::future::join_all;
 use idempotency::{Call, Key, Recorded};
 use schema::id::{Sku, UserId};
@@ -33,7 +33,7 @@ impl Comments {
         if let Some(call) = &call {
             self.refuse_a_key_of_another_shard(call, shard).await?;
         }
-        let now = self.clock.now();
+        let now = postgres::now(&shard.db, &self.clock);
 
         let adding = async {
             let tx = shard.db.begin().await?;

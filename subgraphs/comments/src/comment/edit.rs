@@ -1,6 +1,6 @@
 //! Editing a comment.
 
-use chassis::postgres::within;
+use chassis::postgres::{self, within};
 use idempotency::{Call, Key, Recorded};
 use schema::id::{CommentId, UserId};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
@@ -35,9 +35,12 @@ impl Comments {
 
         let editing = async {
             let tx = shard.db.begin().await?;
-            let stored = idempotency::once(&tx, call.as_ref(), self.clock.now(), async || {
-                self.edit_locked(&tx, me, id, &text).await
-            });
+            let stored = idempotency::once(
+                &tx,
+                call.as_ref(),
+                postgres::now(&shard.db, &self.clock),
+                async || self.edit_locked(&tx, me, id, &text).await,
+            );
             let stored = stored.await?;
             tx.commit().await?;
             Ok::<_, Error>(stored)

@@ -4,11 +4,15 @@
 
 use std::time::Duration;
 
-use chassis::{crash, postgres::within, tasks::Tasks};
+use chassis::{
+    crash,
+    postgres::{self, within},
+    tasks::Tasks,
+};
 use sea_orm::TransactionTrait as _;
 use tokio::time::MissedTickBehavior;
 
-use super::{Error, Orders, decide, event, store};
+use super::{Error, Orders, decide, event, store, transaction::Transactions};
 use crate::{
     metrics::{self, Counts},
     retry,
@@ -30,7 +34,10 @@ impl Orders {
     }
 
     async fn try_expire(&self, limit: u32) -> Result<(usize, Counts), Error> {
-        let time = self.transactions.time();
+        let Transactions { db, clock, .. } = &self.transactions;
+        let time = self
+            .transactions
+            .time_at(postgres::server_now(db, clock).await?);
         within(&self.transactions.db, async {
             let tx = self.transactions.db.begin().await?;
             let locked = store::lock_due(&tx, time.now, limit).await?;

@@ -5,8 +5,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use chassis::{clock::Clock, crash, postgres::within};
-use chrono::TimeDelta;
+use chassis::{
+    clock::Clock,
+    crash,
+    postgres::{self, within},
+};
+use chrono::{DateTime, TimeDelta, Utc};
 use idempotency::{Call, Claim, HeldKeys, Recorded};
 use outbox::RelayHandle;
 use sea_orm::{DatabaseConnection, TransactionTrait as _};
@@ -148,7 +152,11 @@ impl Transactions {
     }
 
     pub(super) fn time(&self) -> TransactionTime {
-        let now = self.clock.now();
+        self.time_at(postgres::now(&self.db, &self.clock))
+    }
+
+    /// The same for a known moment.
+    pub(super) fn time_at(&self, now: DateTime<Utc>) -> TransactionTime {
         let expires_at = self.order_ttl.and_then(|ttl| now.checked_add_signed(ttl));
         TransactionTime { now, expires_at }
     }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use chassis::{
+    clock::Clock,
     config::Secret,
     fault::Coded as _,
     health::Health,
@@ -129,7 +130,10 @@ async fn while_the_server_is_known_to_be_away_nobody_waits_for_it() {
         ..behind(SocketAddr::from(([127, 0, 0, 1], 1)), &shop)
     };
     let db = connect(&away, &shop).await;
-    Probe::new(db.clone()).ask().await.unwrap_err();
+    Probe::new(db.clone(), Clock::system())
+        .ask()
+        .await
+        .unwrap_err();
     let orders = Orders::new(db, shop.clock.clone(), None, ORDER_TTL);
     let (caller, wanted) = (buyer(1), lines(&[(SKU, 1)]));
     let create = orders.create(&caller, user(1), &wanted);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chassis::{clock::Clock, postgres::Probe, retention};
+use chrono::TimeDelta;
 use loms::order::Orders;
 use schema::event::OrderStatus::{AwaitingPayment, Cancelled, New};
 
@@ -73,4 +75,46 @@ async fn the_sweeper_passes_over_an_order_that_somebody_has_locked() {
     assert_eq!(shop.orders.expire(10).await.unwrap(), 1);
     payment.rollback().await.unwrap();
     assert_eq!(shop.orders.expire(10).await.unwrap(), 1);
+}
+
+/// A process whose machine is three hours ahead or behind cancels nobody's order before its time, and its own orders live as long
+/// as others.
+#[tokio::test]
+async fn a_machine_whose_clock_is_wrong_cancels_nothing_before_its_time() {
+    let shop = Shop::with_stock(&[(SKU, 10)]).await;
+    let process = |clock: &Clock| {
+        let db = shop.database.db.clone();
+        Orders::new(db, clock.clone(), None, ORDER_TTL)
+    };
+    let right = process(&Clock::system());
+    let wanted = lines(&[(SKU, 1)]);
+    for hours in [3, -3] {
+        let clock = Clock::ahead_by(TimeDelta::hours(hours));
+        let wrong = process(&clock);
+        let mut probe = Probe::new(shop.database.db.clone(), clock);
+        probe.ask().await.unwrap();
+        let made = wrong.create(&buyer(1), user(1), &wanted).await.unwrap();
+        assert_eq!(made.value.refusal, None);
+        assert_eq!(right.expire(10).await.unwrap(), 0, "{hours}");
+        let mut probe = Probe::new(shop.database.db.clone(), Clock::system());
+        probe.ask().await.unwrap();
+        right.create(&buyer(2), user(2), &wanted).await.unwrap();
+        assert_eq!(wrong.expire(10).await.unwrap(), 0, "{hours}");
+    }
+    assert_eq!(shop.stock(SKU).await, (10, 4));
+}
+
+/// What is past its retention is so by the server's clock.
+#[tokio::test]
+async fn a_machine_whose_clock_is_wrong_forgets_nothing_before_its_time() {
+    let shop = Shop::with_stock(&[]).await;
+    let keep = Duration::from_hours(30 * 24);
+    let mut cutoffs = Vec::new();
+    for days in [-40, 0, 40] {
+        let clock = Clock::ahead_by(TimeDelta::days(days));
+        let cutoff = retention::cutoff(&shop.database.db, &clock, keep).await;
+        cutoffs.push(cutoff.unwrap());
+    }
+    let apart = *cutoffs.last().unwrap() - cutoffs[0];
+    assert!(apart < TimeDelta::minutes(5), "{cutoffs:?}");
 }

@@ -264,7 +264,7 @@ async fn a_key_that_breaks_the_rule_is_a_user_error_of_every_mutation() {
     assert_eq!(shop.stock(SKU).await, (10, 1));
 }
 
-/// The clients of REST and gRPC act for nobody, so their keys count for one order each. Seen red with one name space for all.
+/// The clients of REST and gRPC act for nobody, so their keys count for one order each.
 #[tokio::test]
 async fn the_same_key_pays_two_orders_of_callers_that_act_for_nobody() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;

@@ -43,7 +43,7 @@ async fn every_migration_goes_down_and_up_again() {
     }
 }
 
-/// A step back to the version before. Seen red with a migrator that must know every migration.
+/// A step back to the version before.
 #[tokio::test]
 async fn what_a_newer_version_has_migrated_stays_and_the_rest_is_applied() {
     let made = database(Database::Loms).await;

@@ -5,7 +5,7 @@ use ::schema::id::{Quantity, Sku, UserId};
 use async_trait::async_trait;
 use chassis::{
     clock::Clock,
-    postgres::{StoreError, sql::Sql, within},
+    postgres::{self, StoreError, sql::Sql, within},
     sql,
 };
 use idempotency::{Call, Recorded};
@@ -55,17 +55,22 @@ impl Repository for PostgresCarts {
         let changing = async {
             let tx = self.db.begin().await?;
             let mut changed = None;
-            let outcome = idempotency::once(&tx, call, self.clock.now(), async || {
-                lock(&tx, owner).await?;
-                let mut cart = lines_of(&tx, owner).await?;
-                let effect = match change.apply_to(&mut cart) {
-                    Ok(effect) => effect,
-                    Err(refusal) => return Ok(Err(refusal.into())),
-                };
-                write(&tx, owner, effect).await?;
-                changed = Some(cart);
-                Ok::<StoredOutcome, Error>(Ok(()))
-            });
+            let outcome = idempotency::once(
+                &tx,
+                call,
+                postgres::now(&self.db, &self.clock),
+                async || {
+                    lock(&tx, owner).await?;
+                    let mut cart = lines_of(&tx, owner).await?;
+                    let effect = match change.apply_to(&mut cart) {
+                        Ok(effect) => effect,
+                        Err(refusal) => return Ok(Err(refusal.into())),
+                    };
+                    write(&tx, owner, effect).await?;
+                    changed = Some(cart);
+                    Ok::<StoredOutcome, Error>(Ok(()))
+                },
+            );
             let outcome = outcome.await?;
             tx.commit().await?;
             read(outcome.value)??;
@@ -90,9 +95,12 @@ impl Repository for PostgresCarts {
     ) -> Result<Result<(), Refusal>, Error> {
         within(&self.db, async {
             let tx = self.db.begin().await?;
-            let outcome = idempotency::once(&tx, Some(call), self.clock.now(), async || {
-                Ok::<StoredOutcome, Error>(Err(refusal.into()))
-            });
+            let outcome = idempotency::once(
+                &tx,
+                Some(call),
+                postgres::now(&self.db, &self.clock),
+                async || Ok::<StoredOutcome, Error>(Err(refusal.into())),
+            );
             let outcome = outcome.await?;
             tx.commit().await?;
             read(outcome.value)

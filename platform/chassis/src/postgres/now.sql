@@ -1,0 +1,2 @@
+-- The server's time. It is no table of ours.
+select clock_timestamp() as now
