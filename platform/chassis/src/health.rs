@@ -1,8 +1,8 @@
 //! Liveness, readiness and start-up, as probes ask for them.
 //!
 //! A process is ready when each component that it cannot work without is up and it does not drain. It is alive as long
-//! as it answers. A companion holds the start back until it was up once; later its loss is reported, while the process
-//! goes on with what works: a router without its broker still answers queries.
+//! as it answers. A companion holds the start back until it was up once, or until it gives way; later its loss is reported,
+//! while the process goes on with what works: a router without its broker still answers queries.
 
 use std::{
     collections::BTreeMap,
@@ -37,12 +37,13 @@ struct Inner {
 struct Observed {
     state: Result<(), String>,
     companion: bool,
-    was_up: bool,
+    /// A companion that was up once, or gave way, holds nothing back.
+    gave_way: bool,
 }
 
 impl Observed {
     fn holds_readiness_back(&self) -> bool {
-        self.state.is_err() && !(self.companion && self.was_up)
+        self.state.is_err() && !(self.companion && self.gave_way)
     }
 }
 
@@ -57,27 +58,29 @@ pub struct Component {
 impl Component {
     /// Says that the component works.
     pub fn up(&self) {
-        self.set(Ok(()));
+        self.set(Ok(()), true);
     }
 
     /// Says that the component does not work, and why, in words fit for an operator.
     pub fn down(&self, reason: impl Into<String>) {
-        self.set(Err(reason.into()));
+        self.set(Err(reason.into()), false);
     }
 
-    fn set(&self, state: Result<(), String>) {
+    /// Says that the component does not work and why, and, of a companion, that the process may start without it.
+    pub fn give_way(&self, reason: impl Into<String>) {
+        self.set(Err(reason.into()), true);
+    }
+
+    fn set(&self, state: Result<(), String>, gives_way: bool) {
         UP.with_label_values(&[&self.name])
             .set(i64::from(state.is_ok()));
         self.health.write(|inner| {
-            let was_up = inner
-                .components
-                .get(&self.name)
-                .is_some_and(|seen| seen.was_up);
-            let was_up = was_up || state.is_ok();
+            let before = inner.components.get(&self.name);
+            let gave_way = gives_way || before.is_some_and(|seen| seen.gave_way);
             let observed = Observed {
                 state,
                 companion: self.companion,
-                was_up,
+                gave_way,
             };
             inner.components.insert(self.name.clone(), observed)
         });
@@ -154,7 +157,7 @@ impl Health {
     fn write<T>(&self, change: impl FnOnce(&mut Inner) -> T) {
         let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut inner);
-        if inner.components.values().all(|seen| seen.was_up) && !inner.components.is_empty() {
+        if inner.components.values().all(|seen| seen.gave_way) && !inner.components.is_empty() {
             inner.started = true;
         }
     }

@@ -120,6 +120,11 @@ impl Shared {
                     if past_end(cursor, &bounds.high) {
                         return Ok(Resumed::Gap);
                     }
+                    // Of this stream and within the topic: what is read from here on up to the cursor was seen already. To
+                    // wait for it would be to wait for ever where the topic ends in something that is no record.
+                    if let Some(position) = self.position_ahead(cursor) {
+                        return Ok(Resumed::Log(position));
+                    }
                     self.catch_up(&bounds).await?;
                     if matches!(self.judge(cursor), Judged::Ahead) {
                         return Ok(Resumed::Gap);
@@ -145,6 +150,13 @@ impl Shared {
             return Judged::Ahead;
         }
         log.position(cursor).map_or(Judged::Older(end), Judged::Log)
+    }
+
+    /// The position of a cursor of this stream that the log has not reached.
+    fn position_ahead(&self, cursor: &Cursor) -> Option<Position> {
+        let log = self.log.read();
+        let is_of_this_stream = cursor.epoch() == log.epoch() || cursor.epoch().is_nil();
+        is_of_this_stream.then(|| log.position(cursor)).flatten()
     }
 
     /// Asks for a turn at reading the topic, in a task: a reader that is not polled must not hold up those behind it.

@@ -164,6 +164,16 @@ impl Log {
         }
     }
 
+    /// Moves the end past what the topic has in place of records, such as the markers of transactions: nothing below `next` is
+    /// to come any more. Whether there was anything to move.
+    pub(crate) fn pass_to(&mut self, partition: usize, next: i64) -> bool {
+        let is_ahead = next > self.end.next(partition);
+        if is_ahead {
+            self.advance(partition, next);
+        }
+        is_ahead
+    }
+
     fn advance(&mut self, partition: usize, next: i64) {
         let mut offsets = self.end.offsets().to_vec();
         if offsets.len() <= partition {

@@ -265,3 +265,30 @@ async fn unread_readers_of_the_topic_keep_nobody_from_it() {
         }
     }
 }
+
+/// A topic may end in the markers of a transaction: its end is then behind its last record. Seen red with the log's end moved
+/// by records alone: a stream at the topic's end was deaf until both partitions had news.
+#[tokio::test]
+async fn a_stream_at_the_end_of_a_topic_that_ends_in_markers_hears_the_next_event() {
+    let topic = Topic::new(2).await;
+    topic.write(1, 1).await;
+    let running = topic.process(LARGE);
+    running.end().await;
+    topic.abort_a_transaction(2).await;
+    let started_after = topic.process(LARGE);
+    let mut version = 1;
+    for process in [&running, &started_after] {
+        let mut reader = process.from(Scope::All, &process.end().await);
+        version += 1;
+        let (heard, _) = tokio::join!(next_event(&mut reader), topic.write(1, version));
+        assert_eq!(heard.0, (1, version));
+    }
+    testkit::eventually("nothing is unread", LIMIT, async || {
+        let text = chassis::telemetry::metrics_text();
+        let lag = text
+            .lines()
+            .find_map(|line| line.strip_prefix("marketplace_stream_lag_messages "));
+        (lag == Some("0") && running.health.missing().is_empty()).then_some(())
+    })
+    .await;
+}
