@@ -196,8 +196,7 @@ async fn what_the_receiver_refuses_is_parked_after_three_requests_and_can_be_rep
     }
 }
 
-/// RFC 9110 §10.2.3: also the events that were not refused themselves wait, since there is one receiver. Seen red with the
-/// header passed over: the receiver was asked again within a second.
+/// RFC 9110 §10.2.3: also the events that were not refused themselves wait, since there is one receiver.
 #[tokio::test]
 async fn a_receiver_that_says_when_to_come_back_is_asked_nothing_before() {
     let receiver = MockServer::start().await;

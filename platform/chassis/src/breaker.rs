@@ -215,7 +215,6 @@ mod tests {
         }
     }
 
-    /// Seen red without the ratio: three failures among a hundred opened it.
     #[tokio::test(start_paused = true)]
     async fn it_opens_when_half_of_the_last_calls_failed_and_not_for_a_few() {
         let breaker = Breaker::new("test");
@@ -250,8 +249,7 @@ mod tests {
         assert_eq!(breaker.enter().unwrap().patience(), None, "closed");
     }
 
-    /// Callers that leave before the timeout are all that is seen of a service that hangs. Seen red with every dropped call
-    /// passed over.
+    /// Callers that leave before the timeout are all that is seen of a service that hangs.
     #[tokio::test(start_paused = true)]
     async fn calls_that_were_left_count_when_they_had_taken_long() {
         let breaker = Breaker::new("test");

@@ -77,7 +77,6 @@ mod tests {
 
     use super::*;
 
-    /// Seen red with one semaphore for all: a hundred asks of one caller stood before the other's.
     #[tokio::test]
     async fn one_who_wants_many_does_not_stand_before_another() {
         let places = Places::new(4, 2);

@@ -66,7 +66,7 @@ fn products(server: &MockServer) -> Products {
     Products::new(Arc::new(CachedClient::new(http, &config)))
 }
 
-/// At ten requests a second, 1,000 look-ups would take over a minute and a half. Seen red without `prepare`.
+/// At ten requests a second, 1,000 look-ups would take over a minute and a half.
 #[tokio::test]
 async fn a_thousand_unknown_skus_cost_a_few_requests() {
     let server = evens(3_000).await;

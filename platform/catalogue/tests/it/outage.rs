@@ -18,7 +18,6 @@ async fn answering(server: &MockServer, answer: ResponseTemplate) {
         .await;
 }
 
-/// Seen red without the breaker: each of the look-ups waited for its whole time.
 #[tokio::test]
 async fn a_service_that_hangs_is_known_to_be_down_until_it_is_back() {
     let server = MockServer::start().await;
@@ -53,7 +52,7 @@ async fn a_service_that_hangs_is_known_to_be_down_until_it_is_back() {
     find(7).await.unwrap().unwrap();
 }
 
-/// What says that it is busy is not down. Seen red with 429 counted as a failure.
+/// What says that it is busy is not down.
 #[tokio::test]
 async fn a_service_that_is_busy_is_asked_on() {
     let server = MockServer::start().await;

@@ -244,7 +244,7 @@ mod tests {
         assert!(verifier.verify(&format!("{none}.{}.", parts[1])).is_err());
     }
 
-    /// RFC 8693 §4.1. Seen red with `act` left out of the claims.
+    /// RFC 8693 §4.1.
     #[test]
     fn a_service_that_acts_for_a_user_is_named_beside_the_user() {
         let (signer, verifier, _) = pair();

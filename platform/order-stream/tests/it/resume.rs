@@ -234,8 +234,7 @@ async fn delete_below(topic: &Topic, offset: i64) {
     admin.delete_records(&list, &options).await.unwrap();
 }
 
-/// Readers whose clients take nothing stand in nobody's way, of their caller or of another. Seen red with the turn held for
-/// as long as its reader is there: the next reader got nothing.
+/// Readers whose clients take nothing stand in nobody's way, of their caller or of another.
 #[tokio::test]
 async fn unread_readers_of_the_topic_keep_nobody_from_it() {
     const UNREAD: usize = 40;
@@ -266,8 +265,7 @@ async fn unread_readers_of_the_topic_keep_nobody_from_it() {
     }
 }
 
-/// A topic may end in the markers of a transaction: its end is then behind its last record. Seen red with the log's end moved
-/// by records alone: a stream at the topic's end was deaf until both partitions had news.
+/// A topic may end in the markers of a transaction: its end is then behind its last record.
 #[tokio::test]
 async fn a_stream_at_the_end_of_a_topic_that_ends_in_markers_hears_the_next_event() {
     let topic = Topic::new(2).await;

@@ -124,7 +124,7 @@ async fn a_list_that_came_whole_is_served_in_spite_of_a_warning() {
     assert_eq!(answer.status, StatusCode::OK);
 }
 
-/// Docs/contracts.md §1, row "GET when a product lookup fails": no list with holes. Seen red with a hole read as an empty name.
+/// Docs/contracts.md §1, row "GET when a product lookup fails": no list with holes.
 #[tokio::test]
 async fn a_list_with_a_hole_is_a_look_up_that_failed() {
     let list = |errors: Value| {

@@ -16,7 +16,6 @@ fn order(frame: &Frame) -> &serde_json::Value {
     &frame.data["data"]["myOrderEvents"]["order"]
 }
 
-/// Seen red without another try: the frame had `order: null`, and the cursor went on.
 #[tokio::test]
 async fn a_frame_whose_order_cannot_be_read_for_a_moment_is_late_and_not_empty() {
     let shop = Shop::start().await;
@@ -31,7 +30,7 @@ async fn a_frame_whose_order_cannot_be_read_for_a_moment_is_late_and_not_empty()
     shop.stop().await;
 }
 
-/// Whoever resumes there gets the frame. Seen red with the frame delivered after the last try.
+/// Whoever resumes there gets the frame.
 #[tokio::test]
 async fn an_order_that_stays_out_of_reach_ends_the_stream_with_the_cursor_before_it() {
     let shop = Shop::with(|config| config.stream.frame_timeout = Duration::from_millis(400)).await;
@@ -54,7 +53,6 @@ async fn an_order_that_stays_out_of_reach_ends_the_stream_with_the_cursor_before
     shop.stop().await;
 }
 
-/// Seen red with a fetch for each stream: 40 instead of 2.
 #[tokio::test]
 async fn equal_streams_of_one_caller_share_a_fetch_and_those_of_another_do_not() {
     const STREAMS: usize = 20;
@@ -78,8 +76,7 @@ async fn equal_streams_of_one_caller_share_a_fetch_and_those_of_another_do_not()
     shop.stop().await;
 }
 
-/// A budget that is spent delays frames; the window's next budget pays for them. Seen red with frames that cost nothing: they
-/// came at once.
+/// A budget that is spent delays frames; the window's next budget pays for them.
 #[tokio::test]
 async fn frames_are_charged_and_come_late_rather_than_never() {
     const CHANGES: i64 = 12;

@@ -36,8 +36,7 @@ async fn a_query_dies_with_its_client_and_a_mutation_runs_to_its_end() {
     shop.stop().await;
 }
 
-/// One header names one request: two equal fields of it are two changes, and a repeat of the document repeats each. Seen red
-/// with the header passed on as it is: both fields came with `k`.
+/// One header names one request: two equal fields of it are two changes, and a repeat of the document repeats each.
 #[tokio::test]
 async fn fields_of_one_document_under_one_header_have_keys_of_their_own() {
     let shop = Shop::start().await;

@@ -97,8 +97,8 @@ async fn a_service_that_is_gone_is_an_outage_too_and_the_count_says_so() {
     }
 }
 
-/// What the cart knows itself stays: lines and counts are there, and each price that is missing says why at its own place.
-/// Seen red with `CartLine.total` and `Product.name` not nullable: `cart` was null as a whole.
+/// What the cart knows itself stays: lines and counts are there, and each price that is missing says why at its own
+/// place.
 #[tokio::test]
 async fn a_cart_keeps_what_it_knows_when_no_price_can_be_read() {
     let graph = shop(Duration::ZERO).await;

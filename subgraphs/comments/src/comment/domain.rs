@@ -209,7 +209,6 @@ mod tests {
         }
     }
 
-    /// Seen red with `trim().is_empty()`, which takes characters of no width.
     #[test]
     fn a_text_shows_something() {
         for blank in [

@@ -78,7 +78,6 @@ impl WriteRate {
 mod tests {
     use super::*;
 
-    /// Seen red with one budget for all.
     #[test]
     fn each_user_has_a_budget_and_is_told_when_to_come_back() {
         let rate = WriteRate::new(3);

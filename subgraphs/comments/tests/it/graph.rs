@@ -275,7 +275,7 @@ async fn a_replay_says_so_in_the_extensions() {
     );
 }
 
-/// Docs/contracts.md §6 fixes no rate, so only users of the public graph have one. Seen red with the shim's calls counted.
+/// Docs/contracts.md §6 fixes no rate, so only users of the public graph have one.
 #[tokio::test]
 async fn a_user_of_the_public_graph_writes_within_a_rate_and_old_clients_do_not_know_of_it() {
     let shop = Shop::open().await;

@@ -20,7 +20,6 @@ fn input(lines: &[(i64, u32)], key: Option<&str>) -> Value {
     json!({"input": {"lines": lines, "idempotencyKey": key}})
 }
 
-/// Seen red with the lines stored as they were sent: `total` was null, and payment went through.
 #[tokio::test]
 async fn a_customer_orders_at_the_catalogues_prices() {
     let shop = Shop::with_stock(&[(7, 10), (8, 10)]).await;
@@ -32,7 +31,7 @@ async fn a_customer_orders_at_the_catalogues_prices() {
     assert_eq!(order["lines"][0]["unitPrice"], json!({"amount": "70"}));
 }
 
-/// One unknown SKU among known ones, at whatever place. Seen red with the line stored without a price.
+/// One unknown SKU among known ones, at whatever place.
 #[tokio::test]
 async fn what_the_catalogue_does_not_have_cannot_be_bought_and_leaves_nothing_behind() {
     let shop = Shop::with_stock(&[(7, 10), (UNKNOWN, 10)]).await;
@@ -70,8 +69,7 @@ async fn without_prices_of_today_nothing_is_ordered() {
     }
 }
 
-/// A retry must not fail, cost something else, or count as another input because a price moved or cannot be read. Seen red
-/// with the price in the key's fingerprint.
+/// A retry must not fail, cost something else, or count as another input because a price moved or cannot be read.
 #[tokio::test]
 async fn a_repeat_gets_the_first_response_whatever_the_catalogue_says_by_now() {
     let shop = Shop::with_stock(&[(7, 10)]).await;
