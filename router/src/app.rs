@@ -153,13 +153,7 @@ impl Service {
             .bounded(config.http.connections_max, stall_timeout)
             .until(drain.listeners(), config.http.drain_timeout)
             .serve(routes, tasks, health);
-        listen::Server::new("router admin", admin, tasks)
-            .reserved()
-            .serve(
-                health.routes().merge(chassis::telemetry::routes()),
-                tasks,
-                health,
-            );
+        serve_operators(admin, tasks, health);
         let lead = drain.lead(tasks.clone(), health.clone(), config.http.drain_timeout);
         let _drain = tasks.spawn("router drain", lead);
         let (address, admin_address) = service_addresses;
@@ -176,6 +170,13 @@ impl Service {
     pub fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)
     }
+}
+
+fn serve_operators(listener: TcpListener, tasks: &Tasks, health: &Health) {
+    let routes = health.routes().merge(chassis::telemetry::routes());
+    listen::Server::new("router admin", listener, tasks)
+        .reserved()
+        .serve(routes, tasks, health);
 }
 
 fn local(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {

@@ -29,6 +29,11 @@ pub(super) fn switch_off(loaded: &mut Loaded<Settings>) {
             loaded.set_origin(setting, Origin::Follows("profile".to_owned()));
         }
     }
+    let introspection = "router.engine.introspection_enabled";
+    if loaded.origin(introspection) == Origin::Default {
+        loaded.settings.router.engine.introspection_enabled = Some(false);
+        loaded.set_origin(introspection, Origin::Follows("profile".to_owned()));
+    }
 }
 
 /// One thing that the profile refuses.
@@ -224,7 +229,6 @@ mod tests {
         settings
     }
 
-    /// Seen red with each row left out.
     #[test]
     fn production_refuses_every_door_that_proves_nothing() {
         type Door = (&'static str, fn(&mut Settings));
@@ -273,6 +277,7 @@ mod tests {
             }
             switch_off(&mut loaded);
             let router = loaded.settings.router;
+            assert_eq!(router.engine.introspection_enabled, Some(false));
             [
                 router.playground_enabled,
                 router.rest.enabled,

@@ -101,6 +101,27 @@ fn reflection<'a>(services: &[&str]) -> tonic_reflection::server::Builder<'a> {
     })
 }
 
+/// Implements each of the generated traits, which differ in name alone, by the server's own methods. These give the
+/// service's own error, which becomes a status here.
+#[macro_export]
+macro_rules! serve_under_names {
+    ($server:ty as $first:ident, $second:ident: $calls:tt) => {
+        $crate::serve_under_names!(@name $server, $first, $calls);
+        $crate::serve_under_names!(@name $server, $second, $calls);
+    };
+    (@name $server:ty, $name:ident, { $($method:ident($request:ty) -> $response:ty = $call:ident;)* }) => {
+        #[tonic::async_trait]
+        impl $name for $server {
+            $(async fn $method(
+                &self,
+                request: tonic::Request<$request>,
+            ) -> Result<tonic::Response<$response>, tonic::Status> {
+                self.$call(request).await.map_err(Into::into)
+            })*
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -136,7 +157,9 @@ mod tests {
         let handshake = hyper::client::conn::http2::handshake;
         let connecting = handshake(TokioExecutor::new(), TokioIo::new(socket)).await;
         let (mut client, connection) = connecting.unwrap();
-        tokio::spawn(connection);
+        tasks.spawn("client", async move {
+            let _is_done = connection.await.is_ok();
+        });
         let first = stream::once(async move { Ok::<_, std::io::Error>(Bytes::from_static(bytes)) });
         let body = AxumBody::from_stream(first.chain(stream::pending()));
         let request = Request::post(format!("http://{address}/grpc.health.v1.Health/Check"))
@@ -161,25 +184,4 @@ mod tests {
         let status = Status::from_header_map(answer.headers()).unwrap();
         assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     }
-}
-
-/// Implements each of the generated traits, which differ in name alone, by the server's own methods. These give the
-/// service's own error, which becomes a status here.
-#[macro_export]
-macro_rules! serve_under_names {
-    ($server:ty as $first:ident, $second:ident: $calls:tt) => {
-        $crate::serve_under_names!(@name $server, $first, $calls);
-        $crate::serve_under_names!(@name $server, $second, $calls);
-    };
-    (@name $server:ty, $name:ident, { $($method:ident($request:ty) -> $response:ty = $call:ident;)* }) => {
-        #[tonic::async_trait]
-        impl $name for $server {
-            $(async fn $method(
-                &self,
-                request: tonic::Request<$request>,
-            ) -> Result<tonic::Response<$response>, tonic::Status> {
-                self.$call(request).await.map_err(Into::into)
-            })*
-        }
-    };
 }

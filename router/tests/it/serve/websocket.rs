@@ -56,6 +56,23 @@ async fn a_breach_of_the_protocol_has_its_own_close_code() {
     shop.stop().await;
 }
 
+/// A socket costs memory for as long as its client answers pings; one that runs nothing is ended, one that does stays.
+#[tokio::test]
+async fn a_socket_that_runs_no_operation_is_closed_after_its_time() {
+    let shop = Shop::with(|config| {
+        config.websocket.idle_timeout = Duration::from_millis(300);
+    })
+    .await;
+    let token = shop.token(1);
+    let mut busy = Socket::greeted(&shop, &token).await;
+    busy.subscribe("a", MINE, json!({})).await;
+    let mut idle = Socket::greeted(&shop, &token).await;
+    assert_eq!(idle.close_code().await, 1000);
+    shop.change(1, 1, OrderStatus::New).await;
+    assert_eq!(busy.hear().await["type"], "next");
+    shop.stop().await;
+}
+
 #[tokio::test]
 async fn queries_mutations_and_errors_run_over_the_socket() {
     let shop = Shop::start().await;

@@ -6,6 +6,7 @@ mod compose;
 mod crash;
 mod dead_letters;
 mod deaf_proxy;
+mod doors;
 mod error_samples;
 mod graphql;
 mod grpc;
