@@ -7,7 +7,7 @@ use chassis::{
     health::Health,
     kafka,
     postgres::{self, StoreError},
-    service::Database,
+    service::{self, Database},
     tasks::Tasks,
 };
 use rdkafka::error::KafkaError;
@@ -76,7 +76,9 @@ impl Service {
         health: &Health,
     ) -> Result<Self, StartError> {
         let opened = Database::open(&dependencies.postgres, &config.database, tasks).await?;
-        let database = opened.pool;
+        let database = opened.pool.clone();
+        let component = health.component("notifier.postgres");
+        service::start_probe(vec![opened], component, None, tasks);
         let clock = dependencies.clock.clone();
         retention::start(database.clone(), clock, config.retention, tasks);
         let consumer = kafka::group_consumer(&dependencies.kafka, &config.group)?;

@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{CommitMode, Consumer as _, StreamConsumer},
-    error::KafkaResult,
+    error::{KafkaError, KafkaResult},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -215,9 +215,14 @@ where
     }
 }
 
-/// Asks the group's coordinator for an offset: a broker that answers this has the group again. Blocks for
-/// [`RECOVERY_TIMEOUT`] at most.
+/// Asks for the topic and then the group's coordinator for an offset: a broker that answers this has both again. Blocks for
+/// [`RECOVERY_TIMEOUT`] at most, each time.
 fn ask_coordinator(consumer: &StreamConsumer, topic: &str) -> KafkaResult<()> {
+    let metadata = consumer.fetch_metadata(Some(topic), RECOVERY_TIMEOUT)?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    if let Some(code) = found.and_then(|found| found.error()) {
+        return Err(KafkaError::MetadataFetch(code.into()));
+    }
     let mut first = TopicPartitionList::new();
     first.add_partition(topic, 0);
     consumer
@@ -252,7 +257,7 @@ mod tests {
     use std::{cell::Cell, future::pending};
 
     use chassis::health::Health;
-    use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
+    use rdkafka::types::RDKafkaErrorCode;
 
     use super::*;
 
