@@ -109,7 +109,8 @@ impl Service {
             health,
         );
         idempotency::start_retention(db.clone(), clock.clone(), tasks);
-        let orders = Orders::new(db.clone(), clock.clone(), Some(relay), config.order_ttl);
+        let orders = Orders::new(db.clone(), clock.clone(), Some(relay), config.order_ttl)
+            .limited(config.limits());
         let orders = if config.group_commit {
             orders.grouped(config.group_queue, config.call_timeout, tasks)
         } else {

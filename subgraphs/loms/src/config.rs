@@ -9,6 +9,8 @@ use chassis::config::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::order::Limits;
+
 /// Settings of the order service.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +34,12 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::MayBeZero")]
     pub order_ttl: Duration,
+    /// The most orders of one customer that await payment; one more is refused with `LIMIT_EXCEEDED`.
+    #[schemars(range(min = 1))]
+    pub open_orders_max: u32,
+    /// The most units of one product that one customer may reserve, in hundredths of all there are; 100 units are always allowed.
+    #[schemars(range(min = 1, max = 100))]
+    pub share_percent: u32,
     /// How often unpaid orders are looked for.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -74,6 +82,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// What one customer may hold unpaid.
+    pub(crate) const fn limits(&self) -> Limits {
+        Limits {
+            open_orders: self.open_orders_max,
+            share_percent: self.share_percent,
+        }
+    }
+
     /// How the product service is asked.
     pub(crate) fn catalogue(&self) -> catalogue::Config {
         catalogue::Config {
@@ -99,6 +115,8 @@ impl Default for Config {
             grpc_message_bytes: 256 << 10,
             call_timeout: Duration::from_secs(10),
             order_ttl: Duration::from_secs(600),
+            open_orders_max: 200,
+            share_percent: 50,
             expiry_interval: Duration::from_secs(1),
             expiry_batch: 100,
             group_commit: true,

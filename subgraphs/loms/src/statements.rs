@@ -11,6 +11,7 @@ pub fn statements() -> Vec<&'static dyn Described> {
         &order::FIND_ORDERS,
         &order::HELD_ORDERS,
         &order::HELD_STOCKS,
+        &order::HOLDINGS,
         &order::INSERT_LINES,
         &order::INSERT_ORDERS,
         &order::LIST_HISTORY,

@@ -25,6 +25,8 @@ pub(super) struct Command {
     pub(super) traceparent: Option<String>,
     /// The caller's name for the change, if it has one.
     pub(super) call: Option<Call>,
+    /// Whether the limits of customers count for it.
+    pub(super) is_limited: bool,
     pub(super) action: Action,
 }
 
@@ -55,9 +57,10 @@ impl Command {
         Self::new(caller, "createOrder", &create_input(user, lines), action)
     }
 
-    /// The same creation, under the same name, with these lines.
+    /// The same creation, under the same name, with these lines, as a customer's.
     pub(super) fn with_lines(self, user: UserId, lines: Lines) -> Self {
         Self {
+            is_limited: true,
             action: Action::Create { user, lines },
             ..self
         }
@@ -89,6 +92,7 @@ impl Command {
             access: caller.access,
             traceparent: caller.traceparent.clone(),
             call: call.transpose()?,
+            is_limited: false,
             action,
         })
     }

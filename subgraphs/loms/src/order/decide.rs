@@ -16,6 +16,7 @@ use loms_domain::{
 use super::{
     command::{Action, Change, Command},
     error::{Error, Refusal},
+    limits::{Holdings, Limits},
     model::{Decisions, LockedRows, NewOrder, Order, Outcome, Update},
 };
 use crate::access::Access;
@@ -32,7 +33,9 @@ pub(super) fn decide<'a>(
     for command in commands {
         let traceparent = command.traceparent.as_deref();
         match &command.action {
-            Action::Create { user, lines } => state.create(*user, lines, traceparent),
+            Action::Create { user, lines } => {
+                state.create(*user, lines, traceparent, command.is_limited);
+            }
             Action::Change { id, change } => {
                 let outcome = state.change(command.access, *id, *change, traceparent)?;
                 state.decisions.push_outcome(outcome);
@@ -61,6 +64,8 @@ pub(super) fn expire(locked: LockedRows) -> Result<Decisions<'static>, Error> {
 struct State<'a> {
     orders: BTreeMap<OrderId, Order>,
     needs: HashMap<OrderId, Needs>,
+    holdings: Holdings,
+    limits: Limits,
     decisions: Decisions<'a>,
 }
 
@@ -69,13 +74,30 @@ impl<'a> State<'a> {
         Self {
             orders: locked.orders,
             needs: locked.needs,
+            holdings: locked.holdings,
+            limits: locked.limits,
             decisions: Decisions::over(locked.stock),
         }
     }
 
-    /// Reserves every line, or lets the order fail.
-    fn create(&mut self, user: UserId, lines: &'a Lines, traceparent: Option<&'a str>) {
+    /// Reserves every line, or lets the order fail. What goes beyond a customer's limits makes no order.
+    fn create(
+        &mut self,
+        user: UserId,
+        lines: &'a Lines,
+        traceparent: Option<&'a str>,
+        is_limited: bool,
+    ) {
         let needs = lines.needs();
+        let stock = &self.decisions.stock;
+        let is_there = needs.iter().all(|(sku, units)| units <= stock.free(sku));
+        if is_limited && is_there {
+            let checked = self.holdings.check(self.limits, user, &needs, stock);
+            if let Err(refusal) = checked {
+                return self.decisions.push_outcome(Outcome::refused(None, refusal));
+            }
+            self.holdings.add(user, &needs);
+        }
         let reservation = self.decisions.stock.reserve(&needs);
         let (status, stock) = if reservation.is_ok() {
             order::RESERVED

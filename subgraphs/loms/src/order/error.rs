@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::schema::code::ErrorCode;
+use ::schema::{code::ErrorCode, id::Sku};
 use chassis::{
     fault::Coded,
     postgres::{self, StoreError},
@@ -22,12 +22,31 @@ pub enum Refusal {
     /// The rules of orders.
     #[error(transparent)]
     Order(#[from] OrderError),
+    /// The customer has as many open orders as one may have.
+    #[error(
+        "you have {limit} orders that await payment, and that is the most: pay or cancel one (setting loms.open_orders_max)"
+    )]
+    OpenOrders {
+        /// The most.
+        limit: u32,
+    },
+    /// The customer would reserve more of a product than one may.
+    #[error(
+        "you may reserve {limit} units of sku {sku} until you pay: order less, or pay or cancel an order (setting loms.share_percent)"
+    )]
+    Share {
+        /// The product.
+        sku: Sku,
+        /// The most units.
+        limit: i64,
+    },
 }
 
 impl Coded for Refusal {
     fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound => ErrorCode::NotFound,
+            Self::OpenOrders { .. } | Self::Share { .. } => ErrorCode::LimitExceeded,
             Self::Order(OrderError::OutOfStock { .. }) => ErrorCode::OutOfStock,
             Self::Order(OrderError::NotPayable { .. }) => ErrorCode::OrderNotPayable,
             Self::Order(OrderError::NotCancellable { .. }) => ErrorCode::OrderNotCancellable,
@@ -36,7 +55,9 @@ impl Coded for Refusal {
 
     fn field(&self) -> Option<Vec<String>> {
         let field = match self {
-            Self::Order(OrderError::OutOfStock { .. }) => "lines",
+            Self::Order(OrderError::OutOfStock { .. })
+            | Self::OpenOrders { .. }
+            | Self::Share { .. } => "lines",
             Self::NotFound
             | Self::Order(OrderError::NotPayable { .. } | OrderError::NotCancellable { .. }) => {
                 "orderId"

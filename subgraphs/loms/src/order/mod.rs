@@ -27,6 +27,7 @@ pub(crate) mod graphql;
 mod group;
 mod group_commit;
 pub(crate) mod grpc;
+mod limits;
 pub(crate) mod loader;
 mod model;
 mod price;
@@ -53,6 +54,7 @@ use self::{
 };
 pub use self::{
     error::{Error, Refusal},
+    limits::Limits,
     model::{Order, OrderFilter, OrderLine, Outcome, Page, StatusChange},
     price::PriceError,
 };
@@ -76,6 +78,17 @@ impl Orders {
         order_ttl: Duration,
     ) -> Self {
         let transactions = Transactions::new(db, clock, relay, order_ttl);
+        Self {
+            group_commit: GroupCommit::off(transactions.clone()),
+            transactions,
+        }
+    }
+
+    /// The same orders, of which a customer may hold no more than that unpaid.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        let mut transactions = self.transactions;
+        transactions.limits = limits;
         Self {
             group_commit: GroupCommit::off(transactions.clone()),
             transactions,

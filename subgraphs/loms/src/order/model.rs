@@ -12,7 +12,10 @@ use loms_domain::{
     stock::StockRows,
 };
 
-use super::error::Refusal;
+use super::{
+    error::Refusal,
+    limits::{Holdings, Limits},
+};
 use crate::{access::Access, metrics::Counts};
 
 /// An order without its lines, which never change.
@@ -127,6 +130,9 @@ pub(super) struct LockedRows {
     /// The units that each order which takes a new status holds reserved.
     pub(super) needs: HashMap<OrderId, Needs>,
     pub(super) stock: StockRows,
+    /// What the customers hold for whose commands limits count.
+    pub(super) holdings: Holdings,
+    pub(super) limits: Limits,
 }
 
 /// What is decided over locked rows and not yet written.

@@ -63,6 +63,8 @@ enum StoredRefusal {
     OutOfStock { sku: i64 },
     NotPayable { status: String },
     NotCancellable { status: String },
+    OpenOrders { limit: u32 },
+    Share { sku: i64, limit: i64 },
 }
 
 impl From<Outcome> for StoredResponse {
@@ -70,6 +72,11 @@ impl From<Outcome> for StoredResponse {
         let status = |status: OrderStatus| status.as_str().to_owned();
         let refusal = outcome.refusal.map(|refusal| match refusal {
             Refusal::NotFound => StoredRefusal::NotFound,
+            Refusal::OpenOrders { limit } => StoredRefusal::OpenOrders { limit },
+            Refusal::Share { sku, limit } => StoredRefusal::Share {
+                sku: sku.get(),
+                limit,
+            },
             Refusal::Order(OrderError::OutOfStock { sku }) => {
                 StoredRefusal::OutOfStock { sku: sku.get() }
             }
@@ -132,6 +139,11 @@ impl TryFrom<StoredRefusal> for Refusal {
         let status = |text: String| text.parse().map_err(|_| unreadable());
         Ok(match stored {
             StoredRefusal::NotFound => Self::NotFound,
+            StoredRefusal::OpenOrders { limit } => Self::OpenOrders { limit },
+            StoredRefusal::Share { sku, limit } => {
+                let sku = Sku::try_from(sku).map_err(|_| unreadable())?;
+                Self::Share { sku, limit }
+            }
             StoredRefusal::OutOfStock { sku } => {
                 let sku = Sku::try_from(sku).map_err(|_| unreadable())?;
                 Self::Order(OrderError::OutOfStock { sku })

@@ -20,6 +20,7 @@ use super::{
     decide,
     error::Error,
     event,
+    limits::Limits,
     model::{LockedRows, Outcome, Row, TransactionTime},
     store,
     stored_response::{self, StoredResponse},
@@ -46,6 +47,7 @@ pub(super) struct Transactions {
     pub(super) clock: Clock,
     relay: Option<RelayHandle>,
     order_ttl: Option<TimeDelta>,
+    pub(super) limits: Limits,
 }
 
 impl Transactions {
@@ -61,6 +63,7 @@ impl Transactions {
             clock,
             relay,
             order_ttl: order_ttl.filter(|ttl| !ttl.is_zero()),
+            limits: Limits::NONE,
         }
     }
 
@@ -131,7 +134,7 @@ impl Transactions {
         let tx = self.db.begin().await?;
         let claims = idempotency::claim(&tx, &calls(commands), time.now, held).await?;
         let new = new_commands(commands, &claims);
-        let locked = store::lock(&tx, &new).await?;
+        let locked = store::lock(&tx, &new, self.limits).await?;
         crash_after_locks(&new, &locked);
         let decisions = decide::decide(&new, locked)?;
         let created = store::write(&tx, &decisions, time).await?;

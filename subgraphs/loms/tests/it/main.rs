@@ -11,6 +11,7 @@ mod grpc;
 mod held;
 mod idempotency;
 mod ledger;
+mod limits;
 mod lists;
 mod modes;
 mod order;

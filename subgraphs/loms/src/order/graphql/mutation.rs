@@ -3,7 +3,10 @@
 use ::schema::id::{OrderId, Quantity, Sku};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use catalogue::Products;
-use chassis::graphql::{UserError, principal};
+use chassis::{
+    fault,
+    graphql::{UserError, principal},
+};
 use idempotency::{Recorded, graphql::mark};
 use loms_domain::lines::{Line, Lines, LinesError, MAX_LINES};
 
@@ -162,10 +165,15 @@ impl OrderPayload {
         match change {
             Ok(recorded) => {
                 let outcome = mark(ctx, recorded);
-                let refusal = outcome.refusal.as_ref().map(UserError::of);
+                let mut user_errors = Vec::new();
+                if let Some(refusal) = outcome.refusal {
+                    // A limit is nothing of the payload's.
+                    let shown = UserError::try_of(&refusal);
+                    user_errors.push(shown.ok_or_else(|| fault::graphql(refusal))?);
+                }
                 Ok(Self {
                     order: outcome.order.map(OrderObject),
-                    user_errors: refusal.into_iter().collect(),
+                    user_errors,
                 })
             }
             Err(MutationError::Refused(error)) => Ok(Self {

@@ -11,12 +11,13 @@ use loms_domain::{
 };
 use sea_orm::DatabaseTransaction;
 
-use super::read::list_lines;
+use super::{holdings::holdings, read::list_lines};
 use crate::{
     entity::order,
     order::{
         command::{Action, Command},
         error::Error,
+        limits::{Holdings, Limits},
         model::{LockedRows, Order},
     },
     stock,
@@ -25,13 +26,14 @@ use crate::{
 pub(crate) static LOCK_ORDERS: Sql<(Vec<i64>, Vec<i64>), order::Model> = sql!("lock_orders.sql");
 pub(crate) static LOCK_DUE: Sql<(DateTime<Utc>, i64), order::Model> = sql!("lock_due.sql");
 
-/// Locks what `commands` are about until the transaction ends.
+/// Locks what `commands` are about until the transaction ends, and counts what customers hold whom `limits` bind.
 ///
 /// # Errors
 /// A failing database; a deadlock only with a transaction that breaks the lock order.
 pub(in crate::order) async fn lock(
     tx: &DatabaseTransaction,
     commands: &[&Command],
+    limits: Limits,
 ) -> Result<LockedRows, Error> {
     let orders = lock_orders(tx, commands).await?;
     let changing = commands
@@ -42,7 +44,13 @@ pub(in crate::order) async fn lock(
     for lines in commands.iter().filter_map(|command| command.new_lines()) {
         new_skus.extend(lines.as_sent().iter().map(|line| line.sku));
     }
-    lock_stock(tx, orders, changing, new_skus).await
+    let locked = lock_stock(tx, orders, changing, new_skus).await?;
+    let holdings = holdings(tx, commands, &locked.stock, limits).await?;
+    Ok(LockedRows {
+        holdings,
+        limits,
+        ..locked
+    })
 }
 
 /// Locks at most `limit` orders whose time to be paid is over, and passes over those that another transaction has
@@ -96,6 +104,8 @@ async fn lock_stock(
         orders,
         needs,
         stock,
+        holdings: Holdings::default(),
+        limits: Limits::NONE,
     })
 }
 

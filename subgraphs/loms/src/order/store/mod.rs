@@ -4,6 +4,7 @@
 //! statement has one text however many rows it takes.
 
 mod held;
+mod holdings;
 mod lock;
 mod read;
 mod row;
@@ -11,6 +12,7 @@ mod write;
 
 pub(crate) use self::{
     held::{HELD_ORDERS, HELD_STOCKS},
+    holdings::HOLDINGS,
     lock::{LOCK_DUE, LOCK_ORDERS},
     read::{FIND_ORDERS, LIST_HISTORY},
     write::{INSERT_LINES, INSERT_ORDERS, SET_STATUS},
