@@ -1,4 +1,7 @@
-//! The keys that sign and verify tokens: the router's own, the demo issuer's, and those of a real issuer.
+//! The keys that sign and verify tokens: the router's own, the demo issuer's, those of a real issuer, and the services'.
+//!
+//! Invariant: a process loads the private key of what it is, and no other; the public keys lie in the state folder, where
+//! the others find them, or in the sets that the settings name.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,65 +9,127 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::clock::Clock;
-use chassis::principal::{ServiceSigner, ServiceVerifier, Signer, Verifier};
+use chassis::health::Health;
+use chassis::principal::{
+    Issuer, KeySet, Remote, RemoteKeys, ServiceSigner, ServiceVerifier, Signer, Verifier,
+};
+use chassis::tasks::Tasks;
+use serde_json::json;
 
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
+
+/// Files with public keys, in the folder of keys.
+const ROUTER: &str = "router.jwks.json";
+const DEMO: &str = "demo.jwks.json";
+/// The least time between two fetches of an issuer's keys.
+const FETCH_PAUSE: Duration = Duration::from_secs(5);
 
 /// The keys of one process.
 #[derive(Debug, Clone)]
 pub struct Keys {
     /// Verifies every token.
     pub verifier: Arc<Verifier>,
-    /// Signs the router's short-lived tokens.
-    pub signer: Arc<Signer>,
-    /// The built-in issuer, in the demo profile.
-    pub demo_issuer: Option<Arc<Signer>>,
     /// Says which service calls.
     pub services: ServiceVerifier,
+    /// Whether the built-in issuer of users' tokens is on.
+    pub has_demo_issuer: bool,
+    remote: Option<RemoteKeys>,
+    folder: PathBuf,
+    settings: settings::Keys,
+    clock: Clock,
 }
 
 impl Keys {
-    /// Loads the keys and creates the missing ones. All processes of one state folder get the same keys.
+    /// Reads the public keys. Those of processes that start later are read when their tokens come.
     ///
     /// # Errors
-    /// When a key file cannot be read or written, or does not contain a key.
+    /// When a file of keys cannot be read, or does not contain a key.
     pub fn open(settings: &Settings, clock: &Clock) -> anyhow::Result<Self> {
         let folder = settings.state_dir.join("keys");
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("creating {}", folder.display()))?;
-        let router = settings
-            .keys
-            .router
-            .clone()
-            .unwrap_or_else(|| folder.join("router.pem"));
-        let signer = Arc::new(load(&router, clock)?);
-        let mut keys = vec![serde_json::to_value(signer.jwk())?];
-        let demo_issuer = if settings.demo_issuer_enabled() {
-            Some(Arc::new(load(&folder.join("demo.pem"), clock)?))
-        } else {
-            None
+        let has_demo_issuer = settings.demo_issuer_enabled();
+        let keys = &settings.keys;
+        let mut users = Vec::new();
+        if has_demo_issuer {
+            users.push(Issuer::own(KeySet::files(vec![folder.join(DEMO)])?));
+        }
+        if let Some(path) = &keys.jwks {
+            let set = KeySet::files(vec![path.clone()]).context("keys.jwks")?;
+            anyhow::ensure!(!set.is_empty(), "keys.jwks {} has no key", path.display());
+            users.push(keys.issuer(set));
+        }
+        let remote = match &keys.jwks_url {
+            Some(url) => Some(RemoteKeys::new(Remote {
+                url: url.parse().context("keys.jwks_url")?,
+                ttl: keys.jwks_ttl,
+                pause: FETCH_PAUSE,
+            })),
+            None => None,
         };
-        if let Some(issuer) = &demo_issuer {
-            keys.push(serde_json::to_value(issuer.jwk())?);
-        }
-        if let Some(path) = &settings.keys.jwks {
-            keys.extend(read_jwks(path)?);
-        }
-        let jwks = serde_json::json!({ "keys": keys });
-        let file = folder.join("jwks.json");
-        std::fs::write(&file, format!("{jwks:#}\n"))
-            .with_context(|| format!("writing {}", file.display()))?;
-        let verifier = Arc::new(Verifier::new(
-            &serde_json::from_value(jwks)?,
-            clock.clone(),
-        )?);
+        users.extend(remote.iter().map(|remote| keys.issuer(remote.keys.clone())));
+        let router = keys.router_jwks.clone();
+        let router = router.unwrap_or_else(|| folder.join(ROUTER));
+        let router = KeySet::files(vec![router]).context("keys.router_jwks")?;
         Ok(Self {
-            verifier,
-            signer,
-            demo_issuer,
+            verifier: Arc::new(Verifier::of(users, router, clock.clone())),
             services: ServiceVerifier::new(&services_dir(settings), clock.clone()),
+            has_demo_issuer,
+            remote,
+            folder,
+            settings: keys.clone(),
+            clock: clock.clone(),
         })
     }
+
+    /// Fetches the issuer's keys now and from time to time; not ready before they are there.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn keep_fresh(&self, tasks: &Tasks, health: &Health) -> anyhow::Result<()> {
+        let Some(remote) = &self.remote else {
+            return Ok(());
+        };
+        let component = health.component("issuer's keys");
+        remote.keep_fresh(component, tasks).context("keys.jwks_url")
+    }
+
+    /// Signs what the router says for users of its older clients.
+    ///
+    /// # Errors
+    /// When its key cannot be read or made.
+    pub fn router(&self) -> anyhow::Result<Arc<Signer>> {
+        let path = self.settings.router.clone();
+        let path = path.unwrap_or_else(|| self.folder.join("router.pem"));
+        let signer = load(&path, &self.clock)?;
+        publish(&signer, &self.folder.join(ROUTER))?;
+        Ok(Arc::new(signer))
+    }
+
+    /// The built-in issuer of users' tokens; none unless the demo's issuer is on.
+    ///
+    /// # Errors
+    /// When its key cannot be read or made.
+    pub fn demo_issuer(&self) -> anyhow::Result<Option<Arc<Signer>>> {
+        if !self.has_demo_issuer {
+            return Ok(None);
+        }
+        let signer = load(&self.folder.join("demo.pem"), &self.clock)?;
+        publish(&signer, &self.folder.join(DEMO))?;
+        Ok(Some(Arc::new(signer)))
+    }
+}
+
+/// Writes the public key as a set of one, whole at once: another process may be reading it.
+fn publish(signer: &Signer, file: &Path) -> anyhow::Result<()> {
+    let set = format!("{:#}\n", json!({ "keys": [signer.jwk()] }));
+    if std::fs::read_to_string(file).is_ok_and(|there| there == set) {
+        return Ok(());
+    }
+    let part = file.with_extension(format!("part-{}", std::process::id()));
+    std::fs::write(&part, set)
+        .and_then(|()| std::fs::rename(&part, file))
+        .with_context(|| format!("writing {}", file.display()))
 }
 
 /// The folder with the services' public keys.
@@ -125,11 +190,73 @@ fn load(path: &Path, clock: &Clock) -> anyhow::Result<Signer> {
     }
 }
 
-fn read_jwks(path: &Path) -> anyhow::Result<Vec<serde_json::Value>> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("keys.jwks {}", path.display()))?;
-    let mut set: serde_json::Value =
-        serde_json::from_str(&text).context("keys.jwks is not valid JSON")?;
-    let keys = set.get_mut("keys").map(serde_json::Value::take);
-    serde_json::from_value(keys.unwrap_or_default()).context("keys.jwks has no list `keys`")
+#[cfg(test)]
+mod tests {
+    use chassis::principal::Scopes;
+    use schema::id::UserId;
+
+    use super::*;
+    use crate::cli::Common;
+
+    fn settings(folder: &Path, set: &[String]) -> Settings {
+        let common = Common {
+            state_dir: Some(folder.to_owned()),
+            set: set.to_vec(),
+            ..Common::default()
+        };
+        Settings::load(&common).unwrap()
+    }
+
+    /// Seen red with the sets read at the start alone, and with every key made there.
+    #[test]
+    fn processes_that_start_in_any_order_believe_each_other_and_hold_their_own_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::system();
+        let settings = settings(folder.path(), &[]);
+        let loms = Keys::open(&settings, &clock).unwrap();
+        let has = |name: &str| folder.path().join("keys").join(name).exists();
+        assert!(!has("router.pem") && !has("demo.pem"), "loms signs nothing");
+        let router = Keys::open(&settings, &clock).unwrap();
+        let (shim, user) = (router.router().unwrap(), UserId::try_from(7).unwrap());
+        assert!(has("router.pem") && !has("demo.pem"));
+        let (ttl, scopes) = (Duration::from_secs(9), Scopes::CUSTOMER);
+        let token = shim.delegated_token(user, scopes, "rest", ttl);
+        assert!(loms.verifier.verify(token.expose()).is_ok());
+        assert!(loms.verifier.verify_user(token.expose()).is_err());
+        let issuer = router.demo_issuer().unwrap().unwrap();
+        let token = issuer.user_token(user, scopes, ttl);
+        assert!(loms.verifier.verify_user(token.expose()).is_ok());
+        let token = shim.user_token(user, scopes, ttl);
+        assert!(
+            loms.verifier.verify(token.expose()).is_err(),
+            "not an issuer"
+        );
+    }
+
+    /// An issuer with names of its own, whose key is in a file. Seen red with the issuer's name fixed.
+    #[test]
+    fn another_issuer_is_believed_under_its_own_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::system();
+        let signer = Signer::generate(clock.clone());
+        let jwks = folder.path().join("issuer.json");
+        publish(&signer, &jwks).unwrap();
+        let set = |name: &str, value: &str| format!("keys.{name}={value}");
+        let user = UserId::try_from(7).unwrap();
+        let token = signer.user_token(user, Scopes::CUSTOMER, Duration::from_secs(60));
+        for (issuer, audience, is_good) in [
+            ("marketplace", "marketplace", true),
+            ("https://id.example/", "marketplace", false),
+            ("marketplace", "shop", false),
+        ] {
+            let set = [
+                set("jwks", &jwks.display().to_string()),
+                set("issuer", issuer),
+                set("audience", audience),
+            ];
+            let keys = Keys::open(&settings(folder.path(), &set), &clock).unwrap();
+            let verified = keys.verifier.verify_user(token.expose());
+            assert_eq!(verified.is_ok(), is_good, "{issuer} {audience}");
+        }
+    }
 }

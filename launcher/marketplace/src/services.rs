@@ -45,6 +45,7 @@ impl ServiceHost {
         chassis::tls::install();
         let (clock, tasks, health) = (Clock::system(), Tasks::new(), Health::new());
         let keys = Keys::open(&settings, &clock)?;
+        keys.keep_fresh(&tasks, &health)?;
         Ok(Self {
             settings,
             keys,
@@ -193,13 +194,13 @@ impl ServiceHost {
             subgraphs,
             kafka: self.settings.kafka.clone(),
             verifier: self.keys.verifier.clone(),
-            signer: self.keys.signer.clone(),
+            signer: self.keys.router()?,
             service: Some(keys::service_signer(&self.settings, "router", &self.clock)?),
-            demo_issuer: self.keys.demo_issuer.clone(),
+            demo_issuer: self.keys.demo_issuer()?,
             clock: self.clock.clone(),
         };
         let config = self.settings.router.clone();
-        if self.keys.demo_issuer.is_some() {
+        if self.keys.has_demo_issuer {
             // The settings allow it; this warns.
             let setting = "keys.demo_issuer_beyond_loopback_enabled";
             listen::check_reach(config.listen, "router.listen", true, setting)?;

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable as _};
 use chassis::{
     breaker::Breaker,
+    config::mask_urls,
     listen::KEEP_IDLE,
     telemetry::{http::TRACEPARENT, trace},
 };
@@ -59,7 +60,7 @@ pub struct HttpClient {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The address is invalid.
-    #[error("{setting}_url is not an http address: {url:?}")]
+    #[error("{setting}_url is not an http address: {:?}", mask_urls(.url))]
     Url {
         /// How the service's settings begin.
         setting: &'static str,

@@ -10,7 +10,7 @@ use axum::{
     Json,
     response::{IntoResponse as _, Response},
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use schema::code::{ErrorCode, Outcome};
 use serde_json::json;
 
@@ -74,12 +74,19 @@ pub fn status(error: impl Coded) -> tonic::Status {
     tonic::Status::new(code, public_message(&error))
 }
 
-/// A plain HTTP answer `{"code", "message"}` with the status of the table.
+/// A plain HTTP answer `{"code", "message"}` with the status of the table; 401 says how to authenticate (RFC 9110
+/// §15.5.2).
 pub fn response(error: impl Coded) -> Response {
     let code = error.code();
     let status = StatusCode::from_u16(code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = json!({ "code": code.as_str(), "message": public_message(&error) });
-    (status, Json(body)).into_response()
+    let mut response = (status, Json(body)).into_response();
+    if code == ErrorCode::Unauthenticated {
+        let challenge = HeaderValue::from_static("Bearer");
+        let headers = response.headers_mut();
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 /// The error and its sources in one line, for the log.

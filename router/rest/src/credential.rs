@@ -9,18 +9,18 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use chassis::{
     clock::Clock,
     config::Secret,
-    principal::{Principal, Scopes, Signer},
+    principal::{Principal, SERVICE_TTL, Scopes, Signer},
 };
 use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 use schema::id::UserId;
 
 /// How long a signed token is valid.
-const TOKEN_TTL: Duration = Duration::from_mins(5);
+const TOKEN_TTL: Duration = SERVICE_TTL;
 /// The shim's name in its tokens: what comes through it did not come through the public graph.
 const SERVICE: &str = "rest";
 /// A token this close to its end is replaced, so that it outlives the longest call.
-const RENEW_BEFORE: Duration = Duration::from_mins(1);
+const RENEW_BEFORE: Duration = Duration::from_secs(20);
 /// How many tokens are kept; at the bound the ended ones are dropped, then all.
 const KEPT_MAX: usize = 10_000;
 
@@ -146,7 +146,7 @@ mod tests {
     fn a_token_is_kept_until_shortly_before_its_end() {
         let (credentials, verifier, clock) = issuer();
         let first = credentials.of(Actor::Shim);
-        clock.advance(Duration::from_secs(239));
+        clock.advance(Duration::from_secs(39));
         assert_eq!(credentials.of(Actor::Shim).expires_at, first.expires_at);
         clock.advance(Duration::from_secs(2));
         let next = credentials.of(Actor::Shim);

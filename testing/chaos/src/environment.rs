@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use chassis::clock::Clock;
-use chassis::principal::{Scopes, Signer};
+use chassis::principal::{Scopes, ServiceSigner, Signer};
 use dev_services::child::{Output, Supervised};
 use dev_services::process::{Identity, Signal, send};
 use load::Client;
 use marketplace::cli::Common;
 use marketplace::keys::Keys;
 use marketplace::settings::Settings;
+use reqwest::header::{HeaderName, HeaderValue};
 use schema::id::UserId;
 use tokio::time::{Instant, sleep};
 use url::Url;
@@ -52,8 +53,8 @@ pub(crate) struct Environment {
     folder: PathBuf,
     child: Supervised,
     issuer: Arc<Signer>,
-    /// Signs the tokens that the router sends to its subgraphs.
-    router: Arc<Signer>,
+    /// What a router shows itself by to its subgraphs.
+    router: Option<ServiceSigner>,
 }
 
 impl Environment {
@@ -86,13 +87,17 @@ impl Environment {
         let child = Supervised::start("marketplace", command, output, Signal::Term, None)?;
         let keys = Keys::open(&settings, &Clock::system())?;
         let mut environment = Self {
-            issuer: keys.demo_issuer.context("the demo issuer is off")?,
-            router: keys.signer,
+            issuer: keys.demo_issuer()?.context("the demo issuer is off")?,
+            router: None,
             settings,
             folder,
             child,
         };
         environment.wait_ready().await?;
+        // The start has emptied the folder.
+        let folder = environment.settings.state_dir.join("keys/services");
+        let router = ServiceSigner::announce("router", &folder, Clock::system())?;
+        environment.router = Some(router);
         Ok(environment)
     }
 
@@ -135,13 +140,9 @@ impl Environment {
             .to_owned()
     }
 
-    /// The token that the router sends to a subgraph for `user`.
-    pub(crate) fn router_token(&self, user: i64) -> String {
-        let user = UserId::try_from(user).expect("users are numbered from 1");
-        let token = self
-            .router
-            .user_token(user, Scopes::CUSTOMER, Duration::from_secs(60));
-        token.expose().to_owned()
+    /// What a router shows itself by to its subgraphs.
+    pub(crate) fn router_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        self.router.as_ref().map(ServiceSigner::header)
     }
 
     /// The issuer of users' tokens, to be moved into tasks.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chassis::principal::Scopes;
 use dev_services::process::{Signal, send};
 use futures::StreamExt as _;
@@ -44,9 +45,13 @@ pub(crate) async fn token_expiry(environment: &Environment) -> Option<String> {
 pub(crate) async fn entities(environment: &Environment, owner: i64, order: &str) -> Option<String> {
     let ask = async |user: i64| -> anyhow::Result<Value> {
         let url = local(environment.settings.subgraphs.loms_listen).join("graphql")?;
-        let token = environment.router_token(user);
+        let token = environment.token(user, Scopes::CUSTOMER, TOKEN_TTL);
         let body = json!({ "query": ENTITY, "variables": { "id": order } });
-        let request = reqwest::Client::new().post(url).bearer_auth(token);
+        let (name, value) = environment.router_header().context("no key yet")?;
+        let request = reqwest::Client::new()
+            .post(url)
+            .header(name, value)
+            .bearer_auth(token);
         let response: Value = request.json(&body).send().await?.json().await?;
         Ok(response["data"]["_entities"][0].clone())
     };

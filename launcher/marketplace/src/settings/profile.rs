@@ -60,8 +60,8 @@ impl Refusal {
         Self {
             setting: "keys.jwks",
             what: "to run without an issuer's keys",
-            fix: "set keys.jwks to a JWKS file",
-            refuses: |settings, _| settings.keys.jwks.is_none(),
+            fix: "set keys.jwks to a JWKS file or keys.jwks_url to where the issuer serves it",
+            refuses: |settings, _| settings.keys.jwks.is_none() && settings.keys.jwks_url.is_none(),
         },
         Self {
             setting: "cart.product_key",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chassis::config;
 use chassis::principal::Scopes;
 use dev_services::process::resident_bytes;
 use dev_services::state::StateDir;
@@ -98,7 +99,7 @@ fn links(text: &mut String, host: &ServiceHost) -> std::fmt::Result {
 }
 
 fn stored(text: &mut String, state: &StateDir, stores: &Stores) -> std::fmt::Result {
-    let postgres = without_password(&stores.postgres.address);
+    let postgres = config::mask_urls(&stores.postgres.address);
     let (postgres_note, kafka_note) = (&stores.postgres.note, &stores.kafka.note);
     entry(text, "Postgres", &format!("{postgres}\n{postgres_note}"))?;
     let kafka = &stores.kafka.address;
@@ -126,7 +127,7 @@ fn memory(text: &mut String, stores: &Stores, fleet: Option<&Fleet>) -> std::fmt
 
 /// Writes the demo tokens, one file for each user; they are too long for the screen.
 fn write_tokens(host: &ServiceHost, state: &StateDir) -> anyhow::Result<Option<PathBuf>> {
-    let Some(issuer) = &host.keys.demo_issuer else {
+    let Some(issuer) = host.keys.demo_issuer()? else {
         return Ok(None);
     };
     let folder = state.root().join("tokens");
@@ -180,24 +181,13 @@ fn first_things(text: &mut String, host: &ServiceHost, tokens: Option<&Path>) ->
     writeln!(text, "  curl -X POST http://{cart}/checkout/1\n")
 }
 
-/// The URL with `***` for the password; the password file is named in the banner's note by its folder.
-fn without_password(url: &str) -> String {
-    let masked = url::Url::parse(url).ok().and_then(|mut url| {
-        if url.password().is_some() {
-            url.set_password(Some("***")).ok()?;
-        }
-        Some(url.to_string())
-    });
-    masked.unwrap_or_else(|| "postgres://***".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_banner_shows_no_password() {
-        let shown = without_password("postgres://marketplace:secret@127.0.0.1:5433/postgres");
+        let shown = config::mask_urls("postgres://marketplace:secret@127.0.0.1:5433/postgres");
         assert_eq!(shown, "postgres://marketplace:***@127.0.0.1:5433/postgres");
     }
 }

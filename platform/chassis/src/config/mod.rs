@@ -27,7 +27,7 @@ pub use self::{
     error::Error,
     file::FILE,
     origin::Origin,
-    secret::Secret,
+    secret::{Secret, mask_urls},
     setting::{Described, Kind, PREFIX, Setting, at, describe, variable},
 };
 
@@ -323,9 +323,9 @@ impl Layers {
                     Some(setting) => refused(setting, value, origin, reason),
                     None => Error::Value {
                         setting: path,
-                        value: value.to_string(),
+                        value: mask_urls(&value.to_string()).into_owned(),
                         origin: Box::new(origin),
-                        reason,
+                        reason: mask_urls(&reason).into_owned(),
                         expected: "what `marketplace config reference` says".into(),
                     },
                 })
@@ -337,13 +337,13 @@ impl Layers {
 fn refused(setting: &Setting, value: &Json, origin: Origin, reason: String) -> Error {
     let shown = match setting.kind {
         Kind::Secret => secret::MASK.to_owned(),
-        _ => value.to_string(),
+        _ => mask_urls(&value.to_string()).into_owned(),
     };
     Error::Value {
         setting: setting.path.clone(),
         value: shown,
         origin: Box::new(origin),
-        reason,
+        reason: mask_urls(&reason).into_owned(),
         expected: error::expected(setting),
     }
 }

@@ -9,6 +9,39 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// What a secret shows as.
 pub(super) const MASK: &str = "***";
 
+/// The text with `***` for what stands before the `@` of each URL in it, but for the user's name: an address may hold a
+/// password. Source: RFC 3986 §3.2.1.
+#[must_use]
+pub fn mask_urls(text: &str) -> Cow<'_, str> {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end =
+            after.find(|it: char| it.is_whitespace() || matches!(it, '/' | '?' | '#' | '"' | '\\'));
+        let (authority, tail) = after.split_at(end.unwrap_or(after.len()));
+        masked.push_str(before);
+        masked.push_str("://");
+        match authority.rsplit_once('@') {
+            Some((userinfo, host)) => {
+                if let Some((name, _)) = userinfo.split_once(':') {
+                    masked.push_str(name);
+                    masked.push(':');
+                }
+                masked.push_str(MASK);
+                masked.push('@');
+                masked.push_str(host);
+            }
+            None => masked.push_str(authority),
+        }
+        rest = tail;
+    }
+    if masked.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    masked.push_str(rest);
+    Cow::Owned(masked)
+}
+
 /// A text that must not be shown: `Debug` and serialisation give `***`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
@@ -68,5 +101,32 @@ impl JsonSchema for Secret {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "format": "password", "writeOnly": true })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seen red with the first `@` as the end of the password.
+    #[test]
+    fn no_url_shows_a_password() {
+        for (text, shown) in [
+            ("http://u:p@h/x", "http://u:***@h/x"),
+            ("http://u:p@q@h:1?a=b@c", "http://u:***@h:1?a=b@c"),
+            ("http://token@h", "http://***@h"),
+            ("http://:p@h", "http://:***@h"),
+            (
+                "a \"http://u:p@h\", http://v:q@g#f",
+                "a \"http://u:***@h\", http://v:***@g#f",
+            ),
+            ("http://h/a@b", "http://h/a@b"),
+            ("user@example", "user@example"),
+            ("http://u:p@", "http://u:***@"),
+            ("://", "://"),
+            ("", ""),
+        ] {
+            assert_eq!(mask_urls(text), shown, "{text}");
+        }
     }
 }

@@ -155,11 +155,13 @@ async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if let Some(token) = bearer(request.headers()) {
-        match verifier.verify(token) {
-            Ok(principal) => request.extensions_mut().insert(Arc::new(principal)),
-            Err(error) => return fault::response(error),
-        };
+    let token = bearer(request.headers());
+    match token.and_then(|token| token.map(|it| verifier.verify(it)).transpose()) {
+        Ok(None) => {}
+        Ok(Some(principal)) => {
+            request.extensions_mut().insert(Arc::new(principal));
+        }
+        Err(error) => return fault::response(error),
     }
     next.run(request).await
 }

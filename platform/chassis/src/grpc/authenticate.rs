@@ -155,8 +155,9 @@ impl Authentication {
             }
             return Ok(Caller::Service(service));
         }
-        if let Some(token) = bearer(headers) {
-            let principal = self.tokens.users.verify(token).map_err(Refused::User)?;
+        if let Some(token) = bearer(headers).map_err(Refused::User)? {
+            let verified = self.tokens.users.verify_user(token);
+            let principal = verified.map_err(Refused::User)?;
             return Ok(Caller::Token(Arc::new(principal)));
         }
         if self.is_compatible {

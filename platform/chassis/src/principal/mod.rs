@@ -1,28 +1,42 @@
-//! Who calls: JSON Web Tokens signed with Ed25519 (or RS256), checked against a JWK set.
+//! Who calls: JSON Web Tokens, checked against sets of public keys.
 //!
-//! Algorithms, issuer and audience are pinned; a token without `exp`, with `none` or with an unknown key id is
-//! refused. Source: RFC 7519, RFC 8725.
+//! Users' tokens come from an issuer, or from the router for its older clients; services show themselves to each other by
+//! tokens of their own. Algorithms, issuer and audience are pinned to the key. Start reading at [`Verifier::verify`].
+//! Source: RFC 7515, RFC 7519, RFC 8725.
 
+mod claims;
+mod jws;
+mod keyset;
+mod remote;
 mod service;
 mod sign;
 mod verify;
+
+#[cfg(test)]
+mod refused_tests;
 
 use std::io;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, header::AUTHORIZATION};
 use schema::{code::ErrorCode, id::UserId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use self::{
+    keyset::KeySet,
+    remote::{Remote, RemoteKeys},
     service::{SERVICE_TOKEN, ServiceSigner, ServiceVerifier},
     sign::Signer,
-    verify::Verifier,
+    verify::{Issuer, SERVICE_TTL, Verifier},
 };
 use crate::fault::Coded;
 
+/// Who issues the demo's tokens, and the router's for its older clients.
 const ISSUER: &str = "marketplace";
+/// For whom the demo's tokens are.
 const AUDIENCE: &str = "marketplace";
+/// For whom the router's are: never for a public port.
+const INTERNAL: &str = "marketplace-internal";
 
 /// What a token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +86,14 @@ impl Scopes {
             .join(" ")
     }
 
-    fn from_claim(claim: &str) -> Self {
-        let has = |name| claim.split(' ').any(|scope| scope == name);
-        Self {
-            customer: has("customer"),
-            ops: has("ops"),
+    /// The scopes among these names; other names allow nothing here.
+    fn named<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut scopes = Self::default();
+        for name in names {
+            scopes.customer |= name == "customer";
+            scopes.ops |= name == "ops";
         }
+        scopes
     }
 }
 
@@ -142,7 +158,9 @@ impl Principal {
         self.scopes.ops || self.user == Some(owner)
     }
 }
-#[derive(Debug, Serialize, Deserialize)]
+
+/// What our own signers claim.
+#[derive(Debug, Serialize)]
 struct Claims {
     iss: String,
     aud: String,
@@ -151,12 +169,12 @@ struct Claims {
     iat: i64,
     exp: i64,
     /// Who acts on the subject's behalf. Source: RFC 8693 §4.1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<Actor>,
 }
 
 /// The acting party of a token.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct Actor {
     sub: String,
 }
@@ -183,12 +201,26 @@ impl Coded for TokenError {
         }
     }
 }
-/// The token of an `Authorization: Bearer …` header.
-#[must_use]
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+
+/// The token of the one header `Authorization: Bearer …`; `None` without such a header. Source: RFC 6750 §2.1.
+///
+/// # Errors
+/// [`TokenError::Invalid`] for several headers, and for one of another form.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, TokenError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(TokenError::Invalid("it came with another one"));
+    }
+    let token = value.to_str().ok().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        let token = token.trim_matches(' ');
+        (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    });
+    let token = token.ok_or(TokenError::Invalid("it is not of the form: Bearer <token>"))?;
+    Ok(Some(token))
 }
 
 #[cfg(test)]

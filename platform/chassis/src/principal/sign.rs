@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use schema::id::UserId;
 use serde::Serialize;
 
-use super::{AUDIENCE, Actor, Claims, ISSUER, Scopes, TokenError};
+use super::{AUDIENCE, Actor, Claims, INTERNAL, ISSUER, Scopes, TokenError, claims::SERVICE};
 use crate::{clock::Clock, config::Secret};
 
 /// Signs tokens with an Ed25519 key.
@@ -96,7 +96,7 @@ impl Signer {
     /// A token for a user.
     #[must_use]
     pub fn user_token(&self, user: UserId, scopes: Scopes, ttl: Duration) -> Secret {
-        self.sign(user.to_string(), scopes, None, ttl)
+        self.sign(user.to_string(), AUDIENCE, scopes, None, ttl)
     }
 
     /// A token for a service that acts on a user's behalf.
@@ -109,16 +109,17 @@ impl Signer {
         ttl: Duration,
     ) -> Secret {
         let actor = Actor {
-            sub: format!("service:{service}"),
+            sub: format!("{SERVICE}{service}"),
         };
-        self.sign(user.to_string(), scopes, Some(actor), ttl)
+        self.sign(user.to_string(), INTERNAL, scopes, Some(actor), ttl)
     }
 
     /// A token for a service that acts for nobody, with scope `ops`.
     #[must_use]
     pub fn service_token(&self, service: &str, ttl: Duration) -> Secret {
         self.sign(
-            format!("service:{service}"),
+            format!("{SERVICE}{service}"),
+            INTERNAL,
             Scopes {
                 customer: false,
                 ops: true,
@@ -128,12 +129,19 @@ impl Signer {
         )
     }
 
-    fn sign(&self, sub: String, scopes: Scopes, act: Option<Actor>, ttl: Duration) -> Secret {
+    fn sign(
+        &self,
+        sub: String,
+        audience: &str,
+        scopes: Scopes,
+        act: Option<Actor>,
+        ttl: Duration,
+    ) -> Secret {
         let now = self.clock.now().timestamp();
         let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
         let claims = Claims {
             iss: ISSUER.into(),
-            aud: AUDIENCE.into(),
+            aud: audience.into(),
             sub,
             scope: scopes.claim(),
             iat: now,

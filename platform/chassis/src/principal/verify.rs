@@ -1,91 +1,140 @@
-//! Checking tokens.
+//! Checking tokens of users: those of their issuers, and those that the router makes for its older clients.
+//!
+//! Invariant: an issuer of users cannot speak for a service, and the router's key cannot make a user's own token. By what
+//! services show themselves to each other is not here: `service.rs`.
 
-use chrono::DateTime;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
+use chrono::Duration;
+use jsonwebtoken::{Algorithm, crypto, jwk::JwkSet};
+use serde_json::{Map, Value};
 
-use super::{AUDIENCE, Claims, ISSUER, Principal, Scopes, TokenError};
+use super::{
+    AUDIENCE, INTERNAL, ISSUER, Principal, TokenError, claims,
+    jws::Compact,
+    keyset::{Key, KeySet},
+};
 use crate::clock::Clock;
 
-/// Checks tokens against a JWK set.
-pub struct Verifier {
-    keys: Vec<(String, Algorithm, DecodingKey)>,
-    clock: Clock,
+/// The longest that a token is valid by which a service acts for a user, or for itself.
+pub const SERVICE_TTL: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// Somebody who makes tokens of users.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// The claim `iss` of its tokens.
+    pub name: String,
+    /// What the claim `aud` of a token for us contains.
+    pub audience: String,
+    /// The claim with the user's id.
+    pub user_claim: String,
+    /// The claim with the scopes.
+    pub scope_claim: String,
+    /// Its public keys.
+    pub keys: KeySet,
 }
 
-impl std::fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier")
-            .field("keys", &self.keys.len())
-            .finish_non_exhaustive()
+impl Issuer {
+    /// The marketplace's own issuer with these keys.
+    #[must_use]
+    pub fn own(keys: KeySet) -> Self {
+        Self {
+            name: ISSUER.to_owned(),
+            audience: AUDIENCE.to_owned(),
+            user_claim: "sub".to_owned(),
+            scope_claim: "scope".to_owned(),
+            keys,
+        }
     }
 }
 
+/// Checks tokens.
+#[derive(Debug)]
+pub struct Verifier {
+    users: Vec<Issuer>,
+    services: KeySet,
+    clock: Clock,
+}
+
 impl Verifier {
-    /// Accepts the keys of `set` that have a key id and an algorithm among EdDSA and RS256.
+    /// Believes one set for users' and for services' tokens alike: for tests.
     ///
     /// # Errors
     /// [`TokenError::Keys`] when a key cannot be used or none is left.
     pub fn new(set: &JwkSet, clock: Clock) -> Result<Self, TokenError> {
-        let mut keys = Vec::new();
-        for jwk in &set.keys {
-            let (Some(id), Some(algorithm)) = (&jwk.common.key_id, jwk.common.key_algorithm) else {
-                continue;
-            };
-            let algorithm = algorithm.to_string().parse::<Algorithm>();
-            let Ok(algorithm @ (Algorithm::EdDSA | Algorithm::RS256)) = algorithm else {
-                continue;
-            };
-            let key =
-                DecodingKey::from_jwk(jwk).map_err(|error| TokenError::Keys(error.to_string()))?;
-            keys.push((id.clone(), algorithm, key));
-        }
-        if keys.is_empty() {
-            return Err(TokenError::Keys(
-                "no EdDSA or RS256 key with an id and an algorithm".into(),
-            ));
-        }
-        Ok(Self { keys, clock })
+        let keys = KeySet::fixed(set)?;
+        Ok(Self::of(vec![Issuer::own(keys.clone())], keys, clock))
     }
 
-    /// Checks a token and gives its principal.
+    /// Believes these issuers about users, and these keys about services.
+    #[must_use]
+    pub const fn of(users: Vec<Issuer>, services: KeySet, clock: Clock) -> Self {
+        Self {
+            users,
+            services,
+            clock,
+        }
+    }
+
+    /// Checks a token of a user, or of a service, and gives its principal.
     ///
     /// # Errors
     /// [`TokenError::Invalid`] with a reason that is safe to show.
     pub fn verify(&self, token: &str) -> Result<Principal, TokenError> {
-        let header = jsonwebtoken::decode_header(token)
-            .map_err(|_| TokenError::Invalid("it is not a JSON Web Token"))?;
-        let (_, algorithm, key) = self
-            .keys
-            .iter()
-            .find(|(id, _, _)| Some(id) == header.kid.as_ref())
-            .ok_or(TokenError::Invalid("its key is unknown"))?;
-        let mut rules = Validation::new(*algorithm);
-        rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[AUDIENCE]);
-        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // The end is checked below, against our own clock.
-        rules.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &rules)
-            .map_err(|_| TokenError::Invalid("its signature, issuer or audience is wrong"))?
-            .claims;
-        let expires_at = DateTime::from_timestamp(claims.exp, 0)
-            .ok_or(TokenError::Invalid("its end is out of range"))?;
-        if expires_at <= self.clock.now() {
-            return Err(TokenError::Invalid("it has ended"));
+        let token = Compact::read(token)?;
+        // Unchecked as yet: it only says which keys to check by.
+        let is_internal = token.claims()?.get("aud").and_then(Value::as_str) == Some(INTERNAL);
+        if is_internal {
+            self.service(&token)
+        } else {
+            self.user(&token)
         }
-        let actor = claims.act.as_ref().map_or(&claims.sub, |act| &act.sub);
-        let service = actor.strip_prefix("service:").map(str::to_owned);
-        let user = claims.sub.parse().ok();
-        if user.is_none() && service.is_none() {
+    }
+
+    /// Checks a user's own token, as the public ports take it: no service's is valid there.
+    ///
+    /// # Errors
+    /// [`TokenError::Invalid`].
+    pub fn verify_user(&self, token: &str) -> Result<Principal, TokenError> {
+        self.user(&Compact::read(token)?)
+    }
+
+    fn user(&self, token: &Compact<'_>) -> Result<Principal, TokenError> {
+        let unknown = TokenError::Invalid("its key is unknown");
+        let found = self
+            .users
+            .iter()
+            .find_map(|issuer| Some((issuer, issuer.keys.find(&token.key)?)));
+        let (issuer, key) = found.ok_or(unknown)?;
+        let claims = signed(token, &key)?;
+        claims::check_parties(&claims, &issuer.name, &issuer.audience)?;
+        let end = claims::check_time(&claims, self.clock.now())?;
+        claims::user(&claims, &issuer.user_claim, &issuer.scope_claim, end)
+    }
+
+    fn service(&self, token: &Compact<'_>) -> Result<Principal, TokenError> {
+        let key = self.services.find(&token.key);
+        let key = key.ok_or(TokenError::Invalid("its key is unknown"))?;
+        let claims = signed(token, &key)?;
+        claims::check_parties(&claims, ISSUER, INTERNAL)?;
+        let end = claims::check_time(&claims, self.clock.now())?;
+        let longest = Duration::from_std(SERVICE_TTL).unwrap_or(Duration::MAX);
+        if claims::lifetime(&claims)?.is_none_or(|it| it > longest) {
             return Err(TokenError::Invalid(
-                "its subject is neither a user nor a service",
+                "a service's token ends within a minute",
             ));
         }
-        Ok(Principal {
-            user,
-            scopes: Scopes::from_claim(&claims.scope),
-            expires_at,
-            service,
-        })
+        claims::service(&claims, end)
     }
+}
+
+/// The claims of a token that this key signed.
+fn signed(token: &Compact<'_>, key: &Key) -> Result<Map<String, Value>, TokenError> {
+    if token.algorithm.parse::<Algorithm>().ok() != Some(key.algorithm) {
+        return Err(TokenError::Invalid("its algorithm is not its key's"));
+    }
+    let message = token.signed.as_bytes();
+    let is_good = crypto::verify(token.signature, message, &key.key, key.algorithm);
+    if !is_good.unwrap_or(false) {
+        return Err(TokenError::Invalid("its signature is wrong"));
+    }
+    token.claims()
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{
     EnvFilter, Layer as _,
-    filter::dynamic_filter_fn,
+    filter::{FilterExt as _, FilterFn, dynamic_filter_fn},
     fmt,
     layer::{Filter, SubscriberExt as _},
     registry::LookupSpan,
@@ -56,7 +56,8 @@ static BUILD: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// A filter as `tracing` reads it, for instance `info,loms=debug`.
+    /// A filter as `tracing` reads it, for instance `info,loms=debug`. What the libraries of HTTP, gRPC, WebSocket and TLS say
+    /// below `info` is left out all the same: it holds tokens.
     pub log_filter: String,
     /// `text` for people, `json` for machines.
     pub log_format: LogFormat,
@@ -154,10 +155,15 @@ pub fn init(config: &Config, service: &'static str) -> Result<Telemetry, Error> 
     let started = match spans {
         Some(spans) => registry
             .with(spans)
-            .with(log::Traces.and_then(lines(format)).with_filter(filter))
+            .with(
+                log::Traces
+                    .and_then(lines(format))
+                    .with_filter(filter.and(without_wire())),
+            )
             .try_init(),
         None => registry
             .with(filter)
+            .with(without_wire())
             .with(log::Traces)
             .with(lines(format))
             .try_init(),
@@ -179,6 +185,26 @@ where
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .event_format(log::Line::new(format))
+}
+
+/// Libraries that write what goes over a connection, tokens with it, at levels below `info`.
+const WIRE: &[&str] = &[
+    "h2",
+    "hyper",
+    "hyper_util",
+    "reqwest",
+    "rustls",
+    "tokio_tungstenite",
+    "tonic",
+    "tungstenite",
+];
+
+/// Leaves out what those libraries say below `info`, whatever `telemetry.log_filter` says: a log must hold no token.
+fn without_wire() -> FilterFn {
+    FilterFn::new(|metadata| {
+        let krate = metadata.target().split("::").next().unwrap_or_default();
+        *metadata.level() <= tracing::Level::INFO || !WIRE.contains(&krate)
+    })
 }
 
 /// Our crates' spans.
@@ -238,6 +264,44 @@ mod tests {
             ..Config::default()
         };
         assert!(refused(endpoint).starts_with("telemetry.otlp_endpoint"));
+    }
+
+    /// Seen red without the filter, and with a module's path taken for a crate.
+    #[test]
+    fn what_goes_over_a_connection_is_in_no_log_at_any_level() {
+        let lines = Lines::default();
+        let wire = EnvFilter::new("trace,tungstenite::protocol=trace,h2=trace");
+        let one = registry()
+            .with(wire)
+            .with(without_wire())
+            .with(lines.clone());
+        tracing::subscriber::with_default(one, speak);
+        let wire = EnvFilter::new("trace,tungstenite::protocol=trace,h2=trace");
+        let two = registry()
+            .with(Names::default().with_filter(traced()))
+            .with(lines.clone().with_filter(wire.and(without_wire())));
+        tracing::subscriber::with_default(two, speak);
+        let heard = lines.0.lock().unwrap();
+        let targets = ["tungstenite::protocol", "loms::order", "h2x"];
+        assert_eq!(*heard, [targets, targets].concat());
+    }
+
+    fn speak() {
+        tracing::trace!(target: "tungstenite::protocol", "Bearer marker");
+        tracing::debug!(target: "h2::codec", "Bearer marker");
+        tracing::debug!(target: "hyper", "Bearer marker");
+        tracing::info!(target: "tungstenite::protocol", "closed");
+        tracing::trace!(target: "loms::order", "read");
+        tracing::trace!(target: "h2x", "another crate");
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<&'static str>>>);
+
+    impl<S: Subscriber> tracing_subscriber::Layer<S> for Lines {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(event.metadata().target());
+        }
     }
 
     /// Seen red with `Targets` as the filter.
