@@ -220,12 +220,12 @@ mod tests {
         let (shim, user) = (router.router().unwrap(), UserId::try_from(7).unwrap());
         assert!(has("router.pem") && !has("demo.pem"));
         let (ttl, scopes) = (Duration::from_secs(9), Scopes::CUSTOMER);
-        let token = shim.delegated_token(user, scopes, "rest", ttl);
-        assert!(loms.verifier.verify(token.expose()).is_ok());
-        assert!(loms.verifier.verify_user(token.expose()).is_err());
         let issuer = router.demo_issuer().unwrap().unwrap();
         let token = issuer.user_token(user, scopes, ttl);
         assert!(loms.verifier.verify_user(token.expose()).is_ok());
+        let token = shim.delegated_token(user, scopes, "rest", ttl);
+        assert!(loms.verifier.verify(token.expose()).is_ok());
+        assert!(loms.verifier.verify_user(token.expose()).is_err());
         let token = shim.user_token(user, scopes, ttl);
         assert!(
             loms.verifier.verify(token.expose()).is_err(),

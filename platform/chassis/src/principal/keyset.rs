@@ -1,7 +1,7 @@
 //! The public keys that are believed, by id, and where they come from.
 //!
-//! Invariant: a set that cannot be read again keeps what it has. An unknown key makes it look again, at most once a second,
-//! so that a flood of tokens with invented keys costs no reads.
+//! Invariant: a set that cannot be read again keeps what it has. An unknown key makes it look again, at most ten times a
+//! second, so that a flood of tokens with invented keys costs few reads.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ const KEYS_MAX: usize = 32;
 /// An RSA key below 2,048 bits is not believed. Source: RFC 7518 §3.3.
 const RSA_MIN_BYTES: usize = 256;
 /// How often an unknown key may make the set look again.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A key that may have signed a token.
 pub(super) struct Key {

@@ -217,7 +217,7 @@ mod tests {
             (http::StatusCode::INTERNAL_SERVER_ERROR, set(&[&second])),
         ] {
             *page.lock() = (broken.0, broken.1, 0);
-            // An unknown key asks for the set, at most once a second.
+            // An unknown key asks for the set, at most ten times a second.
             eventually(|| !is_good(&new) && page.lock().2 > 0).await;
             assert!(is_good(&old) && !is_good(&new) && health.is_ready());
         }
