@@ -252,7 +252,7 @@ fn a_token_of_another_form_is_refused() {
         good.replace('.', ". "),
         format!("\"{good}\""),
         format!("{head}.{body}.{}", padded(signature)),
-        format!("{}=.{body}.{signature}", head),
+        format!("{head}=.{body}.{signature}"),
         format!("{head}.{body}.{sloppy}"),
         format!("{head}.{body}.{}", &signature[..80]),
         format!("{head}.{body}.{}", "A".repeat(86)),

@@ -146,6 +146,7 @@ mod tests {
     /// What the issuer answers, and how often it was asked.
     type Page = Arc<Mutex<(http::StatusCode, String, u32)>>;
 
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
     async fn issuer(page: Page) -> Url {
         let answer = async |State(page): State<Page>| {
             let mut page = page.lock();
