@@ -7,6 +7,8 @@
 //! A migration that this version does not know was applied by a newer one, and is left alone: a schema first expands and
 //! contracts releases later, so the version before works on it.
 
+mod roles;
+
 use async_trait::async_trait;
 use sea_orm_migration::prelude::{MigrationName, MigrationTrait, SchemaManager};
 use sea_orm_migration::sea_orm::{
@@ -14,6 +16,8 @@ use sea_orm_migration::sea_orm::{
     Statement, TransactionTrait,
 };
 use sea_orm_migration::{MigrationStatus, MigratorTraitSelf};
+
+pub use self::roles::set_passwords;
 
 /// Every database that the marketplace uses, by name; two of them share the comments' schema.
 pub const DATABASES: [(&str, Database); 5] = [
@@ -61,7 +65,8 @@ impl Database {
                 "loms/0001_orders",
                 "loms/0002_outbox",
                 "loms/0003_idempotency",
-                "loms/0004_order_history"
+                "loms/0004_order_history",
+                "loms/0005_role"
             ],
             Self::Cart => steps![
                 "cart/0001_carts",
@@ -70,13 +75,19 @@ impl Database {
                 "cart/0004_retention",
                 "cart/0005_idempotency_keys",
                 "cart/0006_cart_changes_mirrored",
-                "cart/0007_cart_changes_copied"
+                "cart/0007_cart_changes_copied",
+                "cart/0008_role"
             ],
-            Self::Comments => steps!["comments/0001_comments", "comments/0002_idempotency_keys"],
+            Self::Comments => steps![
+                "comments/0001_comments",
+                "comments/0002_idempotency_keys",
+                "comments/0003_role"
+            ],
             Self::Notifier => steps![
                 "notifier/0001_inbox",
                 "notifier/0002_webhook",
-                "notifier/0003_retention"
+                "notifier/0003_retention",
+                "notifier/0004_role"
             ],
         }
     }

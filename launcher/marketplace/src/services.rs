@@ -11,6 +11,7 @@ use chassis::grpc::Tokens;
 use chassis::health::Health;
 use chassis::listen;
 use chassis::tasks::Tasks;
+use migrations::Database;
 use router::{Transport, engine::local};
 
 use crate::keys::{self, Keys};
@@ -112,7 +113,7 @@ impl ServiceHost {
     pub async fn start_loms(&self) -> anyhow::Result<LocalSubgraph> {
         self.check_durability("loms").await?;
         let dependencies = loms::Dependencies {
-            postgres: self.settings.postgres.clone(),
+            postgres: self.settings.postgres_of(Database::Loms),
             kafka: self.settings.kafka.clone(),
             tokens: self.tokens(),
             clock: self.clock.clone(),
@@ -131,7 +132,7 @@ impl ServiceHost {
             self.check_durability("cart").await?;
         }
         let dependencies = cart::Dependencies {
-            postgres: self.settings.postgres.clone(),
+            postgres: self.settings.postgres_of(Database::Cart),
             service: Some(keys::service_signer(&self.settings, "cart", &self.clock)?),
             clock: self.clock.clone(),
         };
@@ -149,7 +150,7 @@ impl ServiceHost {
             self.check_durability(database).await?;
         }
         let dependencies = comments::Dependencies {
-            postgres: self.settings.postgres.clone(),
+            postgres: self.settings.postgres_of(Database::Comments),
             tokens: self.tokens(),
             clock: self.clock.clone(),
         };
@@ -174,7 +175,7 @@ impl ServiceHost {
         self.check_durability(&self.settings.notifier.database)
             .await?;
         let dependencies = notifier::Dependencies {
-            postgres: self.settings.postgres.clone(),
+            postgres: self.settings.postgres_of(Database::Notifier),
             kafka: self.settings.kafka.clone(),
             clock: self.clock.clone(),
         };

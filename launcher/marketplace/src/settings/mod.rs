@@ -7,6 +7,7 @@ pub(crate) mod broker;
 mod ports;
 mod profile;
 mod reach;
+mod roles;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-pub use self::{broker::Broker, ports::Listener, profile::Refusal};
+pub use self::{broker::Broker, ports::Listener, profile::Refusal, roles::DatabaseRoles};
 use crate::cli::{Common, Switch};
 
 /// Every setting of every process.
@@ -41,6 +42,8 @@ pub struct Settings {
     pub keys: Keys,
     /// The Postgres server that all services share; each has a database of its own there.
     pub postgres: postgres::Config,
+    /// Passwords of the services' roles in Postgres.
+    pub database_roles: DatabaseRoles,
     /// The brokers and the topic of order events.
     pub kafka: kafka::Config,
     /// Logs, metrics and traces.
@@ -189,6 +192,7 @@ impl Default for Settings {
             up: Up::default(),
             keys: Keys::default(),
             postgres: postgres::Config::default(),
+            database_roles: DatabaseRoles::default(),
             kafka: kafka::Config::default(),
             telemetry: telemetry::Config::default(),
             connections: listen::Config::default(),

@@ -11,10 +11,13 @@ use dev_services::state::StateDir;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use migrations::Database;
+
 use super::restart::Backoff;
 use super::stores::Stores;
 use crate::cli::{Common, Switch};
 use crate::services::ServiceHost;
+use crate::settings::Settings;
 
 /// How long a child may take to drain before it is killed.
 const STOP_LIMIT: Duration = Duration::from_millis(4_300);
@@ -54,10 +57,7 @@ impl Fleet {
                 name,
                 program: program.clone(),
                 arguments: arguments(common, state),
-                environment: [
-                    ("MARKETPLACE_POSTGRES_URL", stores.postgres.address.clone()),
-                    ("MARKETPLACE_KAFKA_BROKERS", stores.kafka.address.clone()),
-                ],
+                environment: environment(name, &host.settings, stores),
                 pid_file: run.join(format!("{name}.pid")),
             };
             let child = service.start()?;
@@ -84,7 +84,7 @@ struct ChildService {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
-    environment: [(&'static str, String); 2],
+    environment: Vec<(&'static str, String)>,
     pid_file: PathBuf,
 }
 
@@ -128,6 +128,21 @@ async fn keep_running(
         }
     }
     child.stop(STOP_LIMIT).await;
+}
+
+/// The stores' addresses; of Postgres's a service gets the one for its own role, and one without a database none.
+fn environment(name: &str, settings: &Settings, stores: &Stores) -> Vec<(&'static str, String)> {
+    let database = match name {
+        "loms" => Some(Database::Loms),
+        "cart" => Some(Database::Cart),
+        "comments" => Some(Database::Comments),
+        "notifier" => Some(Database::Notifier),
+        _ => None,
+    };
+    let postgres = database.map(|it| settings.postgres_of(it).url.expose().to_owned());
+    let postgres = postgres.map(|url| ("MARKETPLACE_POSTGRES_URL", url));
+    let kafka = ("MARKETPLACE_KAFKA_BROKERS", stores.kafka.address.clone());
+    postgres.into_iter().chain([kafka]).collect()
 }
 
 /// The flags that a child shares with its parent. The stores' addresses go by environment: one holds a password.

@@ -47,7 +47,7 @@ pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::R
         stores = Stores::start(&settings, &state, &progress) => stores?,
         () = signals.next() => return Ok(()),
     };
-    let settings = stores.point_to(settings);
+    let settings = stores.point_to(settings, &state)?;
     let outcome = serve(
         settings,
         &state,

@@ -64,7 +64,10 @@ pub(crate) async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
         db.close().await.context("closing a connection")
     });
     futures::future::try_join_all(each).await?;
-    Ok(())
+    let passwords = settings.database_roles.passwords();
+    migrations::set_passwords(&server(settings.postgres.url.expose())?, &passwords)
+        .await
+        .context("setting the passwords of the services' roles")
 }
 
 /// The server's address with a database that is there: without one, the user's name would be taken for it.

@@ -15,7 +15,7 @@ use dev_services::{Error, Progress, environment};
 
 use super::mock::Mock;
 use super::restart::{Backoff, keep_running};
-use crate::settings::{Broker, Settings, is_default};
+use crate::settings::{Broker, DatabaseRoles, Settings, is_default};
 use crate::signals::StopSignals;
 
 /// How long each store may take to stop; both stop at the same time, after the services.
@@ -102,11 +102,23 @@ impl Stores {
         self.mock.is_some()
     }
 
-    /// The same settings with the addresses of these stores.
-    pub(crate) fn point_to(&self, mut settings: Settings) -> Settings {
+    /// The same settings with the addresses of these stores, and with the passwords of the services' roles on a server of
+    /// `up`'s own.
+    ///
+    /// # Errors
+    /// When the passwords cannot be kept in the state folder.
+    pub(crate) fn point_to(
+        &self,
+        mut settings: Settings,
+        state: &StateDir,
+    ) -> anyhow::Result<Settings> {
         settings.postgres.url = Secret::from(self.postgres.address.clone());
         settings.kafka.brokers.clone_from(&self.kafka.address);
-        settings
+        let is_ours = self.postgres.pid.is_some();
+        if is_ours && settings.database_roles.passwords().is_empty() {
+            settings.database_roles = DatabaseRoles::load_or_create(state.root())?;
+        }
+        Ok(settings)
     }
 
     /// Stops the private ones. A signal ends the wait; the watchdogs then finish the work.

@@ -20,6 +20,7 @@ mod operations;
 mod playground;
 mod rest;
 mod rest_contract;
+mod roles;
 mod rolling;
 mod shop;
 mod stores;
