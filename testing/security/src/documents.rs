@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio};
 use anyhow::ensure;
 use tokio::process::Command;
 
-use crate::{print, stack::Stack};
+use crate::{output::print, stack::Stack};
 
 /// A document, and the port of the interface that it describes.
 const DOCUMENTS: [(&str, u16); 4] = [

@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{print, processor, stack::Stack};
+use crate::{output::print, processor, stack::Stack};
 
 /// Between two requests of the normal user.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -8,10 +8,11 @@ mod abuse;
 mod documents;
 mod floods;
 mod fuzz;
+mod output;
 mod processor;
 mod stack;
 
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -105,12 +106,4 @@ async fn run(stack: &Stack, attack: Attack) -> anyhow::Result<()> {
         } => floods::run(stack, Duration::from_secs(seconds), connections, &only).await,
         Attack::Documents { examples } => documents::run(stack, examples).await,
     }
-}
-
-/// Prints one line of a report.
-///
-/// # Errors
-/// When standard output is gone.
-fn print(line: &str) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }

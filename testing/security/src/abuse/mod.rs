@@ -14,7 +14,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use self::cases::{Abuse, Expected};
-use crate::{print, processor, stack::Stack};
+use crate::{output::print, processor, stack::Stack};
 
 /// How often each is sent.
 const REPEATS: u64 = 100;

@@ -13,7 +13,7 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    Outcome,
+    outcome::Outcome,
     schema::{Operation, Schema, without_marks},
     text::{bytes, chance, damage, pick, string},
 };

@@ -12,7 +12,7 @@ use tonic::{
 };
 
 use super::{
-    Outcome,
+    outcome::Outcome,
     text::{bytes, chance, damage, pick, string},
 };
 use crate::stack::Stack;

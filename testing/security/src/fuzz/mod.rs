@@ -5,6 +5,7 @@
 
 mod graphql;
 mod grpc;
+mod outcome;
 mod rest;
 mod schema;
 mod socket;
@@ -23,40 +24,11 @@ use anyhow::ensure;
 use parking_lot::Mutex;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-use self::{graphql::GraphqlFuzz, grpc::GrpcFuzz, schema::Schema};
-use crate::{print, stack::Stack};
+use self::{graphql::GraphqlFuzz, grpc::GrpcFuzz, outcome::Outcome, schema::Schema};
+use crate::{output::print, stack::Stack};
 
 /// Findings of one interface with one answer that are shown; more of them are counted.
 const SHOWN: u64 = 5;
-
-/// What became of one case.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    /// The interface.
-    interface: &'static str,
-    /// How it was answered, for the count.
-    answer: String,
-    /// What is wrong with the answer, with what was sent.
-    fault: Option<String>,
-}
-
-impl Outcome {
-    fn new(interface: &'static str, answer: impl Into<String>) -> Self {
-        let answer = answer.into();
-        Self {
-            interface,
-            answer,
-            fault: None,
-        }
-    }
-
-    fn fault(mut self, is_fault: bool, told: impl FnOnce() -> String) -> Self {
-        if is_fault && self.fault.is_none() {
-            self.fault = Some(told());
-        }
-        self
-    }
-}
 
 /// Everything that a case may use.
 struct Targets<'a> {

@@ -5,7 +5,8 @@ use reqwest::{Method, header};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Outcome, graphql,
+    graphql,
+    outcome::Outcome,
     text::{bytes, chance, damage, pick, string},
 };
 use crate::stack::Stack;

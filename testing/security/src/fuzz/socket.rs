@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Outcome,
+    outcome::Outcome,
     text::{bytes, chance, damage, pick},
 };
 use crate::stack::Stack;
