@@ -37,19 +37,27 @@ impl Coded for Unfit {
     }
 }
 
+/// The header with the request's idempotency key as it came, if there is one. Whether it is a key is not said.
+///
+/// # Errors
+/// [`Unfit`] when the header came twice.
+pub fn idempotency_header(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Unfit> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let first = keys.next();
+    match keys.count() {
+        0 => Ok(first),
+        others => Err(Unfit::IdempotencyKeys(others + 1)),
+    }
+}
+
 /// The request's idempotency key, if it has one.
 ///
 /// # Errors
 /// [`Unfit`] when the header came twice, or is no key.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Unfit> {
-    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(key) = keys.next() else {
+    let Some(key) = idempotency_header(headers)? else {
         return Ok(None);
     };
-    let others = keys.count();
-    if others > 0 {
-        return Err(Unfit::IdempotencyKeys(others + 1));
-    }
     let is_key = key
         .to_str()
         .is_ok_and(|text| !text.trim().is_empty() && text.len() <= KEY_CHARACTERS_MAX);

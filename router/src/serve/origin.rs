@@ -27,10 +27,11 @@ impl Origin {
     /// Reads the head of a request for one operation.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`, and `INVALID_ARGUMENT` for an `Idempotency-Key` that is none.
+    /// `UNAUTHENTICATED`, and `INVALID_ARGUMENT` for two headers `Idempotency-Key`. What is in one is for the subgraph to judge,
+    /// which names the key in the mutation's `userErrors`.
     pub(super) fn of_request(verifier: &Verifier, parts: &Parts) -> Result<Self, RequestError> {
         let origin = Self::of_socket(verifier, parts)?;
-        let key = request_rules::idempotency_key(&parts.headers)?;
+        let key = request_rules::idempotency_header(&parts.headers)?;
         Ok(Self {
             idempotency_key: key.cloned(),
             ..origin

@@ -26,9 +26,9 @@ pub(super) fn check(table: &Table) -> anyhow::Result<()> {
     }
     let mut sources = String::new();
     for folder in [
-        "router/rest/src",
-        "schema/src",
-        "schema/tests",
+        "platform",
+        "router",
+        "schema",
         "subgraphs",
         "testing/e2e/tests",
     ] {
