@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`config`] and [`tasks`]. An error becomes a transport's answer in [`fault`] and nowhere else.
 
+pub mod admission;
 pub mod breaker;
 pub mod clock;
 pub mod config;

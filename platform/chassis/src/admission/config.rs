@@ -1,0 +1,72 @@
+//! The settings of an admission.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How many requests are worked on at once, and how long the others may wait for a place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Refuses what finds no place in time; the requests are counted either way.
+    pub enabled: bool,
+    /// The least places; the limit falls to it while requests are slow.
+    #[schemars(range(min = 1))]
+    pub places_min: usize,
+    /// The most places; the limit rises to it while requests are as fast as ever.
+    #[schemars(range(min = 1))]
+    pub places_max: usize,
+    /// Requests of one class that may wait for a place.
+    #[schemars(range(min = 1))]
+    pub queue_max: usize,
+    /// Streams that may wait to be opened.
+    #[schemars(range(min = 1))]
+    pub resume_queue_max: usize,
+    /// How long a request may wait while more and more come than can be served.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "crate::config::duration::AboveZero")]
+    pub wait: Duration,
+    /// The same of a payment or a checkout.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "crate::config::duration::AboveZero")]
+    pub payment_wait: Duration,
+    /// The same of a stream that opens or resumes.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "crate::config::duration::AboveZero")]
+    pub resume_wait: Duration,
+    /// How long the requests of a burst may wait: when nobody had to wait this long ago, a queue is a burst.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "crate::config::duration::AboveZero")]
+    pub burst_wait: Duration,
+    /// A latency that is never a sign of overload, whatever it was at rest.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "crate::config::duration::AboveZero")]
+    pub calm_latency: Duration,
+    /// How many times its latency at rest a request may take before the limit falls.
+    #[schemars(range(min = 1.0))]
+    pub tolerance: f64,
+    /// How long a request may hold its place; one that takes longer waits for something and does not work.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "crate::config::duration::AboveZero")]
+    pub place_time: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            places_min: 16,
+            places_max: 256,
+            queue_max: 1_024,
+            resume_queue_max: 20_000,
+            wait: Duration::from_millis(100),
+            payment_wait: Duration::from_millis(500),
+            resume_wait: Duration::from_secs(30),
+            burst_wait: Duration::from_secs(5),
+            calm_latency: Duration::from_millis(20),
+            tolerance: 3.0,
+            place_time: Duration::from_millis(250),
+        }
+    }
+}
