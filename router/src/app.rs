@@ -8,6 +8,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use chassis::{
+    admission::Limiter,
     clock::Clock,
     health::Health,
     kafka, listen,
@@ -128,11 +129,13 @@ impl Service {
             signer: Arc::clone(&signer),
             demo_token_ttl: config.demo_token_ttl,
         };
+        let limiter = Limiter::new("router", config.admission.clone());
         rest::start(
             config.rest.clone(),
             Arc::clone(&engine),
             signer,
             clock.clone(),
+            limiter.door("rest"),
             tasks,
             health,
         )
@@ -142,6 +145,7 @@ impl Service {
             hub,
             verifier,
             drain.clone(),
+            limiter.door("graphql"),
             tasks.clone(),
             config.clone(),
             clock,

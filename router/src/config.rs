@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
+use chassis::admission;
 use federation::EngineConfig;
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub websocket: WebSocket,
     /// Live subscriptions, over every transport.
     pub stream: Stream,
+    /// How many requests are worked on at once, over GraphQL and REST together.
+    pub admission: admission::Config,
     /// The cost budget of each caller.
     pub rate_limit: RateLimit,
     /// The REST listeners that existing clients use.
@@ -75,6 +79,10 @@ pub struct Http {
     /// Names under which clients ask for this machine, for instance `["shop.example"]`: listeners on loopback answer to
     /// `localhost`, `127.0.0.1`, `[::1]` and these, others to every name while this is empty. Anything else is 421.
     pub allowed_hosts: Vec<String>,
+    /// Networks of our own proxies, as `10.0.0.0/8`: behind one of them the caller's address is the last of
+    /// `X-Forwarded-For` that is in none of these.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<IpNet>,
     /// How long requests in flight and streams may take to end at shutdown.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -171,6 +179,7 @@ impl Default for Config {
             http: Http::default(),
             websocket: WebSocket::default(),
             stream: Stream::default(),
+            admission: admission::Config::default(),
             rate_limit: RateLimit::default(),
             rest: rest::Config::default(),
         }
@@ -192,6 +201,7 @@ impl Default for Http {
             request_timeout: Duration::from_secs(30),
             connections_max: 20_000,
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             allowed_hosts: Vec::new(),
             drain_timeout: Duration::from_secs(3),
         }

@@ -5,13 +5,16 @@
 //! Invariant: a message of a fault is the code's own masked sentence; the cause goes to the log alone.
 
 use bytes::Bytes;
-use chassis::{fault::Coded as _, request_rules::Unfit};
+use chassis::{admission::Refusal, fault::Coded as _, request_rules::Unfit};
 use federation::{Code, GraphqlError};
 use http::StatusCode;
 use schema::code::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::engine;
+
+/// The member of a refusal's `extensions` with the seconds until a retry can succeed.
+pub(crate) const RETRY_AFTER_SECONDS: &str = "retryAfterSeconds";
 
 /// A request that was refused before its execution.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -108,6 +111,13 @@ impl From<federation::RequestError> for RequestError {
             code: ErrorCode::find(refused.code().as_str()).unwrap_or(ErrorCode::Internal),
             errors: refused.into_errors(),
         }
+    }
+}
+
+impl From<Refusal> for RequestError {
+    fn from(refused: Refusal) -> Self {
+        Self::new(refused.code(), refused.to_string())
+            .with(RETRY_AFTER_SECONDS, refused.retry_after.as_secs())
     }
 }
 

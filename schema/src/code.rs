@@ -102,8 +102,8 @@ codes! {
     Unavailable, "UNAVAILABLE", 14, 503, Unknown, true, "a service is out of reach for the moment";
     /// The time that the request had is over.
     DeadlineExceeded, "DEADLINE_EXCEEDED", 4, 504, Unknown, true, "the request took too long";
-    /// A queue is full.
-    Overloaded, "OVERLOADED", 8, 429, Refused, true, "too many requests for the moment";
+    /// More requests than can be served now; nothing was done.
+    Overloaded, "OVERLOADED", 8, 503, Refused, true, "too many requests for the moment";
     /// A fault of ours.
     Internal, "INTERNAL", 13, 500, Unknown, true, "an internal error";
     /// The operation's text is not GraphQL.

@@ -7,6 +7,7 @@ pub mod breaker;
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod deadline;
 pub mod durability;
 pub mod fault;
 pub mod graphql;

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use chassis::admission::Priority;
 use schema::{
     code::ErrorCode,
     id::{Sku, UserId},
@@ -35,22 +36,27 @@ use super::{
 const ADD: Operation = Operation {
     name: "RestAddToCart",
     text: "mutation RestAddToCart($input: AddToCartInput!) { addToCart(input: $input) { userErrors { code message } } }",
+    class: Priority::Mutation,
 };
 const REMOVE: Operation = Operation {
     name: "RestRemoveFromCart",
     text: "mutation RestRemoveFromCart($input: RemoveFromCartInput!) { removeFromCart(input: $input) { userErrors { code message } } }",
+    class: Priority::Mutation,
 };
 const CLEAR: Operation = Operation {
     name: "RestClearCart",
     text: "mutation RestClearCart { clearCart { userErrors { code message } } }",
+    class: Priority::Mutation,
 };
 const LIST: Operation = Operation {
     name: "RestCart",
     text: "query RestCart { me { cart { lines { product { sku name price { amount } } count } total { amount } } } }",
+    class: Priority::Read,
 };
 const CHECKOUT: Operation = Operation {
     name: "RestCheckout",
     text: "mutation RestCheckout { checkout { order { id } userErrors { code message } } }",
+    class: Priority::Payment,
 };
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::{cmp::Reverse, sync::Arc};
 
 use axum::Router;
+use chassis::admission::Priority;
 use chrono::{DateTime, Utc};
 use schema::{
     code::ErrorCode,
@@ -38,22 +39,27 @@ const COMMENT_ID_KEYS: &[&str] = &["comment_id", "commentId", "commentID"];
 const ADD: Operation = Operation {
     name: "RestAddComment",
     text: "mutation RestAddComment($input: AddCommentInput!) { addComment(input: $input) { comment { id } userErrors { code message } } }",
+    class: Priority::Mutation,
 };
 const GET: Operation = Operation {
     name: "RestComment",
     text: "query RestComment($id: ID!) { comment(id: $id) { id author { id } product { sku } text createdAt } }",
+    class: Priority::Read,
 };
 const EDIT: Operation = Operation {
     name: "RestEditComment",
     text: "mutation RestEditComment($input: EditCommentInput!) { editComment(input: $input) { userErrors { code message } } }",
+    class: Priority::Mutation,
 };
 const BY_SKU: Operation = Operation {
     name: "RestCommentsBySku",
     text: "query RestCommentsBySku($sku: ID!, $first: Int!, $after: String) { comments(sku: $sku, first: $first, after: $after) { nodes { id author { id } product { sku } text createdAt } pageInfo { hasNextPage endCursor } } }",
+    class: Priority::Read,
 };
 const BY_USER: Operation = Operation {
     name: "RestCommentsByUser",
     text: "query RestCommentsByUser($first: Int!, $after: String) { me { comments(first: $first, after: $after) { nodes { id author { id } product { sku } text createdAt } pageInfo { hasNextPage endCursor } } } }",
+    class: Priority::Read,
 };
 
 #[cfg(test)]

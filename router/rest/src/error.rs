@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use chassis::admission::Refusal;
 use schema::code::ErrorCode;
 use serde_json::json;
 
@@ -21,6 +22,17 @@ pub(super) struct Problem {
     /// The graph's code, or the shim's own in the same words.
     pub(super) code: ErrorCode,
     message: String,
+    /// The shim itself took nothing more: nobody behind it was asked.
+    is_shed: bool,
+}
+
+impl From<Refusal> for Problem {
+    fn from(_: Refusal) -> Self {
+        Self {
+            is_shed: true,
+            ..Self::masked(ErrorCode::Overloaded)
+        }
+    }
 }
 
 impl Problem {
@@ -29,6 +41,7 @@ impl Problem {
         Self {
             code,
             message: message.into(),
+            is_shed: false,
         }
     }
 
@@ -60,7 +73,7 @@ impl Problem {
                 | ErrorCode::Overloaded
                 | ErrorCode::ProductNotFound
         );
-        if behind {
+        if behind && !self.is_shed {
             *response.status_mut() = StatusCode::BAD_GATEWAY;
         }
         response
@@ -157,7 +170,7 @@ fn row(code: ErrorCode) -> Row {
         Code::IdempotencyKeyInFlight => shown(409, 10, 409), // §9, header Idempotency-Key
         Code::Unavailable => shown(503, 14, 503), // §2 after exhaustion, §3 gateway's statuses
         Code::DeadlineExceeded => shown(503, 4, 504), // §2 after exhaustion, §3 gateway's statuses
-        Code::Overloaded => shown(503, 8, 429), // §2 cart must not say 429; §3 gateway's statuses
+        Code::Overloaded => shown(503, 8, 503), // §2 cart must not say 429; §9, a caller that is asked to come again
         Code::PayloadTooLarge => shown(413, 8, 413), // §9, bound of a body
         Code::UnsupportedMediaType => shown(415, 3, 415), // §9, a compressed body
         Code::MethodNotAllowed => shown(405, 12, 501), // §1 "405", §3 "501 code 12"
@@ -201,7 +214,7 @@ mod tests {
                 5 => &[404],
                 6 | 10 => &[409],
                 7 => &[403],
-                8 => &[429, 413],
+                8 => &[503, 413],
                 12 => &[501],
                 13 => &[500],
                 14 => &[503],

@@ -8,7 +8,11 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
-use chassis::graphql::Forwarded;
+use chassis::{
+    admission::{Door, Priority},
+    deadline,
+    graphql::Forwarded,
+};
 use federation::{Engine, GraphRequest, OperationKinds, RequestContext, RequestError};
 use schema::code::ErrorCode;
 use serde::{
@@ -31,6 +35,8 @@ pub(super) struct Operation {
     pub(super) name: &'static str,
     /// Its text.
     pub(super) text: &'static str,
+    /// How urgent it is.
+    pub(super) class: Priority,
 }
 
 /// One call: what to run, for whom, with which variables.
@@ -41,6 +47,8 @@ pub(super) struct Call {
     pub(super) variables: Map<String, Value>,
     pub(super) idempotency_key: Option<HeaderValue>,
     pub(super) traceparent: Option<String>,
+    /// When the client leaves, where it said so.
+    pub(super) leaves_at: Option<Instant>,
 }
 
 impl Call {
@@ -64,6 +72,7 @@ impl Call {
             variables,
             idempotency_key: headers.get("idempotency-key").cloned(),
             traceparent: traceparent.map(str::to_owned),
+            leaves_at: deadline::patience(headers).map(|patience| Instant::now() + patience),
         }
     }
 }
@@ -78,6 +87,7 @@ enum Backend {
     Engine {
         engine: Arc<Engine>,
         credentials: Credentials,
+        door: Door,
     },
     /// Canned responses: the translation is tested without a graph behind it.
     #[cfg(test)]
@@ -115,11 +125,17 @@ impl From<UserError> for Problem {
 
 impl Graph {
     /// A graph in this process; `timeout` bounds every call.
-    pub(super) fn new(engine: Arc<Engine>, credentials: Credentials, timeout: Duration) -> Self {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        credentials: Credentials,
+        door: Door,
+        timeout: Duration,
+    ) -> Self {
         Self {
             backend: Backend::Engine {
                 engine,
                 credentials,
+                door,
             },
             timeout,
         }
@@ -204,7 +220,9 @@ impl Graph {
             Backend::Engine {
                 engine,
                 credentials,
+                door,
             } => {
+                let permit = door.admit(call.operation.class, call.leaves_at).await?;
                 let credential = credentials.of(call.actor);
                 let forwarded = Forwarded {
                     principal: Some(credential.principal),
@@ -227,7 +245,7 @@ impl Graph {
                     .prepare(&request, OperationKinds::QUERY_OR_MUTATION)
                     .await
                     .map_err(|error| refused_operation(call.operation.name, &error))?;
-                Ok(engine.execute(&prepared, &context).await.body)
+                Ok(permit.hold(engine.execute(&prepared, &context)).await.body)
             }
             #[cfg(test)]
             Backend::Canned(respond) => Ok(Bytes::from(respond(&call).to_string())),

@@ -25,7 +25,9 @@ mod tests;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use chassis::{clock::Clock, health::Health, listen, principal::Signer, tasks::Tasks};
+use chassis::{
+    admission::Door, clock::Clock, health::Health, listen, principal::Signer, tasks::Tasks,
+};
 use federation::Engine;
 
 pub use self::config::{CheckoutKey, Config, KeyCase, PaidStatus, UserKey, WrongMethod};
@@ -67,7 +69,7 @@ pub enum StartError {
     Address(#[from] std::io::Error),
 }
 
-/// Starts the listeners; nothing when the shim is switched off.
+/// Starts the listeners, whose calls come in by `door`; nothing when the shim is switched off.
 ///
 /// # Errors
 /// [`StartError`] when a listener may not be opened or cannot be.
@@ -76,6 +78,7 @@ pub async fn start(
     engine: Arc<Engine>,
     signer: Arc<Signer>,
     clock: Clock,
+    door: Door,
     tasks: &Tasks,
     health: &Health,
 ) -> Result<Option<Listening>, StartError> {
@@ -92,7 +95,7 @@ pub async fn start(
         check_reach(setting, address, config.beyond_loopback_enabled)?;
     }
     let credentials = Credentials::new(signer, clock);
-    let graph = Graph::new(engine, credentials, config.request_timeout);
+    let graph = Graph::new(engine, credentials, door, config.request_timeout);
     let shim = Arc::new(Shim {
         graph,
         options: config,

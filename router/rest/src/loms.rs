@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use chassis::admission::Priority;
 use schema::{
     code::ErrorCode,
     event::OrderStatus,
@@ -31,22 +32,27 @@ const USER_KEYS: &[&str] = &["userId", "userID", "user_id", "UserID", "user"];
 const CREATE: Operation = Operation {
     name: "RestCreateOrder",
     text: "mutation RestCreateOrder($input: CreateOrderInput!) { createOrder(input: $input) { order { id } userErrors { code message } } }",
+    class: Priority::Mutation,
 };
 const INFO: Operation = Operation {
     name: "RestOrderInfo",
     text: "query RestOrderInfo($id: ID!) { order(id: $id) { status user { id } lines { product { sku } count } } }",
+    class: Priority::Read,
 };
 const PAY: Operation = Operation {
     name: "RestPayOrder",
     text: "mutation RestPayOrder($input: PayOrderInput!) { payOrder(input: $input) { userErrors { code message } } }",
+    class: Priority::Payment,
 };
 const CANCEL: Operation = Operation {
     name: "RestCancelOrder",
     text: "mutation RestCancelOrder($input: CancelOrderInput!) { cancelOrder(input: $input) { userErrors { code message } } }",
+    class: Priority::Mutation,
 };
 const STOCK: Operation = Operation {
     name: "RestStock",
     text: "query RestStock($sku: ID!) { stock(sku: $sku) { available } }",
+    class: Priority::Read,
 };
 
 #[cfg(test)]

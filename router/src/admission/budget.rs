@@ -1,33 +1,26 @@
 //! The cost budget of each caller: a fixed window, refilled at once when it ends.
 //!
-//! Invariant: an operation that is over the budget is refused before anything of it runs, and is not charged.
+//! Invariant: an operation that is over the budget is refused before anything of it runs, and is not charged;
+//! one that is refused for another reason is charged what finding that out took.
 
-use std::{collections::HashMap, sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
 use chassis::clock::Clock;
-use chrono::{DateTime, Utc};
-use parking_lot::Mutex;
 use prometheus::{IntCounter, register_int_counter};
 use schema::code::ErrorCode;
 
-use super::{charge::Charge, key::RateLimitKey};
-use crate::{config, error::RequestError};
-
-/// The member of a refusal's `extensions` with the seconds until a retry can succeed.
-pub(crate) const RETRY_AFTER_SECONDS: &str = "retryAfterSeconds";
+use super::{charge::Charge, key::RateLimitKey, windows::Windows};
+use crate::{
+    config,
+    error::{RETRY_AFTER_SECONDS, RequestError},
+};
 
 /// The windows of all callers.
 #[derive(Debug)]
 pub(crate) struct Budget {
     config: config::RateLimit,
     clock: Clock,
-    windows: Mutex<HashMap<RateLimitKey, Window>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    ends_at: DateTime<Utc>,
-    spent: u64,
+    windows: Windows,
 }
 
 static RATE_LIMITED: LazyLock<IntCounter> = LazyLock::new(|| {
@@ -38,16 +31,13 @@ static RATE_LIMITED: LazyLock<IntCounter> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
-/// Above this many windows, those that have ended are dropped.
-const SWEEP_ABOVE: usize = 10_000;
-
 impl Budget {
     pub(crate) fn new(config: config::RateLimit, clock: Clock) -> Self {
         LazyLock::force(&RATE_LIMITED);
         Self {
+            windows: Windows::new(config.window),
             config,
             clock,
-            windows: Mutex::default(),
         }
     }
 
@@ -57,32 +47,47 @@ impl Budget {
     /// `RATE_LIMITED` with `retryAfterSeconds` when the window's budget does not cover it.
     pub(crate) fn charge(&self, key: RateLimitKey, cost: u64) -> Result<Charge, RequestError> {
         let now = self.clock.now();
-        let mut windows = self.windows.lock();
-        if windows.len() > SWEEP_ABOVE {
-            windows.retain(|_, window| window.ends_at > now);
-        }
-        let fresh = Window {
-            ends_at: now + self.config.window,
-            spent: 0,
-        };
-        let window = windows.entry(key).or_insert(fresh);
-        if window.ends_at <= now {
-            *window = fresh;
-        }
         let limit = self.config.budget;
-        let spent = window.spent.saturating_add(cost);
-        if self.config.enabled && spent > limit {
-            let remaining = limit.saturating_sub(window.spent);
-            return Err(self.refuse(cost, remaining, window.ends_at - now));
-        }
-        window.spent = spent;
-        let remaining = limit.saturating_sub(spent);
-        Ok(Charge {
-            cost,
-            limit,
-            remaining,
-            reset_at: window.ends_at,
+        self.windows.with(key, now, |window| {
+            let spent = window.spent.saturating_add(cost);
+            if self.config.enabled && spent > limit {
+                let remaining = limit.saturating_sub(window.spent);
+                return Err(self.refuse(cost, remaining, window.ends_at - now));
+            }
+            window.spent = spent;
+            Ok(Charge {
+                cost,
+                limit,
+                remaining: limit.saturating_sub(spent),
+                reset_at: window.ends_at,
+            })
         })
+    }
+
+    /// Whether the caller has anything left, before work is done to find out what its operation costs.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` as [`Budget::charge`].
+    pub(crate) fn check(&self, key: RateLimitKey) -> Result<(), RequestError> {
+        let now = self.clock.now();
+        let limit = self.config.budget;
+        self.windows.with(key, now, |window| {
+            if self.config.enabled && window.spent >= limit {
+                return Err(self.refuse(1, 0, window.ends_at - now));
+            }
+            Ok(())
+        })
+    }
+
+    /// Charges what was spent on a request that was refused, as far as the caller has anything left.
+    pub(crate) fn spend(&self, key: RateLimitKey, cost: u64) {
+        let limit = self.config.budget;
+        self.windows.with(key, self.clock.now(), |window| {
+            window.spent = window
+                .spent
+                .saturating_add(cost)
+                .min(limit.max(window.spent));
+        });
     }
 
     fn refuse(&self, cost: u64, remaining: u64, left: chrono::TimeDelta) -> RequestError {
@@ -105,6 +110,7 @@ pub(crate) fn whole_seconds(span: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use schema::id::UserId;
 
     use super::*;
@@ -138,5 +144,24 @@ mod tests {
         );
         clock.advance(window);
         assert_eq!(limiter.charge(me(), 10).unwrap().remaining, 0);
+    }
+
+    /// Seen red with refusals that cost nothing.
+    #[test]
+    fn what_is_refused_is_charged_until_nothing_is_left() {
+        let config = config::RateLimit {
+            enabled: true,
+            budget: 10,
+            window: Duration::from_secs(60),
+        };
+        let limiter = Budget::new(config, Clock::manual(DateTime::UNIX_EPOCH));
+        let me = || RateLimitKey::Address(None);
+        for _ in 0..4 {
+            assert!(limiter.check(me()).is_ok());
+            limiter.spend(me(), 3);
+        }
+        let refused = limiter.check(me()).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::RateLimited);
+        assert!(limiter.charge(me(), 1).is_err());
     }
 }

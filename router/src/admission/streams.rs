@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use schema::code::ErrorCode;
 
 use super::key::RateLimitKey;
-use crate::error::RequestError;
+use crate::error::{RETRY_AFTER_SECONDS, RequestError};
 
 /// Counts open streams against their limits.
 #[derive(Debug)]
@@ -85,7 +85,9 @@ impl Drop for StreamPermit {
 
 fn full(what: &str, limit: &str, max: usize) -> RequestError {
     let message = format!("{what} are at their limit of {max}");
-    RequestError::new(ErrorCode::Overloaded, message).with("limit", limit)
+    RequestError::new(ErrorCode::Overloaded, message)
+        .with("limit", limit)
+        .with(RETRY_AFTER_SECONDS, 1)
 }
 
 #[cfg(test)]

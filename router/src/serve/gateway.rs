@@ -1,13 +1,19 @@
-//! What every transport needs, and the three steps of every operation: prepare, charge, run.
+//! What every transport needs, and the steps of every operation: prepare, charge, admit, run.
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::{clock::Clock, graphql::Forwarded, principal::Verifier, tasks::Tasks};
+use chassis::{
+    admission::{Door, Permit},
+    clock::Clock,
+    graphql::Forwarded,
+    principal::{Principal, Verifier},
+    tasks::Tasks,
+};
 use federation::{
     ContextPerField, Engine, GraphRequest, GraphResponse, OperationKind, OperationKinds, Prepared,
     RequestContext,
 };
-use http::HeaderValue;
+use http::{HeaderValue, request::Parts};
 use idempotency::graphql::of_root_field;
 use schema::code::ErrorCode;
 use tokio::{
@@ -16,12 +22,15 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use super::{csrf::AllowedOrigins, origin::Origin};
+use super::{
+    csrf::AllowedOrigins,
+    origin::{self, Origin},
+};
 use crate::{
-    admission::{Budget, Charge, RateLimitKey, with_charge},
+    admission::{Budget, Charge, RateLimitKey, class, with_charge},
     config::Config,
     error::RequestError,
-    stream::{Drain, Hub},
+    stream::{Drain, Hub, ResumeHints, Subscription},
 };
 
 /// What every request needs.
@@ -31,6 +40,7 @@ pub(crate) struct Gateway {
     pub(crate) hub: Hub,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) drain: Drain,
+    door: Door,
     pub(crate) tasks: Tasks,
     pub(crate) config: Config,
     pub(crate) clock: Clock,
@@ -52,6 +62,7 @@ impl Gateway {
         hub: Hub,
         verifier: Arc<Verifier>,
         drain: Drain,
+        door: Door,
         tasks: Tasks,
         config: Config,
         clock: Clock,
@@ -62,6 +73,7 @@ impl Gateway {
             hub,
             verifier,
             drain,
+            door,
             tasks,
             origins: AllowedOrigins::new(&config.http.allowed_origins),
             config,
@@ -89,52 +101,102 @@ impl Gateway {
         }
     }
 
-    /// Parses and plans within the request's deadline.
+    /// Parses and plans within the request's deadline. What is refused is charged to its caller.
     ///
     /// # Errors
-    /// What [`Engine::prepare`] refuses, and `DEADLINE_EXCEEDED`.
-    pub(super) async fn prepare(&self, request: &GraphRequest) -> Result<Prepared, RequestError> {
+    /// `RATE_LIMITED` for a caller who has nothing left, what [`Engine::prepare`] refuses, and `DEADLINE_EXCEEDED`.
+    pub(super) async fn prepare(
+        &self,
+        request: &GraphRequest,
+        key: RateLimitKey,
+    ) -> Result<Prepared, RequestError> {
+        self.budget.check(key.clone())?;
         let prepared = self.engine.prepare(request, OperationKinds::ALL);
         match timeout(self.config.http.request_timeout, prepared).await {
-            Ok(prepared) => Ok(prepared?),
+            Ok(Ok(prepared)) => Ok(prepared),
+            Ok(Err(refused)) => {
+                self.budget.spend(key, refused.cost());
+                Err(refused.into())
+            }
             Err(_) => Err(RequestError::masked(ErrorCode::DeadlineExceeded)),
         }
     }
 
-    /// Charges an operation to its caller.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub(super) fn charge(
-        &self,
-        prepared: &Prepared,
-        key: RateLimitKey,
-    ) -> Result<Charge, RequestError> {
-        self.budget.charge(key, prepared.cost())
+    /// Charges a request that was refused by its form or its token to where it comes from.
+    pub(super) fn charge_refused(&self, parts: &Parts) {
+        let address = origin::address(parts, &self.config.http.trusted_proxies);
+        self.budget.spend(RateLimitKey::address(address), 1);
     }
 
-    /// Charges and runs a query or a mutation.
+    /// Reads the head of a request for one operation.
     ///
     /// # Errors
-    /// `RATE_LIMITED` before it began, `DEADLINE_EXCEEDED` when it did not end in time; a mutation may still happen
-    /// then, and a retry with the same idempotency key finds out.
+    /// As [`Origin::of_request`], charged to the address.
+    pub(super) fn origin(&self, parts: &Parts) -> Result<Origin, RequestError> {
+        let origin = Origin::of_request(&self.verifier, parts, &self.config.http.trusted_proxies);
+        origin.inspect_err(|_| self.charge_refused(parts))
+    }
+
+    /// A place for an operation, for which it waits at most until its client leaves.
+    async fn admit(
+        &self,
+        prepared: &Prepared,
+        ctx: &RequestContext,
+        leaves_at: Option<Instant>,
+    ) -> Result<Permit, RequestError> {
+        let has_token = ctx.data.get::<Arc<Principal>>().is_some();
+        let class = class(prepared, has_token);
+        Ok(self.door.admit(class, leaves_at).await?)
+    }
+
+    /// Charges and opens a stream.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`, `OVERLOADED`, and what [`Hub::open`] refuses.
+    pub(super) async fn open(
+        &self,
+        prepared: Prepared,
+        ctx: RequestContext,
+        hints: ResumeHints,
+        key: RateLimitKey,
+    ) -> Result<Subscription, RequestError> {
+        self.budget.charge(key.clone(), prepared.cost())?;
+        let permit = self.admit(&prepared, &ctx, None).await?;
+        permit.hold(self.hub.open(prepared, ctx, hints, key)).await
+    }
+
+    /// Charges and runs a query or a mutation, whose client leaves at `leaves_at` where it said so.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` and `OVERLOADED` before it began, `DEADLINE_EXCEEDED` when it did not end in time; a mutation may
+    /// still happen then, and a retry with the same idempotency key finds out.
     ///
     /// # Cancel safety
     /// A dropped query stops; a mutation that began runs to its end in a task of its own, which the drain waits for.
     pub(super) async fn run(
         &self,
         prepared: Prepared,
-        ctx: RequestContext,
+        mut ctx: RequestContext,
         key: RateLimitKey,
+        leaves_at: Option<Instant>,
     ) -> Result<Executed, RequestError> {
-        let charge = self.charge(&prepared, key)?;
+        let charge = self.budget.charge(key, prepared.cost())?;
+        let permit = self.admit(&prepared, &ctx, leaves_at).await?;
+        let is_mutation = prepared.kind() == OperationKind::Mutation;
         // The engine keeps the deadline itself and responds with what it has; this bound holds when it does not.
-        let limit = ctx.deadline + Duration::from_secs(1);
+        let mut limit = ctx.deadline + Duration::from_secs(1);
+        match leaves_at {
+            // What has begun to change something is not cut off in the middle; only its client leaves.
+            Some(leaves_at) if is_mutation => limit = limit.min(leaves_at),
+            Some(leaves_at) => ctx.deadline = ctx.deadline.min(leaves_at),
+            None => {}
+        }
         let response = async {
-            if prepared.kind() == OperationKind::Mutation {
-                self.detached(prepared, ctx, charge).await
+            if is_mutation {
+                self.detached(prepared, ctx, charge, permit).await
             } else {
-                with_charge(charge, self.engine.execute(&prepared, &ctx)).await
+                let execution = self.engine.execute(&prepared, &ctx);
+                permit.hold(with_charge(charge, execution)).await
             }
         };
         match timeout_at(limit, response).await {
@@ -148,11 +210,13 @@ impl Gateway {
         prepared: Prepared,
         ctx: RequestContext,
         charge: Charge,
+        permit: Permit,
     ) -> GraphResponse {
         let (sender, response) = oneshot::channel();
         let engine = Arc::clone(&self.engine);
         let running = async move {
-            let response = with_charge(charge, engine.execute(&prepared, &ctx)).await;
+            let execution = with_charge(charge, engine.execute(&prepared, &ctx));
+            let response = permit.hold(execution).await;
             // Nobody waits when the client is gone; the effect is what counts.
             drop(sender.send(response));
         };

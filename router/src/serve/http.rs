@@ -76,7 +76,10 @@ async fn serve(
     accepted: &Accepted,
     request: Result<GraphRequest, RequestError>,
 ) -> Response {
-    let served = async { operation(gateway, parts, accepted, request?).await };
+    let served = async {
+        let request = request.inspect_err(|_| gateway.charge_refused(parts))?;
+        operation(gateway, parts, accepted, request).await
+    };
     served.await.unwrap_or_else(|error| {
         let traceparent = telemetry::traceparent(&parts.headers);
         let error = telemetry::traced(error, traceparent.as_deref());
@@ -91,8 +94,8 @@ async fn operation(
     accepted: &Accepted,
     request: GraphRequest,
 ) -> Result<Response, RequestError> {
-    let origin = Origin::of_request(&gateway.verifier, parts)?;
-    let prepared = gateway.prepare(&request).await?;
+    let origin = gateway.origin(parts)?;
+    let prepared = gateway.prepare(&request, origin.rate_limit_key()).await?;
     telemetry::operation(&prepared);
     match prepared.kind() {
         OperationKind::Mutation if parts.method != Method::POST => Err(RequestError::new(
@@ -106,8 +109,9 @@ async fn operation(
         }
         OperationKind::Query | OperationKind::Mutation => {
             let key = origin.rate_limit_key();
+            let leaves_at = origin.leaves_at;
             let ctx = gateway.context(origin);
-            let executed = gateway.run(prepared, ctx, key).await?;
+            let executed = gateway.run(prepared, ctx, key, leaves_at).await?;
             Ok(single(gateway, executed, accepted.single()))
         }
     }
@@ -124,11 +128,7 @@ async fn subscribe(
     let key = origin.rate_limit_key();
     let ctx = gateway.context(origin);
     let traceparent = ctx.traceparent.clone();
-    let opened = async {
-        gateway.charge(&prepared, key.clone())?;
-        gateway.hub.open(prepared, ctx, hints, key).await
-    };
-    match opened.await {
+    match gateway.open(prepared, ctx, hints, key).await {
         Ok(subscription) => delivery::stream(gateway, subscription, media),
         Err(error) => {
             let error = telemetry::traced(error, traceparent.as_deref());

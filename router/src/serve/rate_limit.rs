@@ -4,8 +4,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    admission::{Charge, RETRY_AFTER_SECONDS, whole_seconds},
-    error::RequestError,
+    admission::{Charge, whole_seconds},
+    error::{RETRY_AFTER_SECONDS, RequestError},
 };
 
 /// What is left of the caller's budget at `now`.

@@ -20,9 +20,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::verdict::Verdict;
 use crate::{
-    admission::{Budget, RETRY_AFTER_SECONDS, RateLimitKey},
+    admission::{Budget, RateLimitKey},
     config,
-    error::RequestError,
+    error::{RETRY_AFTER_SECONDS, RequestError},
 };
 
 /// How long a completed frame is kept for streams that come to it a little later, and the memory of all that are kept.

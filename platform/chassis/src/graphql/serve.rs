@@ -80,13 +80,16 @@ impl Coded for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code().http());
+        let is_overloaded = self.code() == ErrorCode::Overloaded;
         let error = fault::graphql(self).into_server_error(Pos::default());
         let body = async_graphql::Response::from_errors(vec![error]);
-        (
-            status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            GraphQLResponse::from(body),
-        )
-            .into_response()
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, GraphQLResponse::from(body)).into_response();
+        if is_overloaded {
+            let seconds = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 
@@ -409,7 +412,7 @@ mod tests {
         assert!(futures::poll!(&mut first).is_pending());
 
         let (status, refused) = post(&routes, pass).await;
-        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         let extensions = &refused["errors"][0]["extensions"];
         assert_eq!(
             *extensions,

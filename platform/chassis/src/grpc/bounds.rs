@@ -1,11 +1,11 @@
-//! A place among a bounded number of calls, and a deadline, for every call of a service.
+//! A place among a bounded number of calls, and a deadline, for every call of a service. A call that finds no place waits for
+//! one, as [`crate::admission`] has it; a refusal says in its metadata when to come again.
 //!
 //! Not tonic's `timeout` and `load_shed`: they answer CANCELLED where the contract says DEADLINE_EXCEEDED, and count the
 //! calls of each connection apart.
 
 use std::{
     convert::Infallible,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,45 +13,49 @@ use std::{
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use schema::code::ErrorCode;
-use tokio::sync::Semaphore;
-use tonic::{body::Body, server::NamedService};
+use tokio::time::Instant;
+use tonic::{Status, body::Body, server::NamedService};
 use tower::Service;
 
-use crate::fault::{self, Coded};
+use crate::{
+    admission::{Config, Door, Limiter, Priority, Refusal},
+    fault::{self, Coded},
+};
 
-/// Why a call did not run to its end.
+/// The least places of a server: what a service's own queue makes of many calls at once is for it to say.
+const PLACES_MIN: usize = 64;
+/// When to try again, in milliseconds. Source: gRPC proposal A6, "Pushback".
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// A call did not end before its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Cut {
-    /// Its deadline passed.
-    #[error("the call's time is over")]
-    Late,
-    /// All places were taken.
-    #[error("too many calls at once")]
-    Busy,
-}
+#[error("the call's time is over")]
+struct Late;
 
-impl Coded for Cut {
+impl Coded for Late {
     fn code(&self) -> ErrorCode {
-        match self {
-            Self::Late => ErrorCode::DeadlineExceeded,
-            Self::Busy => ErrorCode::Overloaded,
-        }
+        ErrorCode::DeadlineExceeded
     }
 }
 
 /// The bounds of a server's calls. Clones share the places.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    places: Arc<Semaphore>,
+    door: Door,
     timeout: Duration,
 }
 
 impl Bounds {
-    /// At most `calls` at once, each for at most `timeout`.
+    /// At most `calls` at once, each for at most `timeout`; `name` is the door's in metrics.
     #[must_use]
-    pub fn new(calls: usize, timeout: Duration) -> Self {
+    pub fn new(name: &'static str, calls: usize, timeout: Duration) -> Self {
+        let config = Config {
+            places_min: PLACES_MIN.min(calls),
+            places_max: calls,
+            ..Config::default()
+        };
         Self {
-            places: Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))),
+            door: Limiter::new(name, config).door(name),
             timeout,
         }
     }
@@ -82,7 +86,9 @@ impl<S: NamedService> NamedService for Bounded<S> {
 impl<S, B> Service<Request<B>> for Bounded<S>
 where
     S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + 'static,
     S::Future: Send + 'static,
+    B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -93,18 +99,43 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Ok(place) = Arc::clone(&self.bounds.places).try_acquire_owned() else {
-            return Box::pin(async { Ok(fault::status(Cut::Busy).into_http()) });
-        };
         let own = timeout(request.headers()).unwrap_or(self.bounds.timeout);
-        let call = self.service.call(request);
-        let call = tokio::time::timeout(own.min(self.bounds.timeout), call);
+        let deadline = Instant::now() + own.min(self.bounds.timeout);
+        let class = class(request.uri().path());
+        let door = self.bounds.door.clone();
+        // The service was polled ready, so this very one takes the call.
+        let service = self.service.clone();
+        let mut service = std::mem::replace(&mut self.service, service);
         Box::pin(async move {
-            let _place = place;
-            call.await
-                .unwrap_or_else(|_| Ok(fault::status(Cut::Late).into_http()))
+            let permit = match door.admit(class, Some(deadline)).await {
+                Ok(permit) => permit,
+                Err(refused) => return Ok(busy(refused).into_http()),
+            };
+            let call = permit.hold(service.call(request));
+            tokio::time::timeout_at(deadline, call)
+                .await
+                .unwrap_or_else(|_| Ok(fault::status(Late).into_http()))
         })
     }
+}
+
+/// How urgent a call is, by its method: an order that is created is a checkout.
+fn class(path: &str) -> Priority {
+    match path.rsplit('/').next().unwrap_or_default() {
+        "OrderCreate" | "OrderPay" => Priority::Payment,
+        "OrderCancel" | "CommentAdd" | "CommentEdit" => Priority::Mutation,
+        _ => Priority::Read,
+    }
+}
+
+/// The status of a refusal, with the pause after which to come again, as gRPC's and as HTTP's clients read it.
+fn busy(refused: Refusal) -> Status {
+    let millis = u64::try_from(refused.retry_after.as_millis()).unwrap_or(u64::MAX);
+    let mut status = fault::status(refused);
+    let metadata = status.metadata_mut();
+    metadata.insert(PUSHBACK, millis.into());
+    metadata.insert("retry-after", refused.retry_after.as_secs().into());
+    status
 }
 
 /// Reads `grpc-timeout`: at most 8 digits and a unit. One that breaks that form is ignored, as gRPC servers do.
@@ -128,7 +159,7 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use tonic::{Code, Status};
+    use tonic::Code;
     use tower::service_fn;
 
     use super::*;
@@ -171,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_ends_at_its_own_deadline_and_gives_its_place_back() {
-        let bounds = Bounds::new(1, Duration::from_secs(60));
+        let bounds = Bounds::new("test", 1, Duration::from_secs(60));
         let mut service = bounds.around(service_fn(answer));
         let late = service.call(endless("1m")).await.unwrap();
         assert_eq!(code(&late), Code::DeadlineExceeded);
@@ -179,15 +210,38 @@ mod tests {
         assert_eq!(code(&next), Code::Ok);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_call_beyond_the_bound_waits_for_a_place() {
+        let bounds = Bounds::new("test", 1, Duration::from_secs(60));
+        let service = bounds.around(service_fn(answer));
+        let mut first = service.clone().call(endless("60S"));
+        assert!(futures::poll!(&mut first).is_pending());
+        // The first waits for something, and gives its place to the second after a while.
+        let second = service.clone().call(request("60S"));
+        let second = tokio::select! {
+            second = second => second.unwrap(),
+            _ = first => unreachable!("it has a minute"),
+        };
+        assert_eq!(code(&second), Code::Ok);
+    }
+
+    /// Seen red without the metadata.
     #[tokio::test]
-    async fn a_call_beyond_the_bound_is_refused_at_once() {
-        let bounds = Bounds::new(1, Duration::from_secs(60));
-        let mut service = bounds.around(service_fn(answer));
-        let first = service.call(endless("60S"));
-        let second = service.call(request("60S")).await.unwrap();
-        assert_eq!(code(&second), Code::ResourceExhausted);
-        drop(first);
-        let third = service.call(request("60S")).await.unwrap();
-        assert_eq!(code(&third), Code::Ok);
+    async fn a_refused_call_is_told_when_to_come_again() {
+        let refused = Refusal {
+            retry_after: Duration::from_secs(1),
+        };
+        let response: Response<Body> = busy(refused).into_http();
+        assert_eq!(code(&response), Code::ResourceExhausted);
+        assert_eq!(response.headers()[PUSHBACK], "1000");
+        assert_eq!(response.headers()["retry-after"], "1");
+    }
+
+    #[test]
+    fn a_call_is_as_urgent_as_its_method() {
+        assert_eq!(class("/loms.Loms/OrderPay"), Priority::Payment);
+        assert_eq!(class("/Loms/OrderCancel"), Priority::Mutation);
+        assert_eq!(class("/loms.Loms/StocksInfo"), Priority::Read);
+        assert_eq!(class(""), Priority::Read);
     }
 }

@@ -106,6 +106,12 @@ impl Prepared {
         self.planned.document.name.as_deref()
     }
 
+    /// The schema's names of the fields that it asks of the root type, in the response's order.
+    pub fn root_fields(&self) -> impl Iterator<Item = &str> {
+        let root = self.planned.root().into_iter();
+        root.flat_map(|root| root.fields.iter().map(|field| &*field.name))
+    }
+
     /// What a subscription subscribes to; `None` for a query or a mutation.
     #[must_use]
     pub fn subscription(&self) -> Option<&SubscriptionCall> {

@@ -53,5 +53,7 @@ fn check(gateway: &Gateway, parts: &Parts) -> Result<Origin, RequestError> {
     if gateway.drain.has_begun() {
         return Err(RequestError::masked(ErrorCode::ServerDraining));
     }
-    Origin::of_socket(&gateway.verifier, parts)
+    let proxies = &gateway.config.http.trusted_proxies;
+    Origin::of_socket(&gateway.verifier, parts, proxies)
+        .inspect_err(|_| gateway.charge_refused(parts))
 }

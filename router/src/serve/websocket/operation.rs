@@ -72,7 +72,10 @@ impl Operation {
 
     async fn prepare(&self) -> Result<(Prepared, RequestContext, ResumeHints), RequestError> {
         let request = request::from_value(self.payload.clone())?;
-        let prepared = self.gateway.prepare(&request).await?;
+        let prepared = self
+            .gateway
+            .prepare(&request, self.origin.rate_limit_key())
+            .await?;
         telemetry::operation(&prepared);
         let ctx = self.gateway.context(self.origin.clone());
         let hints = ResumeHints::default().with_extensions(&request.extensions);
@@ -81,7 +84,7 @@ impl Operation {
 
     async fn once(&self, prepared: Prepared, ctx: RequestContext) -> Result<End, Gone> {
         let key = self.origin.rate_limit_key();
-        match self.gateway.run(prepared, ctx, key).await {
+        match self.gateway.run(prepared, ctx, key, None).await {
             Err(error) => Ok(End::refused(error)),
             Ok(executed) => {
                 let next = message::next(self.slot.id(), &executed.response.body);
@@ -98,10 +101,7 @@ impl Operation {
         hints: ResumeHints,
     ) -> Result<End, Gone> {
         let key = self.origin.rate_limit_key();
-        let opened = async {
-            self.gateway.charge(&prepared, key.clone())?;
-            self.gateway.hub.open(prepared, ctx, hints, key).await
-        };
+        let opened = self.gateway.open(prepared, ctx, hints, key);
         let mut subscription = match opened.await {
             Ok(subscription) => subscription,
             Err(error) => return Ok(End::refused(error)),

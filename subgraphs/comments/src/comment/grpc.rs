@@ -225,7 +225,7 @@ pub(crate) fn serve(
         "comments.beyond_loopback_enabled",
     );
     let authentication = Authentication::new(tokens, &[], is_compatible);
-    let bounds = Bounds::new(config.grpc_calls, config.call_timeout);
+    let bounds = Bounds::new("comments_grpc", config.grpc_calls, config.call_timeout);
     let bytes = config.grpc_message_bytes;
     let packaged = CommentsServer::new(server.clone()).max_decoding_message_size(bytes);
     let alias = AliasServer::new(server).max_decoding_message_size(bytes);

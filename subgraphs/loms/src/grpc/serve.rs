@@ -153,7 +153,7 @@ pub(crate) fn serve(
         "loms.beyond_loopback_enabled",
     );
     let authentication = Authentication::new(tokens, &["cart"], is_compatible);
-    let bounds = Bounds::new(config.grpc_calls, config.call_timeout);
+    let bounds = Bounds::new("loms_grpc", config.grpc_calls, config.call_timeout);
     let bytes = config.grpc_message_bytes;
     let packaged = LomsServer::new(server.clone()).max_decoding_message_size(bytes);
     let alias = AliasServer::new(server).max_decoding_message_size(bytes);
