@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract chaos mutants security bench bench-orders bench-actions bench-repository doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ bench: ## What the router adds to a one-hop query, against the same subgraph in 
 
 bench-orders: ## Orders a second with group commit and without, and how fast their events leave; QUICK=1 for a smoke run
 	cargo build --release --workspace --bin bench-orders && $(CARGO_TARGET_DIR)/release/bench-orders $(if $(QUICK),--quick)
+
+bench-overload: ## Goodput over offered load, with admission and without; STEP=60s for a record
+	cargo build --release -p marketplace -p bench --bin marketplace --bin bench-overload
+	$(CARGO_TARGET_DIR)/release/bench-overload --binary $(CARGO_TARGET_DIR)/release/marketplace $(if $(STEP),--step $(STEP))
 
 bench-actions: ## Processor time of create, pay, cart list and comments list in two builds; BEFORE=binary AFTER=binary
 	testing/bench/compare-actions.py $(BEFORE) $(AFTER) 20

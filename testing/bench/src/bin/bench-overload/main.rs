@@ -1,0 +1,109 @@
+//! Goodput over offered load, with admission and without, against one binary: an open loop of shoppers with a second of
+//! patience on GraphQL, REST and gRPC.
+//!
+//! Arrivals follow a Poisson process and wait for nobody, so a slow server gets no rest. The peak is found first; then
+//! each step offers a multiple of it. The machine may be noisy: compare the two curves of one run, not two runs.
+
+mod mix;
+mod page;
+mod server;
+mod step;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use clap::Parser;
+
+use crate::{
+    mix::Shoppers,
+    page::{Curve, Results},
+    server::Server,
+};
+
+/// Measures goodput over offered load.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The marketplace binary to measure
+    #[arg(long, default_value = "target/release/marketplace")]
+    binary: PathBuf,
+    /// Where results.json and the plot are written
+    #[arg(long, default_value = "docs/benchmarks/overload")]
+    results: PathBuf,
+    /// How long a step is, as in 60s
+    #[arg(long, default_value = "20s", value_parser = humantime::parse_duration)]
+    step: Duration,
+    /// The offered loads, as multiples of the peak
+    #[arg(long, value_delimiter = ',', default_values_t = [0.5, 1.0, 2.0, 3.0, 5.0, 8.0])]
+    loads: Vec<f64>,
+    /// The rate to begin the search of the peak with, in operations a second
+    #[arg(long, default_value_t = 50.0)]
+    first_rate: f64,
+    /// Moves the ports of the measured marketplace
+    #[arg(long, default_value_t = 26_000)]
+    port_offset: u16,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    chassis::tls::install();
+    let args = Args::parse();
+    let mut curves = Vec::new();
+    let mut peak = None;
+    for admission in [false, true] {
+        let server = Server::start(&args.binary, args.port_offset, admission).await?;
+        let measured = measure(&args, &server, &mut peak).await;
+        server.stop().await?;
+        let steps = measured?;
+        curves.push(Curve { admission, steps });
+    }
+    let results = Results {
+        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        peak: peak.unwrap_or_default(),
+        curves,
+    };
+    page::write(&args.results, &results)?;
+    use std::io::Write as _;
+    write!(std::io::stdout().lock(), "{}", page::table(&results)).context("standard output is gone")
+}
+
+/// The steps of one curve; the peak is the first curve's.
+async fn measure(
+    args: &Args,
+    server: &Server,
+    peak: &mut Option<f64>,
+) -> anyhow::Result<Vec<step::Step>> {
+    let shoppers = Arc::new(Shoppers::arrive(server).await?);
+    // Pools, caches and just-opened connections.
+    step::run(&shoppers, args.first_rate, Duration::from_secs(5)).await;
+    let peak = match *peak {
+        Some(peak) => peak,
+        None => *peak.insert(find_peak(args, &shoppers).await),
+    };
+    let mut steps = Vec::new();
+    for load in &args.loads {
+        let step = step::run(&shoppers, peak * load, args.step).await;
+        eprintln!(
+            "{load} x: {:.0}/s of {:.0}/s in time",
+            step.goodput(),
+            step.rate
+        );
+        steps.push(step);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    Ok(steps)
+}
+
+/// Raises the rate by a third until less than 95 % comes in time; the best goodput seen is the peak.
+async fn find_peak(args: &Args, shoppers: &Arc<Shoppers>) -> f64 {
+    let (mut rate, mut best) = (args.first_rate, 0.0_f64);
+    loop {
+        let step = step::run(shoppers, rate, Duration::from_secs(8)).await;
+        best = best.max(step.goodput());
+        eprintln!("peak? {:.0}/s of {rate:.0}/s in time", step.goodput());
+        if step.goodput() < rate * 0.9 {
+            return best;
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        rate *= 1.33;
+    }
+}
