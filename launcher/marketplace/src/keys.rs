@@ -207,7 +207,7 @@ mod tests {
         Settings::load(&common).unwrap()
     }
 
-    /// Seen red with the sets read at the start alone, and with every key made there.
+    /// Fails with the sets read at the start alone, and with every key made there.
     #[test]
     fn processes_that_start_in_any_order_believe_each_other_and_hold_their_own_key() {
         let folder = tempfile::tempdir().unwrap();
@@ -233,7 +233,7 @@ mod tests {
         );
     }
 
-    /// An issuer with names of its own, whose key is in a file. Seen red with the issuer's name fixed.
+    /// An issuer with names of its own, whose key is in a file. Fails with the issuer's name fixed.
     #[test]
     fn another_issuer_is_believed_under_its_own_names() {
         let folder = tempfile::tempdir().unwrap();

@@ -452,7 +452,7 @@ mod tests {
         }
     }
 
-    /// Seen red with every scheme and every host taken.
+    /// Fails with every scheme and every host taken.
     #[test]
     fn keys_come_over_an_address_that_nobody_between_can_change() {
         for good in [

@@ -108,7 +108,7 @@ impl JsonSchema for Secret {
 mod tests {
     use super::*;
 
-    /// Seen red with the first `@` as the end of the password.
+    /// Fails with the first `@` as the end of the password.
     #[test]
     fn no_url_shows_a_password() {
         for (text, shown) in [

@@ -320,7 +320,7 @@ mod tests {
         ServiceVerifier::new(FOLDER.path(), Clock::system())
     }
 
-    /// Seen red with the layer left out.
+    /// Fails with the layer left out.
     #[tokio::test]
     async fn nobody_but_a_service_is_answered_and_nothing_of_the_body_is_read() {
         let routes = routes(None, 8);

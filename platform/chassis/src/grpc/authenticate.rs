@@ -237,7 +237,7 @@ mod tests {
         assert!(!at([0, 0, 0, 0], false));
     }
 
-    /// Seen red with every token taken for a service's.
+    /// Fails with every token taken for a service's.
     #[test]
     fn each_caller_is_who_its_token_says_and_without_one_the_setting_decides() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! A table of tokens that are refused, each next to the one that differs in that point alone and is taken.
 //!
-//! Seen red, one line at a time, with the checks of `nbf`, `iat`, `crit`, the type, unique members, the length, the
+//! Each line fails without the checks of `nbf`, `iat`, `crit`, the type, unique members, the length, the
 //! canonical user id and the actor left out.
 
 use base64::{Engine as _, prelude::*};
@@ -379,7 +379,7 @@ fn one_header_of_one_form_carries_a_token() {
     }
 }
 
-/// Seen red with the set read once.
+/// Fails with the set read once.
 #[test]
 fn a_key_that_is_added_to_a_folder_is_found_and_a_broken_file_takes_none_away() {
     let folder = tempfile::tempdir().unwrap();

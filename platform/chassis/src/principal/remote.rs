@@ -170,7 +170,7 @@ mod tests {
         waited.expect("it comes to be so");
     }
 
-    /// Seen red with the unknown key not asked for, with a bad set put in force, and with the set emptied by a failure.
+    /// Fails with the unknown key not asked for, with a bad set put in force, and with the set emptied by a failure.
     #[tokio::test]
     async fn keys_rotate_and_the_last_good_set_stays() {
         crate::tls::install();

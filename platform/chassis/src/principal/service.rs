@@ -339,7 +339,7 @@ mod tests {
         );
     }
 
-    /// Seen red without the comparison of `sub` with the key's service.
+    /// Fails without the comparison of `sub` with the key's service.
     #[test]
     fn a_service_cannot_speak_for_another() {
         let (folder, clock) = (tempfile::tempdir().unwrap(), clock());

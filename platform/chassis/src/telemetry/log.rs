@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
     }
 
-    /// Seen red with `admit` always giving `Some(0)`.
+    /// Fails with `admit` always giving `Some(0)`.
     #[test]
     fn a_warning_that_repeats_is_counted_and_what_was_done_is_not() {
         let text = written(LogFormat::Text, || {

@@ -266,7 +266,7 @@ mod tests {
         assert!(refused(endpoint).starts_with("telemetry.otlp_endpoint"));
     }
 
-    /// Seen red without the filter, and with a module's path taken for a crate.
+    /// Fails without the filter, and with a module's path taken for a crate.
     #[test]
     fn what_goes_over_a_connection_is_in_no_log_at_any_level() {
         let lines = Lines::default();

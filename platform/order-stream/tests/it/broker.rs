@@ -38,7 +38,7 @@ async fn a_reader_outlives_the_broker_and_health_says_so() {
     assert!(reader.next().await.is_err());
 }
 
-/// Seen red with readiness held back until the stream was up once.
+/// Fails with readiness held back until the stream was up once.
 #[tokio::test]
 async fn a_stream_that_starts_without_a_broker_begins_when_it_comes() {
     let mut broker = testkit::OwnKafka::start().await;

@@ -70,7 +70,7 @@ async fn a_client_cut_after_any_frame_sees_each_version_once() {
     shop.stop().await;
 }
 
-/// A browser that reconnects asks for the same URL, argument and all, and adds the header. Seen red with the argument first:
+/// A browser that reconnects asks for the same URL, argument and all, and adds the header. Fails with the argument first:
 /// every frame came again.
 #[tokio::test]
 async fn header_extension_and_argument_resume_alike_and_the_newest_wins() {

@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// Seen red with an age that is always zero.
+    /// Fails with an age that is always zero.
     #[tokio::test(start_paused = true)]
     async fn work_that_stands_still_is_not_ready_and_is_again_when_it_goes_on() {
         let (health, tasks, pulse) = (Health::new(), Tasks::new(), Pulse::new());

@@ -455,7 +455,7 @@ async fn a_message_over_the_bound_is_refused() {
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
 }
 
-/// Seen red with the library's own status, `INTERNAL` with the decoder's text.
+/// Fails with the library's own status, `INTERNAL` with the decoder's text.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_another_is_the_clients_error() {
     let server = Server::start().await;
@@ -491,7 +491,7 @@ async fn a_watch_of_an_unknown_service_says_so_and_stays_open() {
     assert!(more.is_err(), "{more:?}");
 }
 
-/// Beyond loopback a caller proves who it is. Seen red with every caller taken for one of the compatibility profile.
+/// Beyond loopback a caller proves who it is. Fails with every caller taken for one of the compatibility profile.
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_loopback_nobody_is_believed_without_a_token() {
     let database = testkit::database(migrations::Database::Loms).await;

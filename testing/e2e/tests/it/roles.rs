@@ -36,7 +36,7 @@ async fn psql(
     (output.status.success(), told)
 }
 
-/// Seen red with all tables granted to every role, and with the rights of PUBLIC left on the databases.
+/// Fails with all tables granted to every role, and with the rights of PUBLIC left on the databases.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_reads_and_writes_its_own_rows_and_nothing_else() {
     let shop = Shop::shared().await;

@@ -122,7 +122,7 @@ mod tests {
         assert!(!text.contains("hidden"), "{text}");
     }
 
-    /// Every setting that is a text is given an address with a password, by itself. Seen red with the rows as they are.
+    /// Every setting that is a text is given an address with a password, by itself. Fails with the rows as they are.
     #[test]
     fn no_setting_shows_the_password_of_an_address() {
         let mut tried = 0;
