@@ -32,6 +32,18 @@ use crate::cart::domain::PricedLine;
 /// Metadata that carries the W3C trace context of the request, which the order's events keep.
 pub const TRACE_METADATA: &str = "traceparent";
 
+/// Metadata by which the order service counts an order against the limits of customers.
+const CUSTOMER_METADATA: &str = "x-customer";
+
+/// Whose limits count for an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terms {
+    /// A customer's: so many open orders, and a share of a product's stock.
+    Customer,
+    /// Nobody's: a client of the older marketplace, or an operator.
+    Unlimited,
+}
+
 /// A second try after 100 ms and a third after 400 ms more.
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(100))
@@ -137,7 +149,7 @@ impl Loms {
     }
 
     /// Makes the order of one checkout; asked again with the same id and lines, the service gives the same order.
-    /// `None` when a line asks for more than is free.
+    /// `None` when a line asks for more than is free, for anybody or for this customer.
     ///
     /// # Errors
     /// [`Error`] when the service cannot be asked; the order may have been made then.
@@ -147,6 +159,7 @@ impl Loms {
         lines: &[PricedLine],
         checkout: Uuid,
         traceparent: Option<&str>,
+        terms: Terms,
     ) -> Result<Option<OrderId>, Error> {
         let order = OrderCreateRequest {
             user_id: owner.get(),
@@ -156,6 +169,10 @@ impl Loms {
         let response = self.call("loms.Loms/OrderCreate", traceparent, |mut client, trace| {
             let mut request = self.request(order.clone(), trace);
             set_key(request.metadata_mut(), &key).expect("a UUID is plain ASCII");
+            if terms == Terms::Customer {
+                let is_customer = MetadataValue::from_static("true");
+                (request.metadata_mut()).insert(CUSTOMER_METADATA, is_customer);
+            }
             async move { client.order_create(request).await }
         });
         match response.await? {

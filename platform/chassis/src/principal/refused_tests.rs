@@ -1,7 +1,7 @@
 //! A table of tokens that are refused, each next to the one that differs in that point alone and is taken.
 //!
 //! Each line fails without the checks of `nbf`, `iat`, `crit`, the type, unique members, the length, the
-//! canonical user id and the actor left out.
+//! canonical user id and the actor.
 
 use base64::{Engine as _, prelude::*};
 use chrono::DateTime;

@@ -25,7 +25,10 @@ pub use self::{
     error::Error,
     store::Repository,
 };
-use crate::{loms::Loms, metrics};
+use crate::{
+    loms::{Loms, Terms},
+    metrics,
+};
 
 /// Handle to the checkout; cloning shares it.
 #[derive(Debug, Clone)]
@@ -46,7 +49,8 @@ impl Checkouts {
         }
     }
 
-    /// Orders what is in the user's cart and takes it out of the cart; what is added meanwhile stays.
+    /// Orders what is in the user's cart and takes it out of the cart; what is added meanwhile stays. `terms` say whether a
+    /// customer's limits count.
     ///
     /// The same key has the same outcome for good. Without a key, an attempt whose outcome is not known is taken up again
     /// first, so that asking twice makes one order.
@@ -62,9 +66,12 @@ impl Checkouts {
         owner: UserId,
         key: Option<&Key>,
         traceparent: Option<&str>,
+        terms: Terms,
     ) -> Result<Recorded<OrderId>, Error> {
         let started_at = Instant::now();
-        let ordered = self.freeze_order_settle(owner, key, traceparent).await;
+        let ordered = self
+            .freeze_order_settle(owner, key, traceparent, terms)
+            .await;
         let outcome = match &ordered {
             Ok(order) if order.replayed => "REPLAYED",
             Ok(_) => "ORDERED",
@@ -79,6 +86,7 @@ impl Checkouts {
         owner: UserId,
         key: Option<&Key>,
         traceparent: Option<&str>,
+        terms: Terms,
     ) -> Result<Recorded<OrderId>, Error> {
         let checkout = match self.freeze(owner, key).await? {
             Attempt::Open(checkout) => checkout,
@@ -87,7 +95,9 @@ impl Checkouts {
         crash::at("checkout::after_freeze");
 
         let Checkout { id, lines } = &checkout;
-        let order = self.loms.create_order(owner, lines, *id, traceparent);
+        let order = self
+            .loms
+            .create_order(owner, lines, *id, traceparent, terms);
         let outcome = order.await?.map_or(Outcome::OutOfStock, Outcome::Ordered);
         // The order is made, the cart still has its lines. The attempt is open, so a retry after a crash asks with the
         // same id and lines, gets the same order, and settles.

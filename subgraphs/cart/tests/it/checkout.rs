@@ -48,7 +48,9 @@ impl Shop {
 
     async fn checkout(&self, named: Option<&str>) -> Result<i64, Error> {
         let key = named.map(key);
-        let ordered = self.checkouts.checkout(user(1), key.as_ref(), None);
+        let ordered =
+            self.checkouts
+                .checkout(user(1), key.as_ref(), None, cart::loms::Terms::Customer);
         let ordered = ordered.await;
         ordered.map(|ordered| ordered.value.get())
     }

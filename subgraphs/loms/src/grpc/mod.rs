@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Refused { refusal: Refusal, replayed: bool },
     #[error(transparent)]
     Denied(Denied),
+    #[error("a line asks for more than is free for this customer")]
+    NotFree,
     #[error("no stock is kept for this sku")]
     NoStock,
     #[error(transparent)]
@@ -42,6 +44,7 @@ impl Coded for Failure {
             Self::Invalid(error) => error.code(),
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Denied(denied) => denied.code(),
+            Self::NotFree => ErrorCode::OutOfStock,
             Self::NoStock => ErrorCode::NotFound,
             Self::Order(error) => error.code(),
             Self::Stock(error) => error.code(),

@@ -30,6 +30,9 @@ use crate::{
 /// The names of the service.
 const NAMES: [&str; 2] = ["loms.Loms", "Loms"];
 
+/// Metadata by which the cart says that a customer orders, whose limits count.
+const CUSTOMER_METADATA: &str = "x-customer";
+
 /// The handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -52,10 +55,14 @@ impl Server {
         request: Request<OrderCreateRequest>,
     ) -> Result<Response<OrderCreateResponse>, Failure> {
         let (who, caller) = callers(&request)?;
+        let is_customer = request.metadata().contains_key(CUSTOMER_METADATA);
         let request = request.into_inner();
         let created = match who {
             grpc::Caller::Token(_) => {
                 order::grpc::create_as(&who, &self.orders, caller, request, &self.products).await?
+            }
+            grpc::Caller::Service(_) if is_customer => {
+                order::grpc::create_for_customer(&self.orders, caller, request).await?
             }
             grpc::Caller::Service(_) | grpc::Caller::Compatible => {
                 order::grpc::create(&self.orders, caller, request).await?

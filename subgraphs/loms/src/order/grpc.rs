@@ -1,11 +1,12 @@
 //! Orders over gRPC: decode and check, call, encode. Source: docs/contracts.md §3.
 
 use ::schema::{
+    code::ErrorCode,
     id::{OrderId, Quantity, Sku, UserId},
     proto::loms::{Item, OrderCreateRequest, OrderCreateResponse, OrderInfoResponse},
 };
 use catalogue::Products;
-use chassis::grpc;
+use chassis::{fault::Coded as _, grpc};
 use idempotency::Recorded;
 use loms_domain::lines::{Line, Lines, LinesError, Price};
 
@@ -66,6 +67,31 @@ pub(crate) async fn create(
         ..caller
     };
     let recorded = orders.create(&caller, user, &lines).await?;
+    let order_id = done(&recorded)?.map_or(0, OrderId::get);
+    Ok(recorded.map(|_| OrderCreateResponse { order_id }))
+}
+
+/// Creates an order at the prices that the cart names, within the limits of customers. One that is over them is refused as
+/// one that is short of stock: what is left is not free for this customer.
+pub(crate) async fn create_for_customer(
+    orders: &Orders,
+    caller: Caller,
+    request: OrderCreateRequest,
+) -> Result<Recorded<OrderCreateResponse>, Failure> {
+    let (user, lines) = decode(&request)?;
+    let caller = Caller {
+        access: Access::Owner(user),
+        user: Some(user),
+        ..caller
+    };
+    let recorded = orders.create_limited(&caller, user, &lines).await?;
+    if recorded
+        .value
+        .refusal
+        .is_some_and(|it| it.code() == ErrorCode::LimitExceeded)
+    {
+        return Err(Failure::NotFree);
+    }
     let order_id = done(&recorded)?.map_or(0, OrderId::get);
     Ok(recorded.map(|_| OrderCreateResponse { order_id }))
 }

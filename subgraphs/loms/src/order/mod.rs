@@ -132,6 +132,25 @@ impl Orders {
         self.group_commit.run(command).await
     }
 
+    /// As [`create`](Self::create), within the limits of customers.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    ///
+    /// # Cancel safety
+    /// As [`create`](Self::create).
+    pub async fn create_limited(
+        &self,
+        caller: &Caller,
+        user: UserId,
+        lines: &Lines,
+    ) -> Result<Recorded<Outcome>, Error> {
+        let command = Command::create(caller, user, lines)?;
+        self.group_commit
+            .run(command.with_lines(user, lines.clone()))
+            .await
+    }
+
     /// As [`create`](Self::create), at the catalogue's prices of today. A repeat of a named order does not ask for them
     /// again: it gets the first response, whatever the goods cost by now.
     ///

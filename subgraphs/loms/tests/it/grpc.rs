@@ -540,6 +540,24 @@ async fn beyond_loopback_nobody_is_believed_without_a_token() {
         .unwrap()
         .into_inner();
 
+    // More than half of the 300 units: too much for a customer, and nothing to a client of the older marketplace.
+    let many = |is_customer| {
+        let mut request = Request::new(create(9, &[(2_618_151, 151)]));
+        let metadata = request.metadata_mut();
+        metadata.insert("x-service-token", value.to_str().unwrap().parse().unwrap());
+        if is_customer {
+            metadata.insert("x-customer", "true".parse().unwrap());
+        }
+        request
+    };
+    let refused = loms.send::<_, Number>(BOTH[0][0], many(true)).await;
+    assert_eq!(refused.unwrap_err().code(), Code::FailedPrecondition);
+    assert!(
+        loms.send::<_, Number>(BOTH[0][0], many(false))
+            .await
+            .is_ok()
+    );
+
     let bearer = format!("Bearer {}", issuer.customer(8).expose());
     let for_another = with("authorization", &bearer, 7);
     let refused = loms.send::<_, Number>(BOTH[0][0], for_another).await;
