@@ -30,6 +30,7 @@ pub use metrics::{Latency, REQUEST_SECONDS, exposition, metrics_text, routes};
 /// Crates whose spans make a trace: ours, and the SQL statements.
 const TRACED: &[&str] = &[
     "cart",
+    "catalogue",
     "chassis",
     "comments",
     "federation",

@@ -56,7 +56,7 @@ fn read_into(text: &mut String, folder: &Path) -> anyhow::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             read_into(text, &path)?;
-        } else {
+        } else if path.extension().is_some_and(|it| it == "rs") {
             text.push_str(&fs::read_to_string(&path)?);
         }
     }
