@@ -148,7 +148,6 @@ impl Service {
             limiter.door("graphql"),
             tasks.clone(),
             config.clone(),
-            clock,
         );
         let routes = serve::routes(gateway, issuer).merge(health.routes());
         // Twice the stream's own limit: the hint to resume gets its chance before the socket is cut.

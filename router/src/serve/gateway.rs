@@ -65,11 +65,11 @@ impl Gateway {
         door: Door,
         tasks: Tasks,
         config: Config,
-        clock: Clock,
     ) -> Arc<Self> {
         Arc::new(Self {
             engine,
             budget: hub.budget(),
+            clock: hub.clock(),
             hub,
             verifier,
             drain,
@@ -77,7 +77,6 @@ impl Gateway {
             tasks,
             origins: AllowedOrigins::new(&config.http.allowed_origins),
             config,
-            clock,
         })
     }
 

@@ -74,6 +74,11 @@ impl Hub {
         Arc::clone(&self.budget)
     }
 
+    /// The clock by which streams end.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// Resolves when a token that ends at `expires_at` has ended.
     pub(crate) async fn token_ended(&self, expires_at: DateTime<Utc>) {
         closing::token_ended(&self.clock, expires_at).await;

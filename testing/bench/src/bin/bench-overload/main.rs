@@ -13,6 +13,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser;
+use indicatif::ProgressBar;
 
 use crate::{
     mix::Shoppers,
@@ -47,15 +48,17 @@ struct Args {
 async fn main() -> anyhow::Result<()> {
     chassis::tls::install();
     let args = Args::parse();
+    let bar = ProgressBar::new_spinner();
     let mut curves = Vec::new();
     let mut peak = None;
     for admission in [false, true] {
         let server = Server::start(&args.binary, args.port_offset, admission).await?;
-        let measured = measure(&args, &server, &mut peak).await;
+        let measured = measure(&args, &server, &mut peak, &bar).await;
         server.stop().await?;
         let steps = measured?;
         curves.push(Curve { admission, steps });
     }
+    bar.finish_and_clear();
     let results = Results {
         cores: std::thread::available_parallelism().map_or(0, usize::from),
         peak: peak.unwrap_or_default(),
@@ -71,22 +74,23 @@ async fn measure(
     args: &Args,
     server: &Server,
     peak: &mut Option<f64>,
+    bar: &ProgressBar,
 ) -> anyhow::Result<Vec<step::Step>> {
     let shoppers = Arc::new(Shoppers::arrive(server).await?);
     // Pools, caches and just-opened connections.
     step::run(&shoppers, args.first_rate, Duration::from_secs(5)).await;
     let peak = match *peak {
         Some(peak) => peak,
-        None => *peak.insert(find_peak(args, &shoppers).await),
+        None => *peak.insert(find_peak(args, &shoppers, bar).await),
     };
     let mut steps = Vec::new();
     for load in &args.loads {
         let step = step::run(&shoppers, peak * load, args.step).await;
-        eprintln!(
+        bar.println(format!(
             "{load} x: {:.0}/s of {:.0}/s in time",
             step.goodput(),
             step.rate
-        );
+        ));
         steps.push(step);
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
@@ -94,12 +98,15 @@ async fn measure(
 }
 
 /// Raises the rate by a third until less than 95 % comes in time; the best goodput seen is the peak.
-async fn find_peak(args: &Args, shoppers: &Arc<Shoppers>) -> f64 {
+async fn find_peak(args: &Args, shoppers: &Arc<Shoppers>, bar: &ProgressBar) -> f64 {
     let (mut rate, mut best) = (args.first_rate, 0.0_f64);
     loop {
         let step = step::run(shoppers, rate, Duration::from_secs(8)).await;
         best = best.max(step.goodput());
-        eprintln!("peak? {:.0}/s of {rate:.0}/s in time", step.goodput());
+        bar.println(format!(
+            "peak? {:.0}/s of {rate:.0}/s in time",
+            step.goodput()
+        ));
         if step.goodput() < rate * 0.9 {
             return best;
         }
