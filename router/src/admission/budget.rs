@@ -146,7 +146,6 @@ mod tests {
         assert_eq!(limiter.charge(me(), 10).unwrap().remaining, 0);
     }
 
-    /// Seen red with refusals that cost nothing.
     #[test]
     fn what_is_refused_is_charged_until_nothing_is_left() {
         let config = config::RateLimit {

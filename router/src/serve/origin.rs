@@ -100,7 +100,7 @@ fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
 mod tests {
     use super::*;
 
-    /// Seen red with the first address of the header, and with a header of a peer that is no proxy.
+    /// Seen red with a header that is believed of everybody.
     #[test]
     fn only_a_proxy_of_ours_says_who_is_behind_it() {
         let ours: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];

@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    /// Seen red without the decrease, and with a latency at rest that follows at once.
+    /// Seen red without the decrease.
     #[tokio::test]
     async fn the_limit_falls_while_requests_are_slow_and_rises_again() {
         let config = Config::default();

@@ -95,7 +95,7 @@ async fn open_loop(
     *counts.lock()
 }
 
-/// Seen red with 256 places that do not move, and with the oldest served first.
+/// Seen red with a limit that never falls and the oldest served first, both at once.
 #[tokio::test(start_paused = true)]
 async fn at_five_times_the_capacity_the_server_works_for_those_who_wait() {
     let server = Server::new(Config::default());
