@@ -64,7 +64,7 @@ impl Endpoint {
 #[derive(Debug, Clone)]
 pub(crate) enum OrderService {
     Grpc(Vec<LomsClient<Channel>>),
-    UseCase(Orders),
+    UseCase(Box<Orders>),
 }
 
 impl OrderService {
@@ -79,7 +79,7 @@ impl OrderService {
         tasks: &Tasks,
     ) -> anyhow::Result<Self> {
         if endpoint == Endpoint::UseCase {
-            return Ok(Self::UseCase(fixture.orders(grouped, None, tasks)));
+            return Ok(Self::UseCase(Box::new(fixture.orders(grouped, None, tasks))));
         }
         let config = Config {
             grpc_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
