@@ -79,7 +79,9 @@ impl OrderService {
         tasks: &Tasks,
     ) -> anyhow::Result<Self> {
         if endpoint == Endpoint::UseCase {
-            return Ok(Self::UseCase(Box::new(fixture.orders(grouped, None, tasks))));
+            return Ok(Self::UseCase(Box::new(
+                fixture.orders(grouped, None, tasks),
+            )));
         }
         let config = Config {
             grpc_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
