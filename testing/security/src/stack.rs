@@ -8,7 +8,11 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use reqwest::Client;
+use chassis::{clock::Clock, principal::ServiceSigner};
+use reqwest::{
+    Client,
+    header::{HeaderName, HeaderValue},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -23,6 +27,7 @@ pub(crate) struct Stack {
     offset: u16,
     pub(crate) http: Client,
     services: Vec<Service>,
+    service: Option<ServiceSigner>,
 }
 
 /// One of its processes.
@@ -57,8 +62,11 @@ impl Stack {
             offset,
             http: Client::builder().timeout(Duration::from_secs(30)).build()?,
             services: Vec::new(),
+            service: None,
         };
         stack.wait().await?;
+        let keys = stack.folder.path().join("state/keys/services");
+        stack.service = Some(ServiceSigner::announce("router", &keys, Clock::system())?);
         stack.services = stack.running();
         ensure!(
             !stack.services.is_empty(),
@@ -92,6 +100,11 @@ impl Stack {
     /// The address of what listens on `port` when nothing is moved.
     pub(crate) fn address(&self, port: u16) -> String {
         format!("127.0.0.1:{}", port + self.offset)
+    }
+
+    /// What proves the router to the subgraphs' own ports, so that what lies behind can be tried, too.
+    pub(crate) fn service_token(&self) -> Option<(HeaderName, HeaderValue)> {
+        self.service.as_ref().map(ServiceSigner::header)
     }
 
     /// The processes of the services as they were at the start.

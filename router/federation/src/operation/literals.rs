@@ -1,4 +1,5 @@
-//! Whether the literals of a document fit the types of the places where they stand.
+//! Whether the literals of a document fit the types of the places where they stand, and whether a field that begins with two
+//! underscores is one that there is.
 //!
 //! Strict where variables are lenient: an enum value is no string, a string is no enum value, an object is neither. A
 //! scalar that is not built in takes any literal; what its subgraph thinks of it comes with the response.
@@ -11,7 +12,7 @@ use graphql_tools::static_graphql::query::{
 
 use crate::graph::{InputField, TypeInfo, TypeKind, TypeRef, TypeTable};
 use crate::operation::definition::{condition_type, kind};
-use crate::request::{Code, GraphqlError};
+use crate::request::{Code, GraphqlError, OperationKind};
 
 /// More errors than this tell nothing new.
 const MAX_ERRORS: usize = 100;
@@ -77,6 +78,25 @@ impl Walk<'_> {
             if !field.selection_set.items.is_empty() {
                 self.set(info.ty.name(), &field.selection_set);
             }
+        } else if field.name.starts_with("__") && !self.is_meta_field(parent, &field.name) {
+            let name: String = field.name.chars().take(80).collect();
+            let text = format!("Cannot query field \"{name}\" on type \"{parent}\".");
+            let error = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, text);
+            let Pos { line, column } = field.position;
+            self.errors.push(error.at(line, column));
+        }
+    }
+
+    /// The library takes whatever begins with two underscores for a field of every type.
+    /// Source: GraphQL specification, 4.1 and 4.2.
+    fn is_meta_field(&self, parent: &str, name: &str) -> bool {
+        match name {
+            "__typename" => true,
+            "__schema" | "__type" => self
+                .types
+                .root(OperationKind::Query)
+                .is_some_and(|root| **root == *parent),
+            _ => false,
         }
     }
 

@@ -108,3 +108,27 @@ fn the_errors_of_a_long_list_are_bounded() {
     let text = format!("{{ a(ids: [{}]) }}", "true ".repeat(1_000));
     assert_eq!(found(&text).len(), MAX_ERRORS);
 }
+
+/// Fails with every name of two underscores let through, as the library does: planning then met a field that there is none.
+#[test]
+fn of_what_begins_with_two_underscores_there_are_three_fields() {
+    for text in [
+        "{ __typename b { __typename } }",
+        "{ __schema { types { name } } __type(name: \"In\") { name } }",
+    ] {
+        assert!(found(text).is_empty(), "{text}");
+    }
+    for text in [
+        "{ __typenar }",
+        "{ b { __other } }",
+        "{ ... on Query { __ } }",
+        "fragment F on In { __schema { types { name } } }",
+    ] {
+        let errors = found(text);
+        assert_eq!(errors.len(), 1, "{text}");
+        assert!(
+            errors[0].message.starts_with("Cannot query field"),
+            "{text}"
+        );
+    }
+}

@@ -129,7 +129,13 @@ impl GraphqlFuzz {
             };
             stack.http.request(method, url).body(bytes)
         };
-        let request = self.with_headers(random, request);
+        let mut request = self.with_headers(random, request);
+        if interface == "subgraph"
+            && chance(random, 80)
+            && let Some((name, value)) = stack.service_token()
+        {
+            request = request.header(name, value);
+        }
         judge(request, interface, &sent).await
     }
 
