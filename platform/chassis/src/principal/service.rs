@@ -12,7 +12,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -42,6 +42,8 @@ const TOKEN_BYTES_MAX: usize = 1_024;
 const KEYS_MAX: usize = 1_000;
 /// The largest file that can be a public key.
 const KEY_BYTES_MAX: u64 = 4_096;
+/// After which time the folder is read again even if it does not seem to have changed.
+const REREAD_AFTER: TimeDelta = TimeDelta::milliseconds(50);
 /// Verified tokens that are remembered, so that a signature is checked once for many calls.
 const KNOWN_MAX: usize = 256;
 
@@ -145,9 +147,29 @@ struct Inner {
     folder: PathBuf,
     clock: Clock,
     keys: RwLock<HashMap<String, ServiceKey>>,
-    /// When the folder was read last.
-    read_at: Mutex<DateTime<Utc>>,
+    /// As of when the folder was read last.
+    read: Mutex<Reading>,
     known: RwLock<HashMap<String, Known>>,
+}
+
+/// A reading of the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reading {
+    /// When the folder had changed last. Two changes may be of one time, so the files are counted, too.
+    changed_at: Option<SystemTime>,
+    files: usize,
+    at: DateTime<Utc>,
+}
+
+impl Reading {
+    fn of(folder: &Path, now: DateTime<Utc>) -> Self {
+        let about = fs::metadata(folder).ok();
+        Self {
+            changed_at: about.and_then(|about| about.modified().ok()),
+            files: fs::read_dir(folder).into_iter().flatten().count(),
+            at: now,
+        }
+    }
 }
 
 /// A token that was verified: whose it is, and when it ends.
@@ -174,8 +196,8 @@ impl ServiceVerifier {
     pub fn new(folder: &Path, clock: Clock) -> Self {
         let inner = Inner {
             folder: folder.to_owned(),
+            read: Mutex::new(Reading::of(folder, clock.now())),
             keys: RwLock::new(read_keys(folder)),
-            read_at: Mutex::new(clock.now()),
             clock,
             known: RwLock::default(),
         };
@@ -243,14 +265,18 @@ impl ServiceVerifier {
         Ok((Arc::clone(service), ends_at))
     }
 
-    /// Reads the folder again for a key that is not known, at most once a second.
+    /// Reads the folder again for a key that is not known, if it has changed: a service that has just started is believed at
+    /// once.
     fn find(&self, id: &str, now: DateTime<Utc>) {
         if self.0.keys.read().contains_key(id) {
             return;
         }
-        let mut read_at = self.0.read_at.lock();
-        if now.signed_duration_since(*read_at) >= TimeDelta::seconds(1) {
-            *read_at = now;
+        let mut read = self.0.read.lock();
+        let current = Reading::of(&self.0.folder, now);
+        let is_old = now.signed_duration_since(read.at) >= REREAD_AFTER;
+        let has_changed = current.changed_at != read.changed_at || current.files != read.files;
+        if has_changed || is_old {
+            *read = current;
             *self.0.keys.write() = read_keys(&self.0.folder);
         }
     }
@@ -307,7 +333,11 @@ mod tests {
         let verifier = ServiceVerifier::new(folder.path(), clock.clone());
         // It starts after the verifier has read the folder.
         let cart = ServiceSigner::announce("cart", folder.path(), clock.clone()).unwrap();
-        clock.advance(Duration::from_secs(2));
+        let other = ServiceSigner::announce("other", folder.path(), clock.clone()).unwrap();
+        assert_eq!(&*verifier.verify(&token(&other)).unwrap(), "other");
+        // One after the other within a moment, as when two processes are killed and started again.
+        let third = ServiceSigner::announce("third", folder.path(), clock.clone()).unwrap();
+        assert_eq!(&*verifier.verify(&token(&third)).unwrap(), "third");
         let first = token(&cart);
         assert_eq!(&*verifier.verify(&first).unwrap(), "cart");
         clock.advance(Duration::from_secs(29));
