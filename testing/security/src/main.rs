@@ -8,6 +8,7 @@ mod abuse;
 mod documents;
 mod floods;
 mod fuzz;
+mod matrix;
 mod output;
 mod processor;
 mod stack;
@@ -57,6 +58,8 @@ enum Attack {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// Every field of the graph, for every kind of caller, over every transport
+    Matrix,
     /// Floods held beside a normal user, and what that user sees
     Floods {
         /// How long each is held, in seconds
@@ -104,6 +107,7 @@ async fn run(stack: &Stack, attack: Attack) -> anyhow::Result<()> {
             connections,
             only,
         } => floods::run(stack, Duration::from_secs(seconds), connections, &only).await,
+        Attack::Matrix => matrix::run(stack).await,
         Attack::Documents { examples } => documents::run(stack, examples).await,
     }
 }
