@@ -65,6 +65,7 @@ security: ## Attack a marketplace: fuzz, abuses, floods, REST documents; TIER=ci
 	cargo build $(if $(filter record,$(TIER)),--release) --workspace --bin marketplace --bin security
 	$(SECURITY) fuzz --cases $(if $(filter record,$(TIER)),1000000,20000)
 	$(SECURITY) abuse $(if $(filter record,$(TIER)),--enforce-cost)
+	$(SECURITY) matrix
 	$(SECURITY) documents
 	$(if $(filter record,$(TIER)),$(SECURITY) floods)
 
