@@ -25,9 +25,9 @@ struct Args {
     /// The marketplace binary to attack
     #[arg(long, default_value = "target/debug/marketplace", global = true)]
     binary: PathBuf,
-    /// Moves the ports of the attacked marketplace
-    #[arg(long, default_value_t = 27_000, global = true)]
-    port_offset: u16,
+    /// Moves the ports of the attacked marketplace; to free ones unless given
+    #[arg(long, global = true)]
+    port_offset: Option<u16>,
     #[command(subcommand)]
     attack: Attack,
 }
@@ -84,7 +84,8 @@ enum Attack {
 async fn main() -> anyhow::Result<()> {
     chassis::tls::install();
     let args = Args::parse();
-    let stack = Stack::start(&args.binary, args.port_offset).await?;
+    let offset = args.port_offset.unwrap_or_else(testkit::free_offset);
+    let stack = Stack::start(&args.binary, offset).await?;
     let outcome = run(&stack, args.attack).await;
     // What waits for its last line in the log gets the time for it.
     tokio::time::sleep(Duration::from_millis(500)).await;
