@@ -18,7 +18,7 @@ pub(crate) async fn run(settings: &Settings, direction: Direction) -> anyhow::Re
         prepare::migrate_up(settings).await?;
     }
     for (name, database) in DATABASES {
-        let db = postgres::connect(&settings.postgres, name).await?;
+        let db = postgres::connect(&prepare::patient(settings), name).await?;
         if direction == Direction::Down {
             migrations::down(&db, database)
                 .await

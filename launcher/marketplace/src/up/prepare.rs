@@ -37,6 +37,21 @@ pub(crate) async fn databases_and_topic(
 /// How long a connection, or one step of a migration, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How whoever migrates connects. The lock that keeps others off is a transaction that stands idle while the steps run, so it
+/// must outlive them.
+pub(crate) fn patient(settings: &Settings) -> postgres::Config {
+    // No request waits here, and a machine that has just started everything else is slow: at a load of 30 on two cores
+    // a request's patience of 3 s let one start in ten fail.
+    let given = settings.postgres.clone();
+    postgres::Config {
+        acquire_timeout: given.acquire_timeout.max(PATIENCE),
+        statement_timeout: given.statement_timeout.max(PATIENCE),
+        lock_timeout: given.lock_timeout.max(PATIENCE),
+        idle_in_transaction_timeout: given.idle_in_transaction_timeout.max(10 * PATIENCE),
+        ..given
+    }
+}
+
 /// Creates missing databases and applies what is pending.
 ///
 /// # Errors
@@ -45,13 +60,7 @@ pub(crate) async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     migrations::create_databases(&server(settings.postgres.url.expose())?)
         .await
         .context("creating databases")?;
-    // No request waits here, and a machine that has just started everything else is slow: at a load of 30 on two cores
-    // a request's patience of 3 s let one start in ten fail.
-    let patient = &postgres::Config {
-        acquire_timeout: settings.postgres.acquire_timeout.max(PATIENCE),
-        statement_timeout: settings.postgres.statement_timeout.max(PATIENCE),
-        ..settings.postgres.clone()
-    };
+    let patient = &patient(settings);
     let each = DATABASES.map(|(name, database)| async move {
         let db = postgres::connect(patient, name).await?;
         let newer = migrations::up(&db, database)
@@ -92,6 +101,13 @@ pub(crate) async fn seed(settings: &Settings) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A start on a slow machine failed with the two seconds that a request's transaction has.
+    #[test]
+    fn the_lock_of_a_migration_outlives_its_steps() {
+        let patient = patient(&Settings::default());
+        assert!(patient.idle_in_transaction_timeout > patient.statement_timeout);
+    }
 
     #[test]
     fn an_address_without_a_database_leads_to_the_one_that_every_server_has() {
