@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
@@ -16,9 +17,10 @@ use axum::{
     body::{Body, Bytes},
     extract::ConnectInfo,
 };
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::Service;
@@ -27,6 +29,9 @@ use super::{
     connection::{Connection, InFlight, Receiving},
     host::Hosts,
 };
+
+/// What is read of a body that nobody wanted, so that its connection can be kept.
+const UNREAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A body did not arrive in time.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -78,18 +83,27 @@ where
         if let Some(hosts) = &self.rules.hosts
             && let Err(refused) = hosts.check(&head)
         {
-            let response = problem(refused.status(), &refused.to_string());
+            let mut response = problem(refused.status(), &refused.to_string());
+            if !self.connection.is_http2() && !body.is_end_stream() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             return Box::pin(async move { Ok(holding(response, in_flight)) });
         }
         head.extensions.insert(ConnectInfo(self.connection.peer));
-        let is_late = Arc::new(AtomicBool::new(false));
-        let body = self.arriving(body, &is_late);
+        let upload = Arc::new(Upload::default());
+        let body = self.arriving(body, &upload);
+        let is_http1 = !self.connection.is_http2();
         let mut service = self.service.clone();
         Box::pin(async move {
-            std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
+            poll_fn(|cx| service.poll_ready(cx)).await?;
             let mut response = service.call(Request::from_parts(head, body)).await?;
-            if is_late.load(Relaxed) && response.status().is_client_error() {
+            let is_late = upload.is_late.load(Relaxed) && response.status().is_client_error();
+            if is_late {
                 *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            }
+            // Behind a body that was not read no other request can be; unless it is told so, a client sends one.
+            if is_late || is_http1 && !upload.has_arrived() {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -99,16 +113,17 @@ where
 }
 
 impl<S> Requests<S> {
-    fn arriving(&self, body: Incoming, is_late: &Arc<AtomicBool>) -> Body {
+    fn arriving(&self, body: Incoming, upload: &Arc<Upload>) -> Body {
         if body.is_end_stream() {
             return Body::empty();
         }
+        upload.is_unread.store(true, Relaxed);
         Body::new(Arriving {
-            body,
+            body: Some(body),
             due: Instant::now() + self.rules.body_timeout,
             sleep: None,
             receiving: Some(self.connection.receive()),
-            is_late: Arc::clone(is_late),
+            upload: Arc::clone(upload),
             late: self.rules.late,
         })
     }
@@ -142,13 +157,48 @@ fn holding(response: Response<Body>, in_flight: InFlight) -> Response<Body> {
     })
 }
 
+/// What is known of the body of a request when its response is.
+#[derive(Debug, Default)]
+struct Upload {
+    is_late: AtomicBool,
+    is_unread: AtomicBool,
+    /// What the service let go of before its end.
+    rest: Mutex<Option<Incoming>>,
+}
+
+impl Upload {
+    /// Whether all of it has been read, or can be without waiting, as a small body that the service did not want.
+    fn has_arrived(&self) -> bool {
+        if !self.is_unread.load(Relaxed) {
+            return true;
+        }
+        let Some(mut body) = self.rest.lock().take() else {
+            return false;
+        };
+        let mut bytes = 0;
+        let mut next = || poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).now_or_never();
+        while let Some(frame) = next() {
+            match frame {
+                None => return true,
+                Some(Err(_)) => return false,
+                Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len),
+            }
+            if bytes > UNREAD_BYTES_MAX {
+                return false;
+            }
+        }
+        false
+    }
+}
+
 /// The body of a request, which has until `due` to arrive.
 struct Arriving {
-    body: Incoming,
+    /// Nothing only once it is dropped.
+    body: Option<Incoming>,
     due: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
     receiving: Option<Receiving>,
-    is_late: Arc<AtomicBool>,
+    upload: Arc<Upload>,
     late: fn() -> BoxError,
 }
 
@@ -161,9 +211,16 @@ impl hyper::body::Body for Arriving {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.body).poll_frame(cx) {
+        let Some(body) = &mut this.body else {
+            return Poll::Ready(None);
+        };
+        match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Ready(frame) => {
-                if !matches!(frame, Some(Ok(_))) || this.body.is_end_stream() {
+                let has_ended = frame.is_none() || body.is_end_stream();
+                if has_ended {
+                    this.upload.is_unread.store(false, Relaxed);
+                }
+                if has_ended || matches!(frame, Some(Err(_))) {
                     this.receiving = None;
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
@@ -174,18 +231,27 @@ impl hyper::body::Body for Arriving {
                 if sleep.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                this.is_late.store(true, Relaxed);
+                this.upload.is_late.store(true, Relaxed);
                 Poll::Ready(Some(Err((this.late)())))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body
+            .as_ref()
+            .map(Incoming::size_hint)
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        *self.upload.rest.lock() = self.body.take();
     }
 }
 

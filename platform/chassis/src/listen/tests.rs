@@ -49,6 +49,7 @@ fn routes() -> Router {
             "/",
             routing::get(async || "here").post(async |body: Bytes| body),
         )
+        .route("/ignores", routing::post(async || "unread"))
         .route("/slow", routing::get(slow))
         .route("/endless", routing::get(endless))
 }
@@ -255,6 +256,31 @@ async fn the_host_is_looked_at_before_the_route() {
         let answer = running.until_closed(head).await;
         assert_eq!(answer.get(9..12), Some(status), "{head}: {answer}");
     }
+}
+
+/// A client that is not told puts its next request on the connection, where nobody reads it.
+///
+/// Seen red without the header: the response said nothing, and the connection was closed behind it.
+#[tokio::test]
+async fn a_response_before_the_body_says_that_it_is_the_last() {
+    let running = listen(long()).await;
+    let mut socket = running.connect().await;
+    let head = "POST /ignores HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let response = rest(&mut socket).await;
+    assert!(response.contains("connection: close"), "{response}");
+
+    let mut socket = running.connect().await;
+    socket
+        .write_all(format!("{head}body").as_bytes())
+        .await
+        .unwrap();
+    let mut text = vec![0; 1024];
+    let read = timeout(PATIENCE, socket.read(&mut text));
+    let read = read.await.unwrap().unwrap();
+    let response = String::from_utf8_lossy(&text[..read]).into_owned();
+    assert!(!response.contains("connection: close"), "{response}");
+    assert!(ask(&mut socket).await.contains("here"));
 }
 
 #[tokio::test]
