@@ -1,6 +1,9 @@
 //! The databases' schemas: one database a service, one migrator each, plain SQL files up and down.
 //!
 //! A migration is two files, `migrations/<database>/NNNN_what_changes.{up,down}.sql`, and a line in [`Database::steps`].
+//! A database keeps the names of those that it has. The one that makes its service's role is one text for all of them,
+//! `service_role.{up,down}.sql`, with the role put in for `{role}`.
+//!
 //! Each runs in a transaction; an applied one is never edited. A lock on the server lets several processes migrate at
 //! the same time: the second finds the work done.
 //!
@@ -48,12 +51,19 @@ struct Step {
 }
 
 macro_rules! steps {
-    ($($path:literal),* $(,)?) => {
-        &[$(Step {
-            name: $path,
-            up: include_str!(concat!("../", $path, ".up.sql")),
-            down: include_str!(concat!("../", $path, ".down.sql")),
-        }),*]
+    ($($path:literal,)* role $role:literal $(, $later:literal)* $(,)?) => {
+        &[
+            $(steps!(@files $path, $path),)*
+            steps!(@files $role, "service_role"),
+            $(steps!(@files $later, $later),)*
+        ]
+    };
+    (@files $name:expr, $file:expr) => {
+        Step {
+            name: $name,
+            up: include_str!(concat!("../", $file, ".up.sql")),
+            down: include_str!(concat!("../", $file, ".down.sql")),
+        }
     };
 }
 
@@ -66,7 +76,7 @@ impl Database {
                 "loms/0002_outbox",
                 "loms/0003_idempotency",
                 "loms/0004_order_history",
-                "loms/0005_role"
+                role "loms/0005_role"
             ],
             Self::Cart => steps![
                 "cart/0001_carts",
@@ -76,18 +86,18 @@ impl Database {
                 "cart/0005_idempotency_keys",
                 "cart/0006_cart_changes_mirrored",
                 "cart/0007_cart_changes_copied",
-                "cart/0008_role"
+                role "cart/0008_role"
             ],
             Self::Comments => steps![
                 "comments/0001_comments",
                 "comments/0002_idempotency_keys",
-                "comments/0003_role"
+                role "comments/0003_role"
             ],
             Self::Notifier => steps![
                 "notifier/0001_inbox",
                 "notifier/0002_webhook",
                 "notifier/0003_retention",
-                "notifier/0004_role"
+                role "notifier/0004_role"
             ],
         }
     }
@@ -102,7 +112,10 @@ struct Migrator {
 impl MigratorTraitSelf for Migrator {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         let steps = self.database.steps().iter();
-        let known = steps.map(|step| Box::new(Sql(step)) as Box<dyn MigrationTrait>);
+        let known = steps.map(|step| {
+            let role = self.database.role();
+            Box::new(Sql { step, role }) as Box<dyn MigrationTrait>
+        });
         let newer = self.newer.iter().cloned();
         known
             .chain(newer.map(|name| Box::new(Newer(name)) as Box<dyn MigrationTrait>))
@@ -159,30 +172,34 @@ impl MigrationTrait for Newer {
     }
 }
 
-struct Sql(&'static Step);
+/// A step, and the role of the service whose database it changes.
+struct Sql {
+    step: &'static Step,
+    role: &'static str,
+}
+
+impl Sql {
+    async fn run(&self, manager: &SchemaManager<'_>, text: &str) -> Result<(), DbErr> {
+        let text = text.replace("{role}", self.role);
+        let db = manager.get_connection();
+        db.execute_unprepared(&text).await.map(drop)
+    }
+}
 
 impl MigrationName for Sql {
     fn name(&self) -> &str {
-        self.0.name
+        self.step.name
     }
 }
 
 #[async_trait]
 impl MigrationTrait for Sql {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .get_connection()
-            .execute_unprepared(self.0.up)
-            .await
-            .map(drop)
+        self.run(manager, self.step.up).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .get_connection()
-            .execute_unprepared(self.0.down)
-            .await
-            .map(drop)
+        self.run(manager, self.step.down).await
     }
 }
 
