@@ -1,4 +1,5 @@
-//! A token's outer form: three parts in base64url, a header that names the key, claims, a signature.
+//! A token's outer form: three parts in base64url, a header that names the key, claims, a signature. Every token is read
+//! here, a user's and a service's.
 //!
 //! Strict where RFC 7515 leaves a choice: a member comes once (§4), base64url is canonical and unpadded (§2), and a header
 //! that asks for what is not understood here refuses the token (§4.1.11). Nothing is decoded of a token that is too long.
@@ -6,13 +7,14 @@
 use std::fmt;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, crypto};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
-use super::TokenError;
+use super::{TokenError, keyset::Key};
 
 /// The most bytes of a token that is read.
 pub(super) const TOKEN_MAX: usize = 8 << 10;
@@ -26,13 +28,13 @@ const REFUSED: [&str; 10] = [
 #[derive(Debug)]
 pub(super) struct Compact<'a> {
     /// The name of the algorithm in the header.
-    pub(super) algorithm: String,
+    algorithm: String,
     /// The id of the key.
     pub(super) key: String,
     /// What is signed.
-    pub(super) signed: &'a str,
+    signed: &'a str,
     /// The signature in base64url.
-    pub(super) signature: &'a str,
+    signature: &'a str,
     payload: &'a str,
 }
 
@@ -76,6 +78,19 @@ impl<'a> Compact<'a> {
             signature,
             payload,
         })
+    }
+
+    /// The claims of a token that this key signed.
+    pub(super) fn signed_by(&self, key: &Key) -> Result<Map<String, Value>, TokenError> {
+        if self.algorithm.parse::<Algorithm>().ok() != Some(key.algorithm) {
+            return Err(TokenError::Invalid("its algorithm is not its key's"));
+        }
+        let message = self.signed.as_bytes();
+        let is_good = crypto::verify(self.signature, message, &key.key, key.algorithm);
+        if !is_good.unwrap_or(false) {
+            return Err(TokenError::Invalid("its signature is wrong"));
+        }
+        self.claims()
     }
 
     /// The claims; to be believed once the signature is checked.

@@ -25,7 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A key that may have signed a token.
 pub(super) struct Key {
-    id: String,
+    /// The `kid` of its tokens.
+    pub(super) id: String,
     /// What the key signs with, whatever a token's header says.
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
@@ -212,20 +213,24 @@ pub(super) fn parse(bytes: &[u8]) -> Result<JwkSet, TokenError> {
 
 /// The keys of a set that can check a signature.
 fn usable(set: &JwkSet) -> Result<Vec<Arc<Key>>, TokenError> {
-    let mut keys = Vec::new();
-    for jwk in &set.keys {
-        let (Some(id), Some(algorithm)) = (&jwk.common.key_id, algorithm(jwk)) else {
-            continue;
-        };
-        let key = DecodingKey::from_jwk(jwk);
-        let key = key.map_err(|error| TokenError::Keys(error.to_string()))?;
-        keys.push(Arc::new(Key {
-            id: id.clone(),
-            algorithm,
-            key,
-        }));
-    }
-    Ok(keys)
+    set.keys
+        .iter()
+        .filter_map(|jwk| key(jwk).transpose())
+        .collect()
+}
+
+/// The key of a JWK; `None` for one without an id, and for one that signs nothing here.
+pub(super) fn key(jwk: &Jwk) -> Result<Option<Arc<Key>>, TokenError> {
+    let (Some(id), Some(algorithm)) = (&jwk.common.key_id, algorithm(jwk)) else {
+        return Ok(None);
+    };
+    let key = DecodingKey::from_jwk(jwk);
+    let key = key.map_err(|error| TokenError::Keys(error.to_string()))?;
+    Ok(Some(Arc::new(Key {
+        id: id.clone(),
+        algorithm,
+        key,
+    })))
 }
 
 /// The one algorithm of a key: by its kind, which its `alg` must not contradict. `None` for a key that signs nothing here.

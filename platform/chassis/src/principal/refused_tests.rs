@@ -351,6 +351,60 @@ fn users_and_services_have_keys_of_their_own() {
     }
 }
 
+/// The tokens by which services prove themselves are read as users' are. Fails with the token taken apart by the library.
+#[test]
+fn a_services_proof_is_read_by_the_letter_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let pen = Pen::new(3, "s");
+    std::fs::write(folder.path().join("cart.s.jwk"), pen.jwk.to_string()).unwrap();
+    let clock = Clock::manual(DateTime::from_timestamp(NOW, 0).unwrap());
+    let verifier = ServiceVerifier::new(folder.path(), clock);
+    let head = json!({"alg": "EdDSA", "kid": "s", "typ": "JWT"});
+    let body = json!({
+        "iss": "marketplace-services", "aud": "marketplace-services", "sub": "cart",
+        "iat": NOW, "exp": NOW + 60,
+    });
+    let is_taken = |header: &Value, claims: &Value| {
+        let token = pen.sign(&with(head.clone(), header), &with(body.clone(), claims));
+        verifier.verify(&token).is_ok()
+    };
+    for (header, claims) in [
+        (json!({}), json!({})),
+        (json!({"typ": null}), json!({"nbf": NOW})),
+        (json!({}), json!({"iat": NOW + 30, "exp": NOW + 90})),
+    ] {
+        assert!(is_taken(&header, &claims), "{header} {claims}");
+    }
+    for header in [
+        json!({"alg": "ES256"}),
+        json!({"typ": "dpop+jwt"}),
+        json!({"crit": ["exp"]}),
+        json!({"jku": "https://evil.example/"}),
+        json!({"cty": "JWT"}),
+    ] {
+        assert!(!is_taken(&header, &json!({})), "{header}");
+    }
+    for claims in [
+        json!({"nbf": NOW + 31}),
+        json!({"iat": null}),
+        json!({"iat": "0"}),
+        json!({"iat": NOW + 31, "exp": NOW + 90}),
+        json!({"exp": NOW}),
+        json!({"exp": NOW + 61}),
+        json!({"aud": ["marketplace-services", 7]}),
+        json!({"sub": ["cart"]}),
+        json!({"sub": "router"}),
+    ] {
+        assert!(!is_taken(&json!({}), &claims), "{claims}");
+    }
+    let twice = body.to_string().replacen('{', r#"{"sub":"router","#, 1);
+    assert!(
+        verifier
+            .verify(&pen.sign(&head.to_string(), &twice))
+            .is_err()
+    );
+}
+
 #[test]
 fn one_header_of_one_form_carries_a_token() {
     let headers = |values: &[&str]| {

@@ -17,11 +17,16 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderName, HeaderValue};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::Jwk};
+use jsonwebtoken::jwk::Jwk;
 use parking_lot::{Mutex, RwLock};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::{Signer, TokenError};
+use super::{
+    Signer, TokenError, claims,
+    jws::Compact,
+    keyset::{self, Key},
+};
 use crate::{clock::Clock, config::Secret};
 
 /// The header, and the gRPC metadata, with the token of the calling service.
@@ -32,10 +37,9 @@ const AUDIENCE: &str = "marketplace-services";
 
 /// How long a token is valid.
 const TTL: Duration = Duration::from_secs(60);
-/// A token this close to its end is replaced, so that one on its way does not end there.
+/// A token this close to its end is replaced, so that one on its way does not end there, nor at a machine whose clock is
+/// ahead by less.
 const RENEW_BEFORE: TimeDelta = TimeDelta::seconds(30);
-/// How far the clocks of two machines may differ.
-const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 /// The longest token that is looked at.
 const TOKEN_BYTES_MAX: usize = 1_024;
 /// Public keys that are read from the folder, the newest first.
@@ -47,7 +51,7 @@ const REREAD_AFTER: TimeDelta = TimeDelta::milliseconds(50);
 /// Verified tokens that are remembered, so that a signature is checked once for many calls.
 const KNOWN_MAX: usize = 256;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct Claims {
     iss: String,
     aud: String,
@@ -178,7 +182,7 @@ type Known = (Arc<str>, DateTime<Utc>);
 /// A public key, and the only service whose tokens it may prove.
 struct ServiceKey {
     service: Arc<str>,
-    key: DecodingKey,
+    key: Arc<Key>,
 }
 
 impl std::fmt::Debug for ServiceVerifier {
@@ -230,37 +234,21 @@ impl ServiceVerifier {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Invalid("it is too long"));
         }
-        let header = jsonwebtoken::decode_header(token)
-            .map_err(|_| TokenError::Invalid("it is not a JSON Web Token"))?;
-        let id = header
-            .kid
-            .ok_or(TokenError::Invalid("its key is unknown"))?;
-        self.find(&id, now);
+        let token = Compact::read(token)?;
+        self.find(&token.key, now);
         let keys = self.0.keys.read();
         let ServiceKey { service, key } = keys
-            .get(&id)
+            .get(&token.key)
             .ok_or(TokenError::Invalid("its key is unknown"))?;
-        let mut rules = Validation::new(Algorithm::EdDSA);
-        rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[AUDIENCE]);
-        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // The times are checked below, by the clock that tests can pause.
-        rules.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &rules)
-            .map_err(|_| TokenError::Invalid("its signature or its claims are wrong"))?
-            .claims;
-        if claims.sub != **service {
+        let claims = token.signed_by(key)?;
+        claims::check_parties(&claims, ISSUER, AUDIENCE)?;
+        if claims.get("sub").and_then(Value::as_str) != Some(&**service) {
             return Err(TokenError::Invalid("its key is another service's"));
         }
-        let at = |seconds| DateTime::from_timestamp(seconds, 0);
-        let (Some(issued_at), Some(ends_at)) = (at(claims.iat), at(claims.exp)) else {
-            return Err(TokenError::Invalid("its times are out of range"));
-        };
-        let ttl = TimeDelta::from_std(TTL).unwrap_or_default();
-        if ends_at + LEEWAY <= now || issued_at - LEEWAY > now || ends_at - issued_at > ttl {
-            return Err(TokenError::Invalid(
-                "it has ended, has not begun, or lives too long",
-            ));
+        let ends_at = claims::check_time(&claims, now)?;
+        let longest = TimeDelta::from_std(TTL).unwrap_or_default();
+        if claims::lifetime(&claims)?.is_none_or(|it| it > longest) {
+            return Err(TokenError::Invalid("it does not end within a minute"));
         }
         Ok((Arc::clone(service), ends_at))
     }
@@ -304,20 +292,18 @@ fn read_key(path: &Path) -> Option<(String, ServiceKey)> {
     let name = path.file_name()?.to_str()?.strip_suffix(".jwk")?;
     let (service, _) = name.split_once('.')?;
     let jwk: Jwk = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
-    let id = jwk.common.key_id.clone()?;
-    let key = ServiceKey {
-        service: service.into(),
-        key: DecodingKey::from_jwk(&jwk).ok()?,
-    };
-    Some((id, key))
+    let key = keyset::key(&jwk).ok()??;
+    let service = service.into();
+    Some((key.id.clone(), ServiceKey { service, key }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::principal::{Scopes, Verifier};
     use jsonwebtoken::jwk::JwkSet;
     use schema::id::UserId;
+
+    use super::*;
+    use crate::principal::{Scopes, Verifier};
 
     fn clock() -> Clock {
         Clock::manual(DateTime::from_timestamp(1_700_000_000, 0).unwrap())

@@ -4,13 +4,11 @@
 //! services show themselves to each other is not here: `service.rs`.
 
 use chrono::Duration;
-use jsonwebtoken::{Algorithm, crypto, jwk::JwkSet};
-use serde_json::{Map, Value};
+use jsonwebtoken::jwk::JwkSet;
+use serde_json::Value;
 
 use super::{
-    AUDIENCE, INTERNAL, ISSUER, Principal, TokenError, claims,
-    jws::Compact,
-    keyset::{Key, KeySet},
+    AUDIENCE, INTERNAL, ISSUER, Principal, TokenError, claims, jws::Compact, keyset::KeySet,
 };
 use crate::clock::Clock;
 
@@ -104,7 +102,7 @@ impl Verifier {
             .iter()
             .find_map(|issuer| Some((issuer, issuer.keys.find(&token.key)?)));
         let (issuer, key) = found.ok_or(unknown)?;
-        let claims = signed(token, &key)?;
+        let claims = token.signed_by(&key)?;
         claims::check_parties(&claims, &issuer.name, &issuer.audience)?;
         let end = claims::check_time(&claims, self.clock.now())?;
         claims::user(&claims, &issuer.user_claim, &issuer.scope_claim, end)
@@ -113,7 +111,7 @@ impl Verifier {
     fn service(&self, token: &Compact<'_>) -> Result<Principal, TokenError> {
         let key = self.services.find(&token.key);
         let key = key.ok_or(TokenError::Invalid("its key is unknown"))?;
-        let claims = signed(token, &key)?;
+        let claims = token.signed_by(&key)?;
         claims::check_parties(&claims, ISSUER, INTERNAL)?;
         let end = claims::check_time(&claims, self.clock.now())?;
         let longest = Duration::from_std(SERVICE_TTL).unwrap_or(Duration::MAX);
@@ -124,17 +122,4 @@ impl Verifier {
         }
         claims::service(&claims, end)
     }
-}
-
-/// The claims of a token that this key signed.
-fn signed(token: &Compact<'_>, key: &Key) -> Result<Map<String, Value>, TokenError> {
-    if token.algorithm.parse::<Algorithm>().ok() != Some(key.algorithm) {
-        return Err(TokenError::Invalid("its algorithm is not its key's"));
-    }
-    let message = token.signed.as_bytes();
-    let is_good = crypto::verify(token.signature, message, &key.key, key.algorithm);
-    if !is_good.unwrap_or(false) {
-        return Err(TokenError::Invalid("its signature is wrong"));
-    }
-    token.claims()
 }
