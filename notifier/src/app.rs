@@ -14,7 +14,7 @@ use rdkafka::error::KafkaError;
 
 use crate::{
     config::Config,
-    consumer::Member,
+    consumer::{Member, Reading},
     handle::Handler,
     lag, metrics, retention,
     sink::{Sink, Stdout},
@@ -98,7 +98,7 @@ impl Service {
                 webhook,
             },
             config,
-            health: health.component("notifier"),
+            reading: Reading::new(health.component("notifier")),
             token: tasks.token(),
         };
         tasks.spawn("notifier", member.run());

@@ -2,6 +2,9 @@
 //!
 //! While the database is away the member pauses its partitions and goes on polling, so it keeps its place in
 //! the group and takes nothing it cannot keep.
+//!
+//! A batch that the client cannot read stops its partition alone: the client asks for it again and again, while other
+//! partitions go on. Health is down all that time, so that the group's lag is no riddle.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,8 +13,9 @@ use futures::FutureExt as _;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{CommitMode, Consumer as _, StreamConsumer},
-    error::{KafkaError, KafkaResult},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
 };
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{config::Config, handle::Handler, message::Received, metrics};
@@ -21,12 +25,65 @@ const CLIENT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a member that lost its broker waits for the answer to whether it is back.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a batch that could not be read is held against a partition: the client asks again twice a second.
+const UNREADABLE_FOR: Duration = Duration::from_secs(5);
+
+/// How reading goes, as health is told.
+pub(crate) struct Reading {
+    health: Component,
+    /// When a batch could not be read last.
+    unreadable: watch::Sender<Option<Instant>>,
+}
+
+impl Reading {
+    pub(crate) fn new(health: Component) -> Self {
+        let unreadable = watch::Sender::new(None);
+        Self { health, unreadable }
+    }
+
+    /// Reading goes on; false while a batch cannot be read.
+    fn goes_on(&self) -> bool {
+        let last = *self.unreadable.borrow();
+        let is_good = last.is_none_or(|last| last.elapsed() >= UNREADABLE_FOR);
+        if is_good {
+            self.health.up();
+        }
+        is_good
+    }
+
+    /// The client has no message: it lost its broker, or a batch cannot be read.
+    fn failed(&self, error: &KafkaError) {
+        if is_unreadable(error) {
+            self.unreadable.send_replace(Some(Instant::now()));
+            self.health
+                .down(format!("a batch of the topic cannot be read: {error}"));
+            tracing::warn!(%error, "a batch of the topic cannot be read, and its partition waits");
+        } else {
+            self.health.down(error.to_string());
+            tracing::debug!(%error, "the notifier waits for the broker");
+        }
+    }
+}
+
+/// Whether what the broker sent is at fault, and not the broker's absence.
+const fn is_unreadable(error: &KafkaError) -> bool {
+    matches!(
+        error,
+        KafkaError::MessageConsumption(
+            RDKafkaErrorCode::NotImplemented
+                | RDKafkaErrorCode::BadCompression
+                | RDKafkaErrorCode::BadMessage
+                | RDKafkaErrorCode::InvalidMessage
+        )
+    )
+}
+
 /// One member of the group.
 pub(crate) struct Member {
     pub(crate) consumer: Arc<StreamConsumer>,
     pub(crate) handler: Handler,
     pub(crate) config: Config,
-    pub(crate) health: Component,
+    pub(crate) reading: Reading,
     pub(crate) token: CancellationToken,
 }
 
@@ -34,11 +91,11 @@ impl Member {
     /// Works until the token; then finishes its batch, commits and leaves the group.
     pub(crate) async fn run(self) {
         if let Err(error) = self.consumer.subscribe(&[&self.handler.topic]) {
-            self.health.down(error.to_string());
+            self.reading.health.down(error.to_string());
             tracing::error!(%error, "the notifier cannot subscribe");
             return;
         }
-        self.health.up();
+        self.reading.health.up();
         let mut done = BTreeMap::new();
         while let Some(batch) = self.until_stopped(self.take_batch()).await {
             if !self.handle(batch, &mut done).await {
@@ -62,7 +119,7 @@ impl Member {
     }
 
     async fn take_first(&self) -> Received {
-        first(|| self.receive(), || self.broker_answers(), &self.health).await
+        first(|| self.receive(), || self.broker_answers(), &self.reading).await
     }
 
     async fn receive(&self) -> KafkaResult<Received> {
@@ -89,7 +146,7 @@ impl Member {
         while let Err(error) = self.handler.handle(&batch).await {
             metrics::RETRIES.inc();
             waited = true;
-            self.health.down(error.to_string());
+            self.reading.health.down(error.to_string());
             tracing::warn!(%error, "the notifier waits, its messages stay in the topic");
             let Some(more) = self.until_stopped(self.wait_paused(pause)).await else {
                 return false;
@@ -98,7 +155,7 @@ impl Member {
             pause = (pause * 2).min(self.config.backoff_max);
         }
         if waited {
-            self.health.up();
+            self.reading.goes_on();
             self.resume();
         }
         for message in &batch {
@@ -176,7 +233,7 @@ impl Member {
     }
 }
 
-/// The first message of `receive`; meanwhile `health` tells of the client's errors, and that they are over once
+/// The first message of `receive`; meanwhile `reading` tells of the client's errors, and that they are over once
 /// `broker_answers` ends.
 ///
 /// Errors are passed over without a pause: the client queues hundreds of them in one outage, before the partitions that it
@@ -184,7 +241,7 @@ impl Member {
 async fn first<R, A>(
     receive: impl Fn() -> R,
     broker_answers: impl Fn() -> A,
-    health: &Component,
+    reading: &Reading,
 ) -> Received
 where
     R: Future<Output = KafkaResult<Received>>,
@@ -196,20 +253,18 @@ where
             received = receive() => received,
             // A quiet topic brings no message to say that the broker is back.
             () = broker_answers(), if lost => {
-                health.up();
-                lost = false;
+                lost = !reading.goes_on();
                 continue;
             }
         };
         match received {
             Ok(message) => {
-                health.up();
+                reading.goes_on();
                 return message;
             }
             Err(error) => {
                 lost = true;
-                health.down(error.to_string());
-                tracing::debug!(%error, "the notifier waits for the broker");
+                reading.failed(&error);
             }
         }
     }
@@ -257,7 +312,6 @@ mod tests {
     use std::{cell::Cell, future::pending};
 
     use chassis::health::Health;
-    use rdkafka::types::RDKafkaErrorCode;
 
     use super::*;
 
@@ -277,7 +331,12 @@ mod tests {
             }
         };
         let started = tokio::time::Instant::now();
-        let taken = first(receive, pending, &health.component("notifier")).await;
+        let taken = first(
+            receive,
+            pending,
+            &Reading::new(health.component("notifier")),
+        )
+        .await;
         assert_eq!((taken.offset, started.elapsed()), (7, Duration::ZERO));
         assert!(health.is_ready());
     }
@@ -294,9 +353,9 @@ mod tests {
                 RDKafkaErrorCode::BrokerTransportFailure,
             ))
         };
-        let component = health.component("notifier");
+        let reading = Reading::new(health.component("notifier"));
         let answers = || tokio::time::sleep(CLIENT_PAUSE);
-        let waiting = first(receive, answers, &component);
+        let waiting = first(receive, answers, &reading);
         let watching = async {
             tokio::time::sleep(CLIENT_PAUSE / 2).await;
             assert!(!health.is_ready(), "the outage is told");
@@ -307,6 +366,53 @@ mod tests {
             _ = waiting => unreachable!("there is no message"),
             () = watching => {}
         }
+    }
+
+    /// Fails with any message, and any answer of the broker, taken for the end of it.
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_cannot_be_read_is_told_while_other_partitions_go_on() {
+        let health = Health::new();
+        let reading = Reading::new(health.component("notifier"));
+        for code in [
+            RDKafkaErrorCode::NotImplemented,
+            RDKafkaErrorCode::BadCompression,
+            RDKafkaErrorCode::BadMessage,
+        ] {
+            let errors = Cell::new(1_u32);
+            let receive = || async {
+                if errors.replace(0) == 0 {
+                    return Ok(message());
+                }
+                Err(KafkaError::MessageConsumption(code))
+            };
+            first(receive, pending, &reading).await;
+            assert!(!health.is_ready(), "{code}: another partition's message");
+            let quiet = first(pending, || tokio::time::sleep(CLIENT_PAUSE), &reading);
+            let waited = tokio::time::timeout(UNREADABLE_FOR / 2, quiet).await;
+            assert!(waited.is_err() && !health.is_ready(), "{code}: an answer");
+            tokio::time::advance(UNREADABLE_FOR).await;
+            first(receive, pending, &reading).await;
+            assert!(health.is_ready(), "{code}: it is read after all");
+        }
+    }
+
+    /// A quiet topic after such a batch was read or removed.
+    #[tokio::test(start_paused = true)]
+    async fn health_recovers_without_a_message() {
+        let health = Health::new();
+        let reading = Reading::new(health.component("notifier"));
+        let errors = Cell::new(1_u32);
+        let receive = || async {
+            if errors.replace(0) == 0 {
+                pending::<()>().await;
+            }
+            Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::NotImplemented,
+            ))
+        };
+        let quiet = first(receive, || tokio::time::sleep(CLIENT_PAUSE), &reading);
+        let waited = tokio::time::timeout(UNREADABLE_FOR * 2, quiet).await;
+        assert!(waited.is_err() && health.is_ready());
     }
 
     fn message() -> Received {
