@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use chassis::clock::Clock;
 use chassis::health::Health;
 use chassis::principal::{
-    Issuer, KeySet, Remote, RemoteKeys, ServiceSigner, ServiceVerifier, Signer, Verifier,
+    Issuer, KeySet, Place, Remote, RemoteKeys, ServiceSigner, ServiceVerifier, Signer, Verifier,
 };
 use chassis::tasks::Tasks;
 use serde_json::json;
@@ -59,14 +59,19 @@ impl Keys {
             anyhow::ensure!(!set.is_empty(), "keys.jwks {} has no key", path.display());
             users.push(keys.issuer(set));
         }
-        let remote = match &keys.jwks_url {
-            Some(url) => Some(RemoteKeys::new(Remote {
-                url: url.parse().context("keys.jwks_url")?,
+        let place = match &keys.jwks_url {
+            Some(url) => Some(Place::Keys(url.parse().context("keys.jwks_url")?)),
+            None => keys
+                .discovery_enabled
+                .then(|| Place::Issuer(keys.issuer.clone())),
+        };
+        let remote = place.map(|place| {
+            RemoteKeys::new(Remote {
+                place,
                 ttl: keys.jwks_ttl,
                 pause: FETCH_PAUSE,
-            })),
-            None => None,
-        };
+            })
+        });
         users.extend(remote.iter().map(|remote| keys.issuer(remote.keys.clone())));
         let router = keys.router_jwks.clone();
         let router = router.unwrap_or_else(|| folder.join(ROUTER));
@@ -91,7 +96,9 @@ impl Keys {
             return Ok(());
         };
         let component = health.component("issuer's keys");
-        remote.keep_fresh(component, tasks).context("keys.jwks_url")
+        remote
+            .keep_fresh(component, tasks)
+            .context("a client for the issuer's keys")
     }
 
     /// Signs what the router says for users of its older clients.

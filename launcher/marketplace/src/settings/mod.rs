@@ -4,6 +4,8 @@
 //! made to agree here, once. Start reading at [`Settings`].
 
 pub(crate) mod broker;
+mod flags;
+mod keys;
 mod ports;
 mod profile;
 mod reach;
@@ -13,15 +15,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use chassis::config::{self, Loaded, Origin, Secret, Sources};
-use chassis::principal::{Issuer, KeySet};
 use chassis::{kafka, listen, postgres, telemetry};
-use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
-pub use self::{broker::Broker, ports::Listener, profile::Refusal, roles::DatabaseRoles};
-use crate::cli::{Common, Switch};
+pub use self::{
+    broker::Broker, keys::Keys, ports::Listener, profile::Refusal, roles::DatabaseRoles,
+};
+use crate::cli::Common;
 
 /// Every setting of every process.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -96,45 +98,6 @@ pub struct Up {
     pub restart_pause_max: std::time::Duration,
 }
 
-/// Keys of tokens.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Keys {
-    /// A JWKS file with the public keys of the issuer whose tokens are believed; this or `keys.jwks_url` is needed in
-    /// production. A key that is added is found when a token names it.
-    pub jwks: Option<PathBuf>,
-    /// Where that issuer serves its public keys: a JWKS document of at most 64 KiB and 32 keys, over HTTPS or on loopback.
-    pub jwks_url: Option<String>,
-    /// How long fetched keys are believed before they are fetched again. A token with an unknown key makes them be fetched
-    /// at once, but not more often than every 5 s; what cannot be fetched stays as it was.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "chassis::config::duration::AboveZero")]
-    pub jwks_ttl: std::time::Duration,
-    /// The claim `iss` of that issuer's tokens.
-    pub issuer: String,
-    /// What the claim `aud` of that issuer's tokens contains when they are for this marketplace.
-    pub audience: String,
-    /// The claim of that issuer's tokens with the user's id: a whole number above 0.
-    pub user_claim: String,
-    /// The claim of that issuer's tokens with the scopes, as one text or as a list.
-    pub scope_claim: String,
-    /// The router's private key, with which it signs its own short-lived tokens; made when missing.
-    pub router: Option<PathBuf>,
-    /// A JWKS file with the router's public keys. Unset, the router puts its own into the state folder; between machines
-    /// that share none it must be set.
-    pub router_jwks: Option<PathBuf>,
-    /// This service's own private key (Ed25519, PKCS#8 PEM), with which it proves itself to the others. Without one, a key is
-    /// made at each start and its public half put into `keys.services_dir`.
-    pub service: Option<PathBuf>,
-    /// The folder with the public keys of all services, `SERVICE.KEY-ID.jwk` each; whoever can write there is a service.
-    /// `keys/services` in the state folder unless set.
-    pub services_dir: Option<PathBuf>,
-    /// Whether the built-in issuer of the demo hands out tokens.
-    pub demo_issuer_enabled: Option<bool>,
-    /// Lets the demo's issuer run where other machines reach it. They then get tokens for any user.
-    pub demo_issuer_beyond_loopback_enabled: bool,
-}
-
 /// Where subgraphs listen when each is a process of its own.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -148,39 +111,6 @@ pub struct Subgraphs {
     /// Requests that one of them works on at once; more are refused with `OVERLOADED`.
     #[schemars(range(min = 1))]
     pub calls: usize,
-}
-
-impl Keys {
-    /// The issuer that the settings describe, with these keys.
-    pub(crate) fn issuer(&self, keys: KeySet) -> Issuer {
-        Issuer {
-            name: self.issuer.clone(),
-            audience: self.audience.clone(),
-            user_claim: self.user_claim.clone(),
-            scope_claim: self.scope_claim.clone(),
-            keys,
-        }
-    }
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self {
-            jwks: None,
-            jwks_url: None,
-            jwks_ttl: std::time::Duration::from_mins(5),
-            issuer: "marketplace".to_owned(),
-            audience: "marketplace".to_owned(),
-            user_claim: "sub".to_owned(),
-            scope_claim: "scope".to_owned(),
-            router: None,
-            router_jwks: None,
-            service: None,
-            services_dir: None,
-            demo_issuer_enabled: None,
-            demo_issuer_beyond_loopback_enabled: false,
-        }
-    }
 }
 
 impl Default for Settings {
@@ -287,7 +217,7 @@ impl Settings {
     pub fn load_with_origins(common: &Common) -> Result<Loaded<Self>, Refused> {
         let mut sources = Sources::default();
         sources.file.clone_from(&common.config);
-        for (name, value, typed) in flags(common)? {
+        for (name, value, typed) in flags::flags(common)? {
             sources = sources.flag(name, value, typed);
         }
         let mut loaded = config::load::<Self>(sources)?;
@@ -301,7 +231,7 @@ impl Settings {
             loaded.set_origin(&setting, Origin::Follows(listener.to_owned()));
         }
         check_postgres(&loaded)?;
-        check_jwks_url(&loaded)?;
+        keys::check(&loaded)?;
         profile::switch_off(&mut loaded);
         loaded.settings.check_profile()?;
         loaded.settings.check_reach()?;
@@ -341,94 +271,9 @@ fn check_postgres(loaded: &Loaded<Settings>) -> Result<(), Refused> {
     }))
 }
 
-/// Refuses keys that somebody between us and the issuer could replace.
-fn check_jwks_url(loaded: &Loaded<Settings>) -> Result<(), Refused> {
-    let Some(url) = &loaded.settings.keys.jwks_url else {
-        return Ok(());
-    };
-    let reason = match Url::parse(url) {
-        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_local(&url)) => {
-            return Ok(());
-        }
-        Ok(_) => "keys that come unencrypted from another machine may be anybody's".to_owned(),
-        Err(error) => format!("it is not a valid URL ({error})"),
-    };
-    Err(Refused::Config(config::Error::Value {
-        setting: "keys.jwks_url".into(),
-        value: config::mask_urls(url).into_owned(),
-        origin: Box::new(loaded.origin("keys.jwks_url")),
-        reason,
-        expected: "https://HOST/PATH, or http:// on loopback".into(),
-    }))
-}
-
-fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-/// Path, value and the flag as it was typed.
-type Flag = (String, String, String);
-
-fn flags(common: &Common) -> Result<Vec<Flag>, Refused> {
-    let mut flags = Vec::new();
-    for set in &common.set {
-        let (name, value) = set
-            .split_once('=')
-            .ok_or_else(|| Refused::Set(set.clone()))?;
-        flags.push((name.to_owned(), value.to_owned(), format!("--set {name}")));
-    }
-    let mut named = |flag: &str, path: &str, value: Option<String>| {
-        flags.extend(value.map(|value| (path.to_owned(), value, flag.to_owned())));
-    };
-    let dir = common.state_dir.as_ref();
-    named(
-        "--state-dir",
-        "state_dir",
-        dir.map(|dir| dir.display().to_string()),
-    );
-    let broker = common.broker.and_then(|broker| broker.to_possible_value());
-    named(
-        "--broker",
-        "up.broker",
-        broker.map(|broker| broker.get_name().to_owned()),
-    );
-    let switch = common.group_commit.map(|it| it == Switch::On);
-    named(
-        "--group-commit",
-        "loms.group_commit",
-        switch.map(|is_on| is_on.to_string()),
-    );
-    let port = |port: Option<u16>| port.map(|port| port.to_string());
-    named("--kafka-port", "up.kafka_port", port(common.kafka_port));
-    named(
-        "--postgres-port",
-        "up.postgres_port",
-        port(common.postgres_port),
-    );
-    Ok(flags)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_switch_of_group_commit_is_the_setting() {
-        let grouped = |switch| {
-            let common = Common {
-                group_commit: switch,
-                ..Common::default()
-            };
-            Settings::load(&common).unwrap().loms.group_commit
-        };
-        assert!(grouped(None) && grouped(Some(Switch::On)));
-        assert!(!grouped(Some(Switch::Off)));
-    }
 
     fn refusal(set: &str) -> String {
         let common = Common {
@@ -450,45 +295,5 @@ mod tests {
             }
             assert!(!text.contains("hidden"), "{text}");
         }
-    }
-
-    /// Fails with every scheme and every host taken.
-    #[test]
-    fn keys_come_over_an_address_that_nobody_between_can_change() {
-        for good in [
-            "https://id.example/keys",
-            "http://127.0.0.1:9/keys",
-            "http://[::1]/keys",
-            "http://localhost/keys",
-        ] {
-            let common = Common {
-                set: vec![format!("keys.jwks_url={good}")],
-                ..Common::default()
-            };
-            assert!(Settings::load(&common).is_ok(), "{good}");
-        }
-        for bad in [
-            "http://id.example/keys",
-            "http://10.0.0.1/keys",
-            "http://127.0.0.1.evil.example/keys",
-            "http://localhost.evil.example/keys",
-            "http://u:hidden@id.example/keys",
-            "file:///etc/keys",
-            "id.example/keys",
-        ] {
-            let text = refusal(&format!("keys.jwks_url={bad}"));
-            assert!(text.contains("https://HOST"), "{text}");
-            assert!(!text.contains("hidden"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_flag_without_a_value_is_named() {
-        let common = Common {
-            set: vec!["router.listen".into()],
-            ..Common::default()
-        };
-        let refused = Settings::load(&common).unwrap_err();
-        assert_eq!(refused.to_string(), "--set router.listen is not NAME=VALUE");
     }
 }

@@ -1,6 +1,7 @@
 //! What the profile `production` refuses or leaves off: defaults that are fine for a demo and unsafe for real data.
 
 use chassis::config::{Loaded, Origin};
+use chassis::principal::is_protected;
 
 use super::{Broker, Profile, Refused, Settings, is_default};
 
@@ -60,8 +61,10 @@ impl Refusal {
         Self {
             setting: "keys.jwks",
             what: "to run without an issuer's keys",
-            fix: "set keys.jwks to a JWKS file or keys.jwks_url to where the issuer serves it",
-            refuses: |settings, _| settings.keys.jwks.is_none() && settings.keys.jwks_url.is_none(),
+            fix: "set keys.jwks to a JWKS file or keys.jwks_url to where the issuer serves it, or keys.discovery_enabled",
+            refuses: |Settings { keys, .. }, _| {
+                keys.jwks.is_none() && keys.jwks_url.is_none() && !keys.discovery_enabled
+            },
         },
         Self {
             setting: "cart.product_key",
@@ -154,15 +157,7 @@ impl Refusal {
 
 /// Whether a URL is sent in the clear to another machine.
 fn is_plain_http(url: &str) -> bool {
-    url::Url::parse(url).is_ok_and(|url| {
-        let is_here = match url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        url.scheme() == "http" && !is_here
-    })
+    url::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && !is_protected(&url))
 }
 
 impl Settings {

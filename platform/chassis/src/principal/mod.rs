@@ -5,6 +5,7 @@
 //! Source: RFC 7515, RFC 7519, RFC 8725.
 
 mod claims;
+mod discovery;
 mod jws;
 mod keyset;
 mod remote;
@@ -23,8 +24,9 @@ use schema::{code::ErrorCode, id::UserId};
 use serde::Serialize;
 
 pub use self::{
+    discovery::{DiscoveryError, description_url, is_protected},
     keyset::KeySet,
-    remote::{Remote, RemoteKeys},
+    remote::{Place, Remote, RemoteKeys},
     service::{SERVICE_TOKEN, ServiceSigner, ServiceVerifier},
     sign::Signer,
     verify::{Issuer, SERVICE_TTL, Verifier},

@@ -1,7 +1,8 @@
-//! A set of keys that an issuer serves at an address: fetched, believed for a while, fetched again.
+//! A set of keys that an issuer serves at an address: fetched, believed for a while, fetched again. The issuer may be asked
+//! for the address first, each time.
 //!
-//! Invariant: the last good set stays in force, whatever the issuer says or does not say. A token with an unknown key makes
-//! the set be fetched at once, but not more often than once in [`Remote::pause`].
+//! Invariant: the last good set stays in force, and so does the last good address, whatever the issuer says or does not say.
+//! A token with an unknown key makes the set be fetched at once, but not more often than once in [`Remote::pause`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,18 +12,28 @@ use url::Url;
 
 use super::{
     KeySet, TokenError,
+    discovery::{self, DiscoveryError},
     keyset::{SET_MAX, parse},
 };
 use crate::{health::Component, tasks::Tasks};
 
-/// How long one fetch may take in all.
+/// How long one document may take in all.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An address of keys, and how often it is asked.
+/// Who says where the keys are.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// We do: a JWKS document.
+    Keys(Url),
+    /// The issuer with this name, in its description ([`discovery::description_url`]).
+    Issuer(String),
+}
+
+/// A place of keys, and how often it is asked.
 #[derive(Debug, Clone)]
 pub struct Remote {
-    /// A JWKS document.
-    pub url: Url,
+    /// Where they are.
+    pub place: Place,
     /// How long a fetched set is believed before the next fetch.
     pub ttl: Duration,
     /// The least time between two fetches, and the pause after one that failed.
@@ -45,6 +56,10 @@ enum FetchError {
     Http(#[from] reqwest::Error),
     #[error("status {0}")]
     Status(StatusCode),
+    #[error("longer than {SET_MAX} bytes")]
+    TooLong,
+    #[error(transparent)]
+    Description(#[from] DiscoveryError),
     #[error(transparent)]
     Keys(#[from] TokenError),
 }
@@ -84,8 +99,9 @@ impl RemoteKeys {
     }
 
     async fn fetch_repeatedly(&self, client: &Client, component: &Component) {
+        let mut known = None;
         loop {
-            let fetched = self.fetch(client).await;
+            let fetched = self.fetch(client, &mut known).await;
             let wait = match &fetched {
                 Ok(()) => {
                     component.up();
@@ -107,31 +123,52 @@ impl RemoteKeys {
         }
     }
 
-    async fn fetch(&self, client: &Client) -> Result<(), FetchError> {
-        let response = client.get(self.remote.url.clone()).send().await;
-        let mut response = response.map_err(reqwest::Error::without_url)?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status(response.status()));
-        }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(reqwest::Error::without_url)?
-        {
-            bytes.extend_from_slice(&chunk);
-            // The rest of what is too long is not read.
-            if bytes.len() as u64 > SET_MAX {
-                break;
-            }
-        }
-        Ok(self.keys.replace(&parse(&bytes)?)?)
+    /// Fetches the keys; `known` is where the issuer said last that they are.
+    async fn fetch(&self, client: &Client, known: &mut Option<Url>) -> Result<(), FetchError> {
+        let url = match &self.remote.place {
+            Place::Keys(url) => url.clone(),
+            Place::Issuer(issuer) => match (discover(client, issuer).await, &known) {
+                (Ok(url), _) => known.insert(url).clone(),
+                (Err(error), Some(url)) => {
+                    tracing::warn!(%error, "the issuer's description was not fetched");
+                    url.clone()
+                }
+                (Err(error), None) => return Err(error),
+            },
+        };
+        Ok(self.keys.replace(&parse(&get(client, url).await?)?)?)
     }
+}
+
+async fn discover(client: &Client, issuer: &str) -> Result<Url, FetchError> {
+    let description = get(client, discovery::description_url(issuer)?).await?;
+    Ok(discovery::jwks_url(&description, issuer)?)
+}
+
+/// A document of bounded size. The rest of what is too long is not read.
+async fn get(client: &Client, url: Url) -> Result<Vec<u8>, FetchError> {
+    let response = client.get(url).send().await;
+    let mut response = response.map_err(reqwest::Error::without_url)?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status(response.status()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(reqwest::Error::without_url)?
+    {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > SET_MAX {
+            return Err(FetchError::TooLong);
+        }
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, extract::State, http, routing::get};
+    use axum::{Router, extract::State, http};
     use parking_lot::Mutex;
     use schema::id::UserId;
     use serde_json::json;
@@ -143,7 +180,7 @@ mod tests {
         principal::{Issuer, Scopes, Signer, Verifier},
     };
 
-    /// What the issuer answers, and how often it was asked.
+    /// What a server answers, whatever it is asked, and how often it was asked.
     type Page = Arc<Mutex<(http::StatusCode, String, u32)>>;
 
     #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
@@ -155,7 +192,7 @@ mod tests {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        let routes = Router::new().route("/keys", get(answer)).with_state(page);
+        let routes = Router::new().fallback(answer).with_state(page);
         tokio::spawn(async move { axum::serve(listener, routes).await });
         url.parse().unwrap()
     }
@@ -190,7 +227,7 @@ mod tests {
         let page = Page::default();
         page.lock().0 = http::StatusCode::SERVICE_UNAVAILABLE;
         let remote = RemoteKeys::new(Remote {
-            url: issuer(page.clone()).await,
+            place: Place::Keys(issuer(page.clone()).await),
             ttl: Duration::from_secs(3_600),
             pause: Duration::from_millis(10),
         });
@@ -229,6 +266,63 @@ mod tests {
         let stranger = token(&Signer::generate(Clock::system()));
         eventually(|| !is_good(&stranger) && !is_good(&old)).await;
         assert!(is_good(&new));
+        assert!(tasks.shutdown(Duration::from_secs(5)).await.is_empty());
+    }
+
+    /// Fails with the address asked for once, with a wrong description believed, and with the keys given up when the issuer
+    /// describes itself no more.
+    #[tokio::test]
+    async fn the_issuer_says_where_its_keys_are_and_the_last_good_address_stays() {
+        crate::tls::install();
+        let (first, second) = (Page::default(), Page::default());
+        let (at_first, at_second) = (issuer(first.clone()).await, issuer(second.clone()).await);
+        let described = Page::default();
+        let name = issuer(described.clone()).await.to_string();
+        let signers = [(); 3].map(|()| Signer::generate(Clock::system()));
+        let serve = |page: &Page, signer: &Signer| {
+            let set = json!({ "keys": [signer.jwk()] }).to_string();
+            *page.lock() = (http::StatusCode::OK, set, 0);
+        };
+        let describe = |status, issuer: &str, keys: &Url| {
+            let description = json!({ "issuer": issuer, "jwks_uri": keys.as_str() });
+            *described.lock() = (status, description.to_string(), 0);
+        };
+        serve(&first, &signers[0]);
+        serve(&second, &signers[1]);
+        let ok = http::StatusCode::OK;
+        describe(ok, "https://evil.example", &at_first);
+        let remote = RemoteKeys::new(Remote {
+            place: Place::Issuer(name.clone()),
+            ttl: Duration::from_millis(20),
+            pause: Duration::from_millis(10),
+        });
+        let (tasks, health) = (Tasks::new(), Health::new());
+        remote.keep_fresh(health.component("keys"), &tasks).unwrap();
+        let has = |signer: &Signer| {
+            let id = signer.jwk().common.key_id.unwrap();
+            remote.keys.find(&id).is_some()
+        };
+        eventually(|| described.lock().2 > 1).await;
+        assert!(remote.keys.is_empty() && !health.is_ready(), "another's");
+        assert_eq!(first.lock().2, 0, "nothing of what it says is followed");
+
+        describe(ok, &name, &at_first);
+        eventually(|| has(&signers[0]) && health.is_ready()).await;
+        describe(ok, &name, &at_second);
+        eventually(|| has(&signers[1]) && !has(&signers[0])).await;
+
+        for (status, issuer) in [
+            (http::StatusCode::NOT_FOUND, name.as_str()),
+            (http::StatusCode::FOUND, name.as_str()),
+            (ok, "https://evil.example"),
+        ] {
+            describe(status, issuer, &at_first);
+            second.lock().2 = 0;
+            eventually(|| second.lock().2 > 1).await;
+            assert!(has(&signers[1]) && !has(&signers[0]) && health.is_ready());
+        }
+        serve(&second, &signers[2]);
+        eventually(|| has(&signers[2])).await;
         assert!(tasks.shutdown(Duration::from_secs(5)).await.is_empty());
     }
 }
