@@ -380,10 +380,9 @@ mod tests {
         ] {
             let errors = Cell::new(1_u32);
             let receive = || async {
-                if errors.replace(0) == 0 {
-                    return Ok(message());
-                }
-                Err(KafkaError::MessageConsumption(code))
+                let is_over = errors.replace(0) == 0;
+                let unreadable = KafkaError::MessageConsumption(code);
+                is_over.then(message).ok_or(unreadable)
             };
             first(receive, pending, &reading).await;
             assert!(!health.is_ready(), "{code}: another partition's message");
