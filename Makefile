@@ -18,7 +18,8 @@ run-all: secrets ## The full stack in containers, from compose.yaml (needs Docke
 	docker compose up --build
 
 secrets: ## Passwords of the containers, made once, in secrets/
-	@mkdir -p -m 700 secrets && cd secrets && for name in postgres_password product_key grafana_password; do \
+	@mkdir -p -m 700 secrets && cd secrets && for name in postgres_password product_key grafana_password \
+	  loms_database cart_database comments_database notifier_database; do \
 	  [ -s $$name ] || od -An -N20 -tx1 /dev/urandom | tr -d ' \n' >$$name; done && rm -f postgres_url && \
 	  printf 'postgres://marketplace:%s@postgres:5432/' "$$(cat postgres_password)" >postgres_url && chmod 444 ./*
 

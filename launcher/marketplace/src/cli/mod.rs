@@ -57,6 +57,28 @@ pub struct Common {
     /// The flag `--broker` of `up`, which is a setting as well.
     #[arg(skip)]
     pub broker: Option<Broker>,
+    /// The one process whose settings they are; every one's unless told.
+    #[arg(skip)]
+    pub process: Option<Process>,
+}
+
+/// A command that runs beside the others in a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Process {
+    /// The router
+    Router,
+    /// The cart service
+    Cart,
+    /// The order service
+    Loms,
+    /// The comments service
+    Comments,
+    /// The notifier
+    Notifier,
+    /// The product service
+    ProductService,
+    /// `migrate` and `seed`
+    Migrate,
 }
 
 /// A setting that is on or off.
@@ -78,7 +100,27 @@ impl Cli {
         };
         Common {
             broker,
+            process: self.command.process(),
             ..self.common.clone()
+        }
+    }
+}
+
+impl Command {
+    /// The one process that the command runs, or asks about.
+    const fn process(&self) -> Option<Process> {
+        match self {
+            Self::Router => Some(Process::Router),
+            Self::Cart => Some(Process::Cart),
+            Self::Loms => Some(Process::Loms),
+            Self::Comments => Some(Process::Comments),
+            Self::Notifier => Some(Process::Notifier),
+            Self::ProductService => Some(Process::ProductService),
+            Self::Migrate(_) | Self::Seed => Some(Process::Migrate),
+            Self::Config(Config {
+                action: ConfigAction::Print { process, .. },
+            }) => *process,
+            _ => None,
         }
     }
 }
@@ -194,6 +236,9 @@ pub enum ConfigAction {
         /// Output format
         #[arg(long, value_enum, default_value_t = ConfigFormat::Toml)]
         format: ConfigFormat,
+        /// Refuse what this one process would refuse, not what any would
+        #[arg(long, value_enum)]
+        process: Option<Process>,
     },
     /// Print all settings: name, variable, values, default and meaning
     Reference {

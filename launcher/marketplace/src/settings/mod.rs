@@ -233,7 +233,7 @@ impl Settings {
         check_postgres(&loaded)?;
         keys::check(&loaded)?;
         profile::switch_off(&mut loaded);
-        loaded.settings.check_profile()?;
+        loaded.settings.check_profile(common.process)?;
         loaded.settings.check_reach()?;
         Ok(loaded)
     }

@@ -4,6 +4,7 @@ use chassis::config::{Loaded, Origin};
 use chassis::principal::is_protected;
 
 use super::{Broker, Profile, Refused, Settings, is_default};
+use crate::cli::Process;
 
 /// A switch that the profile leaves off unless somebody sets it.
 type Switch = (&'static str, fn(&mut Settings) -> &mut bool);
@@ -46,6 +47,8 @@ pub struct Refusal {
     pub what: &'static str,
     /// What to do.
     pub fix: &'static str,
+    /// The processes that use it; every one when there is none.
+    of: &'static [Process],
     refuses: fn(&Settings, &Settings) -> bool,
 }
 
@@ -56,12 +59,19 @@ impl Refusal {
             setting: "keys.demo_issuer_enabled",
             what: "the demo issuer",
             fix: "leave keys.demo_issuer_enabled unset or false",
+            of: &[],
             refuses: |settings, _| settings.demo_issuer_enabled(),
         },
         Self {
             setting: "keys.jwks",
             what: "to run without an issuer's keys",
             fix: "set keys.jwks to a JWKS file or keys.jwks_url to where the issuer serves it, or keys.discovery_enabled",
+            of: &[
+                Process::Router,
+                Process::Cart,
+                Process::Loms,
+                Process::Comments,
+            ],
             refuses: |Settings { keys, .. }, _| {
                 keys.jwks.is_none() && keys.jwks_url.is_none() && !keys.discovery_enabled
             },
@@ -70,6 +80,7 @@ impl Refusal {
             setting: "cart.product_key",
             what: "the default product key",
             fix: "set cart.product_key and product.key",
+            of: &[Process::Cart],
             refuses: |settings, plain| {
                 is_default(&settings.cart.product_key, &plain.cart.product_key)
             },
@@ -78,6 +89,7 @@ impl Refusal {
             setting: "loms.product_key",
             what: "the default product key",
             fix: "set loms.product_key and product.key",
+            of: &[Process::Loms],
             refuses: |settings, plain| {
                 is_default(&settings.loms.product_key, &plain.loms.product_key)
             },
@@ -86,48 +98,62 @@ impl Refusal {
             setting: "product.key",
             what: "the default key of the product service",
             fix: "set product.key, cart.product_key and loms.product_key",
+            of: &[Process::ProductService],
             refuses: |settings, plain| is_default(&settings.product.key, &plain.product.key),
         },
         Self {
             setting: "product.faults.enabled",
             what: "injected faults of the product service",
             fix: "leave product.faults.enabled unset or false",
+            of: &[],
             refuses: |settings, _| settings.product.faults.enabled,
         },
         Self {
             setting: "postgres.url",
             what: "the default Postgres address and password",
             fix: "set postgres.url",
+            of: &[
+                Process::Cart,
+                Process::Loms,
+                Process::Comments,
+                Process::Notifier,
+                Process::Migrate,
+            ],
             refuses: |settings, plain| is_default(&settings.postgres.url, &plain.postgres.url),
         },
         Self {
             setting: "up.broker",
             what: "the mock broker, which keeps no event",
             fix: "leave up.broker unset, or set kafka.brokers",
+            of: &[],
             refuses: |settings, _| settings.up.broker == Broker::Mock,
         },
         Self {
             setting: "router.rest.beyond_loopback_enabled",
             what: "REST listeners beyond loopback, where a call names its user and proves nothing",
             fix: "leave router.rest.beyond_loopback_enabled unset or false",
+            of: &[],
             refuses: |settings, _| settings.router.rest.beyond_loopback_enabled,
         },
         Self {
             setting: "loms.beyond_loopback_enabled",
             what: "the order service's gRPC beyond loopback for calls that prove nothing",
             fix: "leave loms.beyond_loopback_enabled unset or false",
+            of: &[],
             refuses: |settings, _| settings.loms.beyond_loopback_enabled,
         },
         Self {
             setting: "comments.beyond_loopback_enabled",
             what: "the comments service's gRPC beyond loopback for calls that prove nothing",
             fix: "leave comments.beyond_loopback_enabled unset or false",
+            of: &[],
             refuses: |settings, _| settings.comments.beyond_loopback_enabled,
         },
         Self {
             setting: "router.http.allowed_origins",
             what: "pages of every origin",
             fix: "name the origins in router.http.allowed_origins, without *",
+            of: &[],
             refuses: |settings, _| {
                 let mut origins = settings.router.http.allowed_origins.iter();
                 origins.any(|origin| origin.trim() == "*")
@@ -137,12 +163,14 @@ impl Refusal {
             setting: "router.rate_limit.enabled",
             what: "to run without a limit of what a caller may spend",
             fix: "leave router.rate_limit.enabled unset or true",
+            of: &[],
             refuses: |settings, _| !settings.router.rate_limit.enabled,
         },
         Self {
             setting: "notifier.webhook.url",
             what: "a webhook whose calls anybody on the way can read",
             fix: "set notifier.webhook.url to an https URL",
+            of: &[],
             refuses: |settings, _| is_plain_http(&settings.notifier.webhook.url),
         },
     ];
@@ -161,17 +189,18 @@ fn is_plain_http(url: &str) -> bool {
 }
 
 impl Settings {
-    /// Refuses what the profile forbids.
+    /// Refuses what the profile forbids: to one process, or to any.
     ///
     /// # Errors
     /// [`Refused::Production`] with what to set.
-    pub(super) fn check_profile(&self) -> Result<(), Refused> {
+    pub(super) fn check_profile(&self, process: Option<Process>) -> Result<(), Refused> {
         if self.profile == Profile::Demo {
             return Ok(());
         }
         let plain = Self::default();
         let refused = Refusal::ALL
             .iter()
+            .filter(|it| it.of.is_empty() || process.is_none_or(|process| it.of.contains(&process)))
             .find(|refusal| (refusal.refuses)(self, &plain));
         match refused {
             Some(&Refusal { what, fix, .. }) => Err(Refused::Production { what, fix }),
@@ -192,7 +221,7 @@ mod tests {
             profile: Profile::Production,
             ..Settings::default()
         };
-        let refusal = |settings: &Settings| settings.check_profile().unwrap_err().to_string();
+        let refusal = |settings: &Settings| settings.check_profile(None).unwrap_err().to_string();
         assert!(refusal(&settings).contains("keys.jwks"));
         settings.keys.jwks = Some("keys.json".into());
         assert!(refusal(&settings).contains("cart.product_key"));
@@ -203,12 +232,49 @@ mod tests {
         settings.product.key = "another".to_owned().into();
         assert!(refusal(&settings).contains("postgres.url"));
         settings.postgres.url = "postgres://shop:secret@db/".to_owned().into();
-        settings.check_profile().unwrap();
+        settings.check_profile(None).unwrap();
         settings.up.broker = Broker::Mock;
         assert!(refusal(&settings).contains("keeps no event"));
         settings.up.broker = Broker::Kafka;
         settings.keys.demo_issuer_enabled = Some(true);
         assert!(refusal(&settings).contains("demo issuer"));
+    }
+
+    /// A secret is where it is used. Fails with every rule held against every process.
+    #[test]
+    fn production_asks_a_process_for_its_own_secrets_alone() {
+        let mut settings = Settings {
+            profile: Profile::Production,
+            ..Settings::default()
+        };
+        let refusal = |settings: &Settings, process| {
+            let refused = settings.check_profile(Some(process));
+            refused.map_or_else(|refused| refused.to_string(), |()| String::new())
+        };
+        assert_eq!(
+            refusal(&settings, Process::Notifier),
+            refusal(&settings, Process::Migrate)
+        );
+        assert!(refusal(&settings, Process::Notifier).contains("postgres.url"));
+        assert!(refusal(&settings, Process::ProductService).contains("product.key"));
+        assert!(refusal(&settings, Process::Router).contains("keys.jwks"));
+        settings.keys.jwks = Some("keys.json".into());
+        settings.check_profile(Some(Process::Router)).unwrap();
+        assert!(refusal(&settings, Process::Cart).contains("cart.product_key"));
+        assert!(refusal(&settings, Process::Loms).contains("loms.product_key"));
+        assert!(refusal(&settings, Process::Comments).contains("postgres.url"));
+        settings.postgres.url = "postgres://db/".to_owned().into();
+        for process in [Process::Comments, Process::Notifier, Process::Migrate] {
+            settings.check_profile(Some(process)).unwrap();
+        }
+        settings.loms.beyond_loopback_enabled = true;
+        for process in [Process::Comments, Process::Loms] {
+            assert_ne!(
+                refusal(&settings, process),
+                "",
+                "no door stays open by its neighbour"
+            );
+        }
     }
 
     fn safe() -> Settings {
@@ -247,19 +313,19 @@ mod tests {
                 "http://hooks.example/x".clone_into(&mut it.notifier.webhook.url);
             }),
         ];
-        safe().check_profile().unwrap();
+        safe().check_profile(None).unwrap();
         for (setting, open) in doors {
             let mut settings = safe();
             open(&mut settings);
-            let refused = settings.check_profile().unwrap_err().to_string();
+            let refused = settings.check_profile(None).unwrap_err().to_string();
             assert!(refused.contains(setting), "{refused}");
             settings.profile = Profile::Demo;
-            settings.check_profile().unwrap();
+            settings.check_profile(None).unwrap();
         }
         let mut named = safe();
         named.router.http.allowed_origins = vec!["https://shop.example".to_owned()];
         "https://hooks.example/x".clone_into(&mut named.notifier.webhook.url);
-        named.check_profile().unwrap();
+        named.check_profile(None).unwrap();
     }
 
     #[test]

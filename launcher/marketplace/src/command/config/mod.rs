@@ -15,7 +15,7 @@ use crate::settings::Settings;
 /// When the settings are refused.
 pub(crate) fn run(action: &ConfigAction, common: &Common) -> anyhow::Result<()> {
     let text = match action {
-        ConfigAction::Print { format } => {
+        ConfigAction::Print { format, .. } => {
             let loaded = Settings::load_with_origins(common)?;
             match format {
                 ConfigFormat::Toml => print::toml(&loaded),

@@ -2,6 +2,7 @@
 //! Dockerfile's linter, and each service's command run natively with the environment that its container would have.
 
 mod file;
+mod production;
 mod proxy;
 mod service;
 mod stack;

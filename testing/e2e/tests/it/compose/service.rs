@@ -26,7 +26,7 @@ pub(super) struct Fixture {
 
 impl Fixture {
     /// The environment of a service whose replica has the address `own`.
-    fn environment(&self, service: &Value, own: Ipv4Addr) -> Vec<(String, String)> {
+    pub(super) fn environment(&self, service: &Value, own: Ipv4Addr) -> Vec<(String, String)> {
         let variables = service["environment"].as_object().into_iter().flatten();
         variables
             .map(|(name, value)| {

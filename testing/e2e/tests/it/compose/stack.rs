@@ -185,7 +185,16 @@ fn fixture(folder: &Path, stores: &Services, collector: &Collector) -> Fixture {
     let secrets = folder.join("secrets");
     std::fs::create_dir(&secrets).unwrap();
     std::fs::create_dir(folder.join("state")).unwrap();
+    // By the name alone, as whoever the service's own secret makes it.
+    let mut server = reqwest::Url::parse(&postgres).unwrap();
+    server.set_username("").unwrap();
+    server.set_password(None).unwrap();
+    server.set_path("/");
     std::fs::write(secrets.join("postgres_url"), postgres).unwrap();
+    for role in ["loms", "cart", "comments", "notifier"] {
+        let file = secrets.join(format!("{role}_database"));
+        std::fs::write(file, format!("{role}'s of the test")).unwrap();
+    }
     std::fs::write(secrets.join("product_key"), "a key of the test's own").unwrap();
     let addresses: BTreeMap<String, Ipv4Addr> = OURS
         .iter()
@@ -199,6 +208,7 @@ fn fixture(folder: &Path, stores: &Services, collector: &Collector) -> Fixture {
         addresses,
         outside: vec![
             ("kafka:29092".to_owned(), kafka),
+            ("postgres://postgres:5432/".to_owned(), server.into()),
             ("http://collector:4317".to_owned(), collector.endpoint()),
         ],
     }
@@ -234,6 +244,7 @@ async fn the_stack_of_compose_takes_an_order_through_the_proxy_and_outlives_a_ro
         .await
         .unwrap();
     assert_eq!(rest.status(), 200);
+    connected_as_roles(&stack);
     traces_arrive(&stack).await;
     prometheus_finds_metrics(&stack).await;
 
@@ -264,6 +275,20 @@ async fn socket_opens(proxy: Ipv4Addr) {
     let mut answer = [0; 12];
     socket.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
+}
+
+/// Each service is connected as its own role, and none as the owner of the databases.
+fn connected_as_roles(stack: &Stack) {
+    let [(_, postgres), _] = stack.stores.environment();
+    let sql = "select distinct usename from pg_stat_activity where application_name like 'marketplace-%' order by 1";
+    let output = std::process::Command::new("psql")
+        .args(["-At", &postgres, "-c", sql])
+        .output()
+        .unwrap();
+    let connected = String::from_utf8_lossy(&output.stdout).into_owned();
+    let roles: Vec<&str> = connected.lines().collect();
+    let own = ["cart", "comments", "loms", "notifier"].map(|it| format!("marketplace_{it}"));
+    assert_eq!(roles, own, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Every process sends its spans to the collector that its environment names.
