@@ -35,7 +35,8 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = OutOfRange;
 
-            /// Reads plain decimal digits: no sign, no blanks.
+            /// Reads plain decimal digits: no sign, no blanks, no fraction. Zeros in front are not part of the id, so that
+            /// an id is the same value, and is written in the same way, however its client wrote it.
             fn from_str(text: &str) -> Result<Self, OutOfRange> {
                 digits(text).ok_or(OutOfRange { what: $what }).and_then(Self::try_from)
             }
@@ -129,9 +130,17 @@ mod tests {
             "9223372036854775807".parse::<Sku>().map(Sku::get),
             Ok(i64::MAX)
         );
+        assert_eq!(
+            "007".parse::<Sku>().map(|sku| sku.to_string()).as_deref(),
+            Ok("7")
+        );
         for bad in [
             "",
             "0",
+            "00",
+            "1e3",
+            "1 ",
+            "１",
             "-1",
             "+1",
             " 1",

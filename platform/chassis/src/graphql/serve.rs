@@ -11,6 +11,7 @@ use async_graphql::{ParseRequestError, Pos, parser::types::OperationType};
 use async_graphql_axum::{GraphQLRequest, GraphQLResponse, rejection::GraphQLRejection};
 use axum::{
     BoxError, RequestExt as _, Router,
+    body::{Body, to_bytes},
     error_handling::HandleErrorLayer,
     extract::{DefaultBodyLimit, FromRequest as _, Query, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
@@ -29,6 +30,7 @@ use super::{
 use crate::{
     fault::{self, Coded},
     principal::{Principal, SERVICE_TOKEN, ServiceVerifier, TokenError, Verifier, bearer},
+    request_rules::{Unfit, refuse_encoded, without_byte_order_mark},
 };
 
 /// The most bytes of a request; representations of a full page fit well.
@@ -61,6 +63,8 @@ enum Refused {
     Service(TokenError),
     #[error(transparent)]
     TooMuch(#[from] Excess),
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
 }
 
 impl Coded for Refused {
@@ -73,6 +77,7 @@ impl Coded for Refused {
             Self::NoService => ErrorCode::Unauthenticated,
             Self::Service(error) => error.code(),
             Self::TooMuch(excess) => excess.code(),
+            Self::Unfit(unfit) => unfit.code(),
         }
     }
 }
@@ -187,14 +192,20 @@ async fn graphql(
 }
 
 async fn read(http: Request) -> Result<async_graphql::Request, Refused> {
+    refuse_encoded(http.headers())?;
     let is_get = http.method() == Method::GET;
     // The specification says `operationName`, the library reads `operation_name`.
     let name = Query::<OperationName>::try_from_uri(http.uri());
-    let read = GraphQLRequest::<GraphQLRejection>::from_request(http.with_limited_body(), &());
+    let (head, body) = http.with_limited_body().into_parts();
+    // Only the limit breaks off a body whose sender is still there to be told.
+    let body = to_bytes(body, MAX_BODY)
+        .await
+        .map_err(|_| Refused::TooLarge)?;
+    let body = body.slice_ref(without_byte_order_mark(&body));
+    let http = Request::from_parts(head, Body::from(body));
+    let read = GraphQLRequest::<GraphQLRejection>::from_request(http, &());
     let request = read.await.map_err(|GraphQLRejection(error)| match error {
         ParseRequestError::UnsupportedBatch => Refused::Batch,
-        // Only the limit breaks off a body whose sender is still there to be told.
-        ParseRequestError::Io(_) if !is_get => Refused::TooLarge,
         error => Refused::Malformed(error),
     });
     let mut request = request?.into_inner();
@@ -249,7 +260,6 @@ mod tests {
     use std::sync::{LazyLock, Mutex};
 
     use async_graphql::{Context, EmptySubscription, Object, Schema};
-    use axum::body::Body;
     use jsonwebtoken::jwk::JwkSet;
     use serde_json::{Value, json};
     use tempfile::TempDir;
@@ -483,6 +493,26 @@ mod tests {
             (status, code(&refused)),
             (StatusCode::BAD_REQUEST, "INVALID_ARGUMENT")
         );
+    }
+
+    /// The rules of every other interface. Seen red without them.
+    #[tokio::test]
+    async fn a_body_may_begin_with_a_byte_order_mark_and_not_be_compressed() {
+        let routes = routes(None, 8);
+        let pass = r#"{"query":"{ pass }"}"#;
+        let done = (StatusCode::OK, json!({ "data": { "pass": true } }));
+        assert_eq!(post(&routes, format!("\u{feff}{pass}")).await, done);
+        let encoded = |encoding| {
+            let request = Request::post("/graphql").header(header::CONTENT_ENCODING, encoding);
+            request.body(Body::from(pass)).unwrap()
+        };
+        let (status, _, refused) = send(&routes, encoded("gzip")).await;
+        assert_eq!(
+            (status, code(&refused)),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
+        );
+        let (status, _, body) = send(&routes, encoded("identity")).await;
+        assert_eq!((status, body), done);
     }
 
     #[tokio::test]

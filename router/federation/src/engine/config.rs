@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::operation::limits::Limits;
+use crate::operation::turns::NewOperations;
 use crate::subgraph::FetchConfig;
 
 /// Settings of the engine, a part of the embedding process's settings.
@@ -20,6 +21,8 @@ pub struct EngineConfig {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
     pub plan_timeout: Duration,
+    /// How many operations that are not in the cache are prepared at once.
+    pub new_operations: NewOperations,
     /// Bytes of memory for operations and plans that are kept.
     pub cache_bytes: u64,
     /// Bytes of persisted operations that are kept.
@@ -34,6 +37,7 @@ impl Default for EngineConfig {
             limits: Limits::default(),
             fetch: FetchConfig::default(),
             plan_timeout: Duration::from_secs(2),
+            new_operations: NewOperations::default(),
             cache_bytes: 64 * 1024 * 1024,
             persisted_bytes: 16 * 1024 * 1024,
             introspection_enabled: None,

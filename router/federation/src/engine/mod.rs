@@ -14,6 +14,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use graphql_tools::validation::validate::ValidationPlan;
 
+use crate::execute::schema_size::schema_size;
 pub use crate::graph::LoadError;
 use crate::graph::Supergraph;
 use crate::host::Host;
@@ -21,6 +22,7 @@ use crate::operation::cache::Operations;
 use crate::operation::document;
 pub use crate::operation::limits::Limits;
 use crate::operation::persisted::PersistedOperations;
+pub use crate::operation::turns::NewOperations;
 use crate::plan::explain::explain;
 use crate::plan::planner::Planner;
 use crate::subgraph::{self, Subgraph, Transport};
@@ -42,6 +44,8 @@ pub struct Engine {
 struct Served {
     supergraph: Supergraph,
     planner: Planner,
+    /// The objects of introspection that tell all of the schema once.
+    schema_size: u64,
     operations: Operations<Planned>,
 }
 
@@ -111,9 +115,15 @@ fn load(
     if let Some(missing) = planner.subgraphs().find(is_missing) {
         return Err(LoadError::MissingSubgraph(missing.to_owned()));
     }
+    let supergraph = Supergraph::new(planner.consumer_schema(), &document);
     Ok(Served {
-        supergraph: Supergraph::new(planner.consumer_schema(), &document),
-        operations: Operations::new(config.cache_bytes, host.telemetry.clone()),
+        schema_size: schema_size(&supergraph.consumer),
+        supergraph,
+        operations: Operations::new(
+            config.cache_bytes,
+            config.new_operations.clone(),
+            host.telemetry.clone(),
+        ),
         planner,
     })
 }

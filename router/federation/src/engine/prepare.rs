@@ -139,6 +139,7 @@ impl Engine {
         if let Some(text) = &request.query {
             limits::check_text(&self.config.limits, text)?;
         }
+        limits::check_values(&self.config.limits, &request.variables)?;
         let text = self.persisted.text(request)?;
         let work = work(&text);
         let prepared = self.prepare_text(text, work, request, allowed).await;
@@ -160,8 +161,7 @@ impl Engine {
         let types = &served.supergraph.types;
         let variables = variables::coerce(types, document.variables(), &request.variables)?;
         let planned = self.plan(&served, key, document, &variables).await?;
-        let objects = self.objects(&served, &planned, &variables);
-        limits::check_cost(&self.config.limits, objects)?;
+        let objects = self.objects(&served, &planned, &variables)?;
         let subscription = subscription(types, &planned, &variables)?;
         Ok(Prepared {
             served,
@@ -174,14 +174,22 @@ impl Engine {
     }
 
     /// The objects that a response may hold.
-    fn objects(&self, served: &Served, planned: &Planned, variables: &Map<String, Value>) -> u64 {
+    fn objects(
+        &self,
+        served: &Served,
+        planned: &Planned,
+        variables: &Map<String, Value>,
+    ) -> Result<u64, RequestError> {
         let limits = &self.config.limits;
-        let introspected = planned.introspection.unwrap_or_else(|| {
-            let consumer = &served.supergraph.consumer;
-            introspection::count(consumer, &planned.shape, variables, limits.cost)
-        });
+        let introspected = planned
+            .introspection
+            .unwrap_or_else(|| introspected(served, limits, &planned.shape, variables));
+        limits::check_introspection(limits, introspected, served.schema_size)?;
         let types = &served.supergraph.types;
-        limits::cost(limits, types, &planned.shape, variables).saturating_add(introspected)
+        let objects = limits::cost(limits, types, &planned.shape, variables);
+        let objects = objects.saturating_add(introspected);
+        limits::check_cost(limits, objects)?;
+        Ok(objects)
     }
 
     async fn document(
@@ -269,10 +277,7 @@ fn plan(
         plans.push((to_plan.root_field, plan));
     }
     let is_fixed = document.variables().is_empty();
-    let introspection = is_fixed.then(|| {
-        let consumer = &served.supergraph.consumer;
-        introspection::count(consumer, &shape, &Map::new(), limits.cost)
-    });
+    let introspection = is_fixed.then(|| introspected(served, limits, &shape, &Map::new()));
     Ok(Planned {
         document,
         shape,
@@ -280,6 +285,19 @@ fn plan(
         plans,
         introspection,
     })
+}
+
+/// The objects of introspection, counted up to the first that is over the limit.
+fn introspected(
+    served: &Served,
+    limits: &Limits,
+    shape: &Shape,
+    variables: &Map<String, Value>,
+) -> u64 {
+    let max = served
+        .schema_size
+        .saturating_mul(limits.introspection_schemas);
+    introspection::count(&served.supergraph.consumer, shape, variables, max)
 }
 
 fn not_planned(error: PlanError) -> RequestError {

@@ -14,6 +14,7 @@ pub(crate) mod read;
 mod representations;
 pub(crate) mod response;
 pub(crate) mod run;
+pub(crate) mod schema_size;
 pub(crate) mod state;
 pub(crate) mod store;
 mod variables;

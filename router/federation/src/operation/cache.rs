@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 
 use crate::host::Telemetry;
 use crate::operation::document::Document;
+use crate::operation::turns::{NewOperations, Turns};
 use crate::request::RequestError;
 use crate::weight::{Counted, Weight, shared};
 
@@ -20,6 +21,7 @@ use crate::weight::{Counted, Weight, shared};
 pub(crate) struct Operations<P> {
     documents: Cache<TextKey, Arc<Document>>,
     plans: Cache<PlanKey, Arc<P>>,
+    turns: Turns,
     telemetry: Arc<dyn Telemetry>,
 }
 
@@ -66,8 +68,8 @@ fn of_plan<P: Weight>(key: &PlanKey, plan: &Arc<P>) -> u32 {
 }
 
 impl<P: Weight + Send + Sync + 'static> Operations<P> {
-    /// Empty caches that together hold at most so many bytes.
-    pub(crate) fn new(bytes: u64, telemetry: Arc<dyn Telemetry>) -> Self {
+    /// Empty caches that together hold at most so many bytes, and that make what is new in turns.
+    pub(crate) fn new(bytes: u64, new: NewOperations, telemetry: Arc<dyn Telemetry>) -> Self {
         let bounded = bytes / 2;
         Self {
             documents: Cache::builder()
@@ -78,14 +80,15 @@ impl<P: Weight + Send + Sync + 'static> Operations<P> {
                 .max_capacity(bounded)
                 .weigher(of_plan)
                 .build(),
+            turns: Turns::new(new),
             telemetry,
         }
     }
 
-    /// The document of a text, parsed by `work` if it is new. `work` is CPU work and runs off the reactor.
+    /// The document of a text, parsed by `work` if it is new. `work` is CPU work and runs off the reactor in its turn.
     ///
     /// # Errors
-    /// Those of `work`.
+    /// Those of `work`, and [`Code::OVERLOADED`](crate::request::Code::OVERLOADED).
     pub(crate) async fn document(
         &self,
         key: TextKey,
@@ -94,7 +97,7 @@ impl<P: Weight + Send + Sync + 'static> Operations<P> {
         if let Some(known) = self.documents.get(&key).await {
             return Ok(known);
         }
-        let made = self.documents.try_get_with(key, off_the_reactor(work));
+        let made = self.documents.try_get_with(key, self.turns.run(work));
         let made = made.await.map_err(|error| (*error).clone());
         // Otherwise what is over the bound stays until more entries came to be looked at together.
         self.documents.run_pending_tasks().await;
@@ -104,7 +107,7 @@ impl<P: Weight + Send + Sync + 'static> Operations<P> {
     /// The plan of a document under the values of its conditions, made by `work` if it is new.
     ///
     /// # Errors
-    /// Those of `work`.
+    /// Those of `work`, and [`Code::OVERLOADED`](crate::request::Code::OVERLOADED).
     pub(crate) async fn plan(
         &self,
         document: TextKey,
@@ -120,9 +123,8 @@ impl<P: Weight + Send + Sync + 'static> Operations<P> {
             return Ok(known);
         }
         self.telemetry.plan_missed();
-        let made = self
-            .plans
-            .try_get_with(key, off_the_reactor(timed(work, self.telemetry.clone())));
+        let work = timed(work, self.telemetry.clone());
+        let made = self.plans.try_get_with(key, self.turns.run(work));
         let made = made.instrument(tracing::debug_span!("plan"));
         let made = made.await.map_err(|error| (*error).clone());
         self.plans.run_pending_tasks().await;
@@ -139,14 +141,61 @@ fn timed<T>(work: impl FnOnce() -> T, telemetry: Arc<dyn Telemetry>) -> impl FnO
     }
 }
 
-async fn off_the_reactor<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, RequestError> + Send + 'static,
-) -> Result<Arc<T>, RequestError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(made) => made.map(Arc::new),
-        Err(error) => {
-            tracing::error!(%error, "preparing an operation did not end");
-            Err(RequestError::internal())
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    struct Unobserved;
+    impl Telemetry for Unobserved {}
+
+    struct Plan;
+    impl Weight for Plan {
+        fn heap(&self, _counted: &mut Counted) -> usize {
+            0
         }
+    }
+
+    /// While the only turn is taken: what is known is found, and who wants what is being made shares it and needs no place in
+    /// the queue, which has one. Seen red with a turn taken before the cache is looked at.
+    #[tokio::test]
+    async fn what_is_known_waits_for_no_turn_and_equal_ones_share_one() {
+        let new = NewOperations {
+            at_once_max: 1,
+            waiting_max: 1,
+            ..NewOperations::default()
+        };
+        let operations = Operations::new(1024 * 1024, new, Arc::new(Unobserved));
+        let known = TextKey::new("known", None);
+        let made = operations.plan(known, Vec::new(), || Ok(Plan)).await;
+        assert!(made.is_ok());
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(parking_lot::Mutex::new(gate));
+        let runs = Arc::new(AtomicUsize::new(0));
+        let wanted = (0..50).map(|_| {
+            let (gate, runs) = (gate.clone(), runs.clone());
+            operations.plan(TextKey::new("new", None), Vec::new(), move || {
+                runs.fetch_add(1, Ordering::SeqCst);
+                assert!(gate.lock().recv().is_err());
+                Ok(Plan)
+            })
+        });
+        let meanwhile = async {
+            while runs.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..200 {
+                let found = operations.plan(known, Vec::new(), || unreachable!("it is known"));
+                assert!(found.await.is_ok());
+            }
+            drop(open);
+        };
+        let (made, ()) = futures::join!(join_all(wanted), meanwhile);
+        assert!(made.iter().all(Result::is_ok));
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
     }
 }

@@ -13,5 +13,6 @@ mod literals;
 mod overlap;
 pub(crate) mod persisted;
 mod response_keys;
+pub(crate) mod turns;
 pub(crate) mod variables;
 pub(crate) mod weight;

@@ -272,13 +272,37 @@ fn to_json(value: &Literal, variables: &Map<String, Value>) -> Value {
     }
 }
 
-/// A value in a message, cut short.
+/// A value in a message: only as much of it is written as is shown.
 fn shown(value: &Value) -> String {
-    const MOST: usize = 40;
-    let text = value.to_string();
-    match text.char_indices().nth(MOST) {
+    let mut start = Start::default();
+    let is_whole = serde_json::to_writer(&mut start, value).is_ok();
+    let text = String::from_utf8_lossy(&start.0);
+    match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        None if is_whole => text.into_owned(),
+        None => format!("{text}…"),
+    }
+}
+
+/// Characters of a value in a message.
+const SHOWN: usize = 40;
+
+/// Takes what so many characters can be long at most, and no more.
+#[derive(Default)]
+struct Start(Vec<u8>);
+
+impl std::io::Write for Start {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        const LONGEST: usize = 4;
+        let room = (SHOWN + 1) * LONGEST - self.0.len();
+        let taken = bytes.len().min(room);
+        self.0.extend_from_slice(&bytes[..taken]);
+        // 0 of some bytes ends the writing.
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -30,13 +30,15 @@ impl Code {
     pub const METHOD_NOT_ALLOWED: Self = Self("METHOD_NOT_ALLOWED");
     /// `operationName` is missing or names nothing.
     pub const OPERATION_NOT_FOUND: Self = Self("OPERATION_NOT_FOUND");
+    /// Too much is asked at once; nothing was done.
+    pub const OVERLOADED: Self = Self("OVERLOADED");
     /// The persisted operation must be sent once in full.
     pub const PERSISTED_QUERY_NOT_FOUND: Self = Self("PERSISTED_QUERY_NOT_FOUND");
     /// A subgraph is out of reach.
     pub const UNAVAILABLE: Self = Self("UNAVAILABLE");
 
     /// All of the above.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BAD_REQUEST,
         Self::BAD_VARIABLES,
         Self::GRAPHQL_PARSE_FAILED,
@@ -45,6 +47,7 @@ impl Code {
         Self::LIMIT_EXCEEDED,
         Self::METHOD_NOT_ALLOWED,
         Self::OPERATION_NOT_FOUND,
+        Self::OVERLOADED,
         Self::PERSISTED_QUERY_NOT_FOUND,
         Self::UNAVAILABLE,
     ];

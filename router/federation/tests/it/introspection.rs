@@ -141,3 +141,34 @@ async fn introspection_costs_the_objects_that_it_gives() {
     let refused = small.prepare(types, json!({})).await;
     assert_eq!(refused.unwrap_err().errors()[0].extensions["limit"], "cost");
 }
+
+/// What a tool asks is the schema once; a few of it are served, and a crowd of aliases is not. Seen red with the cost alone.
+#[tokio::test]
+async fn the_whole_schema_is_told_a_few_times_and_not_twenty() {
+    let toy = Toy::new(&shop());
+    let (set, fragments) = GRAPHIQL.split_once("fragment").unwrap();
+    let set = set
+        .trim()
+        .strip_prefix("query IntrospectionQuery {")
+        .unwrap();
+    let set = set.strip_suffix('}').unwrap();
+    let times = |times: usize| {
+        let aliased = (0..times).map(|n| set.replace("__schema", &format!("s{n}: __schema")));
+        format!("{{ {} }} fragment {fragments}", aliased.collect::<String>())
+    };
+    for count in [1, 2] {
+        let prepared = toy.prepare(&times(count), json!({})).await;
+        assert!(prepared.is_ok(), "{count}: {prepared:?}");
+    }
+    let types = "types { name description fields { name description args { name description type { name } } type { name } } }";
+    let twenty = (0..20).map(|n| format!("s{n}: __schema {{ {types} }} "));
+    let twenty = format!("{{ {} }}", twenty.collect::<String>());
+    for text in [times(5), twenty] {
+        let refused = toy.prepare(&text, json!({})).await.unwrap_err();
+        let extensions = &refused.errors()[0].extensions;
+        assert_eq!(refused.code().as_str(), "LIMIT_EXCEEDED");
+        assert_eq!(extensions["limit"], "introspection_schemas");
+        assert_eq!(extensions["value"], 4, "it is counted no further");
+        assert_eq!(extensions["max"], 3);
+    }
+}

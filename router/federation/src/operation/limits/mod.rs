@@ -5,6 +5,7 @@
 
 mod cost;
 mod measure;
+mod values;
 
 use graphql_tools::static_graphql::query::{Definition, Document, SelectionSet};
 use schemars::JsonSchema;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::request::{Code, RequestError};
 pub(crate) use cost::cost;
 use measure::Measurer;
+pub(crate) use values::check_values;
 
 /// Upper bounds of one operation.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +23,9 @@ pub struct Limits {
     /// Bytes of the text.
     #[schemars(range(min = 1))]
     pub text_bytes: usize,
+    /// Bytes of one text in the variables, as it is after decoding: a value, or the name of a member.
+    #[schemars(range(min = 1))]
+    pub value_bytes: usize,
     /// Words and signs of the text.
     #[schemars(range(min = 1))]
     pub tokens: usize,
@@ -37,6 +42,10 @@ pub struct Limits {
     /// Fields of the whole operation, fragments expanded.
     #[schemars(range(min = 1))]
     pub fields: usize,
+    /// How many times over an operation may read the whole schema by introspection; 1 is what a tool asks that reads all of
+    /// it once.
+    #[schemars(range(min = 1))]
+    pub introspection_schemas: u64,
     /// Objects that the answer may hold at most, by the sizes that the operation asks for.
     #[schemars(range(min = 1))]
     pub cost: u64,
@@ -55,12 +64,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             text_bytes: 64 * 1024,
+            value_bytes: 64 * 1024,
             tokens: 2_000,
             depth: 12,
             aliases: 30,
             directives: 20,
             root_fields: 20,
             fields: 2_000,
+            introspection_schemas: 3,
             cost: 10_000,
             response_objects: 20_000,
             response_bytes: 8 * 1024 * 1024,
@@ -122,6 +133,26 @@ pub(crate) fn check_cost(limits: &Limits, cost: u64) -> Result<(), RequestError>
         return Ok(());
     }
     Err(exceeded("cost", cost, limits.cost))
+}
+
+/// Refuses an operation that reads the schema too many times over: `objects` of introspection, where telling all of the
+/// schema once takes `schema`.
+///
+/// # Errors
+/// [`Code::LIMIT_EXCEEDED`] when it is over the limit.
+pub(crate) fn check_introspection(
+    limits: &Limits,
+    objects: u64,
+    schema: u64,
+) -> Result<(), RequestError> {
+    let (times, max) = (
+        objects.div_ceil(schema.max(1)),
+        limits.introspection_schemas,
+    );
+    if times <= max {
+        return Ok(());
+    }
+    Err(exceeded("introspection_schemas", times, max))
 }
 
 /// Where the embedding process keeps [`EngineConfig`](crate::engine::EngineConfig) in its settings, for messages.

@@ -58,6 +58,36 @@ async fn a_text_may_have_so_many_bytes_and_no_more() {
     assert_eq!(refused.errors()[0].extensions["limit"], "text_bytes");
 }
 
+/// A text in the variables is bounded wherever it stands, used or not, and what is as long as it may be is served. Seen red
+/// without the check.
+#[tokio::test]
+async fn a_text_in_a_variable_may_have_so_many_bytes_and_no_more() {
+    let toy = Toy::new(&shop());
+    let query = "query ($sku: ID!) { product(sku: $sku) { sku } }";
+    let fits = json!({ "sku": "9".repeat(64 * 1024), "more": ["x", "x"] });
+    let answer = toy.run(query, fits).await;
+    assert_eq!(answer["data"], json!({ "product": null }));
+    toy.calls();
+    let long = "é".repeat(32 * 1024 + 1);
+    let member = Json::Object([(long.clone(), json!(1))].into_iter().collect());
+    for variables in [
+        json!({ "sku": long }),
+        json!({ "sku": "1", "unused": [{ "deep": [1, long] }] }),
+        json!({ "sku": "1", "unused": member }),
+        member,
+    ] {
+        let refused = toy.prepare(query, variables).await.unwrap_err();
+        assert_eq!(refused.code().as_str(), "LIMIT_EXCEEDED");
+        let extensions = Json::Object(refused.errors()[0].extensions.clone());
+        assert_eq!(
+            extensions,
+            json!({ "limit": "value_bytes", "value": 65_538, "max": 65_536,
+                "setting": "router.engine.limits.value_bytes" })
+        );
+    }
+    assert!(toy.calls().is_empty());
+}
+
 /// The resident memory of this process, in bytes.
 #[cfg(target_os = "linux")]
 fn resident() -> usize {
