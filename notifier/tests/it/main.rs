@@ -5,6 +5,7 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+mod codec;
 mod dead_letter;
 mod effect;
 mod outage;

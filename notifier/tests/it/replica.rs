@@ -58,9 +58,14 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
+        Self::over(testkit::topic(2).await).await
+    }
+
+    /// Over a topic of its own in the shared broker.
+    pub(crate) async fn over(topic: String) -> Self {
         let kafka = kafka::Config {
             brokers: testkit::kafka().await.to_owned(),
-            topic: testkit::topic(2).await,
+            topic,
             ..kafka::Config::default()
         };
         Self {

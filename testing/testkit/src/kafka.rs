@@ -42,17 +42,27 @@ pub fn unique(prefix: &str) -> String {
 /// # Panics
 /// When the broker refuses.
 pub async fn topic(partitions: i32) -> String {
+    compressed_topic(partitions, "producer").await
+}
+
+/// The same, in which the broker compresses every batch by `codec`, a value of Kafka's `compression.type`, whatever its
+/// producer did.
+///
+/// # Panics
+/// When the broker refuses.
+pub async fn compressed_topic(partitions: i32, codec: &str) -> String {
     let name = unique("order-events");
-    create_topic(kafka().await, &name, partitions).await;
+    create_topic(kafka().await, &name, partitions, codec).await;
     name
 }
 
-async fn create_topic(brokers: &str, name: &str, partitions: i32) {
+async fn create_topic(brokers: &str, name: &str, partitions: i32, codec: &str) {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .create()
         .expect("the settings are valid");
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let topic = topic.set("compression.type", codec);
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
     let created = admin
         .create_topics([&topic], &options)
@@ -151,7 +161,7 @@ impl OwnKafka {
     /// # Panics
     /// When the broker refuses.
     pub async fn create_topic(&self, name: &str, partitions: i32) {
-        create_topic(self.brokers(), name, partitions).await;
+        create_topic(self.brokers(), name, partitions, "producer").await;
     }
 
     /// Kills it with SIGKILL, as a crash would.

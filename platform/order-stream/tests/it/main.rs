@@ -6,5 +6,6 @@
 )]
 
 mod broker;
+mod codec;
 mod resume;
 mod topic;

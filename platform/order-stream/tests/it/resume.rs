@@ -86,7 +86,7 @@ async fn the_end_of_a_topic_whose_first_event_just_came_has_the_topics_epoch() {
 }
 
 /// The cursor before everything, as a client would hold it.
-fn start_text() -> String {
+pub(crate) fn start_text() -> String {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     URL_SAFE_NO_PAD.encode([[1].as_slice(), EPOCH.as_bytes(), &[0]].concat())
 }
