@@ -20,7 +20,7 @@ use order_stream::OrderStream;
 use tokio::net::TcpListener;
 
 use crate::{
-    admission::Budget,
+    admission::budget,
     config::Config,
     engine,
     events_query::EventsQuery,
@@ -115,7 +115,7 @@ impl Service {
         let engine = Arc::new(engine);
 
         let drain = Drain::default();
-        let budget = Arc::new(Budget::new(config.rate_limit.clone(), clock.clone()));
+        let budget = Arc::new(budget(&config.rate_limit, clock.clone()));
         let hub = Hub::new(
             Arc::clone(&engine),
             budget,
@@ -136,6 +136,7 @@ impl Service {
             signer,
             clock.clone(),
             limiter.door("rest"),
+            config.http.trusted_proxies.clone(),
             tasks,
             health,
         )

@@ -1,13 +1,13 @@
 //! The fields of the `events` subgraph's Query, which the router answers itself: `orderEventsCursor`, `rateLimit`.
 
-use chassis::clock::Clock;
+use chassis::{budget::Charge, clock::Clock};
 use chrono::SecondsFormat;
 use federation::{GraphqlError, RequestContext, RootFields};
 use futures::future::BoxFuture;
 use order_stream::OrderStream;
 use serde_json::{Value, json};
 
-use crate::admission::{Charge, current_charge};
+use crate::admission::current_charge;
 
 /// Answers the fields from the log of events and the running operation's charge.
 #[derive(Debug)]

@@ -14,6 +14,11 @@ use http::{HeaderValue, StatusCode, header};
 use schema::code::{ErrorCode, Outcome};
 use serde_json::json;
 
+/// Metadata that says when to try again, in milliseconds. Source: gRPC proposal A6, "Pushback".
+pub const PUSHBACK: &str = "grpc-retry-pushback-ms";
+/// How long a caller should wait who was told to come again and not when.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// An error that has one row in the table of codes.
 pub trait Coded: std::error::Error {
     /// The row.
@@ -60,7 +65,7 @@ pub fn graphql(error: impl Coded) -> async_graphql::Error {
     if code.retryable() {
         extensions.set("retryable", true);
     }
-    if let Some(wait) = error.retry_after() {
+    if let Some(wait) = pause(&error) {
         extensions.set("retryAfterSeconds", wait.as_secs());
     }
     let mut answer = async_graphql::Error::new(public_message(&error));
@@ -68,10 +73,23 @@ pub fn graphql(error: impl Coded) -> async_graphql::Error {
     answer
 }
 
-/// A gRPC status with the code of the table.
+/// After how long a caller should come again: as the error says, and after [`PAUSE`] where there was too much to do.
+fn pause(error: &impl Coded) -> Option<Duration> {
+    let is_too_much = matches!(error.code(), ErrorCode::Overloaded | ErrorCode::RateLimited);
+    error.retry_after().or_else(|| is_too_much.then_some(PAUSE))
+}
+
+/// A gRPC status with the code of the table; its metadata says when to come again, as gRPC's and as HTTP's clients read it.
 pub fn status(error: impl Coded) -> tonic::Status {
     let code = tonic::Code::from_i32(i32::from(error.code().grpc()));
-    tonic::Status::new(code, public_message(&error))
+    let mut status = tonic::Status::new(code, public_message(&error));
+    if let Some(wait) = pause(&error) {
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let metadata = status.metadata_mut();
+        metadata.insert(PUSHBACK, millis.into());
+        metadata.insert("retry-after", wait.as_secs().into());
+    }
+    status
 }
 
 /// A plain HTTP answer `{"code", "message"}` with the status of the table; 401 says how to authenticate (RFC 9110
@@ -81,6 +99,10 @@ pub fn response(error: impl Coded) -> Response {
     let status = StatusCode::from_u16(code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = json!({ "code": code.as_str(), "message": public_message(&error) });
     let mut response = (status, Json(body)).into_response();
+    if let Some(wait) = pause(&error) {
+        let seconds = HeaderValue::from(wait.as_secs());
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
     if code == ErrorCode::Unauthenticated {
         let challenge = HeaderValue::from_static("Bearer");
         let headers = response.headers_mut();
@@ -117,6 +139,22 @@ mod tests {
         fn code(&self) -> ErrorCode {
             self.0
         }
+    }
+
+    /// Seen red without the pause of an error that names none.
+    #[test]
+    fn who_asks_for_too_much_is_told_on_every_interface_when_to_come_again() {
+        for code in [ErrorCode::Overloaded, ErrorCode::RateLimited] {
+            let refused = graphql(Sample(code)).extensions.unwrap();
+            let seconds = refused.get("retryAfterSeconds").unwrap();
+            assert_eq!(seconds, &async_graphql::Value::from(1));
+            let refused = status(Sample(code)).into_http::<()>();
+            assert_eq!(refused.headers()[PUSHBACK], "1000");
+            assert_eq!(refused.headers()["retry-after"], "1");
+            assert_eq!(response(Sample(code)).headers()["retry-after"], "1");
+        }
+        let lost = status(Sample(ErrorCode::Unavailable)).into_http::<()>();
+        assert!(!lost.headers().contains_key("retry-after"));
     }
 
     #[test]

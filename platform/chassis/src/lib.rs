@@ -4,6 +4,7 @@
 
 pub mod admission;
 pub mod breaker;
+pub mod budget;
 pub mod clock;
 pub mod config;
 pub mod crash;

@@ -77,7 +77,7 @@ pub(super) fn routes(shim: &Arc<Shim>) -> Router {
         .merge(profile::routes(shim.options.profile_enabled))
         .method_not_allowed_fallback(async || Problem::masked(ErrorCode::MethodNotAllowed).cart())
         .fallback(async || Problem::masked(ErrorCode::NotFound).cart());
-    surface::finish("cart", routes, Problem::cart)
+    surface::finish("cart", routes, &shim.accounts, Problem::cart)
 }
 
 async fn add(

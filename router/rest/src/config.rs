@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use chassis::budget;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub struct Config {
     /// Allows listeners that other machines reach. They may then act as any user: there is no token.
     #[schemars(extend("x-formerly" = "off_loopback_enabled"))]
     pub beyond_loopback_enabled: bool,
+    /// What one address may spend over REST: each call costs what its operation costs over GraphQL, a refused one 1. The user
+    /// whom a call names does not pay, for anybody could name another.
+    pub rate_limit: budget::Config,
     /// How long the graph may take for one call.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -126,6 +130,7 @@ impl Default for Config {
             loms_old_listen: local(8081),
             comments_listen: local(8086),
             beyond_loopback_enabled: false,
+            rate_limit: budget::Config::default(),
             request_timeout: Duration::from_secs(30),
             wrong_method: WrongMethod::default(),
             paid_status: PaidStatus::default(),

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chassis::admission::Refusal;
+use chassis::{admission::Refusal, budget::Spent};
 use schema::code::ErrorCode;
 use serde_json::json;
 
@@ -24,13 +24,26 @@ pub(super) struct Problem {
     message: String,
     /// The shim itself took nothing more: nobody behind it was asked.
     is_shed: bool,
+    /// When to come again, in seconds, where that is asked of the client.
+    retry_after: u64,
 }
 
 impl From<Refusal> for Problem {
-    fn from(_: Refusal) -> Self {
+    fn from(refusal: Refusal) -> Self {
         Self {
             is_shed: true,
+            retry_after: refusal.retry_after.as_secs(),
             ..Self::masked(ErrorCode::Overloaded)
+        }
+    }
+}
+
+impl From<Spent> for Problem {
+    fn from(spent: Spent) -> Self {
+        Self {
+            is_shed: true,
+            retry_after: spent.retry_after.as_secs(),
+            ..Self::refused(ErrorCode::RateLimited, spent.to_string())
         }
     }
 }
@@ -42,6 +55,7 @@ impl Problem {
             code,
             message: message.into(),
             is_shed: false,
+            retry_after: 1,
         }
     }
 
@@ -59,7 +73,7 @@ impl Problem {
     pub(super) fn cart(&self) -> Response {
         let row = row(self.code);
         let body = json!({"code": self.code.as_str(), "message": self.shown(row.cart)});
-        finish(row.cart, Json(body).into_response())
+        self.finish(row.cart, Json(body).into_response())
     }
 
     /// The response of cart's list: what fails there is a look-up behind it, so 502 where a retry can help.
@@ -83,7 +97,21 @@ impl Problem {
     pub(super) fn gateway(&self) -> Response {
         let row = row(self.code);
         let body = json!({"code": row.grpc, "message": self.shown(row.gateway), "details": []});
-        finish(row.gateway, Json(body).into_response())
+        self.finish(row.gateway, Json(body).into_response())
+    }
+
+    fn finish(&self, status: u16, mut response: Response) -> Response {
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        if status == 415 {
+            let plain = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, plain);
+        }
+        if status == 503 || status == 429 {
+            headers.insert(header::RETRY_AFTER, self.retry_after.into());
+        }
+        response
     }
 
     /// What the client may read: why it was refused, and nothing about a fault.
@@ -116,23 +144,6 @@ impl From<Malformed> for Problem {
     fn from(malformed: Malformed) -> Self {
         Self::invalid(malformed.to_string())
     }
-}
-
-fn finish(status: u16, mut response: Response) -> Response {
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if status == 415 {
-        response.headers_mut().insert(
-            header::ACCEPT_ENCODING,
-            HeaderValue::from_static("identity"),
-        );
-    }
-    if status == 503 || status == 429 {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
 }
 
 /// What one code is on each surface.
@@ -171,11 +182,12 @@ fn row(code: ErrorCode) -> Row {
         Code::Unavailable => shown(503, 14, 503), // §2 after exhaustion, §3 gateway's statuses
         Code::DeadlineExceeded => shown(503, 4, 504), // §2 after exhaustion, §3 gateway's statuses
         Code::Overloaded => shown(503, 8, 503), // §2 cart must not say 429; §9, a caller that is asked to come again
+        Code::RateLimited => shown(429, 8, 429), // §3, gateway's statuses; §9, a caller that has spent its budget
         Code::PayloadTooLarge => shown(413, 8, 413), // §9, bound of a body
         Code::UnsupportedMediaType => shown(415, 3, 415), // §9, a compressed body
         Code::MethodNotAllowed => shown(405, 12, 501), // §1 "405", §3 "501 code 12"
         Code::CsrfRefused => shown(403, 7, 403), // §9, calls that a foreign page makes
-        Code::Internal => shown(500, 13, 500),  // §1 "500 other", §3 code 13
+        Code::Internal => shown(500, 13, 500),   // §1 "500 other", §3 code 13
         // The shim signs its own tokens and writes its own operations: none of these is the client's doing.
         Code::Unauthenticated
         | Code::Forbidden
@@ -184,7 +196,6 @@ fn row(code: ErrorCode) -> Row {
         | Code::OperationNotFound
         | Code::BadVariables
         | Code::LimitExceeded
-        | Code::RateLimited
         | Code::PersistedOperationNotFound
         | Code::NotAcceptable
         | Code::ServerDraining
@@ -214,7 +225,7 @@ mod tests {
                 5 => &[404],
                 6 | 10 => &[409],
                 7 => &[403],
-                8 => &[503, 413],
+                8 => &[503, 413, 429],
                 12 => &[501],
                 13 => &[500],
                 14 => &[503],

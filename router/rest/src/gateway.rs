@@ -46,7 +46,7 @@ pub(super) fn serve(
         router = router.route(route.path, on(filter, respond).fallback(refuse));
     }
     let router = router.fallback(async || not_found());
-    surface::finish(surface, router, Problem::gateway)
+    surface::finish(surface, router, &shim.accounts, Problem::gateway)
 }
 
 async fn respond(shim: &Shim, route: &Route, request: Request) -> Response {

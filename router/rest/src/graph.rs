@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use chassis::{
     admission::{Door, Priority},
+    budget::Account,
     deadline,
     graphql::Forwarded,
 };
@@ -222,7 +223,6 @@ impl Graph {
                 credentials,
                 door,
             } => {
-                let permit = door.admit(call.operation.class, call.leaves_at).await?;
                 let credential = credentials.of(call.actor);
                 let forwarded = Forwarded {
                     principal: Some(credential.principal),
@@ -245,6 +245,10 @@ impl Graph {
                     .prepare(&request, OperationKinds::QUERY_OR_MUTATION)
                     .await
                     .map_err(|error| refused_operation(call.operation.name, &error))?;
+                if let Some(account) = Account::current() {
+                    account.charge(prepared.cost())?;
+                }
+                let permit = door.admit(call.operation.class, call.leaves_at).await?;
                 Ok(permit.hold(engine.execute(&prepared, &context)).await.body)
             }
             #[cfg(test)]

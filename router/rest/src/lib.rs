@@ -6,6 +6,7 @@
 //! `comments.rs`, one file a surface; what every surface does is in `surface.rs`, what both gateways do in `gateway.rs`
 //! over the tables of `route.rs`, and all statuses are in `error.rs`. Source: docs/contracts.md.
 
+mod account;
 mod cart;
 mod comments;
 mod config;
@@ -29,9 +30,10 @@ use chassis::{
     admission::Door, clock::Clock, health::Health, listen, principal::Signer, tasks::Tasks,
 };
 use federation::Engine;
+use ipnet::IpNet;
 
 pub use self::config::{CheckoutKey, Config, KeyCase, PaidStatus, UserKey, WrongMethod};
-use self::{credential::Credentials, graph::Graph, shim::Shim};
+use self::{account::Accounts, credential::Credentials, graph::Graph, shim::Shim};
 
 /// The OpenAPI document of the surface of `service`, `cart`, `loms` or `comments`, as it is served. Pretty JSON with a line end.
 #[must_use]
@@ -69,7 +71,7 @@ pub enum StartError {
     Address(#[from] std::io::Error),
 }
 
-/// Starts the listeners, whose calls come in by `door`; nothing when the shim is switched off.
+/// Starts the listeners, whose calls come in by `door`, perhaps through `proxies` of ours; nothing when the shim is switched off.
 ///
 /// # Errors
 /// [`StartError`] when a listener may not be opened or cannot be.
@@ -79,6 +81,7 @@ pub async fn start(
     signer: Arc<Signer>,
     clock: Clock,
     door: Door,
+    proxies: Vec<IpNet>,
     tasks: &Tasks,
     health: &Health,
 ) -> Result<Option<Listening>, StartError> {
@@ -94,10 +97,12 @@ pub async fn start(
     for (setting, address) in listeners {
         check_reach(setting, address, config.beyond_loopback_enabled)?;
     }
+    let accounts = Accounts::new(config.rate_limit.clone(), clock.clone(), proxies);
     let credentials = Credentials::new(signer, clock);
     let graph = Graph::new(engine, credentials, door, config.request_timeout);
     let shim = Arc::new(Shim {
         graph,
+        accounts,
         options: config,
     });
     let serve = async |name, (setting, address), routes| -> Result<SocketAddr, StartError> {

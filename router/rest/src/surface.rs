@@ -1,4 +1,4 @@
-//! What every listener of the shim does to every request: bound it, count it, survive its panic.
+//! What every listener of the shim does to every request: charge it, bound it, count it, survive its panic.
 //!
 //! In: a surface's routes. Out: the same routes with a body bound, a refusal for pages of other sites and for heads that no
 //! surface takes, a metric per route, headers that keep browsers from guessing, and a 500 instead of a panic.
@@ -15,6 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use chassis::{
+    budget::Account,
     fault::Coded as _,
     listen::{BodyTimeout, is_own_origin},
     request_rules,
@@ -25,7 +26,11 @@ use schema::code::ErrorCode;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 use tracing::Instrument as _;
 
-use super::{error::Problem, profile::PATH as PROFILE_PATH};
+use super::{
+    account::{self, Accounts},
+    error::Problem,
+    profile::PATH as PROFILE_PATH,
+};
 
 /// The longest body that a client may send. Source: docs/contracts.md §9.
 pub(super) const BODY_LIMIT_BYTES: usize = 1024 * 1024;
@@ -57,12 +62,23 @@ static REQUESTS: LazyLock<Latency> = LazyLock::new(|| {
 pub(super) fn finish(
     surface: &'static str,
     routes: Router,
+    accounts: &Accounts,
     problem: fn(&Problem) -> Response,
 ) -> Router {
-    let checked = move |request: Request, next: Next| async move {
-        match check(&request) {
-            Ok(()) => next.run(request).await,
-            Err(refused) => problem(&refused),
+    let accounts = accounts.clone();
+    let checked = move |request: Request, next: Next| {
+        let account = accounts.of(&request);
+        async move {
+            if let Some(Err(spent)) = account.as_ref().map(Account::check) {
+                return problem(&spent.into());
+            }
+            let response = match (check(&request), account.clone()) {
+                (Err(refused), _) => problem(&refused),
+                (Ok(()), Some(account)) => account.pay_for(next.run(request)).await,
+                (Ok(()), None) => next.run(request).await,
+            };
+            account::charge_refused(account.as_ref(), response.status());
+            response
         }
     };
     let panicked = move |_: Box<dyn std::any::Any + Send>| {

@@ -4,10 +4,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use chassis::budget::RateLimitKey;
 use parking_lot::Mutex;
 use schema::code::ErrorCode;
 
-use super::key::RateLimitKey;
 use crate::error::{RETRY_AFTER_SECONDS, RequestError};
 
 /// Counts open streams against their limits.

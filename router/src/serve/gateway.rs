@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::{
     admission::{Door, Permit},
+    budget::{Budget, Charge, RateLimitKey},
     clock::Clock,
     graphql::Forwarded,
     principal::{Principal, Verifier},
@@ -27,7 +28,7 @@ use super::{
     origin::{self, Origin},
 };
 use crate::{
-    admission::{Budget, Charge, RateLimitKey, class, with_charge},
+    admission::{class, with_charge},
     config::Config,
     error::RequestError,
     stream::{Drain, Hub, ResumeHints, Subscription},

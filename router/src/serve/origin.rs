@@ -1,12 +1,14 @@
 //! Where a request comes from: its caller, its idempotency key, its trace and its address.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::{
-    extract::ConnectInfo,
-    http::{HeaderMap, HeaderValue, request::Parts},
+use axum::http::{HeaderValue, request::Parts};
+use chassis::{
+    budget::{self, RateLimitKey},
+    deadline,
+    principal::Verifier,
+    request_rules,
 };
-use chassis::{deadline, principal::Verifier, request_rules};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
@@ -14,7 +16,7 @@ use super::{
     auth::{self, Caller},
     telemetry,
 };
-use crate::{admission::RateLimitKey, error::RequestError};
+use crate::error::RequestError;
 
 /// What a transport knows of a request besides its text.
 #[derive(Debug, Clone, Default)]
@@ -73,54 +75,6 @@ impl Origin {
 
 /// Where a request comes from: its peer, or behind proxies of ours the nearest address that is none of them.
 pub(super) fn address(parts: &Parts, proxies: &[IpNet]) -> Option<IpAddr> {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip();
-    Some(behind(peer, &parts.headers, proxies))
-}
-
-/// Reads `X-Forwarded-For` from its end, where the nearest proxy wrote; what stands before a foreign address, or is no
-/// address, anybody may have written.
-fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
-    let is_ours = |address: IpAddr| proxies.iter().any(|net| net.contains(&address));
-    let mut nearest = peer.to_canonical();
-    let lines = headers.get_all("x-forwarded-for").into_iter().rev();
-    let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
-    for hop in hops {
-        if !is_ours(nearest) {
-            break;
-        }
-        let Ok(address) = hop.trim().parse::<IpAddr>() else {
-            break;
-        };
-        nearest = address.to_canonical();
-    }
-    nearest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Seen red with a header that is believed of everybody.
-    #[test]
-    fn only_a_proxy_of_ours_says_who_is_behind_it() {
-        let ours: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
-        let read = |peer: &str, lines: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append("x-forwarded-for", line.parse().unwrap());
-            }
-            behind(peer.parse().unwrap(), &headers, &ours).to_string()
-        };
-        assert_eq!(read("192.0.2.9", &["198.51.100.1"]), "192.0.2.9");
-        assert_eq!(read("10.0.0.1", &[]), "10.0.0.1");
-        assert_eq!(read("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
-        let spoofed = "203.0.113.7, 198.51.100.1, 10.0.0.2";
-        assert_eq!(read("10.0.0.1", &[spoofed]), "198.51.100.1");
-        assert_eq!(
-            read("10.0.0.1", &["203.0.113.7", "198.51.100.1"]),
-            "198.51.100.1"
-        );
-        assert_eq!(read("10.0.0.1", &["198.51.100.1, nonsense"]), "10.0.0.1");
-        assert_eq!(read("::ffff:10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
-    }
+    let peer = budget::peer(&parts.extensions)?;
+    Some(budget::behind_proxies(peer, &parts.headers, proxies))
 }

@@ -1,12 +1,10 @@
 //! How HTTP shows a caller its budget: `RateLimit-*` on responses, `Retry-After` on refusals.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use chassis::budget::{Charge, whole_seconds};
 use chrono::{DateTime, Utc};
 
-use crate::{
-    admission::{Charge, whole_seconds},
-    error::{RETRY_AFTER_SECONDS, RequestError},
-};
+use crate::error::{RETRY_AFTER_SECONDS, RequestError};
 
 /// What is left of the caller's budget at `now`.
 pub(super) fn headers(charge: &Charge, now: DateTime<Utc>) -> [(HeaderName, HeaderValue); 3] {

@@ -5,7 +5,11 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use chassis::{clock::Clock, principal::Principal};
+use chassis::{
+    budget::{Budget, RateLimitKey},
+    clock::Clock,
+    principal::Principal,
+};
 use chrono::{DateTime, Utc};
 use federation::{Engine, Prepared, RequestContext};
 use order_stream::OrderStream;
@@ -25,11 +29,7 @@ use super::{
     source::Source,
     subscription::Subscription,
 };
-use crate::{
-    admission::{Budget, RateLimitKey, StreamLimits},
-    config,
-    error::RequestError,
-};
+use crate::{admission::StreamLimits, config, error::RequestError};
 
 /// Opens streams over the order-event log.
 #[derive(Debug)]

@@ -11,7 +11,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::{places::Places, principal::Principal};
+use chassis::{
+    budget::{Budget, RateLimitKey},
+    places::Places,
+    principal::Principal,
+};
 use federation::{Engine, Prepared, RequestContext};
 use moka::future::Cache;
 use schema::code::ErrorCode;
@@ -19,11 +23,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
 use super::verdict::Verdict;
-use crate::{
-    admission::{Budget, RateLimitKey},
-    config,
-    error::{RETRY_AFTER_SECONDS, RequestError},
-};
+use crate::{config, error::RequestError};
 
 /// How long a completed frame is kept for streams that come to it a little later, and the memory of all that are kept.
 const KEPT_FOR: Duration = Duration::from_secs(2);
@@ -190,14 +190,10 @@ impl Frames {
             let Err(refused) = self.budget.charge(asker.key.clone(), cost) else {
                 return Ok(());
             };
-            let wait = refused.errors().first().and_then(|error| {
-                let seconds = error.extensions.get(RETRY_AFTER_SECONDS)?;
-                seconds.as_u64().map(Duration::from_secs)
-            });
             // A window may begin anew sooner than it was said.
-            let wait = wait.unwrap_or(LAST_PAUSE).min(LAST_PAUSE);
+            let wait = refused.retry_after.min(LAST_PAUSE);
             if Instant::now() + wait > until {
-                return Err(refused);
+                return Err(refused.into());
             }
             tokio::time::sleep(wait).await;
         }

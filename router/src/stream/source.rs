@@ -7,11 +7,10 @@ use std::{
     sync::Arc,
 };
 
+use chassis::budget::RateLimitKey;
 use futures::FutureExt;
 use order_stream::{Caller, Cursor, Item as Read, OrderStream, Reader, Scope, Stopped};
 use schema::event::OrderEvent;
-
-use crate::admission::RateLimitKey;
 
 /// A reader of one scope.
 #[derive(Debug)]

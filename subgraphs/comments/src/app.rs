@@ -83,9 +83,10 @@ impl Service {
             let clock = dependencies.clock.clone();
             idempotency::start_retention(shard.db.clone(), clock, tasks);
         }
-        let service = Self::over(over, &config, dependencies.clock, tasks);
+        let clock = dependencies.clock;
+        let service = Self::over(over, &config, clock.clone(), tasks);
         let server = grpc::Server::new(service.comments());
-        let reporter = grpc::serve(server, listener, dependencies.tokens, &config, tasks)?;
+        let reporter = grpc::serve(server, listener, dependencies.tokens, &config, clock, tasks)?;
         let component = health.component("comments");
         service::start_probe(databases, component, Some(reporter), tasks);
         Ok(Self {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use chassis::budget;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Config {
     /// The most gRPC calls at work at once; more are refused with `RESOURCE_EXHAUSTED`.
     #[schemars(range(min = 1))]
     pub grpc_calls: usize,
+    /// What gRPC's callers may spend: a user with a token, or an address without one. A change costs 10, a
+    /// read 2. Services of the marketplace pay nothing.
+    pub grpc_rate_limit: budget::Config,
     /// The most bytes of one gRPC request; a comment of 255 characters has at most about 1 KiB.
     #[schemars(range(min = 1))]
     pub grpc_message_bytes: usize,
@@ -50,6 +54,7 @@ impl Default for Config {
             grpc_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8085)),
             beyond_loopback_enabled: false,
             grpc_calls: 512,
+            grpc_rate_limit: budget::Config::default(),
             grpc_message_bytes: 16 << 10,
             call_timeout: Duration::from_secs(10),
         }

@@ -119,10 +119,10 @@ impl Service {
         // A group is given up a second after a statement's time, and may be tried once more without those who wait.
         let standstill = 2 * (postgres.statement_timeout + Duration::from_secs(1));
         orders.watch(standstill, health.component("order-groups"), tasks);
-        let stocks = Stocks::new(db.clone(), clock);
+        let stocks = Stocks::new(db.clone(), clock.clone());
         orders.start_expiry(config.expiry_interval, config.expiry_batch, tasks);
         let server = grpc::Server::new(orders.clone(), stocks.clone(), products.clone());
-        let reporter = grpc::serve(server, listener, tokens, &config, tasks)?;
+        let reporter = grpc::serve(server, listener, tokens, &config, clock, tasks)?;
         metrics::announce();
         let component = health.component("loms-postgres");
         let database = Database {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::config::Secret;
+use chassis::{budget, config::Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub struct Config {
     /// The most gRPC calls at work at once; more are refused with `RESOURCE_EXHAUSTED`.
     #[schemars(range(min = 1))]
     pub grpc_calls: usize,
+    /// What gRPC's callers may spend: a user with a token, or an address without one. A change costs 10 and, where it has
+    /// lines, one more for each ten; a read costs 2. Services of the marketplace pay nothing.
+    pub grpc_rate_limit: budget::Config,
     /// The most bytes of one gRPC message; an order of 1,000 lines has about 30 KiB.
     #[schemars(range(min = 1))]
     pub grpc_message_bytes: usize,
@@ -112,6 +115,7 @@ impl Default for Config {
             grpc_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)),
             beyond_loopback_enabled: false,
             grpc_calls: 512,
+            grpc_rate_limit: budget::Config::default(),
             grpc_message_bytes: 256 << 10,
             call_timeout: Duration::from_secs(10),
             order_ttl: Duration::from_secs(600),

@@ -60,6 +60,10 @@ impl Coded for Refusal {
     fn code(&self) -> ErrorCode {
         ErrorCode::Overloaded
     }
+
+    fn retry_after(&self) -> Option<Duration> {
+        Some(self.retry_after)
+    }
 }
 
 impl Limiter {

@@ -9,6 +9,7 @@ use std::{
     net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
@@ -17,7 +18,9 @@ use schema::{code::ErrorCode, id::UserId};
 use tonic::{Request, body::Body, server::NamedService};
 use tower::Service;
 
+use super::toll::{Toll, cost};
 use crate::{
+    budget::{self, Spent},
     fault::{self, Coded},
     principal::{Denied, Principal, SERVICE_TOKEN, ServiceVerifier, TokenError, Verifier, bearer},
 };
@@ -44,6 +47,8 @@ enum Refused {
     Stranger(Arc<str>),
     #[error(transparent)]
     User(TokenError),
+    #[error(transparent)]
+    Spent(#[from] Spent),
 }
 
 impl Coded for Refused {
@@ -52,6 +57,14 @@ impl Coded for Refused {
             Self::NoToken => ErrorCode::Unauthenticated,
             Self::Stranger(_) => ErrorCode::Forbidden,
             Self::Service(error) | Self::User(error) => error.code(),
+            Self::Spent(spent) => spent.code(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Spent(spent) => spent.retry_after(),
+            Self::NoToken | Self::Service(_) | Self::Stranger(_) | Self::User(_) => None,
         }
     }
 }
@@ -117,20 +130,24 @@ pub struct Authentication {
     tokens: Tokens,
     services: &'static [&'static str],
     is_compatible: bool,
+    toll: Toll,
 }
 
 impl Authentication {
-    /// Believes users and these `services` with tokens; with `is_compatible` also whoever sends none.
+    /// Believes users and these `services` with tokens; with `is_compatible` also whoever sends none. Who calls pays its
+    /// `toll`.
     #[must_use]
     pub const fn new(
         tokens: Tokens,
         services: &'static [&'static str],
         is_compatible: bool,
+        toll: Toll,
     ) -> Self {
         Self {
             tokens,
             services,
             is_compatible,
+            toll,
         }
     }
 
@@ -192,12 +209,29 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        match self.authentication.caller(request.headers()) {
-            Ok(caller) => {
+        let Authentication { toll, .. } = &self.authentication;
+        let address = budget::peer(request.extensions());
+        let caller = self.authentication.caller(request.headers());
+        let paid = caller.and_then(|caller| {
+            let account = toll.account(&caller, address);
+            if let Some(account) = &account {
+                account.charge(cost(request.uri().path()))?;
+            }
+            Ok((caller, account))
+        });
+        match paid {
+            Ok((caller, account)) => {
                 request.extensions_mut().insert(caller);
-                Box::pin(self.service.call(request))
+                let call = self.service.call(request);
+                match account {
+                    Some(account) => Box::pin(account.pay_for(call)),
+                    None => Box::pin(call),
+                }
             }
             Err(refused) => {
+                if !matches!(refused, Refused::Spent(_)) {
+                    toll.refused(address);
+                }
                 let response = fault::status(refused).into_http();
                 Box::pin(std::future::ready(Ok(response)))
             }
@@ -217,6 +251,15 @@ mod tests {
         clock::Clock,
         principal::{Scopes, ServiceSigner, Signer},
     };
+
+    fn toll() -> Toll {
+        let config = budget::Config {
+            budget: 25,
+            loopback_budget: 25,
+            ..budget::Config::default()
+        };
+        Toll::new("test", "test.grpc_rate_limit", config, Clock::system())
+    }
 
     fn user(id: i64) -> UserId {
         UserId::try_from(id).unwrap()
@@ -249,11 +292,11 @@ mod tests {
         let services = ServiceVerifier::new(folder.path(), clock);
         let tokens = Tokens { users, services };
         let [open, closed] =
-            [true, false].map(|it| Authentication::new(tokens.clone(), &["cart"], it));
+            [true, false].map(|it| Authentication::new(tokens.clone(), &["cart"], it, toll()));
         let comments = ServiceSigner::announce("comments", folder.path(), Clock::system()).unwrap();
         let services = ServiceVerifier::new(folder.path(), Clock::system());
         let tokens = Tokens { services, ..tokens };
-        let only_cart = Authentication::new(tokens, &["cart"], true);
+        let only_cart = Authentication::new(tokens, &["cart"], true, toll());
         let stranger = HeaderMap::from_iter([comments.header()]);
         assert!(matches!(
             only_cart.caller(&stranger),
@@ -290,6 +333,46 @@ mod tests {
                 open.caller(&headers).is_err(),
                 "a token that comes is checked"
             );
+        }
+    }
+
+    /// Seen red with everybody charged to the address, and with a service charged.
+    #[tokio::test]
+    async fn each_caller_pays_from_its_own_budget_and_a_service_pays_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::system();
+        let issuer = Signer::generate(clock.clone());
+        let keys = vec![issuer.jwk()];
+        let users = Arc::new(Verifier::new(&JwkSet { keys }, clock.clone()).unwrap());
+        let cart = ServiceSigner::announce("cart", folder.path(), clock.clone()).unwrap();
+        let services = ServiceVerifier::new(folder.path(), clock);
+        let tokens = Tokens { users, services };
+        let answer =
+            |_: http::Request<()>| async { Ok::<_, Infallible>(Response::new(Body::empty())) };
+        let authentication = Authentication::new(tokens, &["cart"], true, toll());
+        let mut service = authentication.before(tower::service_fn(answer));
+        let bearer = |id| {
+            let token = issuer.user_token(user(id), Scopes::CUSTOMER, Duration::from_secs(60));
+            let value = format!("Bearer {}", token.expose());
+            (AUTHORIZATION, HeaderValue::try_from(value).unwrap())
+        };
+        let mut pay = async |caller: Option<(http::HeaderName, HeaderValue)>| {
+            let mut request = http::Request::new(());
+            *request.uri_mut() = "/loms.Loms/OrderPay".parse().unwrap();
+            request.headers_mut().extend(caller);
+            let response = service.call(request).await.unwrap();
+            let pause = response.headers().get(fault::PUSHBACK).cloned();
+            let status = tonic::Status::from_header_map(response.headers());
+            (status.map(|it| it.code()), pause.is_some())
+        };
+        let (fine, spent) = ((None, false), (Some(tonic::Code::ResourceExhausted), true));
+        for caller in [Some(bearer(7)), Some(bearer(8)), None] {
+            for expected in [fine, fine, spent, spent] {
+                assert_eq!(pay(caller.clone()).await, expected, "{caller:?}");
+            }
+        }
+        for _ in 0..10 {
+            assert_eq!(pay(Some(cart.header())).await, fine);
         }
     }
 }

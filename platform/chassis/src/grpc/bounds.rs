@@ -14,18 +14,16 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use schema::code::ErrorCode;
 use tokio::time::Instant;
-use tonic::{Status, body::Body, server::NamedService};
+use tonic::{body::Body, server::NamedService};
 use tower::Service;
 
 use crate::{
-    admission::{Config, Door, Limiter, Priority, Refusal},
+    admission::{Config, Door, Limiter, Priority},
     fault::{self, Coded},
 };
 
 /// The least places of a server: what a service's own queue makes of many calls at once is for it to say.
 const PLACES_MIN: usize = 64;
-/// When to try again, in milliseconds. Source: gRPC proposal A6, "Pushback".
-const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// A call did not end before its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -109,7 +107,7 @@ where
         Box::pin(async move {
             let permit = match door.admit(class, Some(deadline)).await {
                 Ok(permit) => permit,
-                Err(refused) => return Ok(busy(refused).into_http()),
+                Err(refused) => return Ok(fault::status(refused).into_http()),
             };
             let call = permit.hold(service.call(request));
             tokio::time::timeout_at(deadline, call)
@@ -120,22 +118,12 @@ where
 }
 
 /// How urgent a call is, by its method: an order that is created is a checkout.
-fn class(path: &str) -> Priority {
+pub(super) fn class(path: &str) -> Priority {
     match path.rsplit('/').next().unwrap_or_default() {
         "OrderCreate" | "OrderPay" => Priority::Payment,
         "OrderCancel" | "CommentAdd" | "CommentEdit" => Priority::Mutation,
         _ => Priority::Read,
     }
-}
-
-/// The status of a refusal, with the pause after which to come again, as gRPC's and as HTTP's clients read it.
-fn busy(refused: Refusal) -> Status {
-    let millis = u64::try_from(refused.retry_after.as_millis()).unwrap_or(u64::MAX);
-    let mut status = fault::status(refused);
-    let metadata = status.metadata_mut();
-    metadata.insert(PUSHBACK, millis.into());
-    metadata.insert("retry-after", refused.retry_after.as_secs().into());
-    status
 }
 
 /// Reads `grpc-timeout`: at most 8 digits and a unit. One that breaks that form is ignored, as gRPC servers do.
@@ -159,7 +147,7 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use tonic::Code;
+    use tonic::{Code, Status};
     use tower::service_fn;
 
     use super::*;
@@ -223,18 +211,6 @@ mod tests {
             _ = first => unreachable!("it has a minute"),
         };
         assert_eq!(code(&second), Code::Ok);
-    }
-
-    /// Seen red without the metadata.
-    #[tokio::test]
-    async fn a_refused_call_is_told_when_to_come_again() {
-        let refused = Refusal {
-            retry_after: Duration::from_secs(1),
-        };
-        let response: Response<Body> = busy(refused).into_http();
-        assert_eq!(code(&response), Code::ResourceExhausted);
-        assert_eq!(response.headers()[PUSHBACK], "1000");
-        assert_eq!(response.headers()["retry-after"], "1");
     }
 
     #[test]

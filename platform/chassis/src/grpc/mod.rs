@@ -6,6 +6,7 @@ mod authenticate;
 mod bounds;
 mod health;
 mod observe;
+mod toll;
 mod undecodable;
 
 use axum::BoxError;
@@ -25,6 +26,7 @@ pub use self::{
     bounds::{Bounded, Bounds},
     health::Reporter,
     observe::{Observe, Observed},
+    toll::Toll,
 };
 
 /// A request that breaks the contract's rules, in the words that its clients know.

@@ -7,17 +7,21 @@ use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode},
 };
+use chassis::clock::Clock;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{
-    Config, cart, comments,
+    Config,
+    account::Accounts,
+    cart, comments,
     credential::Actor,
     graph::{Call, Graph},
     loms,
     shim::Shim,
 };
 
+mod account_cases;
 mod cart_cases;
 mod fuzz;
 mod gateway_cases;
@@ -63,7 +67,12 @@ impl Surfaces {
                 .push((call.operation.name, call.actor, variables));
             answer(call)
         });
-        let shim = Arc::new(Shim { graph, options });
+        let rate_limit = options.rate_limit.clone();
+        let shim = Arc::new(Shim {
+            graph,
+            accounts: Accounts::new(rate_limit, Clock::system(), Vec::new()),
+            options,
+        });
         Self {
             cart: cart::routes(&shim),
             loms: loms::routes(&shim),

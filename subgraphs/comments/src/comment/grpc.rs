@@ -20,8 +20,9 @@ use ::schema::{
     },
 };
 use chassis::{
+    clock::Clock,
     fault::{self, Coded},
-    grpc::{self, Authentication, Bounds, Invalid, ReflectionError, Reporter, Tokens},
+    grpc::{self, Authentication, Bounds, Invalid, ReflectionError, Reporter, Tokens, Toll},
     listen,
     principal::Denied,
     tasks::Tasks,
@@ -216,6 +217,7 @@ pub(crate) fn serve(
     listener: TcpListener,
     tokens: Tokens,
     config: &Config,
+    clock: Clock,
     tasks: &Tasks,
 ) -> Result<Reporter, ReflectionError> {
     let is_compatible = grpc::is_compatible(
@@ -224,8 +226,10 @@ pub(crate) fn serve(
         config.beyond_loopback_enabled,
         "comments.beyond_loopback_enabled",
     );
-    let authentication = Authentication::new(tokens, &[], is_compatible);
-    let bounds = Bounds::new("comments_grpc", config.grpc_calls, config.call_timeout);
+    let (door, setting) = ("comments_grpc", "comments.grpc_rate_limit");
+    let toll = Toll::new(door, setting, config.grpc_rate_limit.clone(), clock);
+    let authentication = Authentication::new(tokens, &[], is_compatible, toll);
+    let bounds = Bounds::new(door, config.grpc_calls, config.call_timeout);
     let bytes = config.grpc_message_bytes;
     let packaged = CommentsServer::new(server.clone()).max_decoding_message_size(bytes);
     let alias = AliasServer::new(server).max_decoding_message_size(bytes);

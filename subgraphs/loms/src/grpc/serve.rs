@@ -11,7 +11,9 @@ use ::schema::proto::{
 };
 use catalogue::Products;
 use chassis::{
-    grpc::{self, Authentication, Bounds, ReflectionError, Reporter, Tokens},
+    budget::Account,
+    clock::Clock,
+    grpc::{self, Authentication, Bounds, ReflectionError, Reporter, Tokens, Toll},
     listen,
     tasks::Tasks,
 };
@@ -32,6 +34,9 @@ const NAMES: [&str; 2] = ["loms.Loms", "Loms"];
 
 /// Metadata by which the cart says that a customer orders, whose limits count.
 const CUSTOMER_METADATA: &str = "x-customer";
+
+/// So many lines of an order cost one unit more of its caller's budget.
+const LINES_PER_COST: u64 = 10;
 
 /// The handlers.
 #[derive(Debug, Clone)]
@@ -57,6 +62,9 @@ impl Server {
         let (who, caller) = callers(&request)?;
         let is_customer = request.metadata().contains_key(CUSTOMER_METADATA);
         let request = request.into_inner();
+        if let Some(account) = Account::current() {
+            account.spend(request.items.len() as u64 / LINES_PER_COST);
+        }
         let created = match who {
             grpc::Caller::Token(_) => {
                 order::grpc::create_as(&who, &self.orders, caller, request, &self.products).await?
@@ -151,6 +159,7 @@ pub(crate) fn serve(
     listener: TcpListener,
     tokens: Tokens,
     config: &Config,
+    clock: Clock,
     tasks: &Tasks,
 ) -> Result<Reporter, ReflectionError> {
     let is_compatible = grpc::is_compatible(
@@ -159,8 +168,10 @@ pub(crate) fn serve(
         config.beyond_loopback_enabled,
         "loms.beyond_loopback_enabled",
     );
-    let authentication = Authentication::new(tokens, &["cart"], is_compatible);
-    let bounds = Bounds::new("loms_grpc", config.grpc_calls, config.call_timeout);
+    let (door, setting) = ("loms_grpc", "loms.grpc_rate_limit");
+    let toll = Toll::new(door, setting, config.grpc_rate_limit.clone(), clock);
+    let authentication = Authentication::new(tokens, &["cart"], is_compatible, toll);
+    let bounds = Bounds::new(door, config.grpc_calls, config.call_timeout);
     let bytes = config.grpc_message_bytes;
     let packaged = LomsServer::new(server.clone()).max_decoding_message_size(bytes);
     let alias = AliasServer::new(server).max_decoding_message_size(bytes);

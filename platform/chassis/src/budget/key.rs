@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use chassis::principal::Principal;
 use schema::id::UserId;
+
+use crate::principal::Principal;
 
 /// Whose limits a request counts against. Callers without a token share one by address, so that one address cannot
 /// starve the others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum RateLimitKey {
+pub enum RateLimitKey {
     /// A user, wherever the calls come from.
     User(UserId),
     /// Another service, by the name in its token.
@@ -19,7 +20,8 @@ pub(crate) enum RateLimitKey {
 
 impl RateLimitKey {
     /// Whoever calls from there: from one IPv4 address, or from one IPv6 network of 64 bits, which is what one client gets.
-    pub(crate) fn address(address: Option<IpAddr>) -> Self {
+    #[must_use]
+    pub fn address(address: Option<IpAddr>) -> Self {
         Self::Address(address.map(|address| match address.to_canonical() {
             IpAddr::V6(address) => {
                 let network = address.to_bits() & !u128::from(u64::MAX);
@@ -30,7 +32,8 @@ impl RateLimitKey {
     }
 
     /// A user counts as that user, also behind a service that acts for it.
-    pub(crate) fn of(principal: Option<&Principal>, address: Option<IpAddr>) -> Self {
+    #[must_use]
+    pub fn of(principal: Option<&Principal>, address: Option<IpAddr>) -> Self {
         let user = principal.and_then(|principal| principal.user);
         let service = principal.and_then(|principal| principal.service.clone());
         match (user, service) {
