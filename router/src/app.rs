@@ -97,10 +97,8 @@ impl Service {
         chassis::tls::install();
         let listening = listen::bind(config.listen, "router.listen").await?;
         let admin = listen::bind(config.admin_listen, "router.admin_listen").await?;
-        let service_addresses = (
-            local(&listening, config.listen),
-            local(&admin, config.admin_listen),
-        );
+        let address = local(&listening, config.listen);
+        let admin_address = local(&admin, config.admin_listen);
 
         probe::watch(&subgraphs, service.as_ref(), tasks, health);
         let log = OrderStream::start(config.stream.log.clone(), kafka, tasks, health);
@@ -135,8 +133,7 @@ impl Service {
             Arc::clone(&engine),
             signer,
             clock.clone(),
-            limiter.door("rest"),
-            config.http.trusted_proxies.clone(),
+            entrance(&limiter, &config),
             tasks,
             health,
         )
@@ -160,7 +157,6 @@ impl Service {
         serve_operators(admin, tasks, health);
         let lead = drain.lead(tasks.clone(), health.clone(), config.http.drain_timeout);
         let _drain = tasks.spawn("router drain", lead);
-        let (address, admin_address) = service_addresses;
         tracing::info!(%address, %admin_address, "router listens");
         Ok(Self {
             address,
@@ -173,6 +169,13 @@ impl Service {
     #[must_use]
     pub fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)
+    }
+}
+
+fn entrance(limiter: &Limiter, config: &Config) -> rest::Entrance {
+    rest::Entrance {
+        door: limiter.door("rest"),
+        proxies: config.http.trusted_proxies.clone(),
     }
 }
 

@@ -71,7 +71,16 @@ pub enum StartError {
     Address(#[from] std::io::Error),
 }
 
-/// Starts the listeners, whose calls come in by `door`, perhaps through `proxies` of ours; nothing when the shim is switched off.
+/// How calls come in.
+#[derive(Debug)]
+pub struct Entrance {
+    /// Where they wait for a place.
+    pub door: Door,
+    /// Networks of our own proxies, who say where a call comes from.
+    pub proxies: Vec<IpNet>,
+}
+
+/// Starts the listeners, whose calls come in by `entrance`; nothing when the shim is switched off.
 ///
 /// # Errors
 /// [`StartError`] when a listener may not be opened or cannot be.
@@ -80,8 +89,7 @@ pub async fn start(
     engine: Arc<Engine>,
     signer: Arc<Signer>,
     clock: Clock,
-    door: Door,
-    proxies: Vec<IpNet>,
+    entrance: Entrance,
     tasks: &Tasks,
     health: &Health,
 ) -> Result<Option<Listening>, StartError> {
@@ -97,9 +105,9 @@ pub async fn start(
     for (setting, address) in listeners {
         check_reach(setting, address, config.beyond_loopback_enabled)?;
     }
-    let accounts = Accounts::new(config.rate_limit.clone(), clock.clone(), proxies);
+    let accounts = Accounts::new(config.rate_limit.clone(), clock.clone(), entrance.proxies);
     let credentials = Credentials::new(signer, clock);
-    let graph = Graph::new(engine, credentials, door, config.request_timeout);
+    let graph = Graph::new(engine, credentials, entrance.door, config.request_timeout);
     let shim = Arc::new(Shim {
         graph,
         accounts,

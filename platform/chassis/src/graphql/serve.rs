@@ -426,7 +426,7 @@ mod tests {
         let extensions = &refused["errors"][0]["extensions"];
         assert_eq!(
             *extensions,
-            json!({ "code": "OVERLOADED", "retryable": true })
+            json!({ "code": "OVERLOADED", "retryable": true, "retryAfterSeconds": 1 })
         );
         assert_eq!(refused["data"], Value::Null);
 

@@ -6,7 +6,7 @@
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -20,7 +20,7 @@ use tower::Service;
 
 use super::toll::{Toll, cost};
 use crate::{
-    budget::{self, Spent},
+    budget::{self, RateLimitKey, Spent},
     fault::{self, Coded},
     principal::{Denied, Principal, SERVICE_TOKEN, ServiceVerifier, TokenError, Verifier, bearer},
 };
@@ -88,6 +88,15 @@ impl Caller {
         match self {
             Self::Token(principal) if principal.user()? != user => Err(Denied::Forbidden),
             Self::Token(_) | Self::Service(_) | Self::Compatible => Ok(()),
+        }
+    }
+
+    /// Whose budget pays for its calls from that address; `None` for a service.
+    fn payer(&self, address: Option<IpAddr>) -> Option<RateLimitKey> {
+        match self {
+            Self::Service(_) => None,
+            Self::Token(principal) => Some(RateLimitKey::of(Some(principal), address)),
+            Self::Compatible => Some(RateLimitKey::address(address)),
         }
     }
 
@@ -213,7 +222,7 @@ where
         let address = budget::peer(request.extensions());
         let caller = self.authentication.caller(request.headers());
         let paid = caller.and_then(|caller| {
-            let account = toll.account(&caller, address);
+            let account = caller.payer(address).map(|key| toll.account(key));
             if let Some(account) = &account {
                 account.charge(cost(request.uri().path()))?;
             }

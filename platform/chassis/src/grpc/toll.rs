@@ -5,13 +5,12 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use super::bounds::class;
 use crate::{
     admission::Priority,
     budget::{Account, Budget, Config, RateLimitKey},
     clock::Clock,
 };
-
-use super::{Caller, bounds::class};
 
 /// What a call costs that changes something; the router's cost of such an operation is about as much.
 const CHANGE: u64 = 10;
@@ -29,14 +28,9 @@ impl Toll {
         Self(Arc::new(Budget::new(door, setting, config, clock)))
     }
 
-    /// Who pays for a caller's calls from that address; `None` for a service.
-    pub(super) fn account(&self, caller: &Caller, address: Option<IpAddr>) -> Option<Account> {
-        let key = match caller {
-            Caller::Service(_) => return None,
-            Caller::Token(principal) => RateLimitKey::of(Some(principal), address),
-            Caller::Compatible => RateLimitKey::address(address),
-        };
-        Some(Account::new(Arc::clone(&self.0), key))
+    /// The account of who pays.
+    pub(super) fn account(&self, key: RateLimitKey) -> Account {
+        Account::new(Arc::clone(&self.0), key)
     }
 
     /// Charges an address for a call that was refused.
