@@ -4,6 +4,7 @@
 //! Arrivals follow a Poisson process and wait for nobody, so a slow server gets no rest. The peak is found first; then
 //! each step offers a multiple of it. The machine may be noisy: compare the two curves of one run, not two runs.
 
+mod herd;
 mod mix;
 mod page;
 mod server;
@@ -14,12 +15,18 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use clap::Parser;
 use indicatif::ProgressBar;
+use tokio::time::sleep;
 
 use crate::{
+    herd::Herd,
     mix::Shoppers,
     page::{Curve, Results},
     server::Server,
+    step::Step,
 };
+
+/// After which a step has nothing of the one before.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Measures goodput over offered load.
 #[derive(Debug, Parser)]
@@ -39,6 +46,18 @@ struct Args {
     /// The rate to begin the search of the peak with, in operations a second
     #[arg(long, default_value_t = 50.0)]
     first_rate: f64,
+    /// Streams that break and come back in the midst of one more step at twice the peak; 0 leaves it out
+    #[arg(long, default_value_t = 0)]
+    herd: usize,
+    /// The peak in operations a second, where it is known; it is found otherwise
+    #[arg(long)]
+    peak: Option<f64>,
+    /// Only the curve with admission
+    #[arg(long)]
+    only_with: bool,
+    /// More settings of the measured marketplace, as in `router.admission.places_max=64`
+    #[arg(long = "set")]
+    settings: Vec<String>,
     /// Moves the ports of the measured marketplace
     #[arg(long, default_value_t = 26_000)]
     port_offset: u16,
@@ -47,12 +66,16 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     chassis::tls::install();
+    chassis::listen::raise_limit();
     let args = Args::parse();
     let bar = ProgressBar::new_spinner();
     let mut curves = Vec::new();
-    let mut peak = None;
+    let mut peak = args.peak;
     for admission in [false, true] {
-        let server = Server::start(&args.binary, args.port_offset, admission).await?;
+        if args.only_with && !admission {
+            continue;
+        }
+        let server = Server::start(&args, admission).await?;
         let measured = measure(&args, &server, &mut peak, &bar).await;
         server.stop().await?;
         let steps = measured?;
@@ -84,16 +107,37 @@ async fn measure(
         None => *peak.insert(find_peak(args, &shoppers, bar).await),
     };
     let mut steps = Vec::new();
+    let mut add = |name: String, mut step: Step| {
+        step.name = name;
+        step.memory = server.memory();
+        bar.println(page::row(&step, peak));
+        steps.push(step);
+    };
     for load in &args.loads {
         let step = step::run(&shoppers, peak * load, args.step).await;
-        bar.println(format!(
-            "{load} x: {:.0}/s of {:.0}/s in time",
-            step.goodput(),
-            step.rate
-        ));
-        steps.push(step);
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        add(format!("{load} x"), step);
+        sleep(PAUSE).await;
     }
+    let step = step::run(&shoppers, peak * 0.5, args.step).await;
+    add("0.5 x, 5 s after".into(), step);
+    if args.herd > 0 {
+        let herd = Herd::gather(server, &shoppers, args.herd);
+        let took = herd.gathered().await?;
+        bar.println(format!("{} streams open after {took:.1?}", args.herd));
+        let broken = async {
+            sleep(args.step / 4).await;
+            herd.scatter();
+            herd.gathered().await
+        };
+        let (step, took) = tokio::join!(step::run(&shoppers, peak * 2.0, args.step), broken);
+        let (took, refused) = (took?, herd.refused());
+        add(
+            format!("2 x, {} streams return in {took:.1?}", args.herd),
+            step,
+        );
+        bar.println(format!("{refused} times one was told to come again"));
+    }
+    anyhow::ensure!(server.is_as_started(), "a process was started again");
     Ok(steps)
 }
 
@@ -110,7 +154,7 @@ async fn find_peak(args: &Args, shoppers: &Arc<Shoppers>, bar: &ProgressBar) -> 
         if step.goodput() < rate * 0.9 {
             return best;
         }
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(2)).await;
         rate *= 1.33;
     }
 }

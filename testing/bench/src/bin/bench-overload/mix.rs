@@ -12,11 +12,17 @@ use tonic::{Code, transport::Channel};
 
 use crate::server::Server;
 
-const SHOPPERS: u32 = 64;
+/// So many that no customer's own limits are met.
+const SHOPPERS: u32 = 2_000;
 const SKU: &str = "1076963";
 const READ: &str = r#"{ product(sku: "1076963") { sku name price { amount } } }"#;
 const CART: &str = "{ me { cart { lines { product { sku name } count } total { amount } } } }";
 const ORDER: &str = r#"mutation { createOrder(input: {lines: [{sku: "1076963", count: 1}]}) { order { id } userErrors { code } } }"#;
+/// More than any run sells.
+const STOCK: i64 = 2_000_000_000;
+const STOCKED: &str = r#"{ stock(sku: "1076963") { total } }"#;
+const SET_STOCK: &str = r#"mutation($total: Int!, $expected: Int!) {
+    setStock(input: {sku: "1076963", total: $total, expectedTotal: $expected}) { userErrors { code } } }"#;
 const PAY: &str = "mutation($id: ID!) { payOrder(input: {orderId: $id}) { userErrors { code } } }";
 
 /// What one operation is.
@@ -56,7 +62,7 @@ impl Kind {
 /// How an operation ended, but for one whose shopper left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It was done, or the shop's rules refused it.
+    /// It was done.
     Answered,
     /// It was refused for want of room, with nothing done.
     Refused,
@@ -85,36 +91,47 @@ impl Shoppers {
         let client = Client::new();
         let mut tokens = Vec::new();
         for user in 1..=SHOPPERS {
-            let request = client.post(server.at(4000, "/demo/token"));
-            let body = json!({ "user": user.to_string() }).to_string();
-            let request = request
-                .header("content-type", "application/json")
-                .body(body);
-            let issued: Value = serde_json::from_str(&request.send().await?.text().await?)?;
-            let token = issued["token"].as_str().context("no token was issued")?;
-            tokens.push(token.to_owned());
+            tokens.push(token(&client, server, user, false).await?);
         }
+        let operator = token(&client, server, SHOPPERS + 1, true).await?;
         let mut loms = Vec::new();
         for _ in 0..8 {
             let channel = Channel::from_shared(server.at(8083, ""))?.connect().await?;
             loms.push(LomsClient::new(channel));
         }
-        Ok(Self {
+        let shoppers = Self {
             client,
             graphql: server.at(4000, "/graphql"),
             rest: server.at(8080, ""),
             tokens,
             loms,
             unpaid: Mutex::default(),
-        })
+        };
+        shoppers.fill_the_shelf(&operator).await?;
+        Ok(shoppers)
+    }
+
+    /// The token of a shopper, for streams of their own.
+    pub(crate) fn token(&self, number: usize) -> &str {
+        &self.tokens[number % self.tokens.len()]
+    }
+
+    async fn fill_the_shelf(&self, operator: &str) -> anyhow::Result<()> {
+        let (_, stock) = self.graphql(operator, STOCKED, Value::Null).await;
+        let expected = &stock["data"]["stock"]["total"];
+        let variables = json!({ "total": STOCK, "expected": expected });
+        match self.graphql(operator, SET_STOCK, variables).await {
+            (End::Answered, _) => Ok(()),
+            (_, body) => anyhow::bail!("the stock cannot be set: {body}"),
+        }
     }
 
     /// Does one operation as one of the shoppers.
     pub(crate) async fn act(&self, kind: Kind) -> End {
         let user = rand::rng().random_range(0..self.tokens.len());
         match kind {
-            Kind::Read => self.graphql(user, READ, Value::Null).await.0,
-            Kind::Cart => self.graphql(user, CART, Value::Null).await.0,
+            Kind::Read => self.graphql(self.token(user), READ, Value::Null).await.0,
+            Kind::Cart => self.graphql(self.token(user), CART, Value::Null).await.0,
             Kind::Order => self.order(user).await,
             Kind::Pay => self.pay(user).await,
             Kind::Checkout => self.checkout(user).await,
@@ -123,7 +140,7 @@ impl Shoppers {
     }
 
     async fn order(&self, user: usize) -> End {
-        let (end, body) = self.graphql(user, ORDER, Value::Null).await;
+        let (end, body) = self.graphql(self.token(user), ORDER, Value::Null).await;
         if let Some(id) = body["data"]["createOrder"]["order"]["id"].as_str() {
             self.unpaid.lock().push((user, id.to_owned()));
         }
@@ -131,27 +148,38 @@ impl Shoppers {
     }
 
     async fn pay(&self, user: usize) -> End {
+        // Nobody has an order to pay only in the first moments.
         let unpaid = self.unpaid.lock().pop();
         match unpaid {
-            Some((owner, id)) => self.graphql(owner, PAY, json!({ "id": id })).await.0,
+            Some((owner, id)) => {
+                self.graphql(self.token(owner), PAY, json!({ "id": id }))
+                    .await
+                    .0
+            }
             None => self.order(user).await,
         }
     }
 
-    async fn graphql(&self, user: usize, query: &str, variables: Value) -> (End, Value) {
+    async fn graphql(&self, token: &str, query: &str, variables: Value) -> (End, Value) {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = self
             .client
             .post(&self.graphql)
-            .bearer_auth(&self.tokens[user])
+            .bearer_auth(token)
             .header("content-type", "application/json")
             .body(body);
         let (end, text) = send(request).await;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         let code = body["errors"][0]["extensions"]["code"].as_str();
+        // What the shop's rules refuse costs less than what they do: it counts for nothing.
+        let payload = body["data"]
+            .as_object()
+            .and_then(|data| data.values().next());
+        let is_refused = payload.is_some_and(|it| it["userErrors"][0].is_object());
         match (end, code) {
             (End::Answered, Some("OVERLOADED")) => (End::Refused, body),
             (End::Answered, Some(_)) => (End::Failed, body),
+            (End::Answered, None) if is_refused => (End::Failed, body),
             (end, _) => (end, body),
         }
     }
@@ -183,11 +211,26 @@ impl Shoppers {
         };
         let mut loms = self.loms[user % self.loms.len()].clone();
         match loms.order_create(request).await.map_err(|it| it.code()) {
-            Ok(_) | Err(Code::FailedPrecondition) => End::Answered,
+            Ok(_) => End::Answered,
             Err(Code::ResourceExhausted) => End::Refused,
             Err(_) => End::Failed,
         }
     }
+}
+
+async fn token(
+    client: &Client,
+    server: &Server,
+    user: u32,
+    is_operator: bool,
+) -> anyhow::Result<String> {
+    let body = json!({ "user": user.to_string(), "ops": is_operator }).to_string();
+    let request = client.post(server.at(4000, "/demo/token"));
+    let request = request.header("content-type", "application/json");
+    let text = request.body(body).send().await?.text().await?;
+    let issued: Value = serde_json::from_str(&text)?;
+    let token = issued["token"].as_str().context("no token was issued")?;
+    Ok(token.to_owned())
 }
 
 async fn send(request: reqwest::RequestBuilder) -> (End, String) {
@@ -200,8 +243,8 @@ async fn send(request: reqwest::RequestBuilder) -> (End, String) {
         StatusCode::SERVICE_UNAVAILABLE if response.headers().contains_key("retry-after") => {
             End::Refused
         }
-        status if status.is_server_error() => End::Failed,
-        _ => End::Answered,
+        status if status.is_success() => End::Answered,
+        _ => End::Failed,
     };
     match response.text().await {
         Ok(text) => (end, text),

@@ -1,11 +1,11 @@
 //! Results as a Markdown table, as JSON and as a plot.
 
-use std::{fmt::Write as _, path::Path};
+use std::path::Path;
 
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::step::Step;
+use crate::{mix::Kind, step::Step};
 
 /// The steps of one side.
 #[derive(Debug, Serialize)]
@@ -37,35 +37,49 @@ pub(crate) fn write(folder: &Path, results: &Results) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One row a step.
+/// A table for each curve.
 pub(crate) fn table(results: &Results) -> String {
     let mut text = format!(
-        "Peak {:.0} operations/s on {} cores.\n\n\
-         | Admission | Offered/s | In time/s | of the peak | Pay and checkout/s | Refused | Late | Failed | p50 ms | p99 ms |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
+        "Peak {:.0} operations/s on {} cores.\n",
         results.peak, results.cores
     );
     for curve in &results.curves {
+        let name = if curve.admission { "With" } else { "Without" };
+        let head = format!(
+            "\n{name} admission:\n\n\
+             | Offered | In time/s | of the peak | Pay, checkout in time | GraphQL | REST | gRPC | Refused | Late | Failed | p50 ms | p99 ms | MiB |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+        );
+        text.push_str(&head);
         for step in &curve.steps {
-            let total = step.total();
-            let row = writeln!(
-                text,
-                "| {} | {:.0} | {:.0} | {:.0} % | {:.1} | {} | {} | {} | {:.0} | {:.0} |",
-                if curve.admission { "on" } else { "off" },
-                step.rate,
-                step.goodput(),
-                100.0 * step.goodput() / results.peak,
-                step.payments(),
-                total.refused,
-                total.late,
-                total.failed,
-                step.p50,
-                step.p99
-            );
-            row.expect("a string takes every text");
+            text.push_str(&row(step, results.peak));
+            text.push('\n');
         }
     }
     text
+}
+
+/// A step; what was in time of each interface is in parts of what was offered there.
+pub(crate) fn row(step: &Step, peak: f64) -> String {
+    let total = step.total();
+    let percent = |is_one: fn(Kind) -> bool| 100.0 * step.part(is_one);
+    let pays = percent(|it| matches!(it, Kind::Pay | Kind::Checkout));
+    let graphql = percent(|it| !matches!(it, Kind::Checkout | Kind::Grpc));
+    let rest = percent(|it| it == Kind::Checkout);
+    let grpc = percent(|it| it == Kind::Grpc);
+    format!(
+        "| {}: {:.0}/s | {:.0} | {:.0} % | {pays:.1} % | {graphql:.0} % | {rest:.0} % | {grpc:.0} % | {} | {} | {} | {:.0} | {:.0} | {} |",
+        step.name,
+        step.rate,
+        step.goodput(),
+        100.0 * step.goodput() / peak,
+        total.refused,
+        total.late,
+        total.failed,
+        step.p50,
+        step.p99,
+        step.memory
+    )
 }
 
 /// Goodput over offered load, both in parts of the peak.
@@ -103,6 +117,7 @@ fn plot(results: &Results) -> String {
         let points: Vec<String> = curve
             .steps
             .iter()
+            .filter(|step| step.name.ends_with(" x"))
             .map(|step| {
                 let (load, part) = (step.rate / results.peak, step.goodput() / results.peak);
                 format!("{:.1},{:.1}", x(load), y(part))

@@ -1,13 +1,15 @@
 //! The marketplace that is measured: processes of its own in a folder of its own.
 
 use std::{
-    path::Path,
+    fs,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
+
+use crate::Args;
 
 const START: Duration = Duration::from_secs(180);
 const STOP: Duration = Duration::from_secs(30);
@@ -16,7 +18,9 @@ const STOP: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Child,
-    _state: TempDir,
+    state: TempDir,
+    /// The processes of the services at the start.
+    services: Vec<u32>,
     port_offset: u16,
 }
 
@@ -25,26 +29,27 @@ impl Server {
     ///
     /// # Errors
     /// When it does not become ready.
-    pub(crate) async fn start(
-        binary: &Path,
-        port_offset: u16,
-        admission: bool,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn start(args: &Args, admission: bool) -> anyhow::Result<Self> {
+        let (binary, port_offset) = (&args.binary, args.port_offset);
         let state = TempDir::with_prefix("bench-overload-")?;
         let offset = port_offset.to_string();
         let process = Command::new(binary)
             .args(["up", "--processes", "--port-offset", &offset, "--state-dir"])
             .arg(state.path())
-            // Eight shoppers are the whole town: their budgets would end the measurement.
+            // The address of all shoppers is one: its budget would end the measurement.
             .args(["--set", "router.rate_limit.enabled=false"])
+            .args(["--set", "loms.share_percent=100"])
+            .args(["--set", "router.stream.total_max=30000"])
             .args(["--set", &format!("router.admission.enabled={admission}")])
+            .args(args.settings.iter().flat_map(|it| ["--set", it]))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("{} does not start", binary.display()))?;
         let mut server = Self {
             process,
-            _state: state,
+            state,
+            services: Vec::new(),
             port_offset,
         };
         let ready = server.at(4000, "/readyz");
@@ -55,6 +60,7 @@ impl Server {
                 bail!("the marketplace ended: {status}");
             }
             if matches!(client.get(&ready).send().await, Ok(it) if it.status().is_success()) {
+                server.services = server.running();
                 return Ok(server);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -64,7 +70,39 @@ impl Server {
 
     /// A path on one of its ports.
     pub(crate) fn at(&self, port: u16, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", port + self.port_offset)
+        format!("http://{}{path}", self.address(port))
+    }
+
+    /// The address of one of its ports.
+    pub(crate) fn address(&self, port: u16) -> String {
+        format!("127.0.0.1:{}", port + self.port_offset)
+    }
+
+    fn running(&self) -> Vec<u32> {
+        let files = fs::read_dir(self.state.path().join("run"));
+        let files = files.into_iter().flatten().filter_map(Result::ok);
+        let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+        let mut ids: Vec<u32> = texts
+            .filter_map(|text| text.split_whitespace().next()?.parse().ok())
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Whether the processes are those of the start.
+    pub(crate) fn is_as_started(&self) -> bool {
+        self.running() == self.services
+    }
+
+    /// The memory that its services hold, in MiB: the largest of them, which is how a leak would show.
+    pub(crate) fn memory(&self) -> u64 {
+        let resident = |id: &u32| -> Option<u64> {
+            let text = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+            let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
+            line.split_whitespace().nth(1)?.parse().ok()
+        };
+        let largest = self.services.iter().filter_map(resident).max();
+        largest.unwrap_or_default() / 1024
     }
 
     /// Stops it as Ctrl-C does, by its process id.

@@ -33,6 +33,7 @@ pub(crate) struct Counts {
 /// What became of a step.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Step {
+    pub(crate) name: String,
     /// Operations offered a second.
     pub(crate) rate: f64,
     pub(crate) seconds: f64,
@@ -40,6 +41,8 @@ pub(crate) struct Step {
     /// Of what was answered, in milliseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
+    /// The memory of the largest process at its end, in MiB.
+    pub(crate) memory: u64,
 }
 
 impl Step {
@@ -61,13 +64,13 @@ impl Step {
         f64::from(self.total().answered) / self.seconds
     }
 
-    /// The same of those that pay and check out.
-    pub(crate) fn payments(&self) -> f64 {
-        let pays = |kind: Kind| matches!(kind, Kind::Pay | Kind::Checkout);
-        let of = self.kinds.iter().filter(|(kind, _)| pays(*kind));
-        of.map(|(_, counts)| f64::from(counts.answered))
-            .sum::<f64>()
-            / self.seconds
+    /// The part of what was offered of some kinds that was answered in time.
+    pub(crate) fn part(&self, is_one: impl Fn(Kind) -> bool) -> f64 {
+        let of = self.kinds.iter().filter(|(kind, _)| is_one(*kind));
+        let (answered, offered) = of.fold((0, 0), |(answered, offered), (_, it)| {
+            (answered + it.answered, offered + it.offered)
+        });
+        f64::from(answered) / f64::from(offered.max(1))
     }
 }
 
@@ -101,6 +104,8 @@ pub(crate) async fn run(shoppers: &Arc<Shoppers>, rate: f64, time: Duration) -> 
         f64::from(u32::try_from(millis).unwrap_or(u32::MAX))
     };
     Step {
+        name: String::new(),
+        memory: 0,
         rate,
         seconds: time.as_secs_f64(),
         kinds: seen.kinds.clone(),
