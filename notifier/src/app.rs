@@ -84,9 +84,8 @@ impl Service {
         let consumer = kafka::group_consumer(&dependencies.kafka, &config.group)?;
         metrics::announce();
         let consumer = Arc::new(consumer);
-        let (watched, topic) = (consumer.clone(), dependencies.kafka.topic.clone());
-        let token = tasks.token();
-        tasks.spawn("notifier lag", lag::watch(watched, topic, token));
+        let (watched, kafka) = (consumer.clone(), dependencies.kafka.clone());
+        tasks.spawn("notifier lag", lag::watch(watched, kafka, tasks.token()));
         let webhook = start_webhook(&config.webhook, &database, &dependencies, tasks)?;
         let member = Member {
             consumer,

@@ -7,6 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -71,6 +72,37 @@ async fn create_topic(brokers: &str, name: &str, partitions: i32, codec: &str) {
     for result in created {
         result.expect("a unique topic can be created");
     }
+}
+
+/// Writes one record to each partition in a transaction and aborts it, as an exactly-once copier does that gives up: what
+/// stays are records that nobody reads, and markers.
+///
+/// # Panics
+/// When the broker refuses.
+pub async fn abort_transaction(brokers: &str, topic: &str, partitions: i32) {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+    let aborting = move || {
+        let producer: FutureProducer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("transactional.id", Uuid::new_v4().to_string())
+            .create()?;
+        producer.init_transactions(LIMIT)?;
+        producer.begin_transaction()?;
+        let sent: Vec<_> = (0..partitions)
+            .map(|partition| {
+                let record = FutureRecord::<(), _>::to(&topic).payload("aborted");
+                producer.send_result(record.partition(partition)).is_ok()
+            })
+            .collect();
+        assert!(sent.into_iter().all(|is_sent| is_sent));
+        producer.flush(LIMIT)?;
+        producer.abort_transaction(LIMIT)
+    };
+    tokio::task::spawn_blocking(aborting)
+        .await
+        .expect("aborting does not panic")
+        .expect("the broker takes it");
 }
 
 /// How many partitions each member of a settled consumer group has, fewest first; empty while the group settles.

@@ -22,7 +22,9 @@ pub use dev_services::port::free as free_port;
 pub use entity::assert_entity_matches;
 pub use eventually::eventually;
 pub use freezing_proxy::FreezingProxy;
-pub use kafka::{OwnKafka, assigned_partitions, compressed_topic, kafka, topic, unique};
+pub use kafka::{
+    OwnKafka, abort_transaction, assigned_partitions, compressed_topic, kafka, topic, unique,
+};
 pub use ports::free_offset;
 pub use services::{Services, postgres_url};
 pub use statement::check_statement;

@@ -13,6 +13,7 @@ use chassis::clock::Clock;
 use chassis::kafka;
 use chrono::{DateTime, TimeDelta, Utc};
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use schema::event::OrderEvent;
@@ -100,7 +101,9 @@ impl Topic {
 /// Reads every partition from its first message to the end that it has now.
 pub(super) async fn topic(config: &kafka::Config) -> anyhow::Result<Topic> {
     let begun = Clock::system().now();
-    let consumer = kafka::reader(config)?;
+    let mut settings = kafka::reader_settings(config);
+    // The end of a partition may be no record, but the marker of a transaction.
+    let consumer: StreamConsumer = settings.set("enable.partition.eof", "true").create()?;
     let name = config.topic.clone();
     let (consumer, partitions) = tokio::task::spawn_blocking(move || {
         let partitions = assign(&consumer, &name)?;
@@ -117,8 +120,19 @@ pub(super) async fn topic(config: &kafka::Config) -> anyhow::Result<Topic> {
         }
     }
     while !unread.is_empty() {
-        let message = tokio::time::timeout(SILENCE, consumer.recv()).await;
-        let message = message.context("the broker is silent")??;
+        let received = tokio::time::timeout(SILENCE, consumer.recv()).await;
+        let message = match received.context("the broker is silent")? {
+            Ok(message) => message,
+            Err(KafkaError::PartitionEOF(partition)) => {
+                // Whatever was cut off, no record is left to tell when.
+                if partitions[&partition].start > 0 {
+                    topic.cut(partition, begun);
+                }
+                unread.remove(&partition);
+                continue;
+            }
+            Err(error) => return Err(error).context("the topic cannot be read"),
+        };
         let (partition, next) = (message.partition(), message.offset() + 1);
         let offsets = &partitions[&partition];
         if offsets.start > 0 {
@@ -151,4 +165,24 @@ fn assign(consumer: &StreamConsumer, topic: &str) -> anyhow::Result<BTreeMap<i32
     }
     consumer.assign(&list)?;
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails, after ten seconds of waiting, with the partition's end taken for a record's.
+    #[tokio::test]
+    async fn a_topic_that_ends_in_markers_of_transactions_is_read_to_its_end() {
+        let brokers = testkit::kafka().await;
+        let name = testkit::topic(2).await;
+        testkit::abort_transaction(brokers, &name, 2).await;
+        let config = kafka::Config {
+            brokers: brokers.to_owned(),
+            topic: name,
+            ..kafka::Config::default()
+        };
+        let read = topic(&config).await.unwrap();
+        assert!(read.events.is_empty() && read.unreadable.is_empty());
+    }
 }

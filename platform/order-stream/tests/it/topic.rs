@@ -5,9 +5,8 @@ use std::time::Duration;
 use chassis::{health::Health, kafka, tasks::Tasks};
 use order_stream::{Config, Cursor, Item, OrderStream, Reader, Scope};
 use rdkafka::{
-    ClientConfig,
     message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord, Producer as _},
+    producer::{FutureProducer, FutureRecord},
 };
 use schema::{
     event::{OrderEvent, OrderStatus, header},
@@ -80,30 +79,9 @@ impl Topic {
         (delivery.partition, delivery.offset)
     }
 
-    /// Writes one record to each partition in a transaction and aborts it, as an exactly-once copier does: what stays are
-    /// records that nobody reads, and markers.
+    /// What an exactly-once copier leaves that gave up: records that nobody reads, and markers.
     pub(crate) async fn abort_a_transaction(&self, partitions: i32) {
-        let brokers = self.kafka.brokers.clone();
-        let topic = self.kafka.topic.clone();
-        let aborting = move || {
-            let producer: FutureProducer = ClientConfig::new()
-                .set("bootstrap.servers", brokers)
-                .set("transactional.id", Uuid::new_v4().to_string())
-                .create()?;
-            producer.init_transactions(LIMIT)?;
-            producer.begin_transaction()?;
-            let sent: Vec<_> = (0..partitions)
-                .map(|partition| {
-                    let record = FutureRecord::<(), _>::to(&topic).payload("aborted");
-                    producer.send_result(record.partition(partition)).is_ok()
-                })
-                .collect();
-            assert!(sent.into_iter().all(|is_sent| is_sent));
-            producer.flush(LIMIT)?;
-            producer.abort_transaction(LIMIT)
-        };
-        let aborted = tokio::task::spawn_blocking(aborting).await.unwrap();
-        aborted.unwrap();
+        testkit::abort_transaction(&self.kafka.brokers, &self.kafka.topic, partitions).await;
     }
 
     /// A process that follows the topic.
