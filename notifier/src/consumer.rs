@@ -368,7 +368,7 @@ mod tests {
         }
     }
 
-    /// Fails with any message, and any answer of the broker, taken for the end of it.
+    /// Seen red with any message taken for the end of it.
     #[tokio::test(start_paused = true)]
     async fn a_batch_that_cannot_be_read_is_told_while_other_partitions_go_on() {
         let health = Health::new();

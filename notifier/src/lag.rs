@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    /// Seen red with the end taken for a message's.
+    /// Seen red with a reader that is told of no end.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_a_transaction_leaves_at_the_end_is_no_message() {
         let config = kafka::Config {

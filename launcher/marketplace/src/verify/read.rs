@@ -171,7 +171,7 @@ fn assign(consumer: &StreamConsumer, topic: &str) -> anyhow::Result<BTreeMap<i32
 mod tests {
     use super::*;
 
-    /// Fails, after ten seconds of waiting, with the partition's end taken for a record's.
+    /// Seen red, after ten seconds of waiting, with the partition's end taken for a record's.
     #[tokio::test]
     async fn a_topic_that_ends_in_markers_of_transactions_is_read_to_its_end() {
         let brokers = testkit::kafka().await;

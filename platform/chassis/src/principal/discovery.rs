@@ -134,7 +134,7 @@ mod tests {
         }
     }
 
-    /// Fails without the comparison, with one that passes over a slash at the end, and without the check of the scheme.
+    /// Seen red with a comparison that passes over a slash at the end.
     #[test]
     fn a_description_is_of_the_issuer_to_the_letter_and_names_protected_keys() {
         let issuer = "https://id.example/a";

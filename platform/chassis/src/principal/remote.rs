@@ -269,8 +269,7 @@ mod tests {
         assert!(tasks.shutdown(Duration::from_secs(5)).await.is_empty());
     }
 
-    /// Fails with the address asked for once, with a wrong description believed, and with the keys given up when the issuer
-    /// describes itself no more.
+    /// Seen red with the keys asked for no more once the issuer describes itself wrongly, or not at all.
     #[tokio::test]
     async fn the_issuer_says_where_its_keys_are_and_the_last_good_address_stays() {
         crate::tls::install();
