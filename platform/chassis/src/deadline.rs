@@ -1,14 +1,55 @@
-//! How long a caller over HTTP waits: the header `X-Request-Timeout-Ms`, a whole number of milliseconds above 0, as
-//! `grpc-timeout` is for gRPC. Without it a caller waits as long as the server's own limit.
+//! How long a caller waits, and what that means for the work: nothing begins for one who has left, and what has decided
+//! runs on.
+//!
+//! Over HTTP the caller says it by the header `X-Request-Timeout-Ms`, a whole number of milliseconds above 0, as by
+//! `grpc-timeout` over gRPC. Without it a caller waits as long as the server's own limit. Within the process the deadline
+//! travels beside the request as a task-local value, down to the database ([`crate::postgres::within`]).
 
-use std::time::Duration;
+use std::{cell::Cell, future::pending, time::Duration};
 
 use http::HeaderMap;
+use tokio::time::{Instant, sleep_until};
 
 /// The header's name.
 pub const HEADER: &str = "x-request-timeout-ms";
 /// Its most digits, as Connect's `Connect-Timeout-Ms` has them.
 const MAX_DIGITS: usize = 10;
+
+tokio::task_local! {
+    static DEADLINE: Cell<Option<Instant>>;
+}
+
+/// Does `work` for a caller who leaves at `at`; one who does not say so waits for ever.
+///
+/// # Cancel safety
+/// That of `work`.
+pub async fn until<F: Future>(at: Option<Instant>, work: F) -> F::Output {
+    DEADLINE.scope(Cell::new(at), work).await
+}
+
+/// When the caller of the running request leaves; `None` when it waits for ever, and when the request [is
+/// decided](decide).
+#[must_use]
+pub fn current() -> Option<Instant> {
+    DEADLINE.try_with(Cell::get).ok().flatten()
+}
+
+/// From here on the running request changes something, and runs to its end with or without its caller.
+pub fn decide() {
+    // Where there is no deadline, there is none to forget.
+    let _is_scoped = DEADLINE.try_with(|deadline| deadline.set(None)).is_ok();
+}
+
+/// Ends when the caller has left before the request was decided.
+pub(crate) async fn passed() {
+    while let Some(at) = current() {
+        if at <= Instant::now() {
+            return;
+        }
+        sleep_until(at).await;
+    }
+    pending().await
+}
 
 /// How long the caller waits; `None` without the header and for one that breaks its form, which is ignored as a gRPC server
 /// ignores its own.
@@ -23,6 +64,28 @@ pub fn patience(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Seen red without the look at what was decided meanwhile.
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_is_waited_for_until_its_request_is_decided() {
+        let soon = || Some(Instant::now() + Duration::from_millis(300));
+        let work = |decides_after: u64| async move {
+            let decided = async {
+                tokio::time::sleep(Duration::from_millis(decides_after)).await;
+                decide();
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            };
+            tokio::select! {
+                () = passed() => false,
+                () = decided => true,
+            }
+        };
+        assert!(until(soon(), work(299)).await);
+        assert!(!until(soon(), work(301)).await);
+        assert!(until(None, work(301)).await, "it waits for ever");
+        assert!(work(301).await, "nobody waits");
+        assert!(!until(Some(Instant::now()), work(1)).await, "it has left");
+    }
 
     #[test]
     fn a_caller_waits_a_whole_number_of_milliseconds() {

@@ -235,6 +235,7 @@ impl Graph {
                     traceparent: call.traceparent,
                     is_idempotent: forwarded.idempotency_key.is_some(),
                     deadline,
+                    leaves_at: call.leaves_at,
                 };
                 let request = GraphRequest {
                     query: Some(call.operation.text.to_owned()),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chassis::{
+    deadline,
     graphql::{IdempotencyKeyHeader, LocalSubgraph, ResponseBudget, TraceParent},
     principal::Principal,
     telemetry::trace,
@@ -46,7 +47,7 @@ impl Subgraph for Local {
             if let Some(trace) = trace::current_or(ctx.traceparent.as_deref()) {
                 call = call.data(TraceParent(trace));
             }
-            let response = self.0.execute(call).await;
+            let response = deadline::until(Some(ctx.wanted_until()), self.0.execute(call)).await;
             serde_json::to_vec(&response)
                 .map(Bytes::from)
                 .map_err(broken)

@@ -98,6 +98,7 @@ impl Gateway {
             traceparent: origin.traceparent,
             is_idempotent: forwarded.idempotency_key.is_some(),
             deadline: Instant::now() + self.config.http.request_timeout,
+            leaves_at: None,
         }
     }
 
@@ -184,6 +185,7 @@ impl Gateway {
         let permit = self.admit(&prepared, &ctx, leaves_at).await?;
         let is_mutation = prepared.kind() == OperationKind::Mutation;
         // The engine keeps the deadline itself and responds with what it has; this bound holds when it does not.
+        ctx.leaves_at = leaves_at;
         let mut limit = ctx.deadline + Duration::from_secs(1);
         match leaves_at {
             // What has begun to change something is not cut off in the middle; only its client leaves.

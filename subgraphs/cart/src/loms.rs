@@ -14,11 +14,13 @@ use ::schema::{
 use backon::{ExponentialBuilder, Retryable as _};
 use chassis::{
     breaker::{self, Breaker},
+    deadline,
     fault::Coded,
     principal::ServiceSigner,
     telemetry::trace,
 };
 use idempotency::{Key, grpc::set_key};
+use tokio::time::Instant;
 use tonic::{
     Code, Request, Response, Status,
     metadata::{MetadataMap, MetadataValue},
@@ -187,9 +189,15 @@ impl Loms {
         }
     }
 
+    /// How long a call may take: no longer than its caller waits.
+    fn patience(&self) -> Duration {
+        let left = deadline::current().map(|at| at.saturating_duration_since(Instant::now()));
+        left.map_or(self.timeout, |left| left.min(self.timeout))
+    }
+
     fn request<M>(&self, message: M, trace: Option<String>) -> Request<M> {
         let mut request = Request::new(message);
-        request.set_timeout(self.timeout);
+        request.set_timeout(self.patience());
         if let Some((name, value)) = self.service.as_deref().map(ServiceSigner::header) {
             let mut headers = std::mem::take(request.metadata_mut()).into_headers();
             headers.insert(name, value);
@@ -214,7 +222,9 @@ impl Loms {
         F: Future<Output = Result<Response<M>, Status>>,
     {
         let pass = self.breaker.enter()?;
-        let limit = pass.patience().unwrap_or(self.timeout).min(self.timeout);
+        let patience = self.patience();
+        let is_short = patience < self.timeout;
+        let limit = pass.patience().unwrap_or(patience).min(patience);
         let span = tracing::debug_span!(
             "grpc",
             otel.name = method,
@@ -229,7 +239,10 @@ impl Loms {
             .instrument(span)
             .await
             .map_err(|_| Error::TookTooLong { limit });
-        if is_down(&response) {
+        if is_short && matches!(response, Err(Error::TookTooLong { .. })) {
+            // Its caller had little time: only if it took long all the same does that speak against the service.
+            drop(pass);
+        } else if is_down(&response) {
             pass.fail();
         } else {
             pass.succeed();

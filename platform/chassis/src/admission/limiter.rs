@@ -147,16 +147,17 @@ impl Shared {
         if state.queue.is_empty() {
             state.calm_at = now;
         }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let is_hopeless = left.is_some_and(|left| left <= state.limit.at_rest(class));
+        if self.config.enabled && is_hopeless {
+            return Err(self.refusal());
+        }
         if !self.config.enabled || (state.queue.is_empty() && state.has_room(class)) {
             return Ok(Asked::Admitted(self.grant(&mut state, class, now)));
         }
         state.limit.was_full();
         let until = now + self.patience(&state, class, now);
         let until = deadline.map_or(until, |deadline| until.min(deadline));
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
-        if left.is_some_and(|left| left <= state.limit.at_rest(class)) {
-            return Err(self.refusal());
-        }
         let (sender, place) = oneshot::channel();
         let max = if class == Priority::Resume {
             self.config.resume_queue_max

@@ -21,6 +21,7 @@ use axum::{
 };
 use schema::code::ErrorCode;
 use serde::Deserialize;
+use tokio::time::Instant;
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
 
 use super::{
@@ -28,6 +29,7 @@ use super::{
     bounds::{self, Excess},
 };
 use crate::{
+    deadline,
     fault::{self, Coded},
     principal::{Principal, SERVICE_TOKEN, ServiceVerifier, TokenError, Verifier, bearer},
     request_rules::{Unfit, refuse_encoded, without_byte_order_mark},
@@ -187,7 +189,9 @@ async fn graphql(
     if let Some(principal) = principal {
         request = request.data(principal);
     }
-    let response = subgraph.execute(with_headers(request, &headers)).await;
+    let leaves_at = deadline::patience(&headers).map(|patience| Instant::now() + patience);
+    let execution = subgraph.execute(with_headers(request, &headers));
+    let response = deadline::until(leaves_at, execution).await;
     Ok(GraphQLResponse::from(response))
 }
 

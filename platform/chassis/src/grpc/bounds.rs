@@ -19,6 +19,7 @@ use tower::Service;
 
 use crate::{
     admission::{Config, Door, Limiter, Priority},
+    deadline,
     fault::{self, Coded},
 };
 
@@ -98,19 +99,19 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let own = timeout(request.headers()).unwrap_or(self.bounds.timeout);
-        let deadline = Instant::now() + own.min(self.bounds.timeout);
+        let leaves_at = Instant::now() + own.min(self.bounds.timeout);
         let class = class(request.uri().path());
         let door = self.bounds.door.clone();
         // The service was polled ready, so this very one takes the call.
         let service = self.service.clone();
         let mut service = std::mem::replace(&mut self.service, service);
         Box::pin(async move {
-            let permit = match door.admit(class, Some(deadline)).await {
+            let permit = match door.admit(class, Some(leaves_at)).await {
                 Ok(permit) => permit,
                 Err(refused) => return Ok(fault::status(refused).into_http()),
             };
-            let call = permit.hold(service.call(request));
-            tokio::time::timeout_at(deadline, call)
+            let call = permit.hold(deadline::until(Some(leaves_at), service.call(request)));
+            tokio::time::timeout_at(leaves_at, call)
                 .await
                 .unwrap_or_else(|_| Ok(fault::status(Late).into_http()))
         })

@@ -14,7 +14,7 @@ pub struct StoreError(#[from] pub DbErr);
 
 impl Coded for StoreError {
     fn code(&self) -> ErrorCode {
-        if sqlstate(&self.0).as_deref() == Some("57014") {
+        if sqlstate(&self.0).as_deref() == Some("57014") || has_caller_left(&self.0) {
             ErrorCode::DeadlineExceeded
         } else if is_unavailable(&self.0) || is_retryable(&self.0) || is_lock_wait(&self.0) {
             ErrorCode::Unavailable
@@ -86,7 +86,7 @@ fn is_without_means(state: &str) -> bool {
 /// The connection gave no answer of the server's.
 fn is_broken(error: &DbErr) -> bool {
     use sqlx::Error::{Io, Protocol, Tls, WorkerCrashed};
-    let broken = sqlx_error(error);
+    let broken = sqlx_error(error).filter(|_| !has_caller_left(error));
     broken.is_some_and(|it| matches!(it, Io(_) | Tls(_) | WorkerCrashed | Protocol(_)))
 }
 
@@ -98,6 +98,25 @@ fn is_refused_by_pool(error: &DbErr) -> bool {
         error,
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed)
     ) || refused.is_some_and(|it| matches!(it, PoolTimedOut | PoolClosed))
+}
+
+/// The caller's time was over before anything was decided.
+#[derive(Debug, thiserror::Error)]
+#[error("the caller has left; nothing was changed")]
+struct CallerLeft;
+
+/// An error of our own about a caller who does not wait any more.
+pub(super) fn caller_left() -> DbErr {
+    let error = std::io::Error::new(std::io::ErrorKind::TimedOut, CallerLeft);
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(error))))
+}
+
+/// Whether the caller left first: that is not the server's doing.
+fn has_caller_left(error: &DbErr) -> bool {
+    let Some(sqlx::Error::Io(error)) = sqlx_error(error) else {
+        return false;
+    };
+    error.get_ref().is_some_and(|it| it.is::<CallerLeft>())
 }
 
 /// An error of our own about a server that does not answer.
@@ -206,6 +225,13 @@ mod tests {
             assert_eq!(is_left_behind(&error), is_left, "{state}");
             assert_eq!(StoreError(error).code(), code, "{state}");
         }
+    }
+
+    #[test]
+    fn a_caller_who_left_says_nothing_about_the_server() {
+        let left = caller_left();
+        assert!(!is_left_behind(&left) && !is_unavailable(&left));
+        assert_eq!(StoreError(left).code(), ErrorCode::DeadlineExceeded);
     }
 
     #[test]

@@ -9,21 +9,37 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::timeout;
 
 use super::{
-    error::{database_fault, is_left_behind, is_unavailable, no_answer},
+    error::{caller_left, database_fault, is_left_behind, is_unavailable, no_answer},
     link::Link,
 };
+use crate::deadline;
 
 /// Runs `work`, a whole transaction or a read on `db`, for at most `postgres.statement_timeout` and a second. What has no
 /// answer by then is given up, and so is each connection of the pool that was open: the next one is a new one.
 ///
-/// While the server is known to be away (see [`super::Probe`]), it fails at once.
+/// While the server is known to be away (see [`super::Probe`]), it fails at once. For a caller who has left nothing is begun,
+/// and what has not [decided](deadline::decide) is given up when the caller leaves: a transaction is rolled back then.
 ///
 /// # Errors
-/// Those of `work`; an error with the code UNAVAILABLE when there was no answer, and then a commit may have happened.
+/// Those of `work`; one with the code DEADLINE_EXCEEDED when the caller left first; an error with the code UNAVAILABLE when there was no answer, and then a commit may have happened.
 ///
 /// # Cancel safety
 /// As `work`.
 pub async fn within<T, E>(
+    db: &DatabaseConnection,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E>
+where
+    E: From<DbErr> + Error + 'static,
+{
+    tokio::select! {
+        biased;
+        () = deadline::passed() => Err(caller_left().into()),
+        done = bounded(db, work) => done,
+    }
+}
+
+async fn bounded<T, E>(
     db: &DatabaseConnection,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E>

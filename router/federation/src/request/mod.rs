@@ -42,6 +42,8 @@ pub struct RequestContext {
     pub is_idempotent: bool,
     /// No fetch runs past this instant.
     pub deadline: Instant,
+    /// When the client leaves, where it said so: a subgraph need not begin anything later, whatever the deadline.
+    pub leaves_at: Option<Instant>,
 }
 
 impl RequestContext {
@@ -54,7 +56,15 @@ impl RequestContext {
             traceparent: None,
             is_idempotent: false,
             deadline,
+            leaves_at: None,
         }
+    }
+
+    /// Until when a subgraph may begin something.
+    #[must_use]
+    pub fn wanted_until(&self) -> Instant {
+        let leaves_at = self.leaves_at.unwrap_or(self.deadline);
+        self.deadline.min(leaves_at)
     }
 }
 
@@ -65,6 +75,7 @@ impl fmt::Debug for RequestContext {
             .field("traceparent", &self.traceparent)
             .field("is_idempotent", &self.is_idempotent)
             .field("deadline", &self.deadline)
+            .field("leaves_at", &self.leaves_at)
             .finish_non_exhaustive()
     }
 }

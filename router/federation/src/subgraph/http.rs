@@ -1,7 +1,7 @@
 //! A subgraph behind GraphQL over HTTP, on pooled connections.
 //!
 //! Of the caller it forwards the headers of the request's context and the trace, and nothing else; the host's credential
-//! goes beside them. The subgraph is told how large a response is taken in.
+//! goes beside them. The subgraph is told how large a response is taken in, and for how long it is waited for.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::host::{Credential, Host, Telemetry};
@@ -21,6 +22,9 @@ use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
 
 /// Tells the subgraph how many objects of its response are taken in.
 const OBJECTS_MAX: &str = "x-response-objects-max";
+
+/// Tells the subgraph for how many more milliseconds its response is waited for.
+const TIMEOUT: &str = "x-request-timeout-ms";
 
 /// Calls a subgraph by HTTP.
 pub(super) struct Http {
@@ -65,6 +69,9 @@ impl Http {
                 "application/graphql-response+json, application/json;q=0.9",
             );
         request = request.header(OBJECTS_MAX, fetch.objects_max);
+        let left = ctx.wanted_until().duration_since(Instant::now());
+        let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        request = request.header(TIMEOUT, millis.max(1));
         for (name, value) in &*ctx.headers {
             request = request.header(name, value);
         }

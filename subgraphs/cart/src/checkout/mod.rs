@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use ::schema::id::{OrderId, UserId};
 use catalogue::Products;
-use chassis::{crash, fault::Coded};
+use chassis::{crash, deadline, fault::Coded};
 use idempotency::{Key, Recorded};
 use tokio::time::Instant;
 
@@ -99,6 +99,7 @@ impl Checkouts {
             .loms
             .create_order(owner, lines, *id, traceparent, terms);
         let outcome = order.await?.map_or(Outcome::OutOfStock, Outcome::Ordered);
+        deadline::decide();
         // The order is made, the cart still has its lines. The attempt is open, so a retry after a crash asks with the
         // same id and lines, gets the same order, and settles.
         crash::at("checkout::after_order");

@@ -4,6 +4,7 @@ mod checkout;
 mod fake_loms;
 mod graph;
 mod graphql;
+mod order_service;
 mod outage;
 mod overload;
 mod products;

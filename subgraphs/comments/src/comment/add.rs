@@ -1,6 +1,9 @@
 //! Adding a comment.
 
-use chassis::postgres::{self, within};
+use chassis::{
+    deadline,
+    postgres::{self, within},
+};
 use futures::future::join_all;
 use idempotency::{Call, Key, Recorded};
 use schema::id::{Sku, UserId};
@@ -42,6 +45,7 @@ impl Comments {
                 Ok::<_, Error>(StoredComment::from(&comment))
             });
             let stored = stored.await?;
+            deadline::decide();
             tx.commit().await?;
             Ok::<_, Error>(stored)
         };

@@ -1,6 +1,9 @@
 //! Editing a comment.
 
-use chassis::postgres::{self, within};
+use chassis::{
+    deadline,
+    postgres::{self, within},
+};
 use idempotency::{Call, Key, Recorded};
 use schema::id::{CommentId, UserId};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
@@ -42,6 +45,7 @@ impl Comments {
                 async || self.edit_locked(&tx, me, id, &text).await,
             );
             let stored = stored.await?;
+            deadline::decide();
             tx.commit().await?;
             Ok::<_, Error>(stored)
         };

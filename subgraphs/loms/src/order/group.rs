@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use chassis::fault::Coded as _;
+use chassis::{deadline, fault::Coded as _};
 use idempotency::Recorded;
 use schema::code::ErrorCode;
 use tokio::{sync::oneshot, time::Instant};
@@ -33,12 +33,13 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// A command that may begin within `patience`, and where its response comes.
+    /// A command that may begin within `patience` and while its caller waits, and where its response comes.
     pub(super) fn new(command: Command, patience: Duration) -> (Self, oneshot::Receiver<Response>) {
         let (response, receiver) = oneshot::channel();
+        let deadline = Instant::now() + patience;
         let waiting = Self {
             command,
-            deadline: Instant::now() + patience,
+            deadline: deadline::current().map_or(deadline, |leaves_at| deadline.min(leaves_at)),
             awaits: BTreeSet::new(),
             response,
         };

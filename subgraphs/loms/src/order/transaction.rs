@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use chassis::{
     clock::Clock,
-    crash,
+    crash, deadline,
     postgres::{self, within},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -142,6 +142,7 @@ impl Transactions {
         stored_response::record(&tx, &new, &outcomes).await?;
         outbox::append(&tx, &event::events(&created, &decisions, time.now)).await?;
         crash::at("orders::after_write");
+        deadline::decide();
         tx.commit().await?;
         crash::at("orders::after_commit");
         Ok((complete(claims, outcomes)?, decisions.counts))

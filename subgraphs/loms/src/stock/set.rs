@@ -1,7 +1,7 @@
 //! An operator sets the units on hand: compare and swap on the total that was read.
 
 use ::schema::id::Sku;
-use chassis::postgres::within;
+use chassis::{deadline, postgres::within};
 use idempotency::{Call, Recorded};
 use loms_domain::stock::{MAX_UNITS, SetTotalError, StockRow};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
@@ -80,6 +80,7 @@ impl Stocks {
                 set_locked(&tx, set).await.map(StoredResponse::of)
             })
             .await?;
+            deadline::decide();
             tx.commit().await?;
             Ok(recorded)
         })

@@ -4,6 +4,7 @@
 
 mod away;
 mod catalogue;
+mod deadline;
 mod expiry;
 mod graph;
 mod group;

@@ -5,6 +5,7 @@ use ::schema::id::{Quantity, Sku, UserId};
 use async_trait::async_trait;
 use chassis::{
     clock::Clock,
+    deadline,
     postgres::{self, StoreError, sql::Sql, within},
     sql,
 };
@@ -72,6 +73,7 @@ impl Repository for PostgresCarts {
                 },
             );
             let outcome = outcome.await?;
+            deadline::decide();
             tx.commit().await?;
             read(outcome.value)??;
             Ok::<_, Error>(changed)
@@ -102,6 +104,7 @@ impl Repository for PostgresCarts {
                 async || Ok::<StoredOutcome, Error>(Err(refusal.into())),
             );
             let outcome = outcome.await?;
+            deadline::decide();
             tx.commit().await?;
             read(outcome.value)
         })

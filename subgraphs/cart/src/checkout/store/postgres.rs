@@ -4,6 +4,7 @@
 use ::schema::id::{OrderId, Quantity, Sku, UserId};
 use async_trait::async_trait;
 use chassis::{
+    deadline,
     postgres::{StoreError, sql::Sql, within},
     sql,
 };
@@ -87,6 +88,7 @@ impl Repository for PostgresCarts {
                     .await?;
             }
             renew_checkout_id(&tx, owner, checkout).await?;
+            deadline::decide();
             tx.commit().await?;
             Ok(outcome)
         })
