@@ -23,8 +23,8 @@ tokio::task_local! {
 ///
 /// # Cancel safety
 /// That of `work`.
-pub async fn until<F: Future>(at: Option<Instant>, work: F) -> F::Output {
-    DEADLINE.scope(Cell::new(at), work).await
+pub fn until<F: Future>(at: Option<Instant>, work: F) -> impl Future<Output = F::Output> {
+    DEADLINE.scope(Cell::new(at), work)
 }
 
 /// When the caller of the running request leaves; `None` when it waits for ever, and when the request [is
@@ -65,7 +65,6 @@ pub fn patience(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    /// Seen red without the look at what was decided meanwhile.
     #[tokio::test(start_paused = true)]
     async fn a_caller_is_waited_for_until_its_request_is_decided() {
         let soon = || Some(Instant::now() + Duration::from_millis(300));

@@ -141,7 +141,6 @@ mod tests {
         }
     }
 
-    /// Seen red without the pause of an error that names none.
     #[test]
     fn who_asks_for_too_much_is_told_on_every_interface_when_to_come_again() {
         for code in [ErrorCode::Overloaded, ErrorCode::RateLimited] {

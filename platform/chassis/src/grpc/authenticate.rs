@@ -345,7 +345,6 @@ mod tests {
         }
     }
 
-    /// Seen red with everybody charged to the address, and with a service charged.
     #[tokio::test]
     async fn each_caller_pays_from_its_own_budget_and_a_service_pays_nothing() {
         let folder = tempfile::tempdir().unwrap();

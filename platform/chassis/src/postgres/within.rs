@@ -32,6 +32,8 @@ pub async fn within<T, E>(
 where
     E: From<DbErr> + Error + 'static,
 {
+    // By reference, since a future that is passed on by value is kept twice.
+    let work = pin!(work);
     tokio::select! {
         biased;
         () = deadline::passed() => Err(caller_left().into()),

@@ -5,7 +5,6 @@ use chassis::budget;
 
 use super::*;
 
-/// Seen red with refusals that cost nothing, and with metrics that cost something.
 #[tokio::test]
 async fn an_address_that_has_spent_its_budget_is_told_when_to_come_again_and_the_graph_is_not_asked()
  {

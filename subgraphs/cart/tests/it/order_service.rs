@@ -27,7 +27,6 @@ async fn order(loms: &Loms, checkout: Uuid) -> Result<Option<i64>, Error> {
     Ok(made.await?.map(|order| order.get()))
 }
 
-/// Seen red with a breaker that is never told of a failure.
 #[tokio::test]
 async fn a_service_that_is_down_is_not_asked_again_until_it_is_back() {
     let loms = FakeLoms::start([(SKU, 10)]).await;
@@ -48,8 +47,7 @@ async fn a_service_that_is_down_is_not_asked_again_until_it_is_back() {
     .await;
 }
 
-/// A server that stops says GOAWAY and takes no more calls on the connection: the next ones are made on a new one. Seen red
-/// with one attempt a call.
+/// A server that stops says GOAWAY and takes no more calls on the connection: the next ones are made on a new one.
 #[tokio::test]
 async fn a_restart_of_the_service_fails_no_call() {
     let mut loms = FakeLoms::start([(SKU, 1_000)]).await;
@@ -70,7 +68,6 @@ async fn a_restart_of_the_service_fails_no_call() {
     }
 }
 
-/// Seen red with the client's own time alone, and with each late answer held against the service.
 #[tokio::test]
 async fn a_call_ends_with_its_caller_and_is_not_held_against_the_service() {
     let loms = FakeLoms::start([(SKU, 10)]).await;

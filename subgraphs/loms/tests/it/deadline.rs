@@ -34,8 +34,8 @@ async fn leaves_while_its_row_is_held(shop: Shop) {
     assert_eq!(shop.stock(SKU).await, (10, 1));
 }
 
-/// The holder keeps the row until the caller has gone: without the deadline the test stands still until `lock_timeout`, and
-/// the order is refused for the lock. Seen red with `within` that knows no deadline.
+/// The holder keeps the row until the caller has gone: without the deadline the order would be refused for the lock, after
+/// `lock_timeout`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_for_a_lock_ends_when_its_caller_leaves() {
     let shop = Shop::alone(&[(SKU, 10)]).await;
@@ -55,7 +55,6 @@ async fn what_a_caller_left_behind_has_not_happened_and_may_be_asked_again() {
     leaves_while_its_row_is_held(Shop::grouped(64, &[(SKU, 10)]).await).await;
 }
 
-/// Seen red with the patience of the group alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_begins_for_a_caller_who_has_left() {
     for shop in [
