@@ -75,7 +75,9 @@ async fn main() -> anyhow::Result<()> {
         if args.only_with && !admission {
             continue;
         }
-        let server = Server::start(&args, admission).await?;
+        let mut settings = args.settings.clone();
+        settings.push(format!("router.admission.enabled={admission}"));
+        let server = Server::start(&args.binary, args.port_offset, &settings).await?;
         let measured = measure(&args, &server, &mut peak, &bar).await;
         server.stop().await?;
         let steps = measured?;

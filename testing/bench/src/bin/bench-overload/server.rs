@@ -2,14 +2,13 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
-
-use crate::Args;
 
 const START: Duration = Duration::from_secs(180);
 const STOP: Duration = Duration::from_secs(30);
@@ -25,12 +24,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `binary up --processes`, with admission or without, and waits until it is ready.
+    /// Starts `binary up --processes` with some settings more and waits until it is ready.
     ///
     /// # Errors
     /// When it does not become ready.
-    pub(crate) async fn start(args: &Args, admission: bool) -> anyhow::Result<Self> {
-        let (binary, port_offset) = (&args.binary, args.port_offset);
+    pub(crate) async fn start(
+        binary: &Path,
+        port_offset: u16,
+        settings: &[String],
+    ) -> anyhow::Result<Self> {
         let state = TempDir::with_prefix("bench-overload-")?;
         let offset = port_offset.to_string();
         let process = Command::new(binary)
@@ -40,8 +42,7 @@ impl Server {
             .args(["--set", "router.rate_limit.enabled=false"])
             .args(["--set", "loms.share_percent=100"])
             .args(["--set", "router.stream.total_max=30000"])
-            .args(["--set", &format!("router.admission.enabled={admission}")])
-            .args(args.settings.iter().flat_map(|it| ["--set", it]))
+            .args(settings.iter().flat_map(|it| ["--set", it]))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
