@@ -13,8 +13,9 @@ mod output;
 mod processor;
 mod stack;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
+use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
 use crate::stack::Stack;
@@ -80,18 +81,46 @@ enum Attack {
     },
 }
 
+impl Attack {
+    /// As it is called on the command line.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Fuzz { .. } => "fuzz",
+            Self::Abuse { .. } => "abuse",
+            Self::Matrix => "matrix",
+            Self::Floods { .. } => "floods",
+            Self::Documents { .. } => "documents",
+        }
+    }
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     chassis::tls::install();
     let args = Args::parse();
+    let name = args.attack.name();
+    match attack(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // An exit code is all that is left when standard error is gone.
+            output::print_failure(name, &error).unwrap_or_default();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn attack(args: Args) -> anyhow::Result<()> {
     let offset = args.port_offset.unwrap_or_else(testkit::free_offset);
     let stack = Stack::start(&args.binary, offset).await?;
     let outcome = run(&stack, args.attack).await;
     // What waits for its last line in the log gets the time for it.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (processes, log) = (stack.check_processes(), stack.check_log());
-    stack.stop().await?;
-    outcome.and(processes).and(log)
+    let results = [outcome, processes, log, stack.stop().await];
+    let errors = results.into_iter().filter_map(Result::err);
+    let errors: Vec<String> = errors.map(|error| format!("{error:#}")).collect();
+    ensure!(errors.is_empty(), "{}", errors.join("\n"));
+    Ok(())
 }
 
 async fn run(stack: &Stack, attack: Attack) -> anyhow::Result<()> {

@@ -57,7 +57,12 @@ pub(crate) async fn run(stack: &Stack, enforce_cost: bool, only: &str) -> anyhow
         }
     }
     stack.check_processes()?;
-    ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    ensure!(
+        faults.is_empty(),
+        "{} faults\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
     Ok(())
 }
 
