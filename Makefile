@@ -26,9 +26,9 @@ secrets: ## Passwords of the containers, made once, in secrets/
 test: playground ## Every test, on a real Postgres and a real Kafka that end with the run
 	$(WITH_SERVICES) cargo test --workspace --no-fail-fast
 
-lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scripts
+lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scripts; ADVISORY_DB=a clone of RustSec's
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
-	cargo deny check bans licenses sources
+	cargo deny check bans licenses sources && .ci/advisories
 	cargo shear && .ci/features && shellcheck .ci/*
 
 cover: ## Line coverage of the tests; fails below 80 % of the domain or of a service (needs cargo-llvm-cov)
