@@ -11,9 +11,14 @@ mod fuzz;
 mod matrix;
 mod output;
 mod processor;
+mod raw;
 mod stack;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::ensure;
 use clap::{Parser, Subcommand};
@@ -59,7 +64,7 @@ enum Attack {
         #[arg(long, default_value = "")]
         only: String,
     },
-    /// Every field of the graph, for every kind of caller, over every transport
+    /// Every field, route and method, for every kind of caller, over every transport, on loopback and beyond it
     Matrix,
     /// Floods held beside a normal user, and what that user sees
     Floods {
@@ -111,8 +116,8 @@ async fn main() -> ExitCode {
 
 async fn attack(args: Args) -> anyhow::Result<()> {
     let offset = args.port_offset.unwrap_or_else(testkit::free_offset);
-    let stack = Stack::start(&args.binary, offset).await?;
-    let outcome = run(&stack, args.attack).await;
+    let stack = Stack::start(&args.binary, offset, &[]).await?;
+    let outcome = run(&stack, &args.binary, args.attack).await;
     // What waits for its last line in the log gets the time for it.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (processes, log) = (stack.check_processes(), stack.check_log());
@@ -123,7 +128,7 @@ async fn attack(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run(stack: &Stack, attack: Attack) -> anyhow::Result<()> {
+async fn run(stack: &Stack, binary: &Path, attack: Attack) -> anyhow::Result<()> {
     match attack {
         Attack::Fuzz {
             cases,
@@ -137,7 +142,7 @@ async fn run(stack: &Stack, attack: Attack) -> anyhow::Result<()> {
             connections,
             only,
         } => floods::run(stack, Duration::from_secs(seconds), connections, &only).await,
-        Attack::Matrix => matrix::run(stack).await,
+        Attack::Matrix => matrix::run(stack, binary).await,
         Attack::Documents { examples } => documents::run(stack, examples).await,
     }
 }

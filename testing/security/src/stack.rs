@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -38,11 +38,15 @@ pub(crate) struct Service {
 }
 
 impl Stack {
-    /// Starts `binary up --processes` and waits until it is ready.
+    /// Starts `binary up --processes` with these settings, each `NAME=VALUE`, and waits until it is ready.
     ///
     /// # Errors
     /// When it does not start.
-    pub(crate) async fn start(binary: &Path, offset: u16) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        binary: &Path,
+        offset: u16,
+        settings: &[&str],
+    ) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("security-")?;
         let log = File::create(folder.path().join("up.log"))?;
         let process = Command::new(binary)
@@ -51,6 +55,7 @@ impl Stack {
             .arg(folder.path().join("state"))
             // A budget would end the attack before it has tried anything.
             .args(["--set", "router.rate_limit.enabled=false"])
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdout(log.try_clone()?)
             .stderr(log)
             .stdin(Stdio::null())
@@ -65,8 +70,7 @@ impl Stack {
             service: None,
         };
         stack.wait().await?;
-        let keys = stack.folder.path().join("state/keys/services");
-        stack.service = Some(ServiceSigner::announce("router", &keys, Clock::system())?);
+        stack.service = Some(stack.service_key("router", Clock::system())?);
         stack.services = stack.running();
         ensure!(
             !stack.services.is_empty(),
@@ -105,6 +109,24 @@ impl Stack {
     /// What proves the router to the subgraphs' own ports, so that what lies behind can be tried, too.
     pub(crate) fn service_token(&self) -> Option<(HeaderName, HeaderValue)> {
         self.service.as_ref().map(ServiceSigner::header)
+    }
+
+    /// The folder with its keys.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.folder.path().join("state/keys")
+    }
+
+    /// A key that everybody believes to be that service's.
+    ///
+    /// # Errors
+    /// When it cannot be laid beside the others.
+    pub(crate) fn service_key(
+        &self,
+        name: &'static str,
+        clock: Clock,
+    ) -> anyhow::Result<ServiceSigner> {
+        let folder = self.keys().join("services");
+        Ok(ServiceSigner::announce(name, &folder, clock)?)
     }
 
     /// The processes of the services as they were at the start.

@@ -1,11 +1,10 @@
 //! gRPC with messages that are bytes: random ones, and whole ones with damage.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use rand::{Rng as _, rngs::StdRng};
 use tonic::{
-    Code, Request, Status,
+    Code, Request,
     client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     codegen::http::uri::PathAndQuery,
     metadata::MetadataValue,
     transport::{Channel, Endpoint},
@@ -15,7 +14,7 @@ use super::{
     outcome::Outcome,
     text::{bytes, chance, damage, pick, string},
 };
-use crate::stack::Stack;
+use crate::{raw::Raw, stack::Stack};
 
 /// Methods of the order service and of the comments, under both names of each service.
 const METHODS: [(u16, &str); 18] = [
@@ -38,45 +37,6 @@ const METHODS: [(u16, &str); 18] = [
     (8085, "/grpc.health.v1.Health/Check"),
     (8085, "/Unknown/Unknown"),
 ];
-
-/// The messages of a call as they are on the wire.
-#[derive(Debug, Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = buffer.remaining();
-        Ok(Some(buffer.copy_to_bytes(length)))
-    }
-}
 
 /// A channel to each service.
 pub(super) struct GrpcFuzz {

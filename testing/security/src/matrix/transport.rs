@@ -52,6 +52,18 @@ impl Transport {
         Self::Subgraph,
     ];
 
+    /// For the count.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Post => "GraphQL, POST",
+            Self::Get => "GraphQL, GET",
+            Self::Sse => "server-sent events",
+            Self::Multipart => "multipart",
+            Self::WebSocket => "WebSocket",
+            Self::Subgraph => "a subgraph's port",
+        }
+    }
+
     /// Whether it takes such an operation.
     pub(super) const fn carries(self, is_query: bool, is_stream: bool) -> bool {
         match self {
