@@ -62,11 +62,12 @@ mutants: ## Put one known bug after the other into a copy of the product; the su
 
 SECURITY = $(CARGO_TARGET_DIR)/$(if $(filter record,$(TIER)),release,debug)/security --binary $(CARGO_TARGET_DIR)/$(if $(filter record,$(TIER)),release,debug)/marketplace
 
-security: ## Attack a marketplace: fuzz, abuses, floods, REST documents; TIER=ci|record
+security: ## Attack a marketplace: fuzz, abuses, who may do what, overload, floods, REST documents; TIER=ci|record
 	cargo build $(if $(filter record,$(TIER)),--release) --workspace --bin marketplace --bin security
 	$(SECURITY) fuzz --cases $(if $(filter record,$(TIER)),1000000,20000)
 	$(SECURITY) abuse $(if $(filter record,$(TIER)),--enforce-cost)
 	$(SECURITY) matrix
+	$(SECURITY) overload
 	$(SECURITY) documents
 	$(if $(filter record,$(TIER)),$(SECURITY) floods)
 

@@ -10,6 +10,7 @@ mod floods;
 mod fuzz;
 mod matrix;
 mod output;
+mod overload;
 mod processor;
 mod raw;
 mod stack;
@@ -78,6 +79,8 @@ enum Attack {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// Five times what there is room for: payments are served, what is refused is told so and not done; by counts alone
+    Overload,
     /// schemathesis over every OpenAPI document; skipped loudly where it is not installed
     Documents {
         /// Examples of each operation
@@ -94,7 +97,16 @@ impl Attack {
             Self::Abuse { .. } => "abuse",
             Self::Matrix => "matrix",
             Self::Floods { .. } => "floods",
+            Self::Overload => "overload",
             Self::Documents { .. } => "documents",
+        }
+    }
+
+    /// The settings of the attacked marketplace.
+    const fn settings(&self) -> &'static [&'static str] {
+        match self {
+            Self::Overload => &overload::SETTINGS,
+            _ => &[],
         }
     }
 }
@@ -116,7 +128,7 @@ async fn main() -> ExitCode {
 
 async fn attack(args: Args) -> anyhow::Result<()> {
     let offset = args.port_offset.unwrap_or_else(testkit::free_offset);
-    let stack = Stack::start(&args.binary, offset, &[]).await?;
+    let stack = Stack::start(&args.binary, offset, args.attack.settings()).await?;
     let outcome = run(&stack, &args.binary, args.attack).await;
     // What waits for its last line in the log gets the time for it.
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -143,6 +155,7 @@ async fn run(stack: &Stack, binary: &Path, attack: Attack) -> anyhow::Result<()>
             only,
         } => floods::run(stack, Duration::from_secs(seconds), connections, &only).await,
         Attack::Matrix => matrix::run(stack, binary).await,
+        Attack::Overload => overload::run(stack).await,
         Attack::Documents { examples } => documents::run(stack, examples).await,
     }
 }

@@ -31,7 +31,8 @@ const BEYOND_LOOPBACK: [&str; 7] = [
     "router.rest.comments_listen=0.0.0.0:8086",
 ];
 
-/// Tries every cell; `binary` is what is started once more, to be tried beyond loopback.
+/// Tries every cell; `binary` is what is started once more, to be tried beyond loopback. Seen red
+/// with `loms.beyond_loopback_enabled=true` there, and with a route and a method left out of the policies.
 ///
 /// # Errors
 /// When a caller sees what the policy does not allow, or does not see what it allows; when something has no policy.
