@@ -59,7 +59,7 @@ struct Args {
     #[arg(long = "set")]
     settings: Vec<String>,
     /// Moves the ports of the measured marketplace
-    #[arg(long, default_value_t = 26_000)]
+    #[arg(long, default_value_t = 14_000)]
     port_offset: u16,
 }
 

@@ -83,7 +83,7 @@ struct Seen {
 pub(crate) async fn run(shoppers: &Arc<Shoppers>, rate: f64, time: Duration) -> Step {
     let seen = Arc::new(Mutex::new(Seen {
         kinds: Kind::ALL.map(|kind| (kind, Counts::default())).into(),
-        millis: Histogram::new(2).expect("two digits"),
+        millis: Histogram::new_with_bounds(1, 60_000, 2).expect("the bounds are in order"),
     }));
     let mut under_way = JoinSet::new();
     let start = Instant::now();
