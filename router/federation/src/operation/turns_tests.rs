@@ -81,6 +81,9 @@ async fn two_hundred_at_once_are_a_few_at_work_a_few_who_wait_and_refusals() {
         );
         assert_eq!(extensions["retryAfterSeconds"], 1);
     }
+    while gate.running.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
     gate.open = None;
     let done = join_all(all).await;
     assert_eq!(done.iter().filter(|it| *it.as_ref().unwrap()).count(), 5);
