@@ -35,6 +35,19 @@ impl Supergraph {
         Self { consumer, types }
     }
 
+    /// Whether a directive may stand at a variable; `None` when there is no such directive.
+    pub(crate) fn is_for_variables(&self, directive: &str) -> Option<bool> {
+        use graphql_tools::static_graphql::schema::Definition;
+        let mut definitions = self.consumer.definitions.iter();
+        definitions.find_map(|definition| match definition {
+            Definition::DirectiveDefinition(found) if found.name == directive => {
+                let mut locations = found.locations.iter();
+                Some(locations.any(|location| location.as_str() == "VARIABLE_DEFINITION"))
+            }
+            _ => None,
+        })
+    }
+
     /// The consumer schema as SDL, without the types of introspection.
     pub(crate) fn sdl(&self) -> String {
         use graphql_tools::static_graphql::schema::{Definition, TypeDefinition};

@@ -4,7 +4,6 @@
 //! an attacker would pay us to do.
 
 use graphql_tools::parser::Pos;
-use graphql_tools::parser::query::{ParseError, parse_query_with_token_limit};
 use graphql_tools::static_graphql::query::{
     Definition, Directive, Document as Ast, Field, OperationDefinition, Selection, SelectionSet,
     Value, VariableDefinition,
@@ -15,6 +14,7 @@ use graphql_tools::validation::validate::{ValidationPlan, validate};
 use crate::graph::Supergraph;
 use crate::operation::definition::kind;
 use crate::operation::limits::{self, Limits};
+use crate::operation::syntax::{MAX_NESTING, Parsed, SyntaxError, parse};
 use crate::operation::{literals, overlap};
 use crate::request::{Code, GraphqlError, OperationKind, RequestError};
 
@@ -45,10 +45,10 @@ impl Document {
         text: &str,
         wanted: Option<&str>,
     ) -> Result<Self, RequestError> {
-        // The parser is bounded in nesting, too.
-        let ast = parse_query_with_token_limit::<String>(text, limits.tokens)
-            .map_err(|error| parse_error(limits, &error))?
-            .into_static();
+        let Parsed {
+            document: ast,
+            of_variables,
+        } = parse(text, limits.tokens).map_err(|error| refused(limits, error))?;
         let (position, kind) = pick(&ast, wanted)?;
         if graph.types.root(kind).is_none() {
             let text = format!("the schema has no {}", kind.as_str());
@@ -59,6 +59,7 @@ impl Document {
         };
         limits::check(limits, &ast, operation.selection_set())?;
         check(graph, rules, limits, &ast)?;
+        check_variable_directives(graph, &of_variables)?;
         let name = operation_name(operation).map(str::to_owned);
         let conditions = conditions(&ast);
         Ok(Self {
@@ -139,23 +140,46 @@ fn check(
     Ok(())
 }
 
-fn parse_error(limits: &Limits, error: &ParseError) -> RequestError {
-    let sentence = one_line(&error.to_string());
-    if sentence.contains("Token limit exceeded") {
-        let max = u64::try_from(limits.tokens).unwrap_or(u64::MAX);
-        return limits::exceeded("tokens", max.saturating_add(1), max);
+fn refused(limits: &Limits, error: SyntaxError) -> RequestError {
+    match error {
+        SyntaxError::Tokens => {
+            limits::over("tokens", limits.tokens.saturating_add(1), limits.tokens)
+        }
+        SyntaxError::Nesting => {
+            let text = format!("brackets are nested more than {MAX_NESTING} deep");
+            RequestError::new(Code::LIMIT_EXCEEDED, text)
+                .with("limit", "nesting")
+                .with("max", MAX_NESTING)
+        }
+        SyntaxError::Unexpected(sentence, position) => {
+            let text = format!("Syntax Error: {sentence}");
+            at(
+                GraphqlError::new(Code::GRAPHQL_PARSE_FAILED, text),
+                position,
+            )
+            .into()
+        }
     }
-    if sentence.contains("Recursion limit exceeded") {
-        let text = "brackets are nested more than 50 deep";
-        return RequestError::new(Code::LIMIT_EXCEEDED, text).with("limit", "nesting");
-    }
-    let refused = GraphqlError::new(Code::GRAPHQL_PARSE_FAILED, sentence);
-    at(refused, error.0.position).into()
 }
 
-fn one_line(text: &str) -> String {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().join("; ")
+/// Variables take the directives that the schema has for them; the library's rules do not see these.
+fn check_variable_directives(graph: &Supergraph, found: &[Directive]) -> Result<(), RequestError> {
+    let refuse = |directive: &Directive, text: String| {
+        let error = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, text);
+        Err(at(error, directive.position).into())
+    };
+    for directive in found {
+        let name = &directive.name;
+        match graph.is_for_variables(name) {
+            Some(true) => {}
+            Some(false) => {
+                let text = format!("Directive \"@{name}\" may not be used on VARIABLE_DEFINITION.");
+                return refuse(directive, text);
+            }
+            None => return refuse(directive, format!("Unknown directive \"@{name}\".")),
+        }
+    }
+    Ok(())
 }
 
 fn validation_error(found: &graphql_tools::validation::utils::ValidationError) -> GraphqlError {

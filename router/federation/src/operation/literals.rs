@@ -12,6 +12,7 @@ use graphql_tools::static_graphql::query::{
 
 use crate::graph::{InputField, TypeInfo, TypeKind, TypeRef, TypeTable};
 use crate::operation::definition::{condition_type, kind};
+use crate::operation::syntax::number;
 use crate::request::{Code, GraphqlError, OperationKind};
 
 /// More errors than this tell nothing new.
@@ -196,6 +197,15 @@ impl Walk<'_> {
 }
 
 fn fits_scalar(name: &str, value: &Value) -> bool {
+    if let Value::Enum(text) = value
+        && number::is_number(text)
+    {
+        return match name {
+            "Int" | "String" | "Boolean" => false,
+            "ID" => number::is_whole(text),
+            _ => true,
+        };
+    }
     match name {
         "Int" => {
             matches!(value, Value::Int(number) if number.as_i64().is_some_and(|whole| i32::try_from(whole).is_ok()))

@@ -13,6 +13,7 @@ mod literals;
 mod overlap;
 pub(crate) mod persisted;
 mod response_keys;
+pub(crate) mod syntax;
 pub(crate) mod turns;
 pub(crate) mod variables;
 pub(crate) mod weight;

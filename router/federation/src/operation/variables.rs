@@ -7,6 +7,7 @@ use graphql_tools::static_graphql::query::{Value as Literal, VariableDefinition}
 use serde_json::{Map, Value};
 
 use crate::graph::{InputField, TypeInfo, TypeKind, TypeRef, TypeTable};
+use crate::operation::syntax::number;
 use crate::request::{Code, GraphqlError, RequestError};
 
 /// Coerces the variables of a request.
@@ -130,6 +131,11 @@ fn scalar(name: &str, value: &Value) -> Option<Value> {
             Value::String(_) => Some(value.clone()),
             Value::Number(number) if number.is_i64() || number.is_u64() => {
                 Some(Value::String(number.to_string()))
+            }
+            // 7.0 is a whole number in JSON.
+            Value::Number(number) => {
+                let whole = number.as_f64().filter(|number| number.fract() == 0.0)?;
+                Some(Value::String(format!("{whole}")))
             }
             _ => None,
         },
@@ -258,6 +264,9 @@ fn to_json(value: &Literal, variables: &Map<String, Value>) -> Value {
         Literal::Variable(name) => variables.get(name).cloned().unwrap_or(Value::Null),
         Literal::Int(number) => number.as_i64().map_or(Value::Null, Value::from),
         Literal::Float(number) => Value::from(*number),
+        Literal::Enum(text) if number::is_number(text) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
+        }
         Literal::String(text) | Literal::Enum(text) => Value::from(text.as_str()),
         Literal::Boolean(flag) => Value::from(*flag),
         Literal::Null => Value::Null,
