@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema playground contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential playground contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ gen: ## Write SDL, OpenAPI and docs/configuration.md from the code, then compose
 
 compose-schema: ## Compose schema/graphql/*.graphql into the supergraph (needs npm)
 	cd schema/graphql/compose && npm ci --no-audit --no-fund --silent && node compose.mjs
+
+differential: ## Compare the router's verdicts on 100,000 documents with those of graphql-js (needs npm)
+	cd router/federation/tests/it/verdicts && npm ci --no-audit --no-fund --silent && node generate.mjs $(or $(COUNT),100000) $(or $(SEED),$$(date +%s)) > $(abspath $(CARGO_TARGET_DIR))/verdicts.jsonl
+	VERDICTS=$(abspath $(CARGO_TARGET_DIR))/verdicts.jsonl cargo test -p federation --test it verdicts
 
 playground: ## Build the playground from npm, where npm is found
 	@if command -v npm >/dev/null; then cd router/web && node build.mjs; else echo "no npm: the router shows its plain page instead"; fi

@@ -17,7 +17,7 @@ use crate::operation::variables;
 use crate::plan::compile::{CompiledPlan, Compiler};
 use crate::plan::planner::PlanError;
 use crate::request::{
-    Code, GraphRequest, OperationKind, OperationKinds, RequestError, SubscriptionCall,
+    Code, GraphRequest, GraphqlError, OperationKind, OperationKinds, RequestError, SubscriptionCall,
 };
 use crate::shape::{Case, Keys, Shape};
 use crate::weight::{Counted, Weight, allocation, shared};
@@ -328,10 +328,10 @@ fn subscription(
         .map_or(&[][..], |case| case.fields.as_slice());
     // The validation rules let several names of one field pass, and `__typename` alone.
     let [field] = fields else {
-        return Err(not_one_field());
+        return Err(not_one_field(&planned.document));
     };
     if field.name.starts_with("__") {
-        return Err(not_one_field());
+        return Err(not_one_field(&planned.document));
     }
     let root = types.root(OperationKind::Subscription);
     let info = root.and_then(|root| types.field(root, &field.name));
@@ -345,7 +345,9 @@ fn subscription(
     }))
 }
 
-fn not_one_field() -> RequestError {
+fn not_one_field(document: &Document) -> RequestError {
     let text = "a subscription selects exactly one field of the schema";
-    RequestError::new(Code::GRAPHQL_VALIDATION_FAILED, text)
+    let place = document.place();
+    let error = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, text);
+    error.at(place.line, place.column).into()
 }

@@ -9,13 +9,15 @@ use graphql_tools::static_graphql::query::{
     Value, VariableDefinition,
 };
 use graphql_tools::validation::rules::default_rules_validation_plan;
+use graphql_tools::validation::utils::ValidationError;
 use graphql_tools::validation::validate::{ValidationPlan, validate};
 
 use crate::graph::Supergraph;
 use crate::operation::definition::kind;
 use crate::operation::limits::{self, Limits};
+use crate::operation::places::Places;
 use crate::operation::syntax::{MAX_NESTING, Parsed, SyntaxError, parse};
-use crate::operation::{literals, overlap};
+use crate::operation::{literals, overlap, subscriptions};
 use crate::request::{Code, GraphqlError, OperationKind, RequestError};
 
 /// A valid document with its chosen operation.
@@ -96,6 +98,16 @@ impl Document {
         Err(at(error, field.position).into())
     }
 
+    /// Where the chosen operation begins.
+    pub(crate) fn place(&self) -> Pos {
+        match self.operation() {
+            OperationDefinition::SelectionSet(set) => set.span.0,
+            OperationDefinition::Query(found) => found.position,
+            OperationDefinition::Mutation(found) => found.position,
+            OperationDefinition::Subscription(found) => found.position,
+        }
+    }
+
     /// The operation's variable definitions.
     pub(crate) fn variables(&self) -> &[VariableDefinition] {
         self.operation().variable_definitions()
@@ -122,8 +134,14 @@ fn check(
 ) -> Result<(), RequestError> {
     let found = validate(&graph.consumer, ast, rules);
     if !found.is_empty() {
+        let mut places = Places::new(ast);
         let first = found.iter().take(RequestError::MOST);
-        return Err(RequestError::many(first.map(validation_error).collect()));
+        let errors = first.map(|found| validation_error(found, &mut places));
+        return Err(RequestError::many(errors.collect()));
+    }
+    let conditions = subscriptions::conditions(ast);
+    if !conditions.is_empty() {
+        return Err(RequestError::many(conditions));
     }
     let misfits = literals::misfits(&graph.types, ast);
     if !misfits.is_empty() {
@@ -182,12 +200,13 @@ fn check_variable_directives(graph: &Supergraph, found: &[Directive]) -> Result<
     Ok(())
 }
 
-fn validation_error(found: &graphql_tools::validation::utils::ValidationError) -> GraphqlError {
+fn validation_error<'a>(found: &'a ValidationError, places: &mut Places<'a>) -> GraphqlError {
     let error = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, found.message.clone());
-    found
-        .locations
-        .iter()
-        .fold(error, |error, position| at(error, *position))
+    if found.locations.is_empty() {
+        return at(error, places.find(found));
+    }
+    let positions = found.locations.iter();
+    positions.fold(error, |error, position| at(error, *position))
 }
 
 fn at(error: GraphqlError, position: Pos) -> GraphqlError {

@@ -79,6 +79,8 @@ impl Walk<'_> {
             if !field.selection_set.items.is_empty() {
                 self.set(info.ty.name(), &field.selection_set);
             }
+        } else if field.name == "__typename" {
+            self.typename(field);
         } else if field.name.starts_with("__") && !self.is_meta_field(parent, &field.name) {
             let name: String = field.name.chars().take(80).collect();
             let text = format!("Cannot query field \"{name}\" on type \"{parent}\".");
@@ -88,11 +90,22 @@ impl Walk<'_> {
         }
     }
 
+    /// A leaf without arguments, which the library does not look at.
+    fn typename(&mut self, field: &Field) {
+        if let Some((name, _)) = field.arguments.first() {
+            let text = format!("Unknown argument \"{name}\" on field \"__typename\".");
+            self.error(text, field.position);
+        }
+        if !field.selection_set.items.is_empty() {
+            let text = "Field \"__typename\" must not have a selection since type \"String!\" has no subfields.";
+            self.error(text.to_owned(), field.position);
+        }
+    }
+
     /// The library takes whatever begins with two underscores for a field of every type.
     /// Source: GraphQL specification, 4.1 and 4.2.
     fn is_meta_field(&self, parent: &str, name: &str) -> bool {
         match name {
-            "__typename" => true,
             "__schema" | "__type" => self
                 .types
                 .root(OperationKind::Query)

@@ -12,4 +12,5 @@ mod mutations;
 mod random;
 mod responses;
 mod toy;
+mod verdicts;
 mod worst;
