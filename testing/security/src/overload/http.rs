@@ -1,8 +1,5 @@
-//! Five times what there is room for, judged by counts: who is served, who is refused, and that what was refused was not done.
-//!
-//! The room is the same on every machine. The router has a few places, and a read holds one for as long as the product service
-//! keeps it waiting, by a fault that is set; nothing that is asserted depends on how fast anything else is. The load is an open
-//! loop, so those who are refused do not slow the others down.
+//! GraphQL and REST at the router's door: reads, payments, orders and calls over REST in an open loop, so those who are refused do
+//! not slow the others down.
 
 use std::time::Duration;
 
@@ -12,35 +9,18 @@ use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
+use super::{
+    answer::{Answer, DEADLINE},
+    stored::stored,
+};
 use crate::{output::print, stack::Stack};
-
-/// Four places, each held for 400 ms by a read: ten reads a second.
-pub(crate) const SETTINGS: [&str; 14] = [
-    "router.admission.places_min=4",
-    "router.admission.places_max=4",
-    "router.admission.place_time=1m",
-    "router.admission.wait=200ms",
-    "router.admission.burst_wait=200ms",
-    "router.admission.payment_wait=10s",
-    "router.engine.fetch.breaker_slow=20s",
-    "product.faults.enabled=true",
-    "product.faults.latency=400ms",
-    "cart.product_cache_ttl=1ms",
-    "cart.product_stale_ttl=0s",
-    "cart.product_rate=10000",
-    "cart.product_burst=10000",
-    "cart.product_concurrency=64",
-];
 
 /// Between two reads: fifty a second.
 const READ_EVERY: Duration = Duration::from_millis(20);
 const READS: u32 = 500;
 /// A payment, an order and a call over REST for each so many reads.
 const READS_PER_OTHER: u32 = 12;
-/// How long a client waits, which it says, and what a busy machine may add to that.
-const DEADLINE: Duration = Duration::from_secs(5);
-const GRACE: Duration = Duration::from_secs(3);
-/// Reads that are served at least, of about a hundred for which there is room, and refused at least, of the other four hundred.
+/// Reads that are served at least, where there is room for about sixty beside the orders, and that are refused at least.
 const READS_SERVED_MIN: usize = 30;
 const READS_REFUSED_MIN: usize = 200;
 /// Reads one after the other, before and after.
@@ -60,22 +40,11 @@ enum Kind {
     Rest,
 }
 
-/// What became of one request.
-#[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    Served,
-    /// Served after its client had left.
-    Late(Duration),
-    /// With nothing done, and told when to come again.
-    Refused,
-    Wrong(String),
-}
-
 /// Offers it, and counts. Seen red with `router.admission.enabled=false`.
 ///
 /// # Errors
 /// When a payment was refused, a refusal is no proper one, something was served late, or what was refused was done.
-pub(crate) async fn run(stack: &Stack) -> anyhow::Result<()> {
+pub(super) async fn run(stack: &Stack) -> anyhow::Result<()> {
     let (payer, buyer, reader) = (
         stack.token(9_001, false).await?,
         stack.token(9_002, false).await?,
@@ -83,8 +52,10 @@ pub(crate) async fn run(stack: &Stack) -> anyhow::Result<()> {
     );
     let others = READS / READS_PER_OTHER;
     let mut unpaid = Vec::new();
-    for _ in 0..others {
-        unpaid.push(create_order(stack, &payer).await?);
+    let made = futures::stream::iter(0..others).map(|_| create_order(stack, &payer));
+    let mut made = made.buffer_unordered(2);
+    while let Some(order) = made.next().await {
+        unpaid.push(order?);
     }
     calm(stack, &reader, "before").await?;
 
@@ -107,7 +78,7 @@ pub(crate) async fn run(stack: &Stack) -> anyhow::Result<()> {
     calm(stack, &reader, "after").await?;
     judge(&answers)?;
     let acknowledged = count(&answers, Kind::Order, &Answer::Served);
-    let stored = orders(stack, &buyer).await?;
+    let stored = stored(stack, &buyer).await?;
     ensure!(
         usize::try_from(stored)? == acknowledged,
         "{acknowledged} orders were acknowledged, and there are {stored}"
@@ -186,11 +157,7 @@ async fn send(kind: Kind, request: RequestBuilder) -> Answer {
         Ok(response) => read_answer(kind, response).await,
         Err(error) => Answer::Wrong(error.to_string()),
     };
-    let took = asked_at.elapsed();
-    if answer == Answer::Served && took > DEADLINE + GRACE {
-        return Answer::Late(took);
-    }
-    answer
+    answer.after(asked_at.elapsed())
 }
 
 async fn read_answer(kind: Kind, response: Response) -> Answer {
@@ -266,12 +233,4 @@ async fn create_order(stack: &Stack, token: &str) -> anyhow::Result<String> {
     let id = answer["data"]["createOrder"]["order"]["id"].as_str();
     let id = id.with_context(|| format!("no order: {answer}"))?;
     Ok(id.to_owned())
-}
-
-/// How many orders the user has.
-async fn orders(stack: &Stack, token: &str) -> anyhow::Result<u64> {
-    let query = json!({"query": "{ me { orders(first: 1) { totalCount } } }"});
-    let answer: Value = graphql(stack, token, &query).send().await?.json().await?;
-    let total = answer["data"]["me"]["orders"]["totalCount"].as_u64();
-    total.with_context(|| format!("no count of orders: {answer}"))
 }
