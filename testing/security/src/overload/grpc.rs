@@ -26,7 +26,7 @@ const FIRST_USER: i64 = 9_011;
 /// Enough of them that nobody's open orders are too many.
 const USERS: i64 = 8;
 
-/// Offers it, and counts. Seen red with `loms.grpc_calls=512`.
+/// Offers it, and counts.
 ///
 /// # Errors
 /// When too few were refused or served, a refusal says not when to come again, or what was refused was done.

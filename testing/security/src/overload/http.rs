@@ -80,7 +80,7 @@ pub(super) async fn run(stack: &Stack) -> anyhow::Result<()> {
     let acknowledged = count(&answers, Kind::Order, &Answer::Served);
     let stored = stored(stack, &buyer).await?;
     ensure!(
-        usize::try_from(stored)? == acknowledged,
+        stored == acknowledged,
         "{acknowledged} orders were acknowledged, and there are {stored}"
     );
     print(&format!(
