@@ -81,9 +81,9 @@ bench: ## What the router adds to a one-hop query, against the same subgraph in 
 bench-orders: ## Orders a second with group commit and without, and how fast their events leave; QUICK=1 for a smoke run
 	cargo build --release --workspace --bin bench-orders && $(CARGO_TARGET_DIR)/release/bench-orders $(if $(QUICK),--quick)
 
-bench-overload: ## Goodput over offered load, with admission and without; STEP=60s for a record
+bench-overload: ## Goodput over offered load, with admission and without; STEP=60s HERD=10000 for a record
 	cargo build --release -p marketplace -p bench --bin marketplace --bin bench-overload
-	$(CARGO_TARGET_DIR)/release/bench-overload --binary $(CARGO_TARGET_DIR)/release/marketplace $(if $(STEP),--step $(STEP))
+	$(CARGO_TARGET_DIR)/release/bench-overload --binary $(CARGO_TARGET_DIR)/release/marketplace $(if $(STEP),--step $(STEP)) $(if $(HERD),--herd $(HERD))
 
 bench-actions: ## Processor time of create, pay, cart list and comments list in two builds; BEFORE=binary AFTER=binary
 	testing/bench/compare-actions.py $(BEFORE) $(AFTER) 20

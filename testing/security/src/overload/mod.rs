@@ -10,18 +10,18 @@ mod stored;
 
 use crate::stack::Stack;
 
-/// Four places at the router, each held for 400 ms by a read or an order: ten a second. Four at LOMS over gRPC, where a call gives
-/// its place back after 250 ms.
+/// Two places at the router, each held for 200 ms by a read or an order: ten a second. Four at LOMS over gRPC, where a call gives
+/// its place back after 250 ms at most. Longer waits would count as failures with the breakers.
 pub(crate) const SETTINGS: [&str; 17] = [
-    "router.admission.places_min=4",
-    "router.admission.places_max=4",
+    "router.admission.places_min=2",
+    "router.admission.places_max=2",
     "router.admission.place_time=1m",
     "router.admission.wait=200ms",
     "router.admission.burst_wait=200ms",
     "router.admission.payment_wait=10s",
     "router.engine.fetch.breaker_slow=20s",
     "product.faults.enabled=true",
-    "product.faults.latency=400ms",
+    "product.faults.latency=200ms",
     "cart.product_cache_ttl=1ms",
     "cart.product_stale_ttl=0s",
     "cart.product_rate=10000",
