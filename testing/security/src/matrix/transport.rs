@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::{RequestBuilder, header};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
@@ -16,6 +16,8 @@ use crate::stack::Stack;
 /// How long a stream that says nothing is watched: then it is open.
 const PATIENCE: Duration = Duration::from_millis(700);
 const LIMIT: Duration = Duration::from_secs(20);
+/// How often a caller who is told that there is no room for the moment comes.
+const TRIES: u32 = 5;
 
 /// How an operation is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +40,8 @@ pub(super) enum Seen {
     Hidden,
     Unauthenticated,
     Forbidden,
+    /// Nothing was done for the moment.
+    Busy,
     /// Neither data nor a refusal that says so.
     Odd,
 }
@@ -74,7 +78,19 @@ impl Transport {
         }
     }
 
+    /// Sends an operation, again while the marketplace has no room for it: all cells of a change want the same rows.
     pub(super) async fn send(self, stack: &Stack, token: &str, text: &str) -> Seen {
+        for _ in 1..TRIES {
+            let seen = self.send_once(stack, token, text).await;
+            if seen != Seen::Busy {
+                return seen;
+            }
+            sleep(PATIENCE).await;
+        }
+        self.send_once(stack, token, text).await
+    }
+
+    async fn send_once(self, stack: &Stack, token: &str, text: &str) -> Seen {
         let graphql = format!("{}/graphql", stack.url(4000));
         let body = json!({"query": text});
         let post = || stack.http.post(&graphql).json(&body);
@@ -164,6 +180,7 @@ fn judge(answer: &Value) -> Seen {
         Some("UNAUTHENTICATED") => Seen::Unauthenticated,
         Some("FORBIDDEN") => Seen::Forbidden,
         Some("NOT_FOUND") => Seen::Hidden,
+        Some("OVERLOADED" | "UNAVAILABLE" | "DEADLINE_EXCEEDED") => Seen::Busy,
         Some(_) => Seen::Odd,
         None => match &answer["data"] {
             Value::Object(fields) if fields.values().all(Value::is_null) => Seen::Hidden,
