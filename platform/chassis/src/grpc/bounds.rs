@@ -108,6 +108,10 @@ where
         Box::pin(async move {
             let permit = match door.admit(class, Some(leaves_at)).await {
                 Ok(permit) => permit,
+                // Who has left by now is late, however little room there is.
+                Err(_) if Instant::now() >= leaves_at => {
+                    return Ok(fault::status(Late).into_http());
+                }
                 Err(refused) => return Ok(fault::status(refused).into_http()),
             };
             let call = permit.hold(deadline::until(Some(leaves_at), service.call(request)));
