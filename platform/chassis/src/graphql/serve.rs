@@ -499,7 +499,7 @@ mod tests {
         );
     }
 
-    /// The rules of every other interface. Seen red without them.
+    /// The rules of every other interface. Fails without them.
     #[tokio::test]
     async fn a_body_may_begin_with_a_byte_order_mark_and_not_be_compressed() {
         let routes = routes(None, 8);

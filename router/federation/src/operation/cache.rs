@@ -161,7 +161,7 @@ mod tests {
     }
 
     /// While the only turn is taken: what is known is found, and who wants what is being made shares it and needs no place in
-    /// the queue, which has one. Seen red with a turn taken before the cache is looked at.
+    /// the queue, which has one. Fails with a turn taken before the cache is looked at.
     #[tokio::test]
     async fn what_is_known_waits_for_no_turn_and_equal_ones_share_one() {
         let new = NewOperations {

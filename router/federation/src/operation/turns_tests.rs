@@ -51,7 +51,7 @@ impl Gate {
     }
 }
 
-/// Of 200 at once two work and three wait; the others are told at once, before any of the five has ended. Seen red without
+/// Of 200 at once two work and three wait; the others are told at once, before any of the five has ended. Fails without
 /// the bound of the queue, and with a turn given back before the work.
 #[tokio::test]
 async fn two_hundred_at_once_are_a_few_at_work_a_few_who_wait_and_refusals() {
@@ -91,7 +91,7 @@ async fn two_hundred_at_once_are_a_few_at_work_a_few_who_wait_and_refusals() {
     assert!(turns.run(|| Ok(())).await.is_ok());
 }
 
-/// Seen red without the timeout.
+/// Fails without the timeout.
 #[tokio::test]
 async fn who_waits_too_long_is_refused_and_leaves_the_queue() {
     let mut turns = turns(1, 1);

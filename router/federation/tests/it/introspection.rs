@@ -142,7 +142,7 @@ async fn introspection_costs_the_objects_that_it_gives() {
     assert_eq!(refused.unwrap_err().errors()[0].extensions["limit"], "cost");
 }
 
-/// What a tool asks is the schema once; a few of it are served, and a crowd of aliases is not. Seen red with the cost alone.
+/// What a tool asks is the schema once; a few of it are served, and a crowd of aliases is not. Fails with the cost alone.
 #[tokio::test]
 async fn the_whole_schema_is_told_a_few_times_and_not_twenty() {
     let toy = Toy::new(&shop());

@@ -58,7 +58,7 @@ async fn a_text_may_have_so_many_bytes_and_no_more() {
     assert_eq!(refused.errors()[0].extensions["limit"], "text_bytes");
 }
 
-/// A text in the variables is bounded wherever it stands, used or not, and what is as long as it may be is served. Seen red
+/// A text in the variables is bounded wherever it stands, used or not, and what is as long as it may be is served. Fails
 /// without the check.
 #[tokio::test]
 async fn a_text_in_a_variable_may_have_so_many_bytes_and_no_more() {
