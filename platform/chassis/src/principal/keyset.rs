@@ -3,7 +3,14 @@
 //! Invariant: a set that cannot be read again keeps what it has. An unknown key makes it look again, at most ten times a
 //! second, so that a flood of tokens with invented keys costs few reads.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
@@ -30,6 +37,8 @@ pub(super) struct Key {
     /// What the key signs with, whatever a token's header says.
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
+    /// What it was read from.
+    jwk: Jwk,
 }
 
 /// Public keys. Clones share them.
@@ -39,6 +48,8 @@ pub struct KeySet(Arc<Inner>);
 struct Inner {
     source: Source,
     keys: RwLock<Vec<Arc<Key>>>,
+    /// Grows with each change of the keys, after it.
+    version: AtomicU64,
     looked: Mutex<Option<Instant>>,
 }
 
@@ -92,6 +103,7 @@ impl KeySet {
         Self(Arc::new(Inner {
             source,
             keys: RwLock::new(keys),
+            version: AtomicU64::default(),
             looked: Mutex::new(None),
         }))
     }
@@ -111,8 +123,26 @@ impl KeySet {
         if keys.is_empty() {
             return Err(no_keys());
         }
-        *self.0.keys.write() = keys;
+        self.put(keys);
         Ok(())
+    }
+
+    /// Which state the keys are in: another one after a change. The same keys read again are no change, so that tokens
+    /// with invented keys, which have a set read again, make nobody's good token be checked again.
+    pub(super) fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Acquire)
+    }
+
+    fn put(&self, keys: Vec<Arc<Key>>) {
+        let mut current = self.0.keys.write();
+        let are_same = current
+            .iter()
+            .map(|it| &it.jwk)
+            .eq(keys.iter().map(|it| &it.jwk));
+        if !are_same {
+            *current = keys;
+            self.0.version.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// The key of this id. Looks again when there is none.
@@ -136,7 +166,7 @@ impl KeySet {
             Source::Fixed => {}
             Source::Fetched(wanted) => wanted.notify_one(),
             Source::Files(paths) => match read(paths) {
-                Ok(keys) => *self.0.keys.write() = keys,
+                Ok(keys) => self.put(keys),
                 Err(error) => tracing::warn!(%error, "keys not read again"),
             },
         }
@@ -230,6 +260,7 @@ pub(super) fn key(jwk: &Jwk) -> Result<Option<Arc<Key>>, TokenError> {
         id: id.clone(),
         algorithm,
         key,
+        jwk: jwk.clone(),
     })))
 }
 

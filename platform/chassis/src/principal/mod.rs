@@ -8,6 +8,7 @@ mod claims;
 mod discovery;
 mod jws;
 mod keyset;
+mod known;
 mod remote;
 mod service;
 mod sign;
