@@ -2,7 +2,7 @@
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
 use catalogue::Products;
-use chassis::graphql::limits;
+use chassis::graphql::{self, Entities};
 use idempotency::graphql::Replays;
 
 use crate::{
@@ -20,30 +20,22 @@ pub(crate) struct Query(UserQuery, ProductQuery);
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(CartMutation, CheckoutMutation);
 
-pub(crate) type CartSchema = Schema<Query, Mutation, EmptySubscription>;
+pub(crate) type CartSchema = Schema<Entities<Query>, Mutation, EmptySubscription>;
 
 /// The schema over the use cases.
 pub(crate) fn build(carts: Carts, checkouts: Checkouts, products: Products) -> CartSchema {
-    limits(Schema::build(
-        Query::default(),
-        Mutation::default(),
-        EmptySubscription,
-    ))
-    .extension(Replays::new())
-    .extension(Warnings::new())
-    .data(carts)
-    .data(checkouts)
-    .data(products)
-    .finish()
+    graphql::schema(Query::default(), Mutation::default())
+        .extension(Replays::new())
+        .extension(Warnings::new())
+        .data(carts)
+        .data(checkouts)
+        .data(products)
+        .finish()
 }
 
 /// The subgraph's SDL, as composition reads it; `schema/graphql/cart.graphql` is its committed copy.
 #[must_use]
 pub fn sdl() -> String {
-    let schema = limits(Schema::build(
-        Query::default(),
-        Mutation::default(),
-        EmptySubscription,
-    ));
-    chassis::graphql::sdl(&schema.finish())
+    let schema = graphql::schema(Query::default(), Mutation::default());
+    graphql::sdl(&schema.finish())
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, dataloader::DataLoader};
 use chassis::{
-    graphql::{self, limits},
+    graphql::{self, Entities},
     tasks::Tasks,
 };
 use tracing::Instrument as _;
@@ -21,7 +21,7 @@ pub(crate) struct Query(CommentQuery);
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(CommentMutation);
 
-pub(crate) type CommentsSchema = Schema<Query, Mutation, EmptySubscription>;
+pub(crate) type CommentsSchema = Schema<Entities<Query>, Mutation, EmptySubscription>;
 
 /// The schema over the use cases; batches run as tasks that a drain waits for.
 pub(crate) fn build(comments: Comments, tasks: &Tasks) -> CommentsSchema {
@@ -29,24 +29,16 @@ pub(crate) fn build(comments: Comments, tasks: &Tasks) -> CommentsSchema {
     let batches = DataLoader::new(Batches(comments.clone()), move |batch| {
         tasks.spawn("comments batch", batch.in_current_span())
     });
-    limits(Schema::build(
-        Query::default(),
-        Mutation::default(),
-        EmptySubscription,
-    ))
-    .extension(idempotency::graphql::Replays::new())
-    .data(comments)
-    .data(batches)
-    .finish()
+    graphql::schema(Query::default(), Mutation::default())
+        .extension(idempotency::graphql::Replays::new())
+        .data(comments)
+        .data(batches)
+        .finish()
 }
 
 /// The subgraph's SDL, as composition reads it; `schema/graphql/comments.graphql` is its committed copy.
 #[must_use]
 pub fn sdl() -> String {
-    let schema = limits(Schema::build(
-        Query::default(),
-        Mutation::default(),
-        EmptySubscription,
-    ));
+    let schema = graphql::schema(Query::default(), Mutation::default());
     graphql::sdl(&schema.finish())
 }

@@ -3,7 +3,7 @@
 use async_graphql::{EmptySubscription, MergedObject, Schema};
 use catalogue::Products;
 use chassis::{
-    graphql::{self, LocalSubgraph, limits},
+    graphql::{self, Entities, LocalSubgraph},
     tasks::Tasks,
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Query(OrderQuery, StockQuery);
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(OrderMutation, StockMutation);
 
-type LomsSchema = Schema<Query, Mutation, EmptySubscription>;
+type LomsSchema = Schema<Entities<Query>, Mutation, EmptySubscription>;
 
 /// The subgraph over the use cases; its batches run as tasks that a drain waits for.
 #[must_use]
@@ -45,27 +45,19 @@ pub fn subgraph(
 fn build(orders: Orders, stocks: Stocks, products: Products, tasks: &Tasks) -> LomsSchema {
     let order_loader: OrderLoader = loader(orders.clone(), tasks);
     let stock_loader: StockLoader = loader(stocks.clone(), tasks);
-    limits(Schema::build(
-        Query::default(),
-        Mutation::default(),
-        EmptySubscription,
-    ))
-    .extension(idempotency::graphql::Replays::new())
-    .data(orders)
-    .data(stocks)
-    .data(products)
-    .data(order_loader)
-    .data(stock_loader)
-    .finish()
+    graphql::schema(Query::default(), Mutation::default())
+        .extension(idempotency::graphql::Replays::new())
+        .data(orders)
+        .data(stocks)
+        .data(products)
+        .data(order_loader)
+        .data(stock_loader)
+        .finish()
 }
 
 /// The subgraph's SDL, as composition reads it; `schema/graphql/loms.graphql` is its committed copy.
 #[must_use]
 pub fn sdl() -> String {
-    let schema = limits(Schema::build(
-        Query::default(),
-        Mutation::default(),
-        EmptySubscription,
-    ));
+    let schema = graphql::schema(Query::default(), Mutation::default());
     graphql::sdl(&schema.finish())
 }

@@ -122,11 +122,11 @@ impl Extension for OfRequest {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
-    use async_graphql::{Context, EmptyMutation, EmptySubscription, Object, Schema, SimpleObject};
+    use async_graphql::{Context, EmptyMutation, Object, SimpleObject};
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::graphql::limits;
+    use crate::graphql::schema;
 
     struct Query;
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     async fn run(budget: Option<u64>) -> (Json, usize) {
-        let schema = limits(Schema::build(Query, EmptyMutation, EmptySubscription))
+        let schema = schema(Query, EmptyMutation)
             .data(AtomicUsize::new(0))
             .finish();
         let mut request = Request::new("{ orders { lines { count } } }");

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod budget;
+mod entities;
 mod forward;
 mod money;
 mod observe;
@@ -13,13 +14,14 @@ mod user_error;
 use std::sync::Arc;
 
 use async_graphql::{
-    Context, Executor, ObjectType, Request, Response, SDLExportOptions, Schema, SchemaBuilder,
-    SubscriptionType,
+    Context, EmptySubscription, Executor, ObjectType, Request, Response, SDLExportOptions, Schema,
+    SchemaBuilder, SubscriptionType,
 };
 use futures::{FutureExt as _, future::BoxFuture};
 
 pub use self::{
     budget::{RESPONSE_OBJECTS_MAX, ResponseBudget},
+    entities::Entities,
     forward::Forwarded,
     money::{Decimal, Money},
     page::PageInfo,
@@ -58,21 +60,22 @@ pub fn traceparent(ctx: &Context<'_>) -> Option<String> {
     trace::current_or(header.map(|header| header.0.as_str()))
 }
 
-/// Bounds what one request may ask of a subgraph; the router's own limits are tighter.
+/// The schema of a subgraph: bounds what one request may ask of it, where the router's own limits are tighter, and gives
+/// each entity's errors their place.
 #[must_use]
-pub fn limits<Q, M, S>(schema: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S>
+pub fn schema<Q, M>(query: Q, mutation: M) -> SchemaBuilder<Entities<Q>, M, EmptySubscription>
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
-    S: SubscriptionType + 'static,
 {
-    schema
+    Schema::build(Entities(query), mutation, EmptySubscription)
         .enable_federation()
         .limit_depth(32)
         .limit_recursive_depth(64)
         .limit_directives(50)
         .limit_complexity(50_000)
         .extension(budget::BudgetExtension)
+        .extension(entities::EntitiesExtension)
 }
 
 type Execute = dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync;

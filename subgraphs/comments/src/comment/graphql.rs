@@ -1,7 +1,6 @@
 //! Comments in the graph: decode, call, encode.
 //!
-//! An entity resolver never fails: users and products are references without a look-up, and what can fail sits in
-//! their fields.
+//! Users and products are references without a look-up: what can fail sits in their fields.
 
 use async_graphql::{
     Context, ID, InputObject, Object, Result, SimpleObject, dataloader::DataLoader,
@@ -66,16 +65,8 @@ impl CommentQuery {
     }
 
     #[graphql(entity)]
-    async fn find_comment_by_id(&self, ctx: &Context<'_>, id: ID) -> Option<CommentObject> {
-        let id = id.parse::<CommentId>().ok()?;
-        match batches(ctx).load_one(id).await {
-            Ok(found) => found.map(CommentObject),
-            Err(error) => {
-                // An error of one entity would null them all, so it is noted beside the null.
-                ctx.add_error(fault::graphql(error).into_server_error(ctx.item.pos));
-                None
-            }
-        }
+    async fn find_comment_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<CommentObject>> {
+        self.comment(ctx, id).await
     }
 
     #[graphql(entity)]

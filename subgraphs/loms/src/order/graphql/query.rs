@@ -49,14 +49,12 @@ impl OrderQuery {
 
     /// An order by its key, as the caller may see it.
     #[graphql(entity)]
-    async fn find_order(&self, ctx: &Context<'_>, id: ID) -> Option<OrderObject> {
+    async fn find_order(&self, ctx: &Context<'_>, id: ID) -> Result<Option<OrderObject>> {
         // Without a caller there is no order.
-        let access = access(ctx).ok()?;
-        find(ctx, access, &id).await.unwrap_or_else(|error| {
-            // An error of one entity would null them all, so it is noted beside the null.
-            ctx.add_error(error.into_server_error(ctx.item.pos));
-            None
-        })
+        let Ok(access) = access(ctx) else {
+            return Ok(None);
+        };
+        find(ctx, access, &id).await
     }
 
     /// A user by its key, with the user's orders.
