@@ -10,6 +10,7 @@ use std::sync::Arc;
 use graphql_tools::static_graphql::query::Value;
 
 use crate::graph::TypeRef;
+use crate::request::Location;
 use crate::weight::{Counted, Weight, allocation, shared};
 
 /// An internal response key of one operation.
@@ -98,6 +99,8 @@ pub(crate) struct ShapeField {
     pub(crate) key: Key,
     /// Its name in the schema.
     pub(crate) name: Arc<str>,
+    /// Where the client's text asks for it.
+    pub(crate) places: Box<[Location]>,
     /// Its arguments as written.
     pub(crate) arguments: Vec<(String, Value)>,
     /// Its type.
@@ -163,6 +166,7 @@ impl Weight for ShapeField {
         self.response.heap(counted)
             + self.quoted.heap(counted)
             + self.name.heap(counted)
+            + allocation(self.places.len() * size_of::<Location>())
             + self.arguments.heap(counted)
             + child.map_or(0, |child| shared(child, counted))
     }

@@ -115,7 +115,7 @@ fn load(
     if let Some(missing) = planner.subgraphs().find(is_missing) {
         return Err(LoadError::MissingSubgraph(missing.to_owned()));
     }
-    let supergraph = Supergraph::new(planner.consumer_schema(), &document);
+    let supergraph = Supergraph::new(&planner.consumer_schema(), &document);
     Ok(Served {
         schema_size: schema_size(&supergraph.consumer),
         supergraph,

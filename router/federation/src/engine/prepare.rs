@@ -17,7 +17,7 @@ use crate::operation::variables;
 use crate::plan::compile::{CompiledPlan, Compiler};
 use crate::plan::planner::PlanError;
 use crate::request::{
-    Code, GraphRequest, GraphqlError, OperationKind, OperationKinds, RequestError, SubscriptionCall,
+    Code, GraphRequest, Location, OperationKind, OperationKinds, RequestError, SubscriptionCall,
 };
 use crate::shape::{Case, Keys, Shape};
 use crate::weight::{Counted, Weight, allocation, shared};
@@ -124,6 +124,11 @@ impl Planned {
     pub(super) fn root(&self) -> Option<&Case> {
         self.shape.cases.first()
     }
+
+    /// Where the operation stands in its text.
+    pub(super) fn place(&self) -> Location {
+        self.document.place()
+    }
 }
 
 impl Engine {
@@ -157,6 +162,20 @@ impl Engine {
         let name = request.operation_name.as_deref();
         let key = TextKey::new(&text, name);
         let document = self.document(&served, key, text, name).await?;
+        let place = document.place();
+        let prepared = self.prepare_document(served, key, document, request, allowed, work);
+        prepared.await.map_err(|error| error.or_at(place))
+    }
+
+    async fn prepare_document(
+        &self,
+        served: Arc<Served>,
+        key: TextKey,
+        document: Arc<Document>,
+        request: &GraphRequest,
+        allowed: OperationKinds,
+        work: u64,
+    ) -> Result<Prepared, RequestError> {
         check_kind(document.kind, allowed)?;
         let types = &served.supergraph.types;
         let variables = variables::coerce(types, document.variables(), &request.variables)?;
@@ -347,7 +366,6 @@ fn subscription(
 
 fn not_one_field(document: &Document) -> RequestError {
     let text = "a subscription selects exactly one field of the schema";
-    let place = document.place();
-    let error = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, text);
-    error.at(place.line, place.column).into()
+    let error = RequestError::new(Code::GRAPHQL_VALIDATION_FAILED, text);
+    error.or_at(document.place())
 }

@@ -25,7 +25,8 @@ impl Engine {
             return response::empty(&*self.host.telemetry);
         };
         let scope = self.scope(prepared, ctx);
-        let mut progress = Progress::new(Budget::new(&self.config.limits));
+        let budget = Budget::new(&self.config.limits);
+        let mut progress = Progress::new(budget, planned.place());
         let consumer = &prepared.served.supergraph.consumer;
         introspection::resolve(consumer, &planned.shape, &prepared.variables, &mut progress);
         if prepared.kind() == OperationKind::Mutation {
@@ -57,7 +58,8 @@ impl Engine {
             return response::empty(&*self.host.telemetry);
         };
         let scope = self.scope(prepared, ctx);
-        let mut progress = Progress::new(Budget::new(&self.config.limits));
+        let budget = Budget::new(&self.config.limits);
+        let mut progress = Progress::new(budget, planned.place());
         if let Some((_, plan)) = planned.plans.first() {
             take_event(plan, event, &mut progress);
             run(scope, plan, 1, &mut progress).await;

@@ -1,143 +1,296 @@
 //! Error attribution: from the path of a subgraph's error, or from none, to paths of the response.
 //!
-//! A fetch that failed as a whole is reported at every field that it should have brought and the client asked for, so
-//! no null stays without a reason.
+//! Done once all fetches of a plan are in, so that nothing is blamed that another subgraph brought. An error stands at
+//! the field that failed, once a place. A subgraph whose errors of entities lack the position in the list is believed
+//! about the field alone: the places are those where it is null. A fetch that failed as a whole is reported at every
+//! field that it should have brought and the client asked for, so no null stays without a reason.
+//! Source: GraphQL specification, 7.1.7 Path.
 
-use crate::execute::error::{ClientError, SubgraphError, SubgraphPathSegment};
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexMap;
+
+use crate::execute::error::{ClientError, Place, SubgraphError, SubgraphPathSegment};
+use crate::execute::missing::{Missing, Target};
 use crate::execute::representations::slots;
 use crate::execute::state::{Call, Progress, Scope};
-use crate::execute::store::{PathSegment, Slot, Store};
-use crate::plan::compile::{BatchPlan, TargetPlan};
-use crate::shape::{Key, Keys, Shape};
+use crate::execute::store::{Slot, Store};
+use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, TargetPlan};
+use crate::shape::ReadShape;
 use crate::subgraph::FetchError;
 
-/// Reports a fetch that failed as a whole, at every field that it should have brought.
-pub(crate) fn fail(scope: Scope<'_>, call: &Call<'_>, error: &FetchError, progress: &mut Progress) {
-    tracing::warn!(subgraph = %call.fetch.subgraph, %error, "a fetch failed");
-    let report = ClientError::unavailable();
-    for path in expected(scope, call, &progress.store) {
-        if progress.errors.is_full() {
-            progress.errors.explain(&path);
+/// What went wrong with a fetch.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// All of it.
+    Failed(FetchError),
+    /// What its subgraph says.
+    Reported {
+        /// The errors beside its data.
+        errors: Vec<SubgraphError>,
+        /// Whether there was no data.
+        is_all: bool,
+    },
+}
+
+/// Reports what went wrong with a fetch of a plan whose data is in the store.
+pub(crate) fn attribute(
+    scope: Scope<'_>,
+    plan: &CompiledPlan,
+    call: &Call<'_>,
+    fault: Fault,
+    progress: &mut Progress,
+) {
+    let store = std::mem::take(&mut progress.store);
+    let fetched = Fetched {
+        scope,
+        plan,
+        call,
+        store: &store,
+    };
+    match fault {
+        Fault::Failed(error) => {
+            tracing::warn!(subgraph = %call.fetch.subgraph, %error, "a fetch failed");
+            let reports = [ClientError::unavailable()];
+            deal(&reports, &[fetched.blamed(fetched.everywhere())], progress);
+        }
+        Fault::Reported { errors, is_all } => report(&fetched, errors, is_all, progress),
+    }
+    progress.store = store;
+}
+
+/// Passes on the errors that a subgraph reported.
+fn report(
+    fetched: &Fetched<'_>,
+    errors: Vec<SubgraphError>,
+    is_all: bool,
+    progress: &mut Progress,
+) {
+    let mut vague: IndexMap<Vec<SubgraphPathSegment>, Vec<ClientError>> = IndexMap::new();
+    let mut taken = Missing::default();
+    // Those that name their place come first: the others are about what is left.
+    for mut error in errors {
+        let codes = &fetched.scope.host.codes;
+        let report = ClientError::from_subgraph(codes, &fetched.call.fetch.subgraph, &error);
+        let path = error.path.take().unwrap_or_default();
+        match fetched.exactly(&path) {
+            Some(missing) => {
+                deal(&[report], &[fetched.blamed(missing)], progress);
+                taken.extend(fetched.beside(&path));
+            }
+            None => vague.entry(path).or_default().push(report),
+        }
+    }
+    if is_all || !vague.is_empty() {
+        taken = fetched.everywhere();
+    }
+    for (path, reports) in vague {
+        let groups = if path.is_empty() && is_all {
+            vec![fetched.everywhere()]
         } else {
-            progress.errors.add(&report, scope.shape, &path);
+            fetched.wherever_null(&path)
+        };
+        let groups = groups.into_iter().map(|missing| fetched.blamed(missing));
+        deal(&reports, &groups.collect::<Vec<_>>(), progress);
+    }
+    // A null that went up in the subgraph took its neighbours along.
+    for place in taken.places {
+        progress.errors.explain(&place.path);
+    }
+}
+
+/// Reports errors at places that are not blamed yet: one for each group, the last for all groups that are left. Without a
+/// place for it an error stands without a path.
+fn deal(reports: &[ClientError], groups: &[Vec<Place<'_>>], progress: &mut Progress) {
+    let errors = &mut progress.errors;
+    let is_new = |place: &&Place<'_>| !errors.is_reported(&place.path);
+    let new = groups
+        .iter()
+        .map(|group| group.iter().filter(is_new).collect());
+    let new: Vec<Vec<_>> = new.filter(|group: &Vec<_>| !group.is_empty()).collect();
+    let told = new.len();
+    let Some(last) = reports.last() else {
+        return;
+    };
+    let reports_of_groups = reports.iter().chain(std::iter::repeat(last));
+    for (group, report) in new.into_iter().zip(reports_of_groups) {
+        for place in group {
+            errors.add(report, place);
+        }
+    }
+    // Who blames what is blamed already has nothing new to tell.
+    if told == 0 && groups.iter().any(|group| !group.is_empty()) {
+        return;
+    }
+    let (told, untold) = reports.split_at(told.min(reports.len()));
+    let mut said: Vec<_> = told.iter().collect();
+    for report in untold {
+        if !said.contains(&report) {
+            errors.add_without_path(report);
+            said.push(report);
         }
     }
 }
 
-/// The paths of all fields that a fetch is to bring and the client asked for.
-fn expected(scope: Scope<'_>, call: &Call<'_>, store: &Store) -> Vec<Vec<PathSegment>> {
-    let mut paths = Vec::new();
-    match &call.fetch.target {
-        TargetPlan::Root => {
-            let keys = call.fetch.shape.fields.iter().map(|field| field.key);
-            paths.extend(keys.map(|key| vec![PathSegment::Key(key)]));
-        }
-        TargetPlan::Path(path) => {
-            for slot in slots(store, scope.types, path) {
-                let keys = call.fetch.shape.fields.iter().map(|field| field.key);
-                paths.extend(keys.map(|key| below(store, &slot, key)));
+/// A fetch and the data that it is about.
+struct Fetched<'a> {
+    scope: Scope<'a>,
+    plan: &'a CompiledPlan,
+    call: &'a Call<'a>,
+    store: &'a Store,
+}
+
+impl<'a> Fetched<'a> {
+    /// All that the fetch was to bring and is not there.
+    fn everywhere(&self) -> Missing<'a> {
+        let mut missing = Missing::default();
+        match &self.call.fetch.target {
+            TargetPlan::Root | TargetPlan::Path(_) => missing = self.at_each(&[]),
+            TargetPlan::Entities(batches) => {
+                let all = (0..batches.len()).flat_map(|batch| self.of_batch(batch, &[]));
+                all.for_each(|entity| missing.extend(entity));
             }
         }
-        TargetPlan::Entities(batches) => {
-            for (batch, asked) in batches.iter().zip(&call.asked) {
-                for slot in asked.values().flatten() {
-                    paths.extend(batch.brings.iter().map(|key| below(store, slot, *key)));
+        missing
+    }
+
+    /// What is not there of a path that names its place; `None` for one that does not.
+    fn exactly(&self, path: &[SubgraphPathSegment]) -> Option<Missing<'a>> {
+        let (first, rest) = path.split_first()?;
+        let TargetPlan::Entities(batches) = &self.call.fetch.target else {
+            return Some(self.at_each(path));
+        };
+        let (SubgraphPathSegment::Index(position), rest) = rest.split_first()? else {
+            return None;
+        };
+        let batch = self.batch(first)?;
+        let (_, slots) = self.call.asked[batch].get_index(*position as usize)?;
+        let target = self.of_entities(self.call.fetch, &batches[batch])?;
+        Some(at(target, slots, rest))
+    }
+
+    /// All else that is not there of the entity that a path names.
+    fn beside(&self, path: &[SubgraphPathSegment]) -> Missing<'a> {
+        match (&self.call.fetch.target, path) {
+            (TargetPlan::Entities(_), [list, position, ..]) => {
+                let entity = [list.clone(), position.clone()];
+                self.exactly(&entity).unwrap_or_default()
+            }
+            _ => Missing::default(),
+        }
+    }
+
+    /// What a path without a position may be about, of each entity.
+    fn wherever_null(&self, path: &[SubgraphPathSegment]) -> Vec<Missing<'a>> {
+        let Some((first, rest)) = path.split_first() else {
+            return Vec::new();
+        };
+        let batch = self.batch(first);
+        batch.map_or_else(Vec::new, |batch| self.of_batch(batch, rest))
+    }
+
+    /// Which batch has this response key.
+    fn batch(&self, key: &SubgraphPathSegment) -> Option<usize> {
+        let TargetPlan::Entities(batches) = &self.call.fetch.target else {
+            return None;
+        };
+        let SubgraphPathSegment::Key(name) = key else {
+            return None;
+        };
+        batches.iter().position(|batch| batch.alias_name == *name)
+    }
+
+    /// What is not there of each entity of a batch.
+    fn of_batch(&self, batch: usize, path: &[SubgraphPathSegment]) -> Vec<Missing<'a>> {
+        let TargetPlan::Entities(batches) = &self.call.fetch.target else {
+            return Vec::new();
+        };
+        let Some(target) = self.of_entities(self.call.fetch, &batches[batch]) else {
+            return Vec::new();
+        };
+        let entities = self.call.asked[batch].values();
+        entities.map(|slots| at(target, slots, path)).collect()
+    }
+
+    /// What is not there of each object that a fetch without entities completes.
+    fn at_each(&self, path: &[SubgraphPathSegment]) -> Missing<'a> {
+        let slots = match &self.call.fetch.target {
+            TargetPlan::Path(target) => slots(self.store, self.scope.types, target),
+            TargetPlan::Root | TargetPlan::Entities(_) => vec![Slot::new()],
+        };
+        at(self.target(&self.call.fetch.shape), &slots, path)
+    }
+
+    /// The places that the client asked for, those of fetches included that could not be made for want of the others.
+    fn blamed(&self, missing: Missing<'a>) -> Vec<Place<'a>> {
+        let Missing { mut places, needed } = missing;
+        let mut waiting = needed;
+        let mut objects: HashMap<*const BatchPlan, HashSet<Slot>> = HashMap::new();
+        while let Some((slot, key)) = waiting.pop() {
+            for (fetch, batch) in self.plan.waves.iter().flatten().flat_map(batches) {
+                if !batch.needs(key) {
+                    continue;
+                }
+                let left = objects.entry(batch).or_insert_with(|| self.objects(batch));
+                // Each object of a batch is told of once.
+                if !left.remove(&slot) {
+                    continue;
+                }
+                if let Some(target) = self.of_entities(fetch, batch) {
+                    let more = target.missing(&slot, &[]);
+                    places.extend(more.places);
+                    waiting.extend(more.needed);
                 }
             }
         }
+        places
     }
-    paths.retain(|path| is_asked(scope.shape, path));
-    paths
-}
 
-fn below(store: &Store, slot: &Slot, key: Key) -> Vec<PathSegment> {
-    let mut path = store.path(slot);
-    path.push(PathSegment::Key(key));
-    path
-}
-
-/// Whether the client asked for the field at this path; one that only the planner wanted explains nothing.
-fn is_asked(shape: &Shape, path: &[PathSegment]) -> bool {
-    let mut shape = Some(shape);
-    for item in path {
-        if let PathSegment::Key(key) = item {
-            let Some(field) = shape.and_then(|shape| shape.field(*key)) else {
-                return false;
-            };
-            shape = field.child.as_deref();
-        }
+    /// The objects that a batch completes.
+    fn objects(&self, batch: &BatchPlan) -> HashSet<Slot> {
+        let paths = batch.paths.iter();
+        paths
+            .flat_map(|path| slots(self.store, self.scope.types, path))
+            .collect()
     }
-    !matches!(path.last(), Some(PathSegment::Key(Key::TYPENAME)))
-}
 
-/// Passes on the errors that a subgraph reported, each at the client's path.
-pub(crate) fn report(scope: Scope<'_>, call: &Call<'_>, errors: &[u8], progress: &mut Progress) {
-    let Ok(errors) = serde_json::from_slice::<Vec<SubgraphError>>(errors) else {
-        let error = FetchError::Response("errors are not a list of errors".to_owned());
-        return fail(scope, call, &error, progress);
-    };
-    for error in errors {
-        let report = ClientError::from_subgraph(&scope.host.codes, &call.fetch.subgraph, &error);
-        let path = error.path.unwrap_or_default();
-        let found = locate(scope, call, &path, &progress.store);
-        if found.is_empty() {
-            progress.errors.add_without_path(&report);
-            for path in expected(scope, call, &progress.store) {
-                progress.errors.explain(&path);
-            }
-        }
-        for path in found {
-            progress.errors.add(&report, scope.shape, &path);
+    fn of_entities(&self, fetch: &'a FetchPlan, batch: &'a BatchPlan) -> Option<Target<'a>> {
+        let mut fields = fetch.shape.fields.iter();
+        let list = fields.find(|field| field.key == batch.alias)?;
+        let mut target = self.target(list.child.as_ref()?);
+        target.renames = &batch.renames;
+        Some(target)
+    }
+
+    fn target(&self, brings: &'a ReadShape) -> Target<'a> {
+        Target {
+            store: self.store,
+            keys: self.scope.keys,
+            asked: self.scope.shape,
+            brings,
+            renames: &[],
         }
     }
 }
 
-/// The paths in the response that a subgraph's error path stands for; none when it has no path.
-fn locate(
-    scope: Scope<'_>,
-    call: &Call<'_>,
+/// What of a path is not there of the objects at these slots.
+fn at<'a, 's>(
+    target: Target<'a>,
+    slots: impl IntoIterator<Item = &'s Slot>,
     path: &[SubgraphPathSegment],
-    store: &Store,
-) -> Vec<Vec<PathSegment>> {
-    let Some((first, rest)) = path.split_first() else {
-        return Vec::new();
-    };
-    let TargetPlan::Entities(batches) = &call.fetch.target else {
-        let items = items(scope.keys, path);
-        let TargetPlan::Path(target) = &call.fetch.target else {
-            return vec![items];
-        };
-        let slots = slots(store, scope.types, target).into_iter();
-        return slots
-            .map(|slot| [store.path(&slot), items.clone()].concat())
-            .collect();
-    };
-    let named = |batch: &BatchPlan| *first == SubgraphPathSegment::Key(batch.alias_name.clone());
-    let Some(position) = batches.iter().position(named) else {
-        return Vec::new();
-    };
-    let asked = &call.asked[position];
-    let Some((SubgraphPathSegment::Index(index), rest)) = rest.split_first() else {
-        // The list itself failed, so every entity of it did.
-        let slots = asked.values().flatten();
-        let brings = &batches[position].brings;
-        let paths = slots.flat_map(|slot| brings.iter().map(|key| below(store, slot, *key)));
-        return paths.filter(|path| is_asked(scope.shape, path)).collect();
-    };
-    let slots = asked
-        .get_index(*index as usize)
-        .map_or(&[][..], |(_, slots)| slots.as_slice());
-    let rest = items(scope.keys, rest);
-    slots
-        .iter()
-        .map(|slot| [store.path(slot), rest.clone()].concat())
-        .collect()
+) -> Missing<'a> {
+    let mut missing = Missing::default();
+    for slot in slots {
+        missing.extend(target.missing(slot, path));
+    }
+    missing
 }
 
-fn items(keys: &Keys, path: &[SubgraphPathSegment]) -> Vec<PathSegment> {
-    let item = |segment: &SubgraphPathSegment| match segment {
-        SubgraphPathSegment::Index(position) => Some(PathSegment::Index(*position)),
-        SubgraphPathSegment::Key(name) => keys.find(name).map(PathSegment::Key),
+/// The batches of a fetch of entities.
+fn batches(fetch: &FetchPlan) -> impl Iterator<Item = (&FetchPlan, &BatchPlan)> {
+    let batches = match &fetch.target {
+        TargetPlan::Entities(batches) => batches.as_slice(),
+        TargetPlan::Root | TargetPlan::Path(_) => &[],
     };
-    path.iter().map_while(item).collect()
+    batches.iter().map(move |batch| (fetch, batch))
 }

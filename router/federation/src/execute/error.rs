@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::execute::store::PathSegment;
 use crate::host::{PublicCodes, Telemetry};
-use crate::request::{Code, GraphqlError, RequestError};
-use crate::shape::Shape;
+use crate::request::{Code, GraphqlError, Location, RequestError};
+use crate::shape::ShapeField;
 
 /// More errors than this are counted and not written: those of the thousandth broken item tell nothing new.
 const MAX_ERRORS: usize = 100;
@@ -34,13 +34,22 @@ pub(crate) struct SubgraphError {
 }
 
 /// A step of a subgraph's error path.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum SubgraphPathSegment {
     /// An item of a list.
     Index(u32),
     /// A response key.
     Key(String),
+}
+
+/// A place of the response.
+#[derive(Debug, Clone)]
+pub(crate) struct Place<'a> {
+    /// In the words of the store.
+    pub(crate) path: Vec<PathSegment>,
+    /// What the client asked for at each key of the path; never empty.
+    pub(crate) fields: Vec<&'a ShapeField>,
 }
 
 /// What a client reads of an error.
@@ -92,7 +101,10 @@ impl ClientError {
     ) -> Self {
         let extensions = error.extensions.as_ref();
         let code = extensions.and_then(|extensions| extensions.get("code")?.as_str());
-        let Some(known) = code.and_then(|code| codes.find(code)) else {
+        let Some(known) = code
+            .and_then(|code| codes.find(code))
+            .filter(Code::is_of_data)
+        else {
             tracing::warn!(
                 subgraph,
                 code,
@@ -101,7 +113,10 @@ impl ClientError {
             );
             return Self::internal();
         };
-        let mut report = Self::new(known, error.message.clone());
+        let mut report = match known {
+            Code::UNAVAILABLE => Self::unavailable(),
+            _ => Self::new(known, error.message.clone()),
+        };
         for name in PUBLIC_EXTENSIONS {
             if let Some(value) = extensions.and_then(|extensions| extensions.get(name)) {
                 report.extensions.insert(name.to_owned(), value.clone());
@@ -116,6 +131,8 @@ impl ClientError {
 pub(crate) struct Explained {
     /// Everything from here down is explained.
     pub(crate) whole: bool,
+    /// An error stands here.
+    is_reported: bool,
     children: HashMap<PathSegment, Explained>,
 }
 
@@ -125,12 +142,13 @@ impl Explained {
         self.children.get(&item)
     }
 
-    fn mark(&mut self, path: &[PathSegment]) {
+    fn mark(&mut self, path: &[PathSegment]) -> &mut Self {
         let mut node = self;
         for item in path {
             node = node.children.entry(*item).or_default();
         }
         node.whole = true;
+        node
     }
 }
 
@@ -141,25 +159,45 @@ pub(crate) struct Errors {
     left_off: usize,
     /// How many there are of each code, those left off included.
     counts: Vec<(Code, u64)>,
+    /// Where the operation stands in its text, for errors of no one field.
+    operation: Option<Location>,
     /// Where nulls need no error of their own.
     pub(crate) explained: Explained,
 }
 
 impl Errors {
-    /// Adds an error at a path of the store.
-    pub(crate) fn add(&mut self, report: &ClientError, shape: &Shape, path: &[PathSegment]) {
-        self.explain(path);
-        self.write(report, Some(client_path(shape, path)));
+    /// No errors yet, of the operation at this place of its text.
+    pub(crate) fn of_operation(operation: Location) -> Self {
+        Self {
+            operation: Some(operation),
+            ..Self::default()
+        }
+    }
+
+    /// Adds an error at a place of the store.
+    pub(crate) fn add(&mut self, report: &ClientError, place: &Place<'_>) {
+        self.explained.mark(&place.path).is_reported = true;
+        let Some(field) = place.fields.last() else {
+            return self.add_without_path(report);
+        };
+        if self.count_one(report) {
+            self.write(report, Some(client_path(place)), &field.places);
+        }
     }
 
     /// Adds an error without a path.
     pub(crate) fn add_without_path(&mut self, report: &ClientError) {
-        self.write(report, None);
+        if self.count_one(report) {
+            let operation = self.operation;
+            self.write(report, None, operation.as_slice());
+        }
     }
 
-    /// Adds an error whose path is already in the client's words.
-    pub(crate) fn add_at(&mut self, report: &ClientError, path: Vec<Value>) {
-        self.write(report, Some(path));
+    /// Adds an error of a field whose path is already in the client's words.
+    pub(crate) fn add_at(&mut self, report: &ClientError, path: Vec<Value>, places: &[Location]) {
+        if self.count_one(report) {
+            self.write(report, Some(path), places);
+        }
     }
 
     /// Marks a path whose nulls follow from an error that is reported elsewhere.
@@ -167,14 +205,18 @@ impl Errors {
         self.explained.mark(path);
     }
 
+    /// Whether an error stands at this path.
+    pub(crate) fn is_reported(&self, path: &[PathSegment]) -> bool {
+        let mut node = Some(&self.explained);
+        for item in path {
+            node = node.and_then(|node| node.child(*item));
+        }
+        node.is_some_and(|node| node.is_reported)
+    }
+
     /// How many errors there are, those left off included.
     pub(crate) fn len(&self) -> usize {
         self.written.len() + self.left_off
-    }
-
-    /// Whether more errors would be left off.
-    pub(crate) fn is_full(&self) -> bool {
-        self.written.len() >= MAX_ERRORS
     }
 
     /// Reports what clients are about to read.
@@ -189,21 +231,27 @@ impl Errors {
         self.written.into()
     }
 
-    fn write(&mut self, report: &ClientError, path: Option<Vec<Value>>) {
-        match self
-            .counts
-            .iter_mut()
-            .find(|(code, _)| *code == report.code)
-        {
+    /// Counts an error, and tells whether there is room for it.
+    fn count_one(&mut self, report: &ClientError) -> bool {
+        let mut counts = self.counts.iter_mut();
+        match counts.find(|(code, _)| *code == report.code) {
             Some((_, count)) => *count += 1,
             None => self.counts.push((report.code, 1)),
         }
-        if self.is_full() {
+        let has_room = self.written.len() < MAX_ERRORS;
+        if !has_room {
             self.left_off += 1;
-            return;
         }
+        has_room
+    }
+
+    fn write(&mut self, report: &ClientError, path: Option<Vec<Value>>, places: &[Location]) {
         let mut error = Map::new();
         error.insert("message".to_owned(), report.message.clone().into());
+        if !places.is_empty() {
+            let places = places.iter().map(Location::to_json);
+            error.insert("locations".to_owned(), places.collect());
+        }
         if let Some(path) = path {
             error.insert("path".to_owned(), path.into());
         }
@@ -212,21 +260,12 @@ impl Errors {
     }
 }
 
-/// A path in the client's words; it ends where the client asked for nothing further.
-fn client_path(shape: &Shape, path: &[PathSegment]) -> Vec<Value> {
-    let mut shape = Some(shape);
-    let mut written = Vec::with_capacity(path.len());
-    for item in path {
-        match item {
-            PathSegment::Index(position) => written.push(json!(position)),
-            PathSegment::Key(key) => {
-                let Some(field) = shape.and_then(|shape| shape.field(*key)) else {
-                    break;
-                };
-                written.push(Value::from(&*field.response));
-                shape = field.child.as_deref();
-            }
-        }
-    }
-    written
+/// A path in the client's words.
+fn client_path(place: &Place<'_>) -> Vec<Value> {
+    let mut fields = place.fields.iter();
+    let step = |item: &PathSegment| match item {
+        PathSegment::Index(position) => Some(json!(position)),
+        PathSegment::Key(_) => fields.next().map(|field| Value::from(&*field.response)),
+    };
+    place.path.iter().map_while(step).collect()
 }

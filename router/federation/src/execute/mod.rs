@@ -10,6 +10,7 @@ mod entity_cache;
 mod error;
 mod extensions;
 pub(crate) mod introspection;
+mod missing;
 pub(crate) mod read;
 mod representations;
 pub(crate) mod response;

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use futures::future::join_all;
 
-use crate::execute::attribution::{fail, report};
+use crate::execute::attribution::{Fault, attribute};
 use crate::execute::entities::{distribute, fill_from_cache};
+use crate::execute::error::SubgraphError;
 use crate::execute::read;
 use crate::execute::representations::{self, Representations};
 use crate::execute::state::{Call, Progress, Scope};
@@ -29,6 +30,7 @@ pub(crate) async fn run(
     from_wave: usize,
     progress: &mut Progress,
 ) {
+    let mut faults = Vec::new();
     for wave in plan.waves.iter().skip(from_wave) {
         if progress.budget.is_passed() {
             return;
@@ -38,12 +40,16 @@ pub(crate) async fn run(
             .filter_map(|fetch| prepare(scope, fetch, progress))
             .collect();
         let responses = join_all(calls.iter().map(|call| send(scope, call))).await;
-        for (call, response) in calls.iter().zip(responses) {
-            match response {
-                Ok(bytes) => take(scope, call, bytes, progress),
-                Err(error) => fail(scope, call, &error, progress),
-            }
+        for (call, response) in calls.into_iter().zip(responses) {
+            let fault = match response {
+                Ok(bytes) => take(scope, &call, bytes, progress),
+                Err(error) => Some(Fault::Failed(error)),
+            };
+            faults.extend(fault.map(|fault| (call, fault)));
         }
+    }
+    for (call, fault) in faults {
+        attribute(scope, plan, &call, fault, progress);
     }
 }
 
@@ -112,10 +118,10 @@ async fn send(scope: Scope<'_>, call: &Call<'_>) -> Result<Bytes, FetchError> {
     }
 }
 
-/// Takes in a subgraph's response.
-fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress) {
+/// Takes in a subgraph's response, and gives what is wrong with it.
+fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress) -> Option<Fault> {
     if !progress.budget.take_bytes(bytes.len()) {
-        return;
+        return None;
     }
     let buffer = progress.store.keep(bytes.clone());
     let merged = merged(&call.asked);
@@ -124,22 +130,20 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
         Ok(response) => response,
         Err(error) if error.is_too_many_objects() => {
             progress.budget.take_objects(left.saturating_add(1));
-            return;
+            return None;
         }
-        Err(error) => {
-            let error = FetchError::Response(error.to_string());
-            return fail(scope, call, &error, progress);
-        }
+        Err(error) => return Some(Fault::Failed(FetchError::Response(error.to_string()))),
     };
     if let Some(extensions) = response.extensions {
         progress.extensions.add(extensions);
     }
-    if let Some(errors) = response.errors {
-        report(scope, call, errors, progress);
-    }
+    let is_whole = response.errors.is_none();
+    let fault = response
+        .errors
+        .map(|errors| read_errors(errors, &response.data));
     let added = response.objects.saturating_sub(merged);
     if !progress.budget.take_objects(added) {
-        return;
+        return fault;
     }
     match &call.fetch.target {
         TargetPlan::Root => merge(&mut progress.store.root, response.data),
@@ -149,9 +153,22 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
             }
         }
         TargetPlan::Entities(batches) => {
-            let is_whole = response.errors.is_none();
             take_entities(scope, call, batches, response.data, is_whole, progress);
         }
+    }
+    fault
+}
+
+/// Reads the errors beside a subgraph's data.
+fn read_errors(errors: &[u8], data: &Value) -> Fault {
+    match serde_json::from_slice::<Vec<SubgraphError>>(errors) {
+        Ok(errors) => Fault::Reported {
+            errors,
+            is_all: *data == Value::Null,
+        },
+        Err(_) => Fault::Failed(FetchError::Response(
+            "errors are not a list of errors".to_owned(),
+        )),
     }
 }
 

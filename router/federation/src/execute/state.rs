@@ -14,7 +14,7 @@ use crate::execute::store::Store;
 use crate::graph::TypeTable;
 use crate::host::Host;
 use crate::plan::compile::FetchPlan;
-use crate::request::{OperationKind, RequestContext};
+use crate::request::{Location, OperationKind, RequestContext};
 use crate::shape::{Keys, Shape};
 use crate::subgraph::{FetchRequest, Subgraph};
 
@@ -55,12 +55,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Nothing so far.
-    pub(crate) fn new(budget: Budget) -> Self {
+    /// Nothing so far of the operation that stands at this place of its text.
+    pub(crate) fn new(budget: Budget, operation: Location) -> Self {
         Self {
             budget,
             store: Store::default(),
-            errors: Errors::default(),
+            errors: Errors::of_operation(operation),
             extensions: Extensions::default(),
             entities: EntityCache::default(),
         }

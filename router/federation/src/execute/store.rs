@@ -106,32 +106,6 @@ impl Store {
         }
         Some(value)
     }
-
-    /// The path to a slot.
-    pub(crate) fn path(&self, slot: &[u32]) -> Vec<PathSegment> {
-        let mut value = &self.root;
-        let mut path = Vec::with_capacity(slot.len());
-        for position in slot {
-            value = match value {
-                Value::Object(fields) => {
-                    let Some((key, next)) = fields.get(*position as usize) else {
-                        break;
-                    };
-                    path.push(PathSegment::Key(*key));
-                    next
-                }
-                Value::List(items) => {
-                    let Some(next) = items.get(*position as usize) else {
-                        break;
-                    };
-                    path.push(PathSegment::Index(*position));
-                    next
-                }
-                Value::Null | Value::Leaf(_) => break,
-            };
-        }
-        path
-    }
 }
 
 /// How many objects there are in a value, itself counted.

@@ -10,7 +10,7 @@ use crate::execute::error::{ClientError, Errors, Explained};
 use crate::execute::read::list_items;
 use crate::execute::store::{PathSegment, Store, Value, field};
 use crate::graph::{TypeKind, TypeRef, TypeTable};
-use crate::request::Code;
+use crate::request::{Code, Location};
 use crate::shape::{Case, Key, Shape, ShapeField};
 
 /// A null of a non-null type, which the parent must take.
@@ -22,8 +22,10 @@ pub(crate) struct Writer<'a> {
     store: &'a Store,
     types: &'a TypeTable,
     /// Errors that writing found, each with its path.
-    found: Vec<(ClientError, Vec<Json>)>,
+    found: Vec<(ClientError, Vec<Json>, &'a [Location])>,
     path: Vec<Json>,
+    /// Where the client asks for the field that is being written.
+    places: &'a [Location],
     /// Objects written so far, those that a null cut off again included.
     objects: u64,
     max_bytes: usize,
@@ -84,6 +86,7 @@ impl<'a> Writer<'a> {
             types,
             found: Vec::new(),
             path: Vec::new(),
+            places: &[],
             objects: 0,
             max_bytes,
             is_too_long: false,
@@ -97,8 +100,8 @@ impl<'a> Writer<'a> {
     /// [`PropagatedNull`] when the field is null and its type is not: then `data` is null.
     pub(crate) fn root_field(
         &mut self,
-        case: &Case,
-        field: &ShapeField,
+        case: &'a Case,
+        field: &'a ShapeField,
         explained: &Explained,
     ) -> Result<(), PropagatedNull> {
         let Value::Object(root) = &self.store.root else {
@@ -113,8 +116,8 @@ impl<'a> Writer<'a> {
 
     /// Hands over the errors that writing found, and what was written.
     pub(crate) fn finish(self, errors: &mut Errors) -> Written {
-        for (report, path) in self.found {
-            errors.add_at(&report, path);
+        for (report, path, places) in self.found {
+            errors.add_at(&report, path, places);
         }
         let is_too_long = self.is_too_long || self.out.len() > self.max_bytes;
         Written {
@@ -127,8 +130,8 @@ impl<'a> Writer<'a> {
     fn field(
         &mut self,
         object: &'a [(Key, Value)],
-        case: &Case,
-        wanted: &ShapeField,
+        case: &'a Case,
+        wanted: &'a ShapeField,
         reported: Reported<'_>,
     ) -> Result<(), PropagatedNull> {
         self.is_too_long |= self.out.len() > self.max_bytes;
@@ -163,14 +166,16 @@ impl<'a> Writer<'a> {
         &mut self,
         ty: &TypeRef,
         source: Source<'a>,
-        wanted: &ShapeField,
+        wanted: &'a ShapeField,
         reported: Reported<'_>,
     ) -> Result<bool, PropagatedNull> {
+        self.places = &wanted.places;
         match ty {
             TypeRef::NonNull(inner) => {
                 if self.value(inner, source, wanted, reported)? {
                     return Ok(true);
                 }
+                self.places = &wanted.places;
                 if !reported.explains() && !self.is_reported() {
                     let sentence = format!("{} is null, but its type is not nullable", wanted.name);
                     self.error(sentence);
@@ -189,7 +194,7 @@ impl<'a> Writer<'a> {
         &mut self,
         inner: &TypeRef,
         source: Source<'a>,
-        wanted: &ShapeField,
+        wanted: &'a ShapeField,
         reported: Reported<'_>,
     ) -> bool {
         let items: Vec<Source<'a>> = match source {
@@ -234,7 +239,7 @@ impl<'a> Writer<'a> {
         true
     }
 
-    fn object(&mut self, shape: &Shape, source: Source<'a>, reported: Reported<'_>) -> bool {
+    fn object(&mut self, shape: &'a Shape, source: Source<'a>, reported: Reported<'_>) -> bool {
         let fields = match source {
             Source::Null | Source::Tree(Value::Null) => return self.null(),
             Source::Tree(Value::Object(fields)) => fields,
@@ -314,7 +319,7 @@ impl<'a> Writer<'a> {
     fn is_reported(&self) -> bool {
         self.found
             .last()
-            .is_some_and(|(_, path)| path.starts_with(&self.path))
+            .is_some_and(|(_, path, _)| path.starts_with(&self.path))
     }
 
     fn error(&mut self, sentence: String) {
@@ -324,6 +329,7 @@ impl<'a> Writer<'a> {
         self.found.push((
             ClientError::new(Code::INTERNAL, sentence),
             self.path.clone(),
+            self.places,
         ));
     }
 }

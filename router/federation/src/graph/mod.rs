@@ -2,6 +2,7 @@
 //!
 //! Invariant: a [`Supergraph`] never changes; every request borrows one, and a reload makes a new one.
 
+mod builtin;
 mod entity_keys;
 mod supergraph;
 mod types;

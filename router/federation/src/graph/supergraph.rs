@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use graphql_tools::static_graphql::schema::Document;
 
-use crate::graph::TypeTable;
+use crate::graph::{TypeTable, builtin};
 
 /// Why a supergraph cannot be served.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,7 +30,8 @@ pub(crate) struct Supergraph {
 
 impl Supergraph {
     /// Takes the schema that clients see, and the document that it was derived from.
-    pub(crate) fn new(consumer: Arc<Document>, document: &Document) -> Self {
+    pub(crate) fn new(consumer: &Document, document: &Document) -> Self {
+        let consumer = Arc::new(builtin::replaced(consumer.clone()));
         let types = TypeTable::new(&consumer, document);
         Self { consumer, types }
     }

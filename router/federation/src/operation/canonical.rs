@@ -11,6 +11,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use graphql_tools::parser::Pos;
 use graphql_tools::static_graphql::query::{
     Directive, Field, FragmentDefinition, Selection, SelectionSet, Value,
 };
@@ -23,7 +24,7 @@ use crate::operation::document::Document;
 use crate::operation::emit::{self, ToPlan};
 use crate::operation::limits;
 use crate::operation::response_keys::{AliasedDuplicates, ResponseKeys};
-use crate::request::{Code, OperationKind, RequestError};
+use crate::request::{Code, Location, OperationKind, RequestError};
 use crate::shape::{Case, Keys, Shape, ShapeField, quoted};
 
 /// A canonical operation.
@@ -69,6 +70,11 @@ pub(crate) fn rewrite(
 
 fn internal() -> RequestError {
     RequestError::internal()
+}
+
+fn place(node: &&Field) -> Location {
+    let Pos { line, column } = node.position;
+    Location { line, column }
 }
 
 /// Fields of one object type by the client's name, in the order of the response.
@@ -242,6 +248,7 @@ impl<'a> Collector<'a> {
                 quoted: quoted(response),
                 key,
                 name: Arc::from(node.name.as_str()),
+                places: nodes.iter().take(Location::MOST).map(place).collect(),
                 arguments: node.arguments.clone(),
                 ty,
                 child,

@@ -18,7 +18,7 @@ use crate::operation::limits::{self, Limits};
 use crate::operation::places::Places;
 use crate::operation::syntax::{MAX_NESTING, Parsed, SyntaxError, parse};
 use crate::operation::{literals, overlap, subscriptions};
-use crate::request::{Code, GraphqlError, OperationKind, RequestError};
+use crate::request::{Code, GraphqlError, Location, OperationKind, RequestError};
 
 /// A valid document with its chosen operation.
 #[derive(Debug)]
@@ -50,8 +50,22 @@ impl Document {
         let Parsed {
             document: ast,
             of_variables,
-        } = parse(text, limits.tokens).map_err(|error| refused(limits, error))?;
-        let (position, kind) = pick(&ast, wanted)?;
+        } = parse(text, limits.tokens).map_err(|error| refused(limits, error).or_at(TOP))?;
+        let first = ast.definitions.first().map_or(TOP, start);
+        let chosen = pick(&ast, wanted).map_err(|error| error.or_at(first))?;
+        let place = start(&ast.definitions[chosen.0]);
+        let document = Self::check(graph, rules, limits, ast, &of_variables, chosen);
+        document.map_err(|error| error.or_at(place))
+    }
+
+    fn check(
+        graph: &Supergraph,
+        rules: &ValidationPlan,
+        limits: &Limits,
+        ast: Ast,
+        of_variables: &[Directive],
+        (position, kind): (usize, OperationKind),
+    ) -> Result<Self, RequestError> {
         if graph.types.root(kind).is_none() {
             let text = format!("the schema has no {}", kind.as_str());
             return Err(RequestError::new(Code::GRAPHQL_VALIDATION_FAILED, text));
@@ -61,7 +75,7 @@ impl Document {
         };
         limits::check(limits, &ast, operation.selection_set())?;
         check(graph, rules, limits, &ast)?;
-        check_variable_directives(graph, &of_variables)?;
+        check_variable_directives(graph, of_variables)?;
         let name = operation_name(operation).map(str::to_owned);
         let conditions = conditions(&ast);
         Ok(Self {
@@ -99,13 +113,8 @@ impl Document {
     }
 
     /// Where the chosen operation begins.
-    pub(crate) fn place(&self) -> Pos {
-        match self.operation() {
-            OperationDefinition::SelectionSet(set) => set.span.0,
-            OperationDefinition::Query(found) => found.position,
-            OperationDefinition::Mutation(found) => found.position,
-            OperationDefinition::Subscription(found) => found.position,
-        }
+    pub(crate) fn place(&self) -> Location {
+        start(&self.ast.definitions[self.position])
     }
 
     /// The operation's variable definitions.
@@ -243,6 +252,21 @@ fn pick(ast: &Ast, wanted: Option<&str>) -> Result<(usize, OperationKind), Reque
         (None, Some(name)) => refuse(format!("no operation is named {name}")),
         (None, None) => refuse("the document holds no operation".to_owned()),
     }
+}
+
+/// Where a text begins.
+const TOP: Location = Location { line: 1, column: 1 };
+
+/// Where a definition begins.
+fn start(definition: &Definition) -> Location {
+    let Pos { line, column } = match definition {
+        Definition::Fragment(found) => found.position,
+        Definition::Operation(OperationDefinition::SelectionSet(set)) => set.span.0,
+        Definition::Operation(OperationDefinition::Query(found)) => found.position,
+        Definition::Operation(OperationDefinition::Mutation(found)) => found.position,
+        Definition::Operation(OperationDefinition::Subscription(found)) => found.position,
+    };
+    Location { line, column }
 }
 
 fn operation_name(operation: &OperationDefinition) -> Option<&str> {

@@ -64,12 +64,26 @@ pub(crate) struct BatchPlan {
     /// Objects of these types (all when empty) go under this type name.
     pub(crate) typenames: Vec<(BTreeSet<String>, String)>,
     /// Fields to be renamed before the merge: the path to their object, the old key, the new key.
-    pub(crate) renames: Vec<(Vec<PathElement>, Key, Key)>,
+    pub(crate) renames: Vec<RenamePlan>,
     /// Equal for two batches that ask the same subgraph for the same fields.
     pub(crate) cache_key: u32,
-    /// The outermost fields that it brings.
-    pub(crate) brings: Vec<Key>,
 }
+
+impl BatchPlan {
+    /// Whether its representations hold this field.
+    pub(crate) fn needs(&self, wanted: Key) -> bool {
+        fn has(requires: &[Require], wanted: Key) -> bool {
+            requires.iter().any(|require| match require {
+                Require::Field { key, .. } => *key == wanted,
+                Require::On { children, .. } => has(children, wanted),
+            })
+        }
+        has(&self.requires, wanted)
+    }
+}
+
+/// A field of the response that its subgraph calls otherwise: the path to its object, the old key, the new key.
+pub(crate) type RenamePlan = (Vec<PathElement>, Key, Key);
 
 /// An element of a path through the response.
 #[derive(Debug, Clone)]
@@ -169,12 +183,6 @@ impl Compiler {
         write_sorted(children, &mut text);
         let next = u32::try_from(self.cache_keys.len()).expect("an operation has few fetches");
         let cache_key = *self.cache_keys.entry(text).or_insert(next);
-        let brings = self
-            .read_shape(children)
-            .fields
-            .iter()
-            .map(|field| field.key)
-            .collect();
         let mut renames = Vec::new();
         for rename in &batch.renames {
             let mut path = self.walks(&rename.path);
@@ -191,7 +199,6 @@ impl Compiler {
             typenames: batch.typenames,
             renames,
             cache_key,
-            brings,
         }
     }
 

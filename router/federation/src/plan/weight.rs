@@ -46,7 +46,6 @@ impl Weight for BatchPlan {
             + self.typenames.heap(counted)
             + renames
             + paths
-            + allocation(self.brings.capacity() * size_of::<Key>())
     }
 }
 

@@ -52,6 +52,22 @@ impl Code {
         Self::UNAVAILABLE,
     ];
 
+    /// Whether a subgraph that gives it speaks of data. The others are about the request that the engine wrote, or say
+    /// no more than that the subgraph has a defect: neither is for a client to read.
+    pub(crate) fn is_of_data(&self) -> bool {
+        const OF_REQUESTS: [Code; 8] = [
+            Code::BAD_REQUEST,
+            Code::BAD_VARIABLES,
+            Code::GRAPHQL_PARSE_FAILED,
+            Code::GRAPHQL_VALIDATION_FAILED,
+            Code::INTERNAL,
+            Code::METHOD_NOT_ALLOWED,
+            Code::OPERATION_NOT_FOUND,
+            Code::PERSISTED_QUERY_NOT_FOUND,
+        ];
+        !OF_REQUESTS.contains(self)
+    }
+
     /// A code of the embedding process.
     #[must_use]
     pub const fn new(text: &'static str) -> Self {
@@ -74,10 +90,19 @@ pub struct Location {
     pub column: usize,
 }
 
+impl Location {
+    /// More positions than this of one error tell nothing new.
+    pub(crate) const MOST: usize = 20;
+
+    /// As an entry of `locations`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({ "line": self.line, "column": self.column })
+    }
+}
+
 /// The longest message, in characters: a refusal must not be as long as the text that it quotes.
 const MAX_MESSAGE: usize = 500;
-/// More positions than this tell nothing new.
-const MAX_LOCATIONS: usize = 20;
 
 /// One entry of `errors`.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,7 +156,7 @@ impl GraphqlError {
     /// Adds a position in the operation's text, one of the first 20.
     #[must_use]
     pub fn at(mut self, line: usize, column: usize) -> Self {
-        if self.locations.len() < MAX_LOCATIONS {
+        if self.locations.len() < Location::MOST {
             self.locations.push(Location { line, column });
         }
         self
@@ -143,8 +168,7 @@ impl GraphqlError {
         let mut error = Map::new();
         error.insert("message".to_owned(), Value::from(self.message.as_str()));
         if !self.locations.is_empty() {
-            let locations = self.locations.iter();
-            let locations = locations.map(|at| json!({"line": at.line, "column": at.column}));
+            let locations = self.locations.iter().map(Location::to_json);
             error.insert("locations".to_owned(), locations.collect());
         }
         let mut extensions = Map::new();
@@ -179,6 +203,16 @@ impl RequestError {
         }
         errors.truncate(Self::MOST);
         Self { errors, cost: 1 }
+    }
+
+    /// Gives the errors that name no position in the text this one.
+    pub(crate) fn or_at(mut self, place: Location) -> Self {
+        for error in &mut self.errors {
+            if error.locations.is_empty() {
+                error.locations.push(place);
+            }
+        }
+        self
     }
 
     /// Says what finding out cost.

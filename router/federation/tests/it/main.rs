@@ -1,11 +1,13 @@
 //! The engine against subgraphs that a test can look into.
 
+mod blame;
 mod budget;
 mod cases;
 mod checks;
 mod events;
 mod executor;
 mod faults;
+mod generated;
 mod http;
 mod introspection;
 mod mutations;

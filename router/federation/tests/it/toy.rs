@@ -95,14 +95,18 @@ impl RootFields for Own {
     }
 }
 
-/// Codes that the toy's clients know; subgraphs also use others.
+/// Codes that the toy's clients know beside the engine's own; subgraphs also use others.
 const PUBLIC_CODES: [&str; 3] = ["UNAUTHENTICATED", "FORBIDDEN", "OVERLOADED"];
 
 /// An engine over the toy supergraph, whose subgraph `events` is of this process.
 pub(crate) fn engine(config: EngineConfig, mut subgraphs: BTreeMap<String, Transport>) -> Engine {
     subgraphs.insert("events".to_owned(), Transport::Fields(Arc::new(Own)));
     let host = Host {
-        codes: PUBLIC_CODES.map(Code::new).into_iter().collect(),
+        codes: PUBLIC_CODES
+            .map(Code::new)
+            .into_iter()
+            .chain(Code::ALL)
+            .collect(),
         ..Host::default()
     };
     Engine::new(config, SUPERGRAPH, subgraphs, host).expect("the toy supergraph loads")

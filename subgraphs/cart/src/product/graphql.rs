@@ -1,10 +1,10 @@
 //! Products in the graph: the catalogue's list, one product, and the entity that other subgraphs refer to.
 
-use ::schema::id::Sku;
+use ::schema::{code::ErrorCode, id::Sku};
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use catalogue::{Error, Product, Products};
 use chassis::{
-    fault,
+    fault::{self, Coded},
     graphql::{Money, PageInfo, page},
 };
 
@@ -29,17 +29,33 @@ impl ProductObject {
         }
     }
 
-    /// What the catalogue knows of it; `None` where it does not have the SKU, which is a state and no fault.
+    /// What the catalogue knows of it; `None`, with an error at the field that asks, where it does not have the SKU.
     async fn find(&self, ctx: &Context<'_>) -> Result<Option<Product>> {
-        match self {
+        let found = match self {
             Self::Loaded(product) => {
                 warn_if_stale(ctx, product);
-                Ok(Some(product.clone()))
+                Some(product.clone())
             }
-            Self::Missing(_) => Ok(None),
-            Self::Failed(_, error) => Err(fault::graphql(error.clone())),
-            Self::Reference(sku) => find(ctx, *sku).await.map_err(fault::graphql),
+            Self::Missing(_) => None,
+            Self::Failed(_, error) => return Err(fault::graphql(error.clone())),
+            Self::Reference(sku) => find(ctx, *sku).await.map_err(fault::graphql)?,
+        };
+        if found.is_none() {
+            let error = fault::graphql(NotInCatalogue(self.sku()));
+            ctx.add_error(ctx.set_error_path(error.into_server_error(ctx.item.pos)));
         }
+        Ok(found)
+    }
+}
+
+/// Orders, stock and comments may name what the catalogue does not have: a documented state, and no fault of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("the catalogue does not have product {0}")]
+struct NotInCatalogue(Sku);
+
+impl Coded for NotInCatalogue {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::ProductNotFound
     }
 }
 
@@ -61,8 +77,8 @@ impl ProductObject {
         ID(self.sku().to_string())
     }
 
-    /// What the product is called; null for a SKU that the catalogue does not have, though orders and comments may name
-    /// it.
+    /// What the product is called. Null, with an error `PRODUCT_NOT_FOUND`, for a SKU that the catalogue does not have,
+    /// though orders, stock and comments may name it; null with another error while the catalogue cannot be asked.
     async fn name(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         Ok(self
             .find(ctx)
@@ -70,7 +86,7 @@ impl ProductObject {
             .map(|product| product.name.to_string()))
     }
 
-    /// What one unit costs; null for a SKU that the catalogue does not have.
+    /// What one unit costs. Null, with an error, as `name` is.
     async fn price(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
         let found = self.find(ctx).await?;
         Ok(found.map(|product| Money::units(i64::from(product.price))))
@@ -143,8 +159,7 @@ impl ProductQuery {
     }
 
     /// Looked up one by one, at the same time; the client behind lets equal ones share a request. A product that cannot
-    /// be looked up never fails its neighbours: an unknown one keeps its SKU and has no name, and with the service out of
-    /// reach the fields fail.
+    /// be looked up never fails its neighbours: it keeps its SKU, and the fields that need the look-up fail.
     #[graphql(entity)]
     async fn find_product_by_sku(&self, ctx: &Context<'_>, sku: ID) -> Option<ProductObject> {
         let sku: Sku = sku.parse().ok()?;

@@ -253,7 +253,11 @@ async fn a_product_that_cannot_be_found_fails_alone() {
     assert_eq!(found["data"]["_entities"][1], json!({"name": null}));
     assert_eq!(found["data"]["_entities"][2], Value::Null);
     assert_eq!(found["data"]["_entities"][3]["name"], "Кулинар Гуров");
-    assert_eq!(found.get("errors"), None);
+    // Seen red with a null that nothing explains.
+    let errors = found["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{found}");
+    assert_eq!(errors[0]["path"], json!(["_entities", 1, "name"]));
+    assert_eq!(errors[0]["extensions"]["code"], "PRODUCT_NOT_FOUND");
 
     graph.products.shutdown(Duration::from_secs(5)).await;
     let known = graph.ask(r#"{ product(sku: "2956315") { name } }"#).await;
@@ -274,6 +278,8 @@ async fn a_product_that_cannot_be_found_fails_alone() {
         mixed["data"]["_entities"],
         json!([null, {"name": "Eloy. Time To Turn"}])
     );
+    assert_eq!(mixed["errors"].as_array().map(Vec::len), Some(1));
+    assert_eq!(mixed["errors"][0]["path"], json!(["_entities", 0, "name"]));
     assert_eq!(mixed["errors"][0]["extensions"]["code"], "UNAVAILABLE");
 }
 

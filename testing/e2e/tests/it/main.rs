@@ -28,5 +28,6 @@ mod subscription;
 mod telemetry_page;
 mod trace;
 mod tutorial;
+mod unknown_product;
 mod verify;
 mod wire;

@@ -42,6 +42,16 @@ impl Subscription {
 
     /// The next frame of the event `next`; heartbeats are passed over.
     pub(crate) async fn next(&mut self) -> Frame {
+        let Frame { id, data } = self.next_response().await;
+        assert!(data.get("errors").is_none(), "{data}");
+        Frame {
+            id,
+            data: data["data"].clone(),
+        }
+    }
+
+    /// The same, its data and its errors.
+    pub(crate) async fn next_response(&mut self) -> Frame {
         timeout(Duration::from_secs(20), self.read())
             .await
             .expect("a frame within 20 s")
@@ -62,11 +72,9 @@ impl Subscription {
                         .join("\n")
                 };
                 if field("event") == "next" {
-                    let data: Value = serde_json::from_str(&field("data")).unwrap();
-                    assert!(data.get("errors").is_none(), "{data}");
                     return Frame {
                         id: field("id"),
-                        data: data["data"].clone(),
+                        data: serde_json::from_str(&field("data")).unwrap(),
                     };
                 }
             }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::toy::{Toy, shop};
 
 /// What GraphiQL 5 sends on opening.
-const GRAPHIQL: &str = include_str!("graphiql.graphql");
+const GRAPHIQL: &str = include_str!("../graphiql.graphql");
 
 #[tokio::test]
 async fn the_playgrounds_query_is_answered_in_full() {
@@ -171,4 +171,68 @@ async fn the_whole_schema_is_told_a_few_times_and_not_twenty() {
         assert_eq!(extensions["value"], 4, "it is counted no further");
         assert_eq!(extensions["max"], 3);
     }
+}
+
+/// Writes each default in one way: a literal may be laid out as one likes.
+fn with_plain_defaults(value: &mut Json) {
+    match value {
+        Json::Array(items) => items.iter_mut().for_each(with_plain_defaults),
+        Json::Object(members) => {
+            for (name, value) in members {
+                match value.as_str().filter(|_| name == "defaultValue") {
+                    Some(text) => {
+                        let text = format!("{{ f(a: {text}) }}");
+                        let document = graphql_tools::parser::parse_query::<String>(&text);
+                        let document = document.unwrap_or_else(|error| panic!("{text}: {error}"));
+                        *value = document.to_string().into();
+                    }
+                    None => with_plain_defaults(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Sorts the lists that have no order of their own.
+fn sorted(mut schema: Json) -> Json {
+    with_plain_defaults(&mut schema);
+    let by_name = |list: &mut Json| {
+        if let Some(list) = list.as_array_mut() {
+            list.sort_by_key(|item| item["name"].to_string());
+        }
+    };
+    by_name(&mut schema["types"]);
+    by_name(&mut schema["directives"]);
+    for ty in schema["types"].as_array_mut().into_iter().flatten() {
+        by_name(&mut ty["possibleTypes"]);
+    }
+    schema
+}
+
+/// Every description, default, deprecation and meta type. Seen red with the planner's own types of introspection.
+#[tokio::test]
+async fn all_of_a_schema_is_told_as_graphql_js_tells_it() {
+    let engine = crate::verdicts::engine(include_str!("supergraph.graphql"));
+    let request = crate::toy::request(include_str!("query.graphql"), json!({}));
+    let prepared = engine.prepare(&request, federation::OperationKinds::ALL);
+    let prepared = prepared.await.unwrap();
+    let answer = crate::toy::body(&engine.execute(&prepared, &crate::toy::context()).await);
+    assert_eq!(answer.get("errors"), None, "{answer}");
+    let expected: Json = serde_json::from_str(include_str!("expected.json")).unwrap();
+    let found = sorted(answer["data"]["__schema"].clone());
+    let expected = sorted(expected["data"]["__schema"].clone());
+    for part in ["types", "directives"] {
+        let names = |schema: &Json| {
+            let list = schema[part].as_array().unwrap().iter();
+            list.map(|item| item["name"].to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&found), names(&expected));
+        let pairs = found[part].as_array().unwrap().iter();
+        for (found, expected) in pairs.zip(expected[part].as_array().unwrap()) {
+            assert_eq!(found, expected);
+        }
+    }
+    assert_eq!(found, expected);
 }

@@ -1,0 +1,262 @@
+//! What of a fetch is not there: from an object that the fetch was to complete, and a path from it on, to the places of
+//! the response that hold no data.
+
+use crate::execute::error::{Place, SubgraphPathSegment};
+use crate::execute::read::list_items;
+use crate::execute::store::{PathSegment, Slot, Store, Value};
+use crate::plan::compile::{PathElement, RenamePlan};
+use crate::shape::{Key, Keys, ReadShape, Shape, ShapeField};
+
+/// What of a fetch is not there.
+#[derive(Debug, Default)]
+pub(crate) struct Missing<'a> {
+    /// What the client asked for.
+    pub(crate) places: Vec<Place<'a>>,
+    /// What other fetches need: the slot of its object, and its key there.
+    pub(crate) needed: Vec<(Slot, Key)>,
+}
+
+impl Missing<'_> {
+    /// Takes in what else is missing.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.places.extend(other.places);
+        self.needed.extend(other.needed);
+    }
+}
+
+/// An object that a fetch was to complete.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// The data.
+    pub(crate) store: &'a Store,
+    /// The operation's response keys.
+    pub(crate) keys: &'a Keys,
+    /// What the client asked for of the root.
+    pub(crate) asked: &'a Shape,
+    /// What the fetch brings of the object.
+    pub(crate) brings: &'a ReadShape,
+    /// What it calls otherwise.
+    pub(crate) renames: &'a [RenamePlan],
+}
+
+/// Where a walk is: a value, what it is to hold, and how it was reached.
+#[derive(Debug, Clone)]
+struct Here<'a> {
+    value: &'a Value,
+    /// What the client asked for here; `None` below a leaf, and where it asked for nothing.
+    asked: Option<&'a Shape>,
+    brings: Option<&'a ReadShape>,
+    place: Place<'a>,
+    slot: Slot,
+    /// The keys since the object, as the subgraph has them.
+    raw: Vec<Key>,
+}
+
+impl<'a> Target<'a> {
+    /// The places without data that a path from the object at this slot on leads to. The path is the subgraph's; where it
+    /// ends at an object that is there, or is empty, they are all that the fetch was to bring.
+    pub(crate) fn missing(&self, slot: &Slot, path: &[SubgraphPathSegment]) -> Missing<'a> {
+        let mut found = Missing::default();
+        if let Some(here) = self.object(slot) {
+            self.walk(here, path, &mut found);
+        }
+        found
+    }
+
+    /// The object at a slot.
+    fn object(&self, slot: &Slot) -> Option<Here<'a>> {
+        let mut here = Here {
+            value: &self.store.root,
+            asked: Some(self.asked),
+            brings: Some(self.brings),
+            place: Place {
+                path: Vec::with_capacity(slot.len() + 2),
+                fields: Vec::new(),
+            },
+            slot: slot.clone(),
+            raw: Vec::new(),
+        };
+        for position in slot {
+            match here.value {
+                Value::Object(fields) => {
+                    let (key, next) = fields.get(*position as usize)?;
+                    let asked = self.asked(&here, *key).first().copied();
+                    here.place.path.push(PathSegment::Key(*key));
+                    here.place.fields.extend(asked);
+                    here.asked = asked.and_then(|asked| asked.child.as_deref());
+                    here.value = next;
+                }
+                Value::List(items) => {
+                    here.place.path.push(PathSegment::Index(*position));
+                    here.value = items.get(*position as usize)?;
+                }
+                Value::Null | Value::Leaf(_) => return None,
+            }
+        }
+        Some(here)
+    }
+
+    /// The fields that the client asked for under this key: several names may stand for one.
+    fn asked(&self, here: &Here<'a>, key: Key) -> Vec<&'a ShapeField> {
+        let Some(shape) = here.asked else {
+            return Vec::new();
+        };
+        let case = match here.value {
+            Value::Object(fields) => shape.case(self.store.typename(fields)),
+            _ => None,
+        };
+        let fields = match case {
+            Some(case) => &case.fields,
+            // A null tells no type.
+            None => return shape.field(key).into_iter().collect(),
+        };
+        fields.iter().filter(|field| field.key == key).collect()
+    }
+
+    fn walk(&self, here: Here<'a>, path: &[SubgraphPathSegment], found: &mut Missing<'a>) {
+        let Some((step, rest)) = path.split_first() else {
+            return self.all(here, found);
+        };
+        match (step, here.value) {
+            (SubgraphPathSegment::Key(name), Value::Object(_) | Value::Null) => {
+                let raw = self.keys.find(name);
+                let brings = |raw: &Key| {
+                    let mut fields = here.brings.iter().flat_map(|shape| &shape.fields);
+                    fields.any(|field| field.key == *raw)
+                };
+                match raw.filter(brings) {
+                    Some(raw) => {
+                        for next in self.below(&here, raw, found) {
+                            self.walk(next, rest, found);
+                        }
+                    }
+                    // Nobody asked for that, so it is about what stands here.
+                    None => self.all(here, found),
+                }
+            }
+            (SubgraphPathSegment::Index(position), Value::List(items)) => {
+                // There may be no such item: without its position an error is tried on every entity.
+                if let Some(value) = items.get(*position as usize) {
+                    self.walk(item(&here, *position, value), rest, found);
+                }
+            }
+            (SubgraphPathSegment::Index(position), Value::Null) => {
+                self.walk(item(&here, *position, &Value::Null), rest, found);
+            }
+            (_, Value::Leaf(span)) => {
+                if leads_to_null(self.store.bytes(*span), path) {
+                    let mut place = here.place;
+                    place.path.extend(path.iter().filter_map(position));
+                    found.places.push(place);
+                }
+            }
+            (SubgraphPathSegment::Key(_), Value::List(_))
+            | (SubgraphPathSegment::Index(_), Value::Object(_)) => self.all(here, found),
+        }
+    }
+
+    /// What is reached by a key of the subgraph, under each name that the client has for it.
+    fn below(&self, here: &Here<'a>, raw: Key, found: &mut Missing<'a>) -> Vec<Here<'a>> {
+        let key = self.renamed(&here.raw, raw);
+        let (position, value) = match here.value {
+            Value::Object(fields) => (0_u32..)
+                .zip(fields)
+                .find(|(_, (name, _))| *name == key)
+                .map(|(position, (_, value))| (position, value))
+                .unzip(),
+            _ => (None, None),
+        };
+        let value = value.unwrap_or(&Value::Null);
+        if *value == Value::Null && matches!(here.value, Value::Object(_)) {
+            found.needed.push((here.slot.clone(), key));
+        }
+        let brought = here.brings.iter().flat_map(|shape| &shape.fields);
+        let brought = brought.clone().find(|field| field.key == raw);
+        let mut next = here.clone();
+        next.value = value;
+        next.brings = brought.and_then(|field| field.child.as_ref());
+        next.place.path.push(PathSegment::Key(key));
+        next.slot.extend(position);
+        next.raw.push(raw);
+        let asked = self.asked(here, key).into_iter();
+        asked
+            .map(|asked| {
+                let mut next = next.clone();
+                next.asked = asked.child.as_deref();
+                next.place.fields.push(asked);
+                next
+            })
+            .collect()
+    }
+
+    /// The key under which the response has what the subgraph calls this, below these keys.
+    fn renamed(&self, above: &[Key], raw: Key) -> Key {
+        let is_it = |rename: &&RenamePlan| {
+            let (path, from, _) = rename;
+            let steps = path.iter().filter_map(|element| match element {
+                PathElement::Field(key) => Some(key),
+                PathElement::List | PathElement::Types(_) => None,
+            });
+            *from == raw && steps.eq(above)
+        };
+        let rename = self.renames.iter().find(is_it);
+        rename.map_or(raw, |(_, _, to)| *to)
+    }
+
+    /// All that is to be here and is not.
+    fn all(&self, here: Here<'a>, found: &mut Missing<'a>) {
+        match here.value {
+            Value::Null => {
+                if !here.place.fields.is_empty() {
+                    found.places.push(here.place);
+                }
+            }
+            Value::Leaf(_) => {}
+            Value::List(items) => {
+                for (position, value) in (0_u32..).zip(items) {
+                    self.all(item(&here, position, value), found);
+                }
+            }
+            Value::Object(_) => {
+                let fields = here.brings.map_or(&[][..], |brings| &brings.fields);
+                for brought in fields.iter().filter(|it| it.key != Key::TYPENAME) {
+                    for next in self.below(&here, brought.key, found) {
+                        self.all(next, found);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn item<'a>(list: &Here<'a>, position: u32, value: &'a Value) -> Here<'a> {
+    let mut next = list.clone();
+    next.value = value;
+    next.place.path.push(PathSegment::Index(position));
+    next.slot.push(position);
+    next
+}
+
+fn position(step: &SubgraphPathSegment) -> Option<PathSegment> {
+    match step {
+        SubgraphPathSegment::Index(position) => Some(PathSegment::Index(*position)),
+        SubgraphPathSegment::Key(_) => None,
+    }
+}
+
+/// Whether a path through lists that were kept as they were written ends at a null.
+fn leads_to_null(bytes: &[u8], path: &[SubgraphPathSegment]) -> bool {
+    if bytes == b"null" {
+        return true;
+    }
+    let Some((SubgraphPathSegment::Index(position), rest)) = path.split_first() else {
+        return false;
+    };
+    if bytes.first() != Some(&b'[') {
+        return false;
+    }
+    let items = list_items(bytes);
+    items
+        .get(*position as usize)
+        .is_some_and(|item| leads_to_null(item, rest))
+}
