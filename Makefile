@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential playground contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential differential-data playground contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ compose-schema: ## Compose schema/graphql/*.graphql into the supergraph (needs n
 differential: ## Compare the router's verdicts on 100,000 documents with those of graphql-js (needs npm)
 	cd router/federation/tests/it/verdicts && npm ci --no-audit --no-fund --silent && node generate.mjs $(or $(COUNT),100000) $(or $(SEED),$$(date +%s)) > $(abspath $(CARGO_TARGET_DIR))/verdicts.jsonl
 	VERDICTS=$(abspath $(CARGO_TARGET_DIR))/verdicts.jsonl cargo test -p federation --test it verdicts
+
+differential-data: ## Compare responses to 100,000 operations over random federated schemas with those of one server
+	SEEDS=$(or $(SEEDS),18000) cargo test --release -p federation --test it generated -- --nocapture
 
 playground: ## Build the playground from npm, where npm is found
 	@if command -v npm >/dev/null; then cd router/web && node build.mjs; else echo "no npm: the router shows its plain page instead"; fi

@@ -126,7 +126,12 @@ impl<'a> Target<'a> {
                 };
                 match raw.filter(brings) {
                     Some(raw) => {
-                        for next in self.below(&here, raw, found) {
+                        let (below, needed) = self.below(&here, raw);
+                        if below.is_empty() {
+                            // The client is not told of it there, so of what depends on it.
+                            found.needed.extend(needed);
+                        }
+                        for next in below {
                             self.walk(next, rest, found);
                         }
                     }
@@ -155,8 +160,8 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// What is reached by a key of the subgraph, under each name that the client has for it.
-    fn below(&self, here: &Here<'a>, raw: Key, found: &mut Missing<'a>) -> Vec<Here<'a>> {
+    /// What is reached by a key of the subgraph, under each name that the client has for it, and the key where it is null.
+    fn below(&self, here: &Here<'a>, raw: Key) -> (Vec<Here<'a>>, Option<(Slot, Key)>) {
         let key = self.renamed(&here.raw, raw);
         let (position, value) = match here.value {
             Value::Object(fields) => (0_u32..)
@@ -167,9 +172,8 @@ impl<'a> Target<'a> {
             _ => (None, None),
         };
         let value = value.unwrap_or(&Value::Null);
-        if *value == Value::Null && matches!(here.value, Value::Object(_)) {
-            found.needed.push((here.slot.clone(), key));
-        }
+        let is_missing = *value == Value::Null && matches!(here.value, Value::Object(_));
+        let needed = is_missing.then(|| (here.slot.clone(), key));
         let brought = here.brings.iter().flat_map(|shape| &shape.fields);
         let brought = brought.clone().find(|field| field.key == raw);
         let mut next = here.clone();
@@ -179,14 +183,13 @@ impl<'a> Target<'a> {
         next.slot.extend(position);
         next.raw.push(raw);
         let asked = self.asked(here, key).into_iter();
-        asked
-            .map(|asked| {
-                let mut next = next.clone();
-                next.asked = asked.child.as_deref();
-                next.place.fields.push(asked);
-                next
-            })
-            .collect()
+        let below = asked.map(|asked| {
+            let mut next = next.clone();
+            next.asked = asked.child.as_deref();
+            next.place.fields.push(asked);
+            next
+        });
+        (below.collect(), needed)
     }
 
     /// The key under which the response has what the subgraph calls this, below these keys.
@@ -220,7 +223,9 @@ impl<'a> Target<'a> {
             Value::Object(_) => {
                 let fields = here.brings.map_or(&[][..], |brings| &brings.fields);
                 for brought in fields.iter().filter(|it| it.key != Key::TYPENAME) {
-                    for next in self.below(&here, brought.key, found) {
+                    let (below, needed) = self.below(&here, brought.key);
+                    found.needed.extend(needed);
+                    for next in below {
                         self.all(next, found);
                     }
                 }

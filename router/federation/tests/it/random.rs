@@ -5,6 +5,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
 
 use crate::executor::Executor;
+use crate::generated::differs;
 use crate::toy::{Toy, shop};
 
 /// What the toy supergraph is to its clients, as one server's schema.
@@ -146,7 +147,7 @@ fn write(ty: &str, items: &[Item], out: &mut String) {
     out.push_str(" }");
 }
 
-/// Data in which any of a few values may be missing, so that nulls travel.
+/// Data in which any of a few values may be missing or fail, so that nulls travel and errors stand somewhere.
 fn damaged(holes: &[usize]) -> Json {
     const PLACES: [(&str, &str); 8] = [
         ("Product:1", "name"),
@@ -161,12 +162,17 @@ fn damaged(holes: &[usize]) -> Json {
     let mut data = shop();
     for hole in holes {
         let (entity, field) = PLACES[hole % PLACES.len()];
-        data["entities"][entity][field] = Json::Null;
+        let fault = json!({ "$error": { "message": "not you", "code": "FORBIDDEN" } });
+        data["entities"][entity][field] = match hole / PLACES.len() % 2 {
+            0 => Json::Null,
+            _ => fault,
+        };
     }
     data
 }
 
-/// Seen red with the memo keyed by the representation alone, and with nulls written without going up.
+/// Seen red with the memo keyed by the representation alone, with nulls written without going up, and with errors of
+/// entities blamed on the whole batch.
 #[test]
 fn a_random_operation_is_answered_as_one_server_would() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -194,17 +200,19 @@ fn a_random_operation_is_answered_as_one_server_would() {
                 query = query.replacen("query($yes: Boolean!)", "query", 1);
             }
             let variables = json!({ "yes": yes });
-            let expected =
+            let whole =
                 monolith(&toy, &data).execute(&query, variables.as_object().expect("an object"));
             let found = runtime.block_on(toy.run(&query, variables.clone()));
             // An alias may make the operation invalid, which both must see alike.
-            let (Some(expected), Some(answer)) = (expected.get("data"), found.get("data")) else {
-                let both = expected.get("data").is_none() && found.get("data").is_none();
-                prop_assert!(both, "{query}\n{expected:#}\n{found:#}");
+            let (Some(expected), Some(answer)) = (whole.get("data"), found.get("data")) else {
+                let both = whole.get("data").is_none() && found.get("data").is_none();
+                prop_assert!(both, "{query}\n{whole:#}\n{found:#}");
                 return Ok(());
             };
             compared.set(compared.get() + 1);
             prop_assert_eq!(answer, expected, "{}\n{}", query, found);
+            let fault = differs(answer, &whole, &found);
+            prop_assert_eq!(fault, None, "{}\n{}\n{}", query, whole, found);
             Ok(())
         })
         .unwrap();

@@ -1,7 +1,6 @@
 //! A random federated schema: who owns which field, the SDL of each subgraph and of the supergraph, and data for all.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -179,21 +178,21 @@ impl World {
             } else {
                 ""
             };
-            writeln!(sdl, "type {}{key} {{", ty.name).unwrap();
+            sdl += &format!("type {}{key} {{\n", ty.name);
             if ty.is_entity {
-                writeln!(sdl, "  id: ID!").unwrap();
+                sdl += "  id: ID!\n";
             }
             for field in ty
                 .fields
                 .iter()
                 .filter(|field| field.owners.contains(&graph))
             {
-                writeln!(sdl, "  {}: {}", field.name, self.written(field)).unwrap();
+                sdl += &format!("  {}: {}\n", field.name, self.written(field));
             }
-            writeln!(sdl, "}}").unwrap();
+            sdl += "}\n";
         }
         if self.union.0 == graph {
-            writeln!(sdl, "union U = {}", self.members()).unwrap();
+            sdl += &format!("union U = {}\n", self.members());
         }
         sdl
     }
@@ -204,45 +203,38 @@ impl World {
         let end = HEAD.find("enum join__Graph").expect("the file has it");
         let mut sdl =
             HEAD[start..end].replace("  mutation: Mutation\n  subscription: Subscription\n", "");
-        writeln!(sdl, "enum join__Graph {{").unwrap();
+        sdl += "enum join__Graph {\n";
         for graph in 0..self.graphs {
-            writeln!(
-                sdl,
-                "  S{graph} @join__graph(name: \"s{graph}\", url: \"http://s{graph}\")"
-            )
-            .unwrap();
+            sdl +=
+                &format!("  S{graph} @join__graph(name: \"s{graph}\", url: \"http://s{graph}\")\n");
         }
-        writeln!(sdl, "}}").unwrap();
+        sdl += "}\n";
         for ty in &self.types {
-            write!(sdl, "type {}", ty.name).unwrap();
+            sdl += &format!("type {}", ty.name);
             let key = if ty.is_entity { ", key: \"id\"" } else { "" };
             for graph in &ty.graphs {
-                write!(sdl, " @join__type(graph: S{graph}{key})").unwrap();
+                sdl += &format!(" @join__type(graph: S{graph}{key})");
             }
-            writeln!(sdl, " {{").unwrap();
+            sdl += " {\n";
             if ty.is_entity {
-                writeln!(sdl, "  id: ID!").unwrap();
+                sdl += "  id: ID!\n";
             }
             for field in &ty.fields {
-                write!(sdl, "  {}: {}", field.name, self.written(field)).unwrap();
+                sdl += &format!("  {}: {}", field.name, self.written(field));
                 for owner in &field.owners {
-                    write!(sdl, " @join__field(graph: S{owner})").unwrap();
+                    sdl += &format!(" @join__field(graph: S{owner})");
                 }
-                writeln!(sdl).unwrap();
+                sdl += "\n";
             }
-            writeln!(sdl, "}}").unwrap();
+            sdl += "}\n";
         }
         let home = self.union.0;
-        write!(sdl, "union U @join__type(graph: S{home})").unwrap();
+        sdl += &format!("union U @join__type(graph: S{home})");
         for member in &self.union.1 {
             let name = &self.types[*member].name;
-            write!(
-                sdl,
-                " @join__unionMember(graph: S{home}, member: \"{name}\")"
-            )
-            .unwrap();
+            sdl += &format!(" @join__unionMember(graph: S{home}, member: \"{name}\")");
         }
-        writeln!(sdl, " = {}", self.members()).unwrap();
+        sdl += &format!(" = {}\n", self.members());
         sdl
     }
 
@@ -339,15 +331,22 @@ impl World {
         let mut data = data.clone();
         let error = json!({ "$error": { "message": "down", "code": "UNAVAILABLE" } });
         for ty in &self.types {
-            for field in ty.fields.iter().filter(|field| field.owners == [graph]) {
-                let fail = |object: &mut Json| object[&field.name] = error.clone();
-                if ty.is_entity {
-                    for id in 1..=INSTANCES {
-                        fail(&mut data["entities"][format!("{}:{id}", ty.name)]);
-                    }
-                } else if ty.name == "Query" {
-                    fail(&mut data["Query"]);
+            let places: Vec<String> = match ty.name.as_str() {
+                "Query" => vec!["/Query".to_owned()],
+                name if ty.is_entity => {
+                    let ids = 1..=INSTANCES;
+                    ids.map(|id| format!("/entities/{name}:{id}")).collect()
                 }
+                // What is below a field that fails is never read.
+                _ => Vec::new(),
+            };
+            let own = |field: &&Field| field.owners == [graph];
+            for (field, place) in ty.fields.iter().filter(own).flat_map(|field| {
+                let places = places.iter();
+                places.map(move |place| (field, place))
+            }) {
+                let object = data.pointer_mut(place).expect("an object");
+                object[&field.name] = error.clone();
             }
         }
         data
