@@ -75,6 +75,8 @@ pub(crate) fn quoted(name: &str) -> Box<[u8]> {
 pub(crate) struct Shape {
     /// Its static type.
     pub(crate) parent: Arc<str>,
+    /// Whether an object may be of a type that clients may not see, so that one of an unknown type is not shown.
+    pub(crate) has_hidden: bool,
     /// One case per set of object types with the same fields; one alone when all have the same.
     pub(crate) cases: Vec<Case>,
 }
@@ -120,7 +122,8 @@ impl Shape {
     /// The case for an object; `typename` may be unknown when all object types share one case.
     pub(crate) fn case(&self, typename: Option<&str>) -> Option<&Case> {
         if let [only] = self.cases.as_slice() {
-            let known = typename.is_none_or(|name| only.types.iter().any(|ty| &**ty == name));
+            let is_one = |name| only.types.iter().any(|ty| &**ty == name);
+            let known = typename.map_or(!self.has_hidden, is_one);
             return known.then_some(only);
         }
         let name = typename?;

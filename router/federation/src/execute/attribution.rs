@@ -218,7 +218,9 @@ impl<'a> Fetched<'a> {
             TargetPlan::Path(target) => slots(self.store, self.scope.types, target),
             TargetPlan::Root | TargetPlan::Entities(_) => vec![Slot::new()],
         };
-        at(self.target(&self.call.fetch.shape), &slots, path)
+        let mut target = self.target(&self.call.fetch.shape);
+        target.renames = &self.call.fetch.renames;
+        at(target, &slots, path)
     }
 
     /// The places that the client asked for, those of fetches included that could not be made for want of the others.

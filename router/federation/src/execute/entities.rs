@@ -1,12 +1,11 @@
 //! Entities on their way into the store: from the cache of this request, or from a subgraph's response.
 
+use crate::execute::rename::rename;
 use crate::execute::representations::Representations;
 use crate::execute::state::{Progress, Scope};
-use crate::execute::store::{Store, Value, objects};
-use crate::graph::TypeTable;
-use crate::plan::compile::{BatchPlan, PathElement};
+use crate::execute::store::{Value, objects};
+use crate::plan::compile::BatchPlan;
 use crate::request::OperationKind;
-use crate::shape::Key;
 
 /// Fills in the entities that this request already knows, and gives back the rest.
 pub(crate) fn fill_from_cache(
@@ -48,15 +47,7 @@ pub(crate) fn distribute(
 ) {
     let is_cached = is_whole && scope.kind != OperationKind::Mutation;
     for ((representation, slots), mut entity) in asked.iter().zip(entities) {
-        for (path, from, to) in &batch.renames {
-            rename(
-                scope.types,
-                &progress.store,
-                &mut entity,
-                path,
-                (*from, *to),
-            );
-        }
+        rename(scope.types, &progress.store, &mut entity, &batch.renames);
         let copies = slots.len().saturating_sub(1);
         if !progress.budget.take_objects(below(&entity, copies)) {
             return;
@@ -77,42 +68,4 @@ pub(crate) fn distribute(
 fn below(entity: &Value, copies: usize) -> u64 {
     let copies = u64::try_from(copies).unwrap_or(u64::MAX);
     objects(entity).saturating_sub(1).saturating_mul(copies)
-}
-
-/// Renames a field, from one key to another, in every object at the end of a path.
-fn rename(
-    types: &TypeTable,
-    store: &Store,
-    value: &mut Value,
-    path: &[PathElement],
-    keys: (Key, Key),
-) {
-    match value {
-        Value::Null | Value::Leaf(_) => {}
-        Value::List(items) => {
-            for item in items {
-                rename(types, store, item, path, keys);
-            }
-        }
-        Value::Object(fields) => match path.first() {
-            None => {
-                let (from, to) = keys;
-                for (key, _) in fields.iter_mut().filter(|(key, _)| *key == from) {
-                    *key = to;
-                }
-            }
-            Some(PathElement::List) => rename(types, store, value, &path[1..], keys),
-            Some(PathElement::Types(wanted)) => {
-                let fits = |name| wanted.iter().any(|wanted| types.satisfies(name, wanted));
-                if store.typename(fields).is_none_or(fits) {
-                    rename(types, store, value, &path[1..], keys);
-                }
-            }
-            Some(PathElement::Field(next)) => {
-                if let Some((_, inner)) = fields.iter_mut().find(|(key, _)| key == next) {
-                    rename(types, store, inner, &path[1..], keys);
-                }
-            }
-        },
-    }
 }

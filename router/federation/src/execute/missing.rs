@@ -195,15 +195,14 @@ impl<'a> Target<'a> {
     /// The key under which the response has what the subgraph calls this, below these keys.
     fn renamed(&self, above: &[Key], raw: Key) -> Key {
         let is_it = |rename: &&RenamePlan| {
-            let (path, from, _) = rename;
-            let steps = path.iter().filter_map(|element| match element {
+            let steps = rename.path.iter().filter_map(|element| match element {
                 PathElement::Field(key) => Some(key),
                 PathElement::List | PathElement::Types(_) => None,
             });
-            *from == raw && steps.eq(above)
+            rename.from == raw && steps.eq(above)
         };
         let rename = self.renames.iter().find(is_it);
-        rename.map_or(raw, |(_, _, to)| *to)
+        rename.map_or(raw, |rename| rename.to)
     }
 
     /// All that is to be here and is not.

@@ -12,6 +12,7 @@ mod extensions;
 pub(crate) mod introspection;
 mod missing;
 pub(crate) mod read;
+mod rename;
 mod representations;
 pub(crate) mod response;
 pub(crate) mod run;

@@ -12,6 +12,7 @@ use crate::execute::attribution::{Fault, attribute};
 use crate::execute::entities::{distribute, fill_from_cache};
 use crate::execute::error::SubgraphError;
 use crate::execute::read;
+use crate::execute::rename::rename;
 use crate::execute::representations::{self, Representations};
 use crate::execute::state::{Call, Progress, Scope};
 use crate::execute::store::{Value, merge};
@@ -126,7 +127,7 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
     let buffer = progress.store.keep(bytes.clone());
     let merged = merged(&call.asked);
     let left = progress.budget.objects_left().saturating_add(merged);
-    let response = match read::response(&bytes, buffer, &call.fetch.shape, left) {
+    let mut response = match read::response(&bytes, buffer, &call.fetch.shape, left) {
         Ok(response) => response,
         Err(error) if error.is_too_many_objects() => {
             progress.budget.take_objects(left.saturating_add(1));
@@ -145,6 +146,8 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
     if !progress.budget.take_objects(added) {
         return fault;
     }
+    let renames = &call.fetch.renames;
+    rename(scope.types, &progress.store, &mut response.data, renames);
     match &call.fetch.target {
         TargetPlan::Root => merge(&mut progress.store.root, response.data),
         TargetPlan::Path(path) => {

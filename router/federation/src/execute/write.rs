@@ -245,7 +245,7 @@ impl<'a> Writer<'a> {
             Source::Tree(Value::Object(fields)) => fields,
             Source::Tree(_) | Source::Raw(_) => return self.type_mismatch("an object"),
         };
-        let Some(case) = shape.case(self.store.typename(fields)) else {
+        let Some(case) = self.case(shape, fields) else {
             return self.type_mismatch(&shape.parent);
         };
         let start = self.out.len();
@@ -262,6 +262,15 @@ impl<'a> Writer<'a> {
         }
         self.out.push(b'}');
         true
+    }
+
+    fn case<'s>(&self, shape: &'s Shape, object: &[(Key, Value)]) -> Option<&'s Case> {
+        let typename = self.store.typename(object);
+        shape.case(typename).or_else(|| {
+            // Where an interface is an object of a subgraph, its name says nothing about the type.
+            let kind = self.types.find(typename?)?.kind;
+            (kind == TypeKind::Interface).then(|| shape.case(None))?
+        })
     }
 
     fn leaf(&mut self, ty: &str, source: Source<'a>) -> bool {

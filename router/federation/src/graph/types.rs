@@ -140,6 +140,8 @@ pub(crate) struct TypeInfo {
     pub(crate) fields: HashMap<Arc<str>, FieldInfo>,
     /// The object types that a value of it can have, sorted; an object's own name alone.
     pub(crate) possible: Arc<[Arc<str>]>,
+    /// Whether a subgraph's value of it can have an object type that clients may not see.
+    pub(crate) has_hidden: bool,
     /// Input fields, in order.
     pub(crate) inputs: Vec<InputField>,
     /// Enum values.
@@ -176,7 +178,7 @@ impl TypeTable {
                 Definition::SchemaDefinition(_) | Definition::TypeExtension(_) => {}
             }
         }
-        fill_possible_types(&mut types, consumer);
+        fill_possible_types(&mut types, consumer, supergraph);
         let names = types.values().flat_map(|info| info.fields.keys().cloned());
         let field_names = names.collect();
         let roots = [
@@ -252,6 +254,7 @@ fn type_info(definition: &TypeDefinition) -> TypeInfo {
         kind,
         fields: HashMap::new(),
         possible: Arc::from([]),
+        has_hidden: false,
         inputs: Vec::new(),
         values: HashSet::new(),
         one_of: definition.is_one_of(),
@@ -288,16 +291,36 @@ fn fields(ast: &[Field]) -> HashMap<Arc<str>, FieldInfo> {
     ast.iter().map(entry).collect()
 }
 
-fn fill_possible_types(types: &mut HashMap<Arc<str>, TypeInfo>, consumer: &Document) {
+fn fill_possible_types(
+    types: &mut HashMap<Arc<str>, TypeInfo>,
+    consumer: &Document,
+    supergraph: &Document,
+) {
+    for (name, objects) in possible_types(supergraph) {
+        let is_hidden = |object: &Arc<str>| !types.contains_key(object);
+        let has_hidden = objects.iter().any(is_hidden);
+        if let Some(info) = types.get_mut(name) {
+            info.has_hidden = has_hidden;
+        }
+    }
+    for (name, mut objects) in possible_types(consumer) {
+        objects.sort_unstable();
+        objects.dedup();
+        if let Some(info) = types.get_mut(name) {
+            info.possible = objects.into();
+        }
+    }
+}
+
+/// The object types of each interface and union.
+fn possible_types(document: &Document) -> HashMap<&str, Vec<Arc<str>>> {
     let mut possible: HashMap<&str, Vec<Arc<str>>> = HashMap::new();
-    for definition in &consumer.definitions {
+    for definition in &document.definitions {
         match definition {
             Definition::TypeDefinition(TypeDefinition::Object(object)) => {
                 for interface in &object.implements_interfaces {
-                    possible
-                        .entry(interface)
-                        .or_default()
-                        .push(Arc::from(object.name.as_str()));
+                    let objects = possible.entry(interface).or_default();
+                    objects.push(Arc::from(object.name.as_str()));
                 }
             }
             Definition::TypeDefinition(TypeDefinition::Union(union)) => {
@@ -307,11 +330,5 @@ fn fill_possible_types(types: &mut HashMap<Arc<str>, TypeInfo>, consumer: &Docum
             _ => {}
         }
     }
-    for (name, mut objects) in possible {
-        objects.sort_unstable();
-        objects.dedup();
-        if let Some(info) = types.get_mut(name) {
-            info.possible = objects.into();
-        }
-    }
+    possible
 }

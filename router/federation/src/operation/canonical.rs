@@ -18,7 +18,7 @@ use graphql_tools::static_graphql::query::{
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use crate::graph::{TypeRef, TypeTable};
+use crate::graph::{TypeKind, TypeRef, TypeTable};
 use crate::operation::definition::{condition_type, fragments};
 use crate::operation::document::Document;
 use crate::operation::emit::{self, ToPlan};
@@ -102,12 +102,13 @@ impl<'a> Collector<'a> {
         sets: &[&'a SelectionSet],
         is_root: bool,
     ) -> Result<Arc<Shape>, RequestError> {
-        let possible = self
-            .types
-            .find(parent)
-            .ok_or_else(internal)?
-            .possible
-            .clone();
+        let info = self.types.find(parent).ok_or_else(internal)?;
+        let has_hidden = info.has_hidden;
+        let mut possible = info.possible.clone();
+        if possible.is_empty() && info.kind == TypeKind::Interface {
+            // An interface that no object implements: where a subgraph has it as an object, it is one.
+            possible = Arc::from([parent.clone()]);
+        }
         let mut cases: Vec<(Identity, Case)> = Vec::new();
         let mut duplicates = AliasedDuplicates::default();
         for object in possible.iter() {
@@ -133,6 +134,7 @@ impl<'a> Collector<'a> {
         let cases = cases.into_iter().map(|(_, case)| case).collect();
         Ok(Arc::new(Shape {
             parent: parent.clone(),
+            has_hidden,
             cases,
         }))
     }

@@ -1,7 +1,9 @@
 //! From a canonical shape to the documents that are planned.
 //!
-//! Invariant: no fragment but `... on` an object type, no condition, no alias but an internal key; below every
-//! interface and union stands `__typename`, so that the response can always tell what it writes.
+//! Invariant: no fragment but `... on` an object type, no condition, no alias but an internal key. Below an interface or
+//! union stands `__typename` where the response could not tell what it writes without it, and nowhere else: a subgraph's
+//! `@provides` never lists it, so the planner would leave the provided path to ask for it elsewhere. Where a fragment
+//! stands, the planner asks for it by itself.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use graphql_tools::static_graphql::query::{
     VariableDefinition,
 };
 
-use crate::graph::{TypeKind, TypeTable};
+use crate::graph::{FieldInfo, TypeKind, TypeTable};
 use crate::operation::document::Document;
 use crate::request::OperationKind;
 use crate::shape::{Key, Keys, Shape, ShapeField};
@@ -156,43 +158,39 @@ impl Emitter<'_> {
             }
             return set;
         }
-        let shared = |field: &&ShapeField| self.is_shared(shape, field);
-        let first = shape
-            .cases
-            .iter()
-            .take(1)
-            .flat_map(|case| &case.fields)
-            .filter(shared);
-        let mut set_of_all = self.fields(first, used);
-        set_of_all.items.insert(0, typename());
+        let shared =
+            |field: &&ShapeField| field.key != Key::TYPENAME && self.is_shared(shape, field);
+        let first = shape.cases.first().map_or(&[][..], |case| &case.fields);
+        let mut items = self.fields(first.iter().filter(shared), used).items;
+        let shared_items = items.len();
         for case in &shape.cases {
-            let own: Vec<_> = case
-                .fields
-                .iter()
-                .filter(|field| !self.is_shared(shape, field))
-                .collect();
+            let own = |field: &&ShapeField| !shared(field) && field.key != Key::TYPENAME;
+            let own: Vec<_> = case.fields.iter().filter(own).collect();
             if own.is_empty() {
                 continue;
             }
             for object in &case.types {
-                set_of_all
-                    .items
-                    .push(Selection::InlineFragment(query::InlineFragment {
-                        position: Pos::default(),
-                        type_condition: Some(TypeCondition::On(object.to_string())),
-                        directives: Vec::new(),
-                        selection_set: self.fields(own.iter().copied(), used),
-                    }));
+                let fields = self.fields(own.iter().copied(), used);
+                items.push(fragment(object, fields));
             }
         }
-        set_of_all
+        let is_told_apart = shape.cases.len() < 2 || items.len() > shared_items;
+        if items.is_empty() || !is_told_apart || Self::asks_for_typename(shape) {
+            items.insert(0, typename());
+        }
+        set(items)
     }
 
-    /// Whether all object types share this field with all that is below it, and the static type has it too.
+    /// Whether the client reads the type's name, or may not read of some of the objects.
+    fn asks_for_typename(shape: &Shape) -> bool {
+        let asked = |field: &ShapeField| field.key == Key::TYPENAME;
+        let mut fields = shape.cases.iter().flat_map(|case| &case.fields);
+        shape.has_hidden || fields.any(asked)
+    }
+
+    /// Whether all object types share this field with all that is below it, and the static type has it too, with these
+    /// arguments and with the same type below it: what is selected of a `Book` cannot be selected of a `Product`.
     fn is_shared(&self, shape: &Shape, field: &ShapeField) -> bool {
-        if field.key == Key::TYPENAME {
-            return true;
-        }
         let alike = |other: &ShapeField| {
             other.key == field.key
                 && match (&other.child, &field.child) {
@@ -201,7 +199,16 @@ impl Emitter<'_> {
                     _ => false,
                 }
         };
-        self.types.field(&shape.parent, &field.name).is_some()
+        let has_arguments = |info: &FieldInfo| {
+            let mut given = field.arguments.iter();
+            given.all(|(name, _)| info.arguments.iter().any(|known| *known.name == **name))
+        };
+        let has_type = |info: &FieldInfo| {
+            let child = field.child.as_ref();
+            child.is_none_or(|child| child.parent == *info.ty.name())
+        };
+        let info = self.types.field(&shape.parent, &field.name);
+        info.is_some_and(|info| has_arguments(info) && has_type(info))
             && shape.cases.iter().all(|case| case.fields.iter().any(alike))
     }
 }
@@ -211,6 +218,15 @@ fn set(items: Vec<Selection>) -> SelectionSet {
         span: (Pos::default(), Pos::default()),
         items,
     }
+}
+
+fn fragment(object: &str, selection_set: SelectionSet) -> Selection {
+    Selection::InlineFragment(query::InlineFragment {
+        position: Pos::default(),
+        type_condition: Some(TypeCondition::On(object.to_owned())),
+        directives: Vec::new(),
+        selection_set,
+    })
 }
 
 fn typename() -> Selection {

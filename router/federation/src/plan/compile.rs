@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Selection, Target};
+use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Rename, Selection, Target};
 use crate::shape::{Key, Keys, ReadShape, quoted};
 
 /// A plan that runs.
@@ -35,6 +35,19 @@ pub(crate) struct FetchPlan {
     pub(crate) shape: ReadShape,
     /// Where it goes.
     pub(crate) target: TargetPlan,
+    /// Fields of `data` to be renamed before the merge.
+    pub(crate) renames: Vec<RenamePlan>,
+}
+
+/// A field of the response that its subgraph calls otherwise.
+#[derive(Debug)]
+pub(crate) struct RenamePlan {
+    /// The path to its object.
+    pub(crate) path: Vec<PathElement>,
+    /// The key that the subgraph responds with.
+    pub(crate) from: Key,
+    /// Its own key.
+    pub(crate) to: Key,
 }
 
 /// Where the response of a fetch goes.
@@ -63,7 +76,7 @@ pub(crate) struct BatchPlan {
     pub(crate) requires: Vec<Require>,
     /// Objects of these types (all when empty) go under this type name.
     pub(crate) typenames: Vec<(BTreeSet<String>, String)>,
-    /// Fields to be renamed before the merge: the path to their object, the old key, the new key.
+    /// Fields to be renamed before the merge, from the entity down.
     pub(crate) renames: Vec<RenamePlan>,
     /// Equal for two batches that ask the same subgraph for the same fields.
     pub(crate) cache_key: u32,
@@ -81,9 +94,6 @@ impl BatchPlan {
         has(&self.requires, wanted)
     }
 }
-
-/// A field of the response that its subgraph calls otherwise: the path to its object, the old key, the new key.
-pub(crate) type RenamePlan = (Vec<PathElement>, Key, Key);
 
 /// An element of a path through the response.
 #[derive(Debug, Clone)]
@@ -174,6 +184,7 @@ impl Compiler {
             fields: fields.into(),
             shape,
             target,
+            renames: self.renames(&fetch.renames),
         }
     }
 
@@ -183,13 +194,7 @@ impl Compiler {
         write_sorted(children, &mut text);
         let next = u32::try_from(self.cache_keys.len()).expect("an operation has few fetches");
         let cache_key = *self.cache_keys.entry(text).or_insert(next);
-        let mut renames = Vec::new();
-        for rename in &batch.renames {
-            let mut path = self.walks(&rename.path);
-            if let Some(PathElement::Field(from)) = path.pop() {
-                renames.push((path, from, self.keys.intern(&rename.to)));
-            }
-        }
+        let renames = self.renames(&batch.renames);
         BatchPlan {
             alias: self.keys.intern(&batch.alias),
             alias_name: batch.alias,
@@ -200,6 +205,18 @@ impl Compiler {
             renames,
             cache_key,
         }
+    }
+
+    fn renames(&mut self, renames: &[Rename]) -> Vec<RenamePlan> {
+        let mut plans = Vec::new();
+        for rename in renames {
+            let mut path = self.walks(&rename.path);
+            if let Some(PathElement::Field(from)) = path.pop() {
+                let to = self.keys.intern(&rename.to);
+                plans.push(RenamePlan { path, from, to });
+            }
+        }
+        plans
     }
 
     fn walks(&mut self, path: &[PathStep]) -> Vec<PathElement> {

@@ -26,6 +26,8 @@ pub(crate) struct Fetch {
     pub(crate) selection: Vec<Selection>,
     /// Where its response goes.
     pub(crate) target: Target,
+    /// Fields of the response to be renamed before it is merged; a batch of entities has its own.
+    pub(crate) renames: Vec<Rename>,
 }
 
 /// Where the response of a fetch goes.
@@ -70,7 +72,7 @@ pub(crate) enum PathStep {
 /// The last field of the path gets another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rename {
-    /// From the entity down.
+    /// From the entity down, or from the root of the response.
     pub(crate) path: Vec<PathStep>,
     /// The new response key.
     pub(crate) to: String,

@@ -166,17 +166,21 @@ fn fetch(node: FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
     let document = &node.operation.document;
     let selection = selections(&document.operation.selection_set, &document.fragments);
     let steps = path.map(path_steps).unwrap_or_default();
-    let target = match (node.requires, path) {
-        (Some(requires), _) => Target::Entities(vec![Batch {
-            alias: "_entities".to_owned(),
-            variable: "representations".to_owned(),
-            paths: vec![steps],
-            requires: selections(&requires, &[]),
-            typenames: typenames(node.input_rewrites),
-            renames: renames(node.output_rewrites),
-        }]),
-        (None, Some(_)) => Target::Path(steps),
-        (None, None) => Target::Root,
+    let renamed = renames(node.output_rewrites);
+    let (target, renames) = match (node.requires, path) {
+        (Some(requires), _) => {
+            let batch = Batch {
+                alias: "_entities".to_owned(),
+                variable: "representations".to_owned(),
+                paths: vec![steps],
+                requires: selections(&requires, &[]),
+                typenames: typenames(node.input_rewrites),
+                renames: renamed,
+            };
+            (Target::Entities(vec![batch]), Vec::new())
+        }
+        (None, Some(_)) => (Target::Path(steps), renamed),
+        (None, None) => (Target::Root, renamed),
     };
     Fetch {
         subgraph: node.service_name,
@@ -187,6 +191,7 @@ fn fetch(node: FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
             .collect(),
         selection,
         target,
+        renames,
         text: node.operation.document_str,
     }
 }
@@ -202,6 +207,7 @@ fn batch_fetch(node: BatchFetchNode) -> Fetch {
             .collect(),
         selection: selections(&document.operation.selection_set, &document.fragments),
         target: Target::Entities(node.entity_batch.aliases.into_iter().map(batch).collect()),
+        renames: Vec::new(),
         text: node.operation.document_str,
     }
 }

@@ -1,9 +1,8 @@
 //! The heap that a compiled plan holds.
 
-use std::mem::size_of;
-
-use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, PathElement, Require, TargetPlan};
-use crate::shape::Key;
+use crate::plan::compile::{
+    BatchPlan, CompiledPlan, FetchPlan, PathElement, RenamePlan, Require, TargetPlan,
+};
 use crate::weight::{Counted, Weight, allocation};
 
 impl Weight for CompiledPlan {
@@ -21,6 +20,13 @@ impl Weight for FetchPlan {
             + self.fields.heap(counted)
             + self.shape.heap(counted)
             + self.target.heap(counted)
+            + self.renames.heap(counted)
+    }
+}
+
+impl Weight for RenamePlan {
+    fn heap(&self, counted: &mut Counted) -> usize {
+        self.path.heap(counted)
     }
 }
 
@@ -36,16 +42,12 @@ impl Weight for TargetPlan {
 
 impl Weight for BatchPlan {
     fn heap(&self, counted: &mut Counted) -> usize {
-        let renames = allocation(self.renames.capacity() * size_of::<(Vec<()>, Key, Key)>());
-        let paths = self.renames.iter().map(|(path, _, _)| path.heap(counted));
-        let paths: usize = paths.sum();
         self.alias_name.heap(counted)
             + self.variable.heap(counted)
             + self.paths.heap(counted)
             + self.requires.heap(counted)
             + self.typenames.heap(counted)
-            + renames
-            + paths
+            + self.renames.heap(counted)
     }
 }
 

@@ -8,6 +8,7 @@ mod events;
 mod executor;
 mod faults;
 mod generated;
+mod graphs;
 mod http;
 mod introspection;
 mod mutations;
