@@ -5,6 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::priority::Priority;
+
 /// How many requests are worked on at once, and how long the others may wait for a place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -35,7 +37,8 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "crate::config::duration::AboveZero")]
     pub resume_wait: Duration,
-    /// How long the requests of a burst may wait: when nobody had to wait this long ago, a queue is a burst.
+    /// How long the requests of a burst may wait: a queue is a burst when nobody had to wait this long ago, and nobody had to
+    /// be refused for as long.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "crate::config::duration::AboveZero")]
     pub burst_wait: Duration,
@@ -52,6 +55,17 @@ pub struct Config {
     pub place_time: Duration,
 }
 
+impl Config {
+    /// How long one of the class may wait while more comes than can be served.
+    pub(super) const fn standing_wait(&self, class: Priority) -> Duration {
+        match class {
+            Priority::Payment => self.payment_wait,
+            Priority::Resume => self.resume_wait,
+            Priority::Mutation | Priority::Read | Priority::Anonymous => self.wait,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -61,9 +75,9 @@ impl Default for Config {
             queue_max: 1_024,
             resume_queue_max: 20_000,
             wait: Duration::from_millis(100),
-            payment_wait: Duration::from_millis(500),
+            payment_wait: Duration::from_millis(300),
             resume_wait: Duration::from_secs(30),
-            burst_wait: Duration::from_secs(5),
+            burst_wait: Duration::from_secs(1),
             calm_latency: Duration::from_millis(20),
             tolerance: 3.0,
             place_time: Duration::from_millis(250),

@@ -12,6 +12,9 @@ use tokio::{
 use super::{config::Config, limit::AdaptiveLimit, metrics, priority::Priority, queue::Queue};
 use crate::fault::Coded;
 
+/// The least that a request is taken to cost, while nobody knows what one of its class takes.
+const COST_MIN: Duration = Duration::from_millis(1);
+
 /// The places of a process. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Limiter(Arc<Shared>);
@@ -30,6 +33,8 @@ struct State {
     queue: Queue<oneshot::Sender<Permit>>,
     /// When nobody waited last.
     calm_at: Instant,
+    /// Until then more comes than can be served: somebody had to go for want of a place.
+    overloaded_until: Instant,
 }
 
 /// An interface of the process on which requests come in, by its name in metrics.
@@ -79,6 +84,7 @@ impl Limiter {
                 taken: [0; Priority::ALL.len()],
                 queue: Queue::default(),
                 calm_at: now,
+                overloaded_until: now,
             }),
             config,
         };
@@ -137,7 +143,16 @@ impl Shared {
         };
         match timeout_at(until, place).await {
             Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(self.refusal()),
+            // Dropped by the queue, which has more to hold than it can.
+            Ok(Err(_)) => Err(self.refusal()),
+            Err(_) => {
+                // Who said so itself how long it waits tells nothing about the others.
+                if deadline.is_none_or(|deadline| until < deadline) {
+                    let now = Instant::now();
+                    self.state.lock().set_overloaded(&self.config, now);
+                }
+                Err(self.refusal())
+            }
         }
     }
 
@@ -156,7 +171,7 @@ impl Shared {
             return Ok(Asked::Admitted(self.grant(&mut state, class, now)));
         }
         state.limit.was_full();
-        let until = now + self.patience(&state, class, now);
+        let until = now + state.patience(&self.config, class, now);
         let until = deadline.map_or(until, |deadline| until.min(deadline));
         let (sender, place) = oneshot::channel();
         let max = if class == Priority::Resume {
@@ -165,25 +180,11 @@ impl Shared {
             self.config.queue_max
         };
         // Whoever had to go sees its sender dropped.
-        drop(state.queue.push(class, sender, max));
+        if state.queue.push(class, sender, now, max).is_some() {
+            state.set_overloaded(&self.config, now);
+        }
         self.fill(&mut state, now);
         Ok(Asked::Waits(place, until))
-    }
-
-    /// How long one of the class may wait: long in a burst, short behind a queue that stands.
-    fn patience(&self, state: &State, class: Priority, now: Instant) -> Duration {
-        let config = &self.config;
-        let standing = match class {
-            Priority::Payment => config.payment_wait,
-            Priority::Resume => config.resume_wait,
-            Priority::Mutation | Priority::Read | Priority::Anonymous => config.wait,
-        };
-        let is_burst = now.saturating_duration_since(state.calm_at) < config.burst_wait;
-        if is_burst {
-            standing.max(config.burst_wait)
-        } else {
-            standing
-        }
     }
 
     fn refusal(&self) -> Refusal {
@@ -213,13 +214,16 @@ impl Shared {
 
     /// Gives free places to those who wait and are still there.
     fn fill(self: &Arc<Self>, state: &mut State, now: Instant) {
+        state.drop_burst(&self.config, now);
         while !state.queue.is_empty() {
             let (places, taken) = (state.limit.places(), state.taken);
             if taken.iter().sum::<usize>() >= places {
                 return;
             }
             let may = |class: Priority| taken[class.index()] < class.most_of(places);
-            let Some((class, waiter)) = state.queue.pop(may) else {
+            let State { limit, queue, .. } = &mut *state;
+            let cost = |class| limit.at_rest(class).max(COST_MIN).as_secs_f64();
+            let Some((class, waiter)) = queue.pop(may, cost) else {
                 return;
             };
             let permit = self.grant(state, class, now);
@@ -254,6 +258,35 @@ impl State {
         let places = self.limit.places();
         self.taken.iter().sum::<usize>() < places
             && self.taken[class.index()] < class.most_of(places)
+    }
+
+    /// How long one of the class may wait: long in a burst, short while more comes than can be served.
+    fn patience(&self, config: &Config, class: Priority, now: Instant) -> Duration {
+        let standing = config.standing_wait(class);
+        if self.is_burst(config, now) {
+            standing.max(config.burst_wait)
+        } else {
+            standing
+        }
+    }
+
+    fn is_burst(&self, config: &Config, now: Instant) -> bool {
+        now >= self.overloaded_until
+            && now.saturating_duration_since(self.calm_at) < config.burst_wait
+    }
+
+    /// Notes that more comes than can be served, which holds until nobody had to go for as long as a burst lasts.
+    fn set_overloaded(&mut self, config: &Config, now: Instant) {
+        self.overloaded_until = now + config.burst_wait;
+        self.drop_burst(config, now);
+    }
+
+    /// Lets those go who came when it was a burst and who have by now waited longer than one may.
+    fn drop_burst(&mut self, config: &Config, now: Instant) {
+        if !self.is_burst(config, now) {
+            self.queue
+                .drop_older(|class| now.checked_sub(config.standing_wait(class)));
+        }
     }
 
     fn give_back(&mut self, class: Priority) {

@@ -42,15 +42,15 @@ impl Priority {
         self as usize
     }
 
-    /// Its share of the places that become free while several classes wait; those that pay stand outside of the shares and
-    /// come first.
-    pub(super) const fn share(self) -> i64 {
+    /// Its share of the work while several classes wait: enough for those that pay to have all they want at twice the
+    /// capacity, and little enough that a crowd of them leaves the shop open to who looks around.
+    pub(super) const fn share(self) -> f64 {
         match self {
-            Self::Payment => 0,
-            Self::Mutation => 4,
-            Self::Resume => 2,
-            Self::Read => 3,
-            Self::Anonymous => 1,
+            Self::Payment => 14.0,
+            Self::Mutation => 8.0,
+            Self::Resume => 3.0,
+            Self::Read => 5.0,
+            Self::Anonymous => 2.0,
         }
     }
 

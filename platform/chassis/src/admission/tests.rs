@@ -120,7 +120,7 @@ async fn at_five_times_the_capacity_the_server_works_for_those_who_wait() {
 async fn a_burst_waits_and_nobody_of_it_is_refused() {
     let server = Server::new(Config::default());
     let mut clients = JoinSet::new();
-    for _ in 0..800 {
+    for _ in 0..380 {
         let server = Arc::clone(&server);
         clients.spawn(async move { server.serve(Priority::Mutation).await });
     }
@@ -135,6 +135,36 @@ fn one_place() -> Config {
         places_max: 1,
         ..Config::default()
     }
+}
+
+/// Seen red when only the queue's age tells a burst.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_that_is_too_large_for_the_queue_is_no_burst() {
+    let config = Config {
+        queue_max: 2,
+        ..one_place()
+    };
+    let (wait, burst_wait) = (config.wait, config.burst_wait);
+    let door = Limiter::new("test", config).door("test");
+    let held = door.admit(Priority::Read, None).await.unwrap();
+    let started = Instant::now();
+    let mut crowd = JoinSet::new();
+    for _ in 0..3 {
+        let door = door.clone();
+        crowd.spawn(async move { door.admit(Priority::Read, None).await.is_err() });
+    }
+    // Somebody who asks is what lets those go who have waited too long.
+    sleep(wait).await;
+    assert!(
+        door.admit(Priority::Read, Some(Instant::now() + wait))
+            .await
+            .is_err()
+    );
+    while let Some(refused) = crowd.join_next().await {
+        assert!(refused.unwrap());
+    }
+    assert!(started.elapsed() < burst_wait, "{:?}", started.elapsed());
+    drop(held);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 //! Arrivals follow a Poisson process and wait for nobody, so a slow server gets no rest. The peak is found first; then
 //! each step offers a multiple of it. The machine may be noisy: compare the two curves of one run, not two runs.
 
+mod cores;
 mod herd;
 mod mix;
 mod page;
@@ -18,6 +19,7 @@ use indicatif::ProgressBar;
 use tokio::time::sleep;
 
 use crate::{
+    cores::Cores,
     herd::Herd,
     mix::Shoppers,
     page::{Curve, Results},
@@ -44,7 +46,7 @@ struct Args {
     #[arg(long, value_delimiter = ',', default_values_t = [0.5, 1.0, 2.0, 3.0, 5.0, 8.0])]
     loads: Vec<f64>,
     /// The rate to begin the search of the peak with, in operations a second
-    #[arg(long, default_value_t = 50.0)]
+    #[arg(long, default_value_t = 100.0)]
     first_rate: f64,
     /// Streams that break and come back in the midst of one more step at twice the peak; 0 leaves it out
     #[arg(long, default_value_t = 0)]
@@ -63,11 +65,16 @@ struct Args {
     port_offset: u16,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     chassis::tls::install();
     chassis::listen::raise_limit();
     let args = Args::parse();
+    // Before the runtime starts its threads, which inherit it.
+    let cores = Cores::part();
+    tokio::runtime::Runtime::new()?.block_on(compare(&args, &cores))
+}
+
+async fn compare(args: &Args, cores: &Cores) -> anyhow::Result<()> {
     let bar = ProgressBar::new_spinner();
     let mut curves = Vec::new();
     let mut peak = args.peak;
@@ -77,15 +84,15 @@ async fn main() -> anyhow::Result<()> {
         }
         let mut settings = args.settings.clone();
         settings.push(format!("router.admission.enabled={admission}"));
-        let server = Server::start(&args.binary, args.port_offset, &settings).await?;
-        let measured = measure(&args, &server, &mut peak, &bar).await;
+        let server = Server::start(&args.binary, args.port_offset, &settings, cores).await?;
+        let measured = measure(args, &server, &mut peak, &bar).await;
         server.stop().await?;
         let steps = measured?;
         curves.push(Curve { admission, steps });
     }
     bar.finish_and_clear();
     let results = Results {
-        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        cores: cores.of_the_product,
         peak: peak.unwrap_or_default(),
         curves,
     };
@@ -143,7 +150,7 @@ async fn measure(
     Ok(steps)
 }
 
-/// Raises the rate by a third until less than 95 % comes in time; the best goodput seen is the peak.
+/// Raises the rate by a fifth until less than 95 % comes in time; the best goodput seen is the peak.
 async fn find_peak(args: &Args, shoppers: &Arc<Shoppers>, bar: &ProgressBar) -> f64 {
     let (mut rate, mut best) = (args.first_rate, 0.0_f64);
     loop {
@@ -153,10 +160,10 @@ async fn find_peak(args: &Args, shoppers: &Arc<Shoppers>, bar: &ProgressBar) -> 
             "peak? {:.0}/s of {rate:.0}/s in time",
             step.goodput()
         ));
-        if step.goodput() < rate * 0.9 {
+        if step.goodput() < rate * 0.95 {
             return best;
         }
         sleep(Duration::from_secs(2)).await;
-        rate *= 1.33;
+        rate *= 1.2;
     }
 }

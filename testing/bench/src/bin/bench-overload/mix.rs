@@ -47,15 +47,25 @@ impl Kind {
         Self::Grpc,
     ];
 
-    pub(crate) fn draw() -> Self {
-        match rand::rng().random_range(0..100) {
-            0..50 => Self::Read,
-            50..65 => Self::Cart,
-            65..80 => Self::Order,
-            80..85 => Self::Pay,
-            85..95 => Self::Checkout,
-            _ => Self::Grpc,
+    /// Of a hundred operations.
+    pub(crate) const fn weight(self) -> u32 {
+        match self {
+            Self::Read => 50,
+            Self::Cart | Self::Order => 15,
+            Self::Checkout => 10,
+            Self::Pay | Self::Grpc => 5,
         }
+    }
+
+    pub(crate) fn draw() -> Self {
+        let mut number = rand::rng().random_range(0..100);
+        for kind in Self::ALL {
+            if number < kind.weight() {
+                return kind;
+            }
+            number -= kind.weight();
+        }
+        Self::Read
     }
 }
 

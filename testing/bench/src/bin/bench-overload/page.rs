@@ -47,7 +47,7 @@ pub(crate) fn table(results: &Results) -> String {
         let name = if curve.admission { "With" } else { "Without" };
         let head = format!(
             "\n{name} admission:\n\n\
-             | Offered | In time/s | of the peak | Pay, checkout in time | GraphQL | REST | gRPC | Refused | Late | Failed | p50 ms | p99 ms | MiB |\n\
+             | Offered | In time/s | of the peak | Pay, checkout | GraphQL | REST | gRPC | Refused | Late | Failed | p50 ms | p99 ms | MiB |\n\
              |---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
         );
         text.push_str(&head);
@@ -59,16 +59,16 @@ pub(crate) fn table(results: &Results) -> String {
     text
 }
 
-/// A step; what was in time of each interface is in parts of what was offered there.
+/// A step; what was in time of payments and of each interface is in parts of what they have at the peak.
 pub(crate) fn row(step: &Step, peak: f64) -> String {
     let total = step.total();
-    let percent = |is_one: fn(Kind) -> bool| 100.0 * step.part(is_one);
+    let percent = |is_one: fn(Kind) -> bool| 100.0 * step.of_peak(peak, is_one);
     let pays = percent(|it| matches!(it, Kind::Pay | Kind::Checkout));
     let graphql = percent(|it| !matches!(it, Kind::Checkout | Kind::Grpc));
     let rest = percent(|it| it == Kind::Checkout);
     let grpc = percent(|it| it == Kind::Grpc);
     format!(
-        "| {}: {:.0}/s | {:.0} | {:.0} % | {pays:.1} % | {graphql:.0} % | {rest:.0} % | {grpc:.0} % | {} | {} | {} | {:.0} | {:.0} | {} |",
+        "| {}: {:.0}/s | {:.0} | {:.0} % | {pays:.0} % | {graphql:.0} % | {rest:.0} % | {grpc:.0} % | {} | {} | {} | {:.0} | {:.0} | {} |",
         step.name,
         step.rate,
         step.goodput(),

@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
+use crate::cores::Cores;
+
 const START: Duration = Duration::from_secs(180);
 const STOP: Duration = Duration::from_secs(30);
 
@@ -32,10 +34,12 @@ impl Server {
         binary: &Path,
         port_offset: u16,
         settings: &[String],
+        cores: &Cores,
     ) -> anyhow::Result<Self> {
         let state = TempDir::with_prefix("bench-overload-")?;
         let offset = port_offset.to_string();
-        let process = Command::new(binary)
+        let process = cores
+            .command(binary)
             .args(["up", "--processes", "--port-offset", &offset, "--state-dir"])
             .arg(state.path())
             // The address of all shoppers is one: its budget would end the measurement.

@@ -64,13 +64,13 @@ impl Step {
         f64::from(self.total().answered) / self.seconds
     }
 
-    /// The part of what was offered of some kinds that was answered in time.
-    pub(crate) fn part(&self, is_one: impl Fn(Kind) -> bool) -> f64 {
+    /// How many of some kinds were answered in time, in parts of how many of them there are at the peak.
+    pub(crate) fn of_peak(&self, peak: f64, is_one: impl Fn(Kind) -> bool) -> f64 {
         let of = self.kinds.iter().filter(|(kind, _)| is_one(*kind));
-        let (answered, offered) = of.fold((0, 0), |(answered, offered), (_, it)| {
-            (answered + it.answered, offered + it.offered)
+        let (answered, weight) = of.fold((0, 0), |(answered, weight), (kind, it)| {
+            (answered + it.answered, weight + kind.weight())
         });
-        f64::from(answered) / f64::from(offered.max(1))
+        f64::from(answered) / self.seconds / (peak * f64::from(weight) / 100.0)
     }
 }
 
