@@ -55,6 +55,8 @@ pub struct Service {
     pub address: SocketAddr,
     /// Where operators find it.
     pub admin_address: SocketAddr,
+    /// Where clients of REST find it, unless that is switched off.
+    pub rest: Option<rest::Listening>,
     engine: Arc<Engine>,
 }
 
@@ -128,7 +130,7 @@ impl Service {
             demo_token_ttl: config.demo_token_ttl,
         };
         let limiter = Limiter::new("router", config.admission.clone());
-        rest::start(
+        let rest = rest::start(
             config.rest.clone(),
             Arc::clone(&engine),
             signer,
@@ -147,7 +149,7 @@ impl Service {
             tasks.clone(),
             config.clone(),
         );
-        let routes = serve::routes(gateway, issuer).merge(health.routes());
+        let routes = serve::routes(gateway, issuer, health.routes());
         // Twice the stream's own limit: the hint to resume gets its chance before the socket is cut.
         let stall_timeout = config.stream.slow_client_timeout * 2;
         listen::Server::new("router", listening, tasks)
@@ -161,6 +163,7 @@ impl Service {
         Ok(Self {
             address,
             admin_address,
+            rest,
             engine,
         })
     }

@@ -8,7 +8,11 @@
 use std::{cell::Cell, future::pending, time::Duration};
 
 use http::HeaderMap;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::tasks::Tasks;
 
 /// The header's name.
 pub const HEADER: &str = "x-request-timeout-ms";
@@ -51,6 +55,54 @@ pub(crate) async fn passed() {
     pending().await
 }
 
+/// Why work for a caller gave nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The caller has left: before the decision nothing happened, after it the work goes on.
+    CallerLeft,
+    /// The work panicked.
+    Panicked,
+}
+
+/// Does `work` in a task of `tasks` for a caller who leaves at `at`, or before by dropping the future: until it [is
+/// decided](decide) the work ends with its caller, from then on it runs to its end.
+///
+/// # Errors
+/// [`Lost`].
+pub(crate) async fn detached<F>(
+    tasks: &Tasks,
+    name: &'static str,
+    at: Instant,
+    work: F,
+) -> Result<F::Output, Lost>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let left = CancellationToken::new();
+    let _leaves_when_dropped = left.clone().drop_guard();
+    let undecided = async move {
+        left.cancelled().await;
+        if current().is_none() {
+            pending::<()>().await;
+        }
+    };
+    let running = until(Some(at), async move {
+        tokio::select! {
+            biased;
+            output = work => Some(output),
+            () = passed() => None,
+            () = undecided => None,
+        }
+    });
+    let running = tasks.spawn(name, running.in_current_span());
+    match timeout_at(at, running).await {
+        Ok(Ok(output)) => output.ok_or(Lost::CallerLeft),
+        Ok(Err(_)) => Err(Lost::Panicked),
+        Err(_) => Err(Lost::CallerLeft),
+    }
+}
+
 /// How long the caller waits; `None` without the header and for one that breaks its form, which is ignored as a gRPC server
 /// ignores its own.
 #[must_use]
@@ -63,6 +115,11 @@ pub fn patience(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    };
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -84,6 +141,51 @@ mod tests {
         assert!(until(None, work(301)).await, "it waits for ever");
         assert!(work(301).await, "nobody waits");
         assert!(!until(Some(Instant::now()), work(1)).await, "it has left");
+    }
+
+    /// Work of three seconds, which decides after one; whether it came to its end, which its caller is told.
+    fn three_seconds(ended: &Arc<AtomicBool>) -> impl Future<Output = bool> + Send + 'static {
+        let ended = Arc::clone(ended);
+        async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            decide();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            ended.store(true, Relaxed);
+            true
+        }
+    }
+
+    /// Seen red with the work in the caller's own task, and with a task that knows of no decision.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_decided_runs_to_its_end_without_its_caller_and_nothing_else_does() {
+        let tasks = Tasks::new();
+        for (patience, told, happens) in [
+            (500, Err(Lost::CallerLeft), false),
+            (1_500, Err(Lost::CallerLeft), true),
+            (3_500, Ok(true), true),
+        ] {
+            for hangs_up in [false, true] {
+                let ended: Arc<AtomicBool> = Arc::default();
+                let at = Instant::now() + Duration::from_millis(patience);
+                // Who hangs up has named no time that would be over before.
+                let far = Instant::now() + Duration::from_secs(60);
+                let work = three_seconds(&ended);
+                if hangs_up {
+                    let work = detached(&tasks, "test", far, work);
+                    let heard = timeout_at(at, work).await;
+                    assert_eq!(heard.is_ok(), told.is_ok(), "{patience} ms");
+                } else {
+                    assert_eq!(detached(&tasks, "test", at, work).await, told);
+                }
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                assert_eq!(ended.load(Relaxed), happens, "{patience} ms, {hangs_up}");
+                assert!(tasks.names().is_empty());
+            }
+        }
+        let broken = async { panic!("on purpose") };
+        let far = Instant::now() + Duration::from_secs(60);
+        let lost: Result<(), Lost> = detached(&tasks, "test", far, broken).await;
+        assert_eq!(lost, Err(Lost::Panicked));
     }
 
     #[test]

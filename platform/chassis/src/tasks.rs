@@ -26,15 +26,18 @@ impl Tasks {
         Self::default()
     }
 
-    /// Starts a task. It should end soon after [`Tasks::token`] is cancelled.
-    pub fn spawn<F>(&self, name: &'static str, task: F) -> JoinHandle<()>
+    /// Starts a task. It should end soon after [`Tasks::token`] is cancelled. It runs to its end also when its handle is
+    /// dropped.
+    pub fn spawn<F>(&self, name: &'static str, task: F) -> JoinHandle<F::Output>
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
     {
         let running = Running::enter(name, self.running.clone());
         self.tracker.spawn(async move {
-            task.await;
+            let output = task.await;
             drop(running);
+            output
         })
     }
 
@@ -123,7 +126,7 @@ mod tests {
         let tasks = Tasks::new();
         let token = tasks.token();
         tasks.spawn("polite", async move { token.cancelled().await });
-        tasks.spawn("stubborn", std::future::pending());
+        tasks.spawn("stubborn", std::future::pending::<()>());
         assert_eq!(
             tasks.shutdown(Duration::from_millis(50)).await,
             ["stubborn"]

@@ -22,8 +22,8 @@ pub(super) struct Problem {
     /// The graph's code, or the shim's own in the same words.
     pub(super) code: ErrorCode,
     message: String,
-    /// The shim itself took nothing more: nobody behind it was asked.
-    is_shed: bool,
+    /// Nothing behind the shim failed: it took nothing more itself, or its client did not wait.
+    is_own: bool,
     /// When to come again, in seconds, where that is asked of the client.
     retry_after: u64,
 }
@@ -31,7 +31,7 @@ pub(super) struct Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self {
-            is_shed: true,
+            is_own: true,
             retry_after: refusal.retry_after.as_secs(),
             ..Self::masked(ErrorCode::Overloaded)
         }
@@ -41,7 +41,7 @@ impl From<Refusal> for Problem {
 impl From<Spent> for Problem {
     fn from(spent: Spent) -> Self {
         Self {
-            is_shed: true,
+            is_own: true,
             retry_after: spent.retry_after.as_secs(),
             ..Self::refused(ErrorCode::RateLimited, spent.to_string())
         }
@@ -54,7 +54,7 @@ impl Problem {
         Self {
             code,
             message: message.into(),
-            is_shed: false,
+            is_own: false,
             retry_after: 1,
         }
     }
@@ -67,6 +67,14 @@ impl Problem {
     /// The code's own sentence and nothing of the cause.
     pub(super) fn masked(code: ErrorCode) -> Self {
         Self::refused(code, code.summary())
+    }
+
+    /// The client said how long it waits, and that time is over. Source: docs/contracts.md §9.
+    pub(super) fn client_left() -> Self {
+        Self {
+            is_own: true,
+            ..Self::masked(ErrorCode::DeadlineExceeded)
+        }
     }
 
     /// The response of the cart surface: a status, and a free-form body that names the code.
@@ -87,7 +95,7 @@ impl Problem {
                 | ErrorCode::Overloaded
                 | ErrorCode::ProductNotFound
         );
-        if behind && !self.is_shed {
+        if behind && !self.is_own {
             *response.status_mut() = StatusCode::BAD_GATEWAY;
         }
         response
@@ -233,6 +241,20 @@ mod tests {
             };
             assert!(expected.contains(&row.gateway), "{code:?}: {}", row.gateway);
         }
+    }
+
+    /// Nothing behind a list has failed when its client does not wait for it. Seen red with 502.
+    #[test]
+    fn a_client_that_leaves_is_late_on_every_surface() {
+        let late = Problem::client_left();
+        let (cart, gateway) = ([late.cart(), late.cart_list()], late.gateway());
+        for response in cart {
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(response.headers().contains_key(header::RETRY_AFTER));
+        }
+        assert_eq!(gateway.status(), StatusCode::GATEWAY_TIMEOUT);
+        let behind = Problem::masked(ErrorCode::DeadlineExceeded).cart_list();
+        assert_eq!(behind.status(), StatusCode::BAD_GATEWAY);
     }
 
     #[tokio::test]

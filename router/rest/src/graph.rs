@@ -13,8 +13,11 @@ use chassis::{
     budget::Account,
     deadline,
     graphql::Forwarded,
+    tasks::Tasks,
 };
-use federation::{Engine, GraphRequest, OperationKinds, RequestContext, RequestError};
+use federation::{
+    Engine, GraphRequest, OperationKind, OperationKinds, RequestContext, RequestError,
+};
 use schema::code::ErrorCode;
 use serde::{
     Deserialize, Deserializer,
@@ -22,6 +25,7 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{
     credential::{Actor, Credentials},
@@ -89,6 +93,7 @@ enum Backend {
         engine: Arc<Engine>,
         credentials: Credentials,
         door: Door,
+        tasks: Tasks,
     },
     /// Canned responses: the translation is tested without a graph behind it.
     #[cfg(test)]
@@ -125,18 +130,20 @@ impl From<UserError> for Problem {
 }
 
 impl Graph {
-    /// A graph in this process; `timeout` bounds every call.
+    /// A graph in this process; `timeout` bounds every call. Mutations run in `tasks`.
     pub(super) fn new(
         engine: Arc<Engine>,
         credentials: Credentials,
         door: Door,
         timeout: Duration,
+        tasks: Tasks,
     ) -> Self {
         Self {
             backend: Backend::Engine {
                 engine,
                 credentials,
                 door,
+                tasks,
             },
             timeout,
         }
@@ -165,18 +172,26 @@ impl Graph {
     /// Runs a query whose data may have holes: gives what there is, and the first fault beside it, masked.
     ///
     /// # Errors
-    /// As [`Graph::find`].
+    /// As [`Graph::find`]; DEADLINE_EXCEEDED when the client leaves before there is an answer, and then a mutation may still
+    /// happen.
+    ///
+    /// # Cancel safety
+    /// A dropped query stops; a mutation that began runs to its end.
     pub(super) async fn find_partial<T: DeserializeOwned>(
         &self,
         call: Call,
     ) -> Result<(Option<T>, Option<Problem>), Problem> {
         let deadline = Instant::now() + self.timeout;
-        let operation = call.operation.name;
+        let (operation, leaves_at) = (call.operation.name, call.leaves_at);
         // The engine obeys the deadline itself; this bound holds when it does not.
         let late = deadline + Duration::from_millis(500);
-        let body = tokio::time::timeout_at(late, self.respond(call, deadline))
-            .await
-            .map_err(|_| Problem::masked(ErrorCode::DeadlineExceeded))??;
+        let limit = leaves_at.map_or(late, |leaves_at| leaves_at.min(late));
+        let has_left = || leaves_at.is_some_and(|leaves_at| leaves_at <= Instant::now());
+        let body = match tokio::time::timeout_at(limit, self.respond(call, deadline)).await {
+            Ok(body) => body?,
+            Err(_) if has_left() => return Err(Problem::client_left()),
+            Err(_) => return Err(Problem::masked(ErrorCode::DeadlineExceeded)),
+        };
         read(operation, &body)
     }
 
@@ -222,6 +237,7 @@ impl Graph {
                 engine,
                 credentials,
                 door,
+                tasks,
             } => {
                 let credential = credentials.of(call.actor);
                 let forwarded = Forwarded {
@@ -250,7 +266,15 @@ impl Graph {
                     account.charge(prepared.cost())?;
                 }
                 let permit = door.admit(call.operation.class, call.leaves_at).await?;
-                Ok(permit.hold(engine.execute(&prepared, &context)).await.body)
+                if prepared.kind() != OperationKind::Mutation {
+                    return Ok(permit.hold(engine.execute(&prepared, &context)).await.body);
+                }
+                let engine = Arc::clone(engine);
+                let running =
+                    async move { permit.hold(engine.execute(&prepared, &context)).await.body };
+                let running = tasks.spawn("rest mutation", running.in_current_span());
+                let panicked = |_| Problem::masked(ErrorCode::Internal);
+                running.await.map_err(panicked)
             }
             #[cfg(test)]
             Backend::Canned(respond) => Ok(Bytes::from(respond(&call).to_string())),

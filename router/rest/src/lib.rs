@@ -107,7 +107,13 @@ pub async fn start(
     }
     let accounts = Accounts::new(config.rate_limit.clone(), clock.clone(), entrance.proxies);
     let credentials = Credentials::new(signer, clock);
-    let graph = Graph::new(engine, credentials, entrance.door, config.request_timeout);
+    let graph = Graph::new(
+        engine,
+        credentials,
+        entrance.door,
+        config.request_timeout,
+        tasks.clone(),
+    );
     let shim = Arc::new(Shim {
         graph,
         accounts,

@@ -17,10 +17,7 @@ use federation::{
 use http::{HeaderValue, request::Parts};
 use idempotency::graphql::of_root_field;
 use schema::code::ErrorCode;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use super::{
@@ -214,15 +211,12 @@ impl Gateway {
         charge: Charge,
         permit: Permit,
     ) -> GraphResponse {
-        let (sender, response) = oneshot::channel();
         let engine = Arc::clone(&self.engine);
         let running = async move {
             let execution = with_charge(charge, engine.execute(&prepared, &ctx));
-            let response = permit.hold(execution).await;
-            // Nobody waits when the client is gone; the effect is what counts.
-            drop(sender.send(response));
+            permit.hold(execution).await
         };
-        let _task = self.tasks.spawn("mutation", running.in_current_span());
+        let response = self.tasks.spawn("mutation", running.in_current_span());
         response.await.unwrap_or_else(|_| {
             let body = RequestError::masked(ErrorCode::Internal).to_body();
             GraphResponse {

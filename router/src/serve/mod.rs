@@ -52,8 +52,8 @@ const PROTECTION: [(HeaderName, &str); 4] = [
     ),
 ];
 
-/// The routes of the client listener.
-pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer) -> Router {
+/// The routes of the client listener, `others` among them.
+pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> Router {
     telemetry::announce();
     let cors = cors::layer(gateway.origins.clone());
     let config = gateway.config.clone();
@@ -67,11 +67,13 @@ pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer) -> Router {
     if config.playground_enabled {
         router = router.merge(playground::routes(config.playground));
     }
+    router = router
+        .layer(cors)
+        .layer(middleware::from_fn(telemetry::observe))
+        .merge(others);
     for (name, value) in PROTECTION {
         let value = HeaderValue::from_static(value);
         router = router.layer(SetResponseHeaderLayer::if_not_present(name, value));
     }
     router
-        .layer(cors)
-        .layer(middleware::from_fn(telemetry::observe))
 }

@@ -19,21 +19,38 @@ use tower::Service;
 
 use crate::{
     admission::{Config, Door, Limiter, Priority},
-    deadline,
+    deadline::{self, Lost},
     fault::{self, Coded},
+    tasks::Tasks,
 };
 
 /// The least places of a server: what a service's own queue makes of many calls at once is for it to say.
 const PLACES_MIN: usize = 64;
 
-/// A call did not end before its deadline.
+/// Why a call has no answer of its service's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the call's time is over")]
-struct Late;
+enum Unanswered {
+    #[error("the call's time is over")]
+    Late,
+    #[error("the call panicked")]
+    Panicked,
+}
 
-impl Coded for Late {
+impl Coded for Unanswered {
     fn code(&self) -> ErrorCode {
-        ErrorCode::DeadlineExceeded
+        match self {
+            Self::Late => ErrorCode::DeadlineExceeded,
+            Self::Panicked => ErrorCode::Internal,
+        }
+    }
+}
+
+impl From<Lost> for Unanswered {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::CallerLeft => Self::Late,
+            Lost::Panicked => Self::Panicked,
+        }
     }
 }
 
@@ -42,12 +59,13 @@ impl Coded for Late {
 pub struct Bounds {
     door: Door,
     timeout: Duration,
+    tasks: Tasks,
 }
 
 impl Bounds {
-    /// At most `calls` at once, each for at most `timeout`; `name` is the door's in metrics.
+    /// At most `calls` at once, each for at most `timeout`; `name` is the door's in metrics. Changes run in `tasks`.
     #[must_use]
-    pub fn new(name: &'static str, calls: usize, timeout: Duration) -> Self {
+    pub fn new(name: &'static str, calls: usize, timeout: Duration, tasks: &Tasks) -> Self {
         let config = Config {
             places_min: PLACES_MIN.min(calls),
             places_max: calls,
@@ -56,6 +74,7 @@ impl Bounds {
         Self {
             door: Limiter::new(name, config).door(name),
             timeout,
+            tasks: tasks.clone(),
         }
     }
 
@@ -71,7 +90,8 @@ impl Bounds {
 /// A service whose calls run within [`Bounds`] and their own `grpc-timeout`.
 ///
 /// # Cancel safety
-/// A call that is cut off or dropped may have committed; its idempotency key tells.
+/// A call that is cut off or dropped ends there, unless it is [decided](deadline::decide): then it runs to its end in a task
+/// of its own. It may have committed; its idempotency key tells.
 #[derive(Debug, Clone)]
 pub struct Bounded<S> {
     service: S,
@@ -101,7 +121,7 @@ where
         let own = timeout(request.headers()).unwrap_or(self.bounds.timeout);
         let leaves_at = Instant::now() + own.min(self.bounds.timeout);
         let class = class(request.uri().path());
-        let door = self.bounds.door.clone();
+        let Bounds { door, tasks, .. } = self.bounds.clone();
         // The service was polled ready, so this very one takes the call.
         let service = self.service.clone();
         let mut service = std::mem::replace(&mut self.service, service);
@@ -110,14 +130,20 @@ where
                 Ok(permit) => permit,
                 // Who has left by now is late, however little room there is.
                 Err(_) if Instant::now() >= leaves_at => {
-                    return Ok(fault::status(Late).into_http());
+                    return Ok(fault::status(Unanswered::Late).into_http());
                 }
                 Err(refused) => return Ok(fault::status(refused).into_http()),
             };
-            let call = permit.hold(deadline::until(Some(leaves_at), service.call(request)));
-            tokio::time::timeout_at(leaves_at, call)
-                .await
-                .unwrap_or_else(|_| Ok(fault::status(Late).into_http()))
+            let call = permit.hold(service.call(request));
+            let answer = if class == Priority::Read {
+                let call = deadline::until(Some(leaves_at), call);
+                let answer = tokio::time::timeout_at(leaves_at, call).await;
+                answer.map_err(|_| Unanswered::Late)
+            } else {
+                let answer = deadline::detached(&tasks, "grpc change", leaves_at, call).await;
+                answer.map_err(Unanswered::from)
+            };
+            answer.unwrap_or_else(|lost| Ok(fault::status(lost).into_http()))
         })
     }
 }
@@ -152,6 +178,12 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    };
+
+    use tokio::time::sleep;
     use tonic::{Code, Status};
     use tower::service_fn;
 
@@ -195,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_ends_at_its_own_deadline_and_gives_its_place_back() {
-        let bounds = Bounds::new("test", 1, Duration::from_secs(60));
+        let bounds = Bounds::new("test", 1, Duration::from_secs(60), &Tasks::new());
         let mut service = bounds.around(service_fn(answer));
         let late = service.call(endless("1m")).await.unwrap();
         assert_eq!(code(&late), Code::DeadlineExceeded);
@@ -205,7 +237,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_beyond_the_bound_waits_for_a_place() {
-        let bounds = Bounds::new("test", 1, Duration::from_secs(60));
+        let bounds = Bounds::new("test", 1, Duration::from_secs(60), &Tasks::new());
         let service = bounds.around(service_fn(answer));
         let mut first = service.clone().call(endless("60S"));
         assert!(futures::poll!(&mut first).is_pending());
@@ -216,6 +248,36 @@ mod tests {
             _ = first => unreachable!("it has a minute"),
         };
         assert_eq!(code(&second), Code::Ok);
+    }
+
+    /// Seen red with every call in its connection's own task: the change never came to its end.
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_is_decided_outlives_its_call_and_a_read_does_not() {
+        let tasks = Tasks::new();
+        let bounds = Bounds::new("test", 8, Duration::from_secs(60), &tasks);
+        for (path, ends) in [
+            ("/loms.Loms/OrderPay", true),
+            ("/loms.Loms/OrderInfo", false),
+        ] {
+            let ended = Arc::new(AtomicBool::new(false));
+            let working = Arc::clone(&ended);
+            let mut service = bounds.around(service_fn(move |_: Request<()>| {
+                let ended = Arc::clone(&working);
+                async move {
+                    deadline::decide();
+                    sleep(Duration::from_secs(2)).await;
+                    ended.store(true, Relaxed);
+                    Ok(Response::new(Body::empty()))
+                }
+            }));
+            let mut request = request("1S");
+            *request.uri_mut() = path.parse().unwrap();
+            let late = service.call(request).await.unwrap();
+            assert_eq!(code(&late), Code::DeadlineExceeded, "{path}");
+            sleep(Duration::from_secs(5)).await;
+            assert_eq!(ended.load(Relaxed), ends, "{path}");
+            assert!(tasks.names().is_empty());
+        }
     }
 
     #[test]

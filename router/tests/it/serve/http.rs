@@ -310,3 +310,43 @@ async fn a_spent_budget_is_refused_with_the_time_to_wait() {
     }
     panic!("the budget was never spent");
 }
+
+/// Seen red with the headers left off what is refused.
+#[tokio::test]
+async fn no_answer_is_guessed_at_kept_or_framed() {
+    let shop = Shop::start().await;
+    shop.orders.set(7, 1, OrderStatus::Paid);
+    let stream = json!({"query": r#"subscription { orderEvents(orderId: "7") { version } }"#});
+    let stream = |accept| post(&shop, accept, stream.to_string()).bearer_auth(shop.token(1));
+    let plain = r#"{"query":"{ __typename }"}"#;
+    for (case, request) in [
+        ("a result", post(&shop, JSON, plain)),
+        ("no GraphQL", post(&shop, GRAPHQL, r#"{"query":"}"}"#)),
+        ("no JSON", post(&shop, JSON, "{")),
+        (
+            "no caller",
+            post(&shop, JSON, plain).bearer_auth("nonsense"),
+        ),
+        ("a method", Client::new().put(shop.url())),
+        ("a path", Client::new().get(shop.url() + "/nothing")),
+        (
+            "health",
+            Client::new().get(shop.url().replace("/graphql", "/readyz")),
+        ),
+        (
+            "a read",
+            Client::new().get(shop.url() + "?query={__typename}"),
+        ),
+        ("a stream", stream("text/event-stream")),
+        ("a stream in parts", stream("multipart/mixed")),
+    ] {
+        // The head alone: a stream does not end.
+        let answer = request.send().await.expect("answers");
+        let header = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap());
+        assert_eq!(header("x-content-type-options"), Some("nosniff"), "{case}");
+        let kept = header("cache-control").unwrap_or_default();
+        assert!(kept.contains("no-store"), "{case}: {kept:?}");
+        assert_eq!(header("x-frame-options"), Some("DENY"), "{case}");
+    }
+    shop.stop().await;
+}

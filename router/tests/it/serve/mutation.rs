@@ -6,7 +6,7 @@ use reqwest::Client;
 use schema::event::OrderStatus;
 use serde_json::json;
 
-use super::shop::{Moment, Shop};
+use super::{shop::Shop, subgraphs::Moment};
 
 /// Seen red with the mutation run in the request's own future: the order was never paid.
 #[tokio::test]

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::{
     client::{Frame, Socket, Sse},
-    shop::{Moment, Shop},
+    shop::Shop,
+    subgraphs::Moment,
 };
 
 const MINE: &str = "subscription { myOrderEvents { kind cursor orderId version } }";

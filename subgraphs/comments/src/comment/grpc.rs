@@ -229,7 +229,7 @@ pub(crate) fn serve(
     let (door, setting) = ("comments_grpc", "comments.grpc_rate_limit");
     let toll = Toll::new(door, setting, config.grpc_rate_limit.clone(), clock);
     let authentication = Authentication::new(tokens, &[], is_compatible, toll);
-    let bounds = Bounds::new(door, config.grpc_calls, config.call_timeout);
+    let bounds = Bounds::new(door, config.grpc_calls, config.call_timeout, tasks);
     let bytes = config.grpc_message_bytes;
     let packaged = CommentsServer::new(server.clone()).max_decoding_message_size(bytes);
     let alias = AliasServer::new(server).max_decoding_message_size(bytes);

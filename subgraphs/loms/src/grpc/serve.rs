@@ -171,7 +171,7 @@ pub(crate) fn serve(
     let (door, setting) = ("loms_grpc", "loms.grpc_rate_limit");
     let toll = Toll::new(door, setting, config.grpc_rate_limit.clone(), clock);
     let authentication = Authentication::new(tokens, &["cart"], is_compatible, toll);
-    let bounds = Bounds::new(door, config.grpc_calls, config.call_timeout);
+    let bounds = Bounds::new(door, config.grpc_calls, config.call_timeout, tasks);
     let bytes = config.grpc_message_bytes;
     let packaged = LomsServer::new(server.clone()).max_decoding_message_size(bytes);
     let alias = AliasServer::new(server).max_decoding_message_size(bytes);
