@@ -86,7 +86,8 @@ impl Database {
                 "cart/0005_idempotency_keys",
                 "cart/0006_cart_changes_mirrored",
                 "cart/0007_cart_changes_copied",
-                role "cart/0008_role"
+                role "cart/0008_role",
+                "cart/0009_checkout_limits",
             ],
             Self::Comments => steps![
                 "comments/0001_comments",

@@ -37,6 +37,9 @@ pub const TRACE_METADATA: &str = "traceparent";
 /// Metadata by which the order service counts an order against the limits of customers.
 const CUSTOMER_METADATA: &str = "x-customer";
 
+/// Metadata of a refusal: its code of docs/errors.md, where gRPC's own does not tell.
+const REFUSAL_METADATA: &str = "x-refusal";
+
 /// Whose limits count for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Terms {
@@ -44,6 +47,30 @@ pub enum Terms {
     Customer,
     /// Nobody's: a client of the older marketplace, or an operator.
     Unlimited,
+}
+
+/// Why there is no order, which is the buyer's to mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoOrder {
+    /// A line asks for more than is free.
+    OutOfStock,
+    /// A limit of the customer's own was reached.
+    OverLimit {
+        /// Which, and what would pass.
+        why: String,
+    },
+}
+
+impl NoOrder {
+    fn of(status: &Status) -> Self {
+        let refusal = status.metadata().get(REFUSAL_METADATA);
+        let code = refusal.and_then(|refusal| refusal.to_str().ok());
+        if code == Some(ErrorCode::LimitExceeded.as_str()) {
+            let why = status.message().to_owned();
+            return Self::OverLimit { why };
+        }
+        Self::OutOfStock
+    }
 }
 
 /// A second try after 100 ms and a third after 400 ms more.
@@ -151,7 +178,7 @@ impl Loms {
     }
 
     /// Makes the order of one checkout; asked again with the same id and lines, the service gives the same order.
-    /// `None` when a line asks for more than is free, for anybody or for this customer.
+    /// [`NoOrder`] says why the service refused.
     ///
     /// # Errors
     /// [`Error`] when the service cannot be asked; the order may have been made then.
@@ -162,7 +189,7 @@ impl Loms {
         checkout: Uuid,
         traceparent: Option<&str>,
         terms: Terms,
-    ) -> Result<Option<OrderId>, Error> {
+    ) -> Result<Result<OrderId, NoOrder>, Error> {
         let order = OrderCreateRequest {
             user_id: owner.get(),
             items: lines.iter().map(item).collect(),
@@ -179,12 +206,14 @@ impl Loms {
         });
         match response.await? {
             Ok(created) => match OrderId::try_from(created.order_id) {
-                Ok(id) => Ok(Some(id)),
+                Ok(id) => Ok(Ok(id)),
                 Err(_) => Err(Error::Unexpected(Arc::new(Status::internal(
                     "order id below 1",
                 )))),
             },
-            Err(status) if status.code() == Code::FailedPrecondition => Ok(None),
+            Err(status) if status.code() == Code::FailedPrecondition => {
+                Ok(Err(NoOrder::of(&status)))
+            }
             Err(status) => Err(Error::of(status)),
         }
     }

@@ -24,12 +24,17 @@ pub enum Attempt {
 }
 
 /// How an attempt ended; final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The order that was made.
     Ordered(OrderId),
     /// A line asked for more than was free.
     OutOfStock,
+    /// A limit of the customer's own was reached.
+    OverLimit {
+        /// The order service's sentence, which names the limit and what would pass.
+        why: String,
+    },
     /// There was nothing to order.
     CartEmpty,
 }

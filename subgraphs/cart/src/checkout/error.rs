@@ -22,6 +22,12 @@ pub enum Error {
     /// A line asks for more than is free; the cart is kept.
     #[error("a line of the cart asks for more than is free")]
     OutOfStock,
+    /// A limit of the customer's own was reached; the cart is kept.
+    #[error("{why}")]
+    OverLimit {
+        /// Which, and what would pass.
+        why: String,
+    },
     /// A product has left the catalogue since it was added; the cart is kept.
     #[error("sku {sku} is not in the catalogue any more")]
     ProductNotFound {
@@ -60,6 +66,7 @@ impl Outcome {
         match self {
             Self::Ordered(order) => Ok(order),
             Self::OutOfStock => Err(Error::OutOfStock),
+            Self::OverLimit { why } => Err(Error::OverLimit { why }),
             Self::CartEmpty => Err(Error::CartEmpty),
         }
     }
@@ -71,6 +78,7 @@ impl Coded for Error {
             Self::InvalidKey(invalid) => invalid.code(),
             Self::CartEmpty => ErrorCode::CartEmpty,
             Self::OutOfStock => ErrorCode::OutOfStock,
+            Self::OverLimit { .. } => ErrorCode::LimitExceeded,
             Self::ProductNotFound { .. } => ErrorCode::ProductNotFound,
             Self::StalePrice { .. } | Self::CartKeepsChanging { .. } => ErrorCode::Unavailable,
             Self::Store(error) => error.code(),
@@ -84,6 +92,7 @@ impl Coded for Error {
             Self::InvalidKey(invalid) => invalid.field(),
             Self::CartEmpty
             | Self::OutOfStock
+            | Self::OverLimit { .. }
             | Self::ProductNotFound { .. }
             | Self::StalePrice { .. }
             | Self::CartKeepsChanging { .. }

@@ -26,7 +26,7 @@ pub use self::{
     store::Repository,
 };
 use crate::{
-    loms::{Loms, Terms},
+    loms::{Loms, NoOrder, Terms},
     metrics,
 };
 
@@ -56,8 +56,8 @@ impl Checkouts {
     /// first, so that asking twice makes one order.
     ///
     /// # Errors
-    /// [`Error::CartEmpty`], [`Error::OutOfStock`], [`Error::ProductNotFound`]: nothing was ordered and the cart is
-    /// kept. A fault otherwise; the order may have been made then, and a retry finds it.
+    /// [`Error::CartEmpty`], [`Error::OutOfStock`], [`Error::OverLimit`], [`Error::ProductNotFound`]: nothing was ordered
+    /// and the cart is kept. A fault otherwise; the order may have been made then, and a retry finds it.
     ///
     /// # Cancel safety
     /// Dropped anywhere it leaves an open attempt, as a crash does.
@@ -98,7 +98,11 @@ impl Checkouts {
         let order = self
             .loms
             .create_order(owner, lines, *id, traceparent, terms);
-        let outcome = order.await?.map_or(Outcome::OutOfStock, Outcome::Ordered);
+        let outcome = match order.await? {
+            Ok(order) => Outcome::Ordered(order),
+            Err(NoOrder::OutOfStock) => Outcome::OutOfStock,
+            Err(NoOrder::OverLimit { why }) => Outcome::OverLimit { why },
+        };
         deadline::decide();
         // The order is made, the cart still has its lines. The attempt is open, so a retry after a crash asks with the
         // same id and lines, gets the same order, and settles.

@@ -10,6 +10,8 @@ pub(crate) struct Model {
     pub(crate) user_id: i64,
     pub(crate) state: State,
     pub(crate) order_id: Option<i64>,
+    /// What the customer reads whose own limit was reached; nothing where stock was short.
+    pub(crate) over_limit: Option<String>,
 }
 
 /// How far an attempt is.

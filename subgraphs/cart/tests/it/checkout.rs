@@ -117,6 +117,32 @@ async fn a_line_taken_out_after_a_lost_answer_is_not_ordered_again() {
     assert_eq!(shop.lines().await, []);
 }
 
+/// Seen red with every refusal taken for too little stock.
+#[tokio::test]
+async fn a_customers_own_limit_is_told_as_such_and_is_not_for_good() {
+    let loms = FakeLoms::start([(1, 5)]).await;
+    let shop = Shop::new(loms.client()).await;
+    shop.add(1, 5).await;
+    let why = "you have 200 orders that await payment, and that is the most";
+    loms.limit(Some(why));
+    let refused = |answer: Result<i64, Error>| match answer {
+        Err(error @ Error::OverLimit { .. }) => (error.code(), error.to_string()),
+        other => panic!("{other:?}"),
+    };
+    for key in [None, Some("k"), Some("k")] {
+        let refused = refused(shop.checkout(key).await);
+        assert_eq!(refused, (ErrorCode::LimitExceeded, why.to_owned()));
+        assert_eq!(shop.lines().await, [(1, 5)]);
+    }
+    loms.limit(None);
+    assert_eq!(
+        refused(shop.checkout(Some("k")).await).1,
+        why,
+        "k is answered"
+    );
+    assert_eq!(shop.checkout(None).await.unwrap(), 1);
+}
+
 /// Contracts §1: the cart is cleared only on success. Seen red with the id kept after a refusal: the order service
 /// repeated its refusal for good.
 #[tokio::test]

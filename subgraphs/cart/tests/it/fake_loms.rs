@@ -38,6 +38,8 @@ struct Books {
     by_key: HashMap<String, (OrderCreateRequest, Option<i64>)>,
     made: Vec<OrderCreateRequest>,
     lose_answers: bool,
+    /// Why orders are refused that are not short of stock.
+    limit: Option<&'static str>,
 }
 
 impl FakeLoms {
@@ -83,6 +85,11 @@ impl FakeLoms {
     /// From now on an order is made and its caller never hears of it.
     pub(crate) fn lose_answers(&self, lose: bool) {
         self.state.books().lose_answers = lose;
+    }
+
+    /// From now on customers are over this limit, or over none.
+    pub(crate) fn limit(&self, why: Option<&'static str>) {
+        self.state.books().limit = why;
     }
 
     /// Waits until an order was made whose answer is lost.
@@ -136,6 +143,12 @@ impl Books {
                 return Err(Status::already_exists("this key belongs to another input"));
             }
             return answer.ok_or_else(|| Status::failed_precondition("short"));
+        }
+        if let Some(why) = self.limit {
+            let mut refused = Status::failed_precondition(why);
+            let code = "LIMIT_EXCEEDED".parse().expect("plain ASCII");
+            refused.metadata_mut().insert("x-refusal", code);
+            return Err(refused);
         }
         let free = |sku| self.stock.get(&sku).copied().unwrap_or(0);
         let short = order.items.iter().any(|item| free(item.sku) < item.count);

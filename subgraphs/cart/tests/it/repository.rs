@@ -257,6 +257,20 @@ async fn settling_twice_subtracts_once_and_keeps_the_first_answer() {
 }
 
 #[tokio::test]
+async fn a_customers_limit_is_kept_with_its_sentence() {
+    check(|stores| async move {
+        stores.add(1, 1, 2).await;
+        let attempt = stores.ready(1, None).await;
+        let why = "you have 200 orders that await payment".to_owned();
+        let over = Outcome::OverLimit { why };
+        assert_eq!(stores.settle(1, &attempt, over.clone()).await, over);
+        assert_eq!(stores.settle(1, &attempt, ordered(7)).await, over);
+        assert_eq!(stores.lines(1).await, [(1, 2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_was_taken_out_is_not_ordered_by_the_next_attempt() {
     check(|stores| async move {
         stores.add(1, 1, 2).await;

@@ -39,7 +39,10 @@ impl Shop {
             panic!("a cart with a line is ready: {opened:?}");
         };
         if let Some(answer) = answer {
-            let settled = self.carts.settle(user(id), checkout.id, answer).await;
+            let settled = self
+                .carts
+                .settle(user(id), checkout.id, answer.clone())
+                .await;
             assert_eq!(settled.expect("the checkout is open"), answer);
         }
     }

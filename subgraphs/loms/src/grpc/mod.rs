@@ -13,11 +13,16 @@ use chassis::{
     principal::Denied,
 };
 
+use tonic::metadata::MetadataValue;
+
 pub(crate) use self::serve::{Server, listen, serve};
 use crate::{
     order::{self, Refusal},
     stock,
 };
+
+/// Metadata of a refusal: its code of docs/errors.md, where gRPC's own does not tell.
+const REFUSAL_METADATA: &str = "x-refusal";
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +33,10 @@ pub(crate) enum Failure {
     Refused { refusal: Refusal, replayed: bool },
     #[error(transparent)]
     Denied(Denied),
-    #[error("a line asks for more than is free for this customer")]
-    NotFree,
+    /// Over a limit of the customer's: to the cart of the version before it is short of stock, to others see
+    /// [`REFUSAL_METADATA`].
+    #[error("{refusal}")]
+    OverLimit { refusal: Refusal, replayed: bool },
     #[error("no stock is kept for this sku")]
     NoStock,
     #[error(transparent)]
@@ -44,7 +51,7 @@ impl Coded for Failure {
             Self::Invalid(error) => error.code(),
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Denied(denied) => denied.code(),
-            Self::NotFree => ErrorCode::OutOfStock,
+            Self::OverLimit { .. } => ErrorCode::OutOfStock,
             Self::NoStock => ErrorCode::NotFound,
             Self::Order(error) => error.code(),
             Self::Stock(error) => error.code(),
@@ -54,8 +61,16 @@ impl Coded for Failure {
 
 impl From<Failure> for tonic::Status {
     fn from(failure: Failure) -> Self {
-        let replayed = matches!(failure, Failure::Refused { replayed: true, .. });
+        let (replayed, refusal) = match &failure {
+            Failure::OverLimit { refusal, replayed } => (*replayed, Some(refusal.code())),
+            Failure::Refused { replayed, .. } => (*replayed, None),
+            _ => (false, None),
+        };
         let mut status = fault::status(failure);
+        if let Some(code) = refusal {
+            let name = MetadataValue::from_static(code.as_str());
+            status.metadata_mut().insert(REFUSAL_METADATA, name);
+        }
         if replayed {
             idempotency::grpc::mark_replayed(status.metadata_mut());
         }

@@ -71,8 +71,10 @@ pub(crate) async fn create(
     Ok(recorded.map(|_| OrderCreateResponse { order_id }))
 }
 
-/// Creates an order at the prices that the cart names, within the limits of customers. One that is over them is refused as
-/// one that is short of stock: what is left is not free for this customer.
+/// Creates an order at the prices that the cart names, within the limits of customers.
+///
+/// # Errors
+/// [`Failure::OverLimit`] for one that is over them.
 pub(crate) async fn create_for_customer(
     orders: &Orders,
     caller: Caller,
@@ -85,12 +87,11 @@ pub(crate) async fn create_for_customer(
         ..caller
     };
     let recorded = orders.create_limited(&caller, user, &lines).await?;
-    if recorded
-        .value
-        .refusal
-        .is_some_and(|it| it.code() == ErrorCode::LimitExceeded)
+    if let Some(refusal) = recorded.value.refusal
+        && refusal.code() == ErrorCode::LimitExceeded
     {
-        return Err(Failure::NotFree);
+        let replayed = recorded.replayed;
+        return Err(Failure::OverLimit { refusal, replayed });
     }
     let order_id = done(&recorded)?.map_or(0, OrderId::get);
     Ok(recorded.map(|_| OrderCreateResponse { order_id }))

@@ -60,10 +60,10 @@ impl Repository for MemoryCarts {
         let Some(stored) = state.checkouts.get_mut(&checkout) else {
             return Ok(outcome);
         };
-        if let Some(settled) = stored.outcome {
-            return Ok(settled);
+        if let Some(settled) = &stored.outcome {
+            return Ok(settled.clone());
         }
-        stored.outcome = Some(outcome);
+        stored.outcome = Some(outcome.clone());
         let lines = stored.lines.clone();
         let stored = state.cart(owner);
         if matches!(outcome, Outcome::Ordered(_)) {
@@ -79,8 +79,8 @@ impl Repository for MemoryCarts {
 }
 
 fn attempt(id: Uuid, stored: &StoredCheckout) -> Attempt {
-    match stored.outcome {
-        Some(outcome) => Attempt::Ended(outcome),
+    match &stored.outcome {
+        Some(outcome) => Attempt::Ended(outcome.clone()),
         None => Attempt::Open(Checkout {
             id,
             lines: stored.lines.iter().map(|(line, _)| *line).collect(),

@@ -81,7 +81,7 @@ impl Repository for PostgresCarts {
             if let Some(settled) = row.as_ref().and_then(outcome_of) {
                 return Ok(settled);
             }
-            end(&tx, checkout, outcome).await?;
+            end(&tx, checkout, &outcome).await?;
             if matches!(outcome, Outcome::Ordered(_)) {
                 SUBTRACT_ORDERED
                     .execute(&tx, (owner.get(), checkout))
@@ -96,15 +96,21 @@ impl Repository for PostgresCarts {
     }
 }
 
-async fn end(tx: &DatabaseTransaction, checkout: Uuid, outcome: Outcome) -> Result<(), StoreError> {
-    let (state, order) = match outcome {
-        Outcome::Ordered(order) => (State::Ordered, Some(order.get())),
-        Outcome::OutOfStock => (State::OutOfStock, None),
-        Outcome::CartEmpty => (State::CartEmpty, None),
+async fn end(
+    tx: &DatabaseTransaction,
+    checkout: Uuid,
+    outcome: &Outcome,
+) -> Result<(), StoreError> {
+    let (state, order, over_limit) = match outcome {
+        Outcome::Ordered(order) => (State::Ordered, Some(order.get()), None),
+        Outcome::OutOfStock => (State::OutOfStock, None, None),
+        Outcome::OverLimit { why } => (State::OutOfStock, None, Some(why.clone())),
+        Outcome::CartEmpty => (State::CartEmpty, None, None),
     };
     let ended = checkout::ActiveModel {
         state: Set(state),
         order_id: Set(order),
+        over_limit: Set(over_limit),
         ..Default::default()
     };
     checkout::Entity::update_many()
@@ -173,6 +179,7 @@ async fn insert_checkout(
         user_id: Set(owner.get()),
         state: Set(state),
         order_id: NotSet,
+        over_limit: NotSet,
     };
     checkout::Entity::insert(row)
         .exec_without_returning(tx)
@@ -236,7 +243,10 @@ fn outcome_of(row: &checkout::Model) -> Option<Outcome> {
                 order.expect("the table checks that an ordered row has an order"),
             ))
         }
-        State::OutOfStock => Some(Outcome::OutOfStock),
+        State::OutOfStock => Some(match &row.over_limit {
+            Some(why) => Outcome::OverLimit { why: why.clone() },
+            None => Outcome::OutOfStock,
+        }),
         State::CartEmpty => Some(Outcome::CartEmpty),
     }
 }
