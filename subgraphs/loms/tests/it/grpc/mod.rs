@@ -1,0 +1,7 @@
+//! The gRPC face over a socket, with messages numbered by hand. Source: docs/contracts.md §3.
+
+mod callers;
+mod contract;
+mod keys;
+mod process;
+mod server;
