@@ -29,9 +29,12 @@ pub(crate) async fn read_body(
 ) -> Result<Bytes, RequestError> {
     let limit = config.body_limit_bytes;
     let too_large = || {
-        let message = format!("the body is larger than {limit} bytes");
+        let setting = "router.http.body_limit_bytes";
+        let message = format!("the body is larger than {limit} bytes (setting {setting})");
         RequestError::new(ErrorCode::PayloadTooLarge, message)
             .with("limit", "http.body_limit_bytes")
+            .with("max", limit)
+            .with("setting", setting)
     };
     let declared = headers
         .get(header::CONTENT_LENGTH)

@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_graphql::{
-    Pos, Request, Response, ServerError, ServerResult, Value,
+    ErrorExtensions as _, Pos, Request, Response, ServerError, ServerResult, Value,
     extensions::{
         Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest,
         NextResolve, ResolveInfo,
@@ -24,6 +24,9 @@ use crate::fault::{self, Coded};
 
 /// The header that carries the budget to a subgraph of another process.
 pub const RESPONSE_OBJECTS_MAX: &str = "x-response-objects-max";
+
+/// By this name of the limit the caller knows that its own was reached.
+const LIMIT: &str = "response_objects";
 
 /// The objects that a response may hold where the caller does not say, and the most that a caller may say.
 const DEFAULT_MAX: u64 = 100_000;
@@ -72,7 +75,13 @@ impl OfRequest {
     fn exceeded(&self) -> Option<ServerError> {
         let max = self.max.load(Ordering::Relaxed);
         let is_over = self.spent.load(Ordering::Relaxed) > max;
-        is_over.then(|| fault::graphql(TooMany(max)).into_server_error(Pos::default()))
+        is_over.then(|| {
+            let error = fault::graphql(TooMany(max)).extend_with(|_, extensions| {
+                extensions.set("limit", LIMIT);
+                extensions.set("max", max);
+            });
+            error.into_server_error(Pos::default())
+        })
     }
 }
 
@@ -182,7 +191,9 @@ mod tests {
             assert_eq!(response["data"], Json::Null);
             let errors = response["errors"].as_array().unwrap();
             assert_eq!(errors.len(), 1);
-            assert_eq!(errors[0]["extensions"], json!({ "code": "LIMIT_EXCEEDED" }));
+            let named =
+                json!({ "code": "LIMIT_EXCEEDED", "limit": "response_objects", "max": less });
+            assert_eq!(errors[0]["extensions"], named);
             assert!(
                 loaded <= loads,
                 "{loaded} lists were made for {less} objects"

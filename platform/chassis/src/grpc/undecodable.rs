@@ -19,12 +19,9 @@ pub(super) fn correct<B>(mut response: Response<B>) -> Response<B> {
     let (code, message) = match status.code() {
         Code::Internal if status.message() != ErrorCode::Internal.summary() => (
             Code::InvalidArgument,
-            "the message is not the protobuf message of this method",
+            "the message is not the protobuf message of this method".to_owned(),
         ),
-        Code::OutOfRange => (
-            Code::ResourceExhausted,
-            "the message is longer than the service takes (setting grpc_message_bytes)",
-        ),
+        Code::OutOfRange => (Code::ResourceExhausted, too_long(status.message())),
         _ => return response,
     };
     let headers = response.headers_mut();
@@ -35,6 +32,18 @@ pub(super) fn correct<B>(mut response: Response<B>) -> Response<B> {
     }
     headers.remove("grpc-status-details-bin");
     response
+}
+
+/// The refusal of a message that is too long, with the numbers of the library's own: the bytes found, then the most.
+fn too_long(theirs: &str) -> String {
+    let words = theirs.split(|it: char| !it.is_ascii_digit());
+    let numbers: Vec<&str> = words.filter(|it| !it.is_empty()).collect();
+    match numbers[..] {
+        [found, max] => format!(
+            "the message has {found} bytes and the service takes {max} (setting grpc_message_bytes)"
+        ),
+        _ => "the message is longer than the service takes (setting grpc_message_bytes)".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -53,8 +62,20 @@ mod tests {
         ));
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(!status.message().contains("buffer") && status.message().contains("protobuf"));
-        let status = corrected(Status::out_of_range("decoded message length too large"));
+    }
+
+    /// Seen red with a sentence without numbers.
+    #[test]
+    fn a_message_that_is_too_long_is_told_how_long_it_may_be() {
+        let theirs =
+            "Error, decoded message length too large: found 70000 bytes, the limit is: 16384 bytes";
+        let status = corrected(Status::out_of_range(theirs));
         assert_eq!(status.code(), Code::ResourceExhausted);
+        let told =
+            "the message has 70000 bytes and the service takes 16384 (setting grpc_message_bytes)";
+        assert_eq!(status.message(), told);
+        let status = corrected(Status::out_of_range("too large"));
+        assert!(status.message().contains("grpc_message_bytes"));
     }
 
     #[test]

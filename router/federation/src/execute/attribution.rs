@@ -33,6 +33,16 @@ pub(crate) enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether the subgraph stopped at what its caller takes in.
+    pub(crate) fn is_too_many_objects(&self) -> bool {
+        match self {
+            Self::Failed(_) => false,
+            Self::Reported { errors, .. } => errors.iter().any(SubgraphError::is_too_many_objects),
+        }
+    }
+}
+
 /// Reports what went wrong with a fetch of a plan whose data is in the store.
 pub(crate) fn attribute(
     scope: Scope<'_>,

@@ -33,6 +33,14 @@ pub(crate) struct SubgraphError {
     pub(crate) extensions: Option<Map<String, Value>>,
 }
 
+impl SubgraphError {
+    /// Whether the subgraph stopped because its caller takes in no more objects (`x-response-objects-max`).
+    pub(crate) fn is_too_many_objects(&self) -> bool {
+        let extensions = self.extensions.as_ref();
+        extensions.is_some_and(|it| it.get("limit").is_some_and(|it| it == "response_objects"))
+    }
+}
+
 /// A step of a subgraph's error path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(untagged)]

@@ -142,6 +142,11 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
     let fault = response
         .errors
         .map(|errors| read_errors(errors, &response.data));
+    if fault.as_ref().is_some_and(Fault::is_too_many_objects) {
+        // As if the objects had come, so that the client reads the limit and not what was left of it.
+        progress.budget.take_objects(left.saturating_add(1));
+        return None;
+    }
     let added = response.objects.saturating_sub(merged);
     if !progress.budget.take_objects(added) {
         return fault;

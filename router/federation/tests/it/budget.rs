@@ -1,9 +1,11 @@
 //! How much a response may really hold, whatever its operation seemed to cost.
 
+use std::sync::Arc;
+
 use federation::EngineConfig;
 use serde_json::{Value as Json, json};
 
-use crate::toy::{Toy, body, context, shop};
+use crate::toy::{Toy, Trouble, body, context, shop};
 
 /// A shop whose responses may hold so much.
 fn toy(objects: u64, bytes: u64) -> Toy {
@@ -96,4 +98,27 @@ async fn what_a_request_brings_along_costs_too() {
     assert_eq!(cost(literal, json!({})).await, 12);
     let refused = toy.prepare(text, kinds(20_000)).await.unwrap_err();
     assert_eq!(refused.errors()[0].extensions["limit"], "cost");
+}
+
+/// A subgraph that was told how much is taken in stops by itself, and what was left is no client's concern. Seen red with its
+/// error passed on: it named no limit.
+#[tokio::test]
+async fn a_subgraph_that_stops_at_its_budget_cuts_the_response_at_the_clients() {
+    let stops: Trouble = Arc::new(|call| {
+        let error = json!({
+            "message": "the response would hold more than 3 objects",
+            "extensions": { "code": "LIMIT_EXCEEDED", "limit": "response_objects", "max": 3 },
+        });
+        (call.subgraph == "reviews").then(|| Ok(json!({ "data": null, "errors": [error] })))
+    });
+    let mut config = EngineConfig::default();
+    config.limits.response_objects = 5;
+    let shop = Toy::with(&shop(), config, Some(stops));
+    let (cut, spent) = objects(&shop, QUERY).await;
+    let setting = json!("router.engine.limits.response_objects");
+    assert_eq!(
+        limit(&cut),
+        (&json!("response_objects"), &json!(5), &setting)
+    );
+    assert_eq!(spent, 5, "all of it is charged");
 }
