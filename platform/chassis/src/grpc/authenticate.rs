@@ -250,7 +250,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{path::Path, time::Duration};
 
     use http::{HeaderValue, header::AUTHORIZATION};
     use jsonwebtoken::jwk::JwkSet;
@@ -268,6 +268,17 @@ mod tests {
             ..budget::Config::default()
         };
         Toll::new("test", "test.grpc_rate_limit", config, Clock::system())
+    }
+
+    /// The issuer of users' tokens, the cart with its key in `folder`, and who checks the tokens of both.
+    fn issuers(folder: &Path) -> (Signer, ServiceSigner, Tokens) {
+        let clock = Clock::system();
+        let issuer = Signer::generate(clock.clone());
+        let keys = vec![issuer.jwk()];
+        let users = Arc::new(Verifier::new(&JwkSet { keys }, clock.clone()).unwrap());
+        let cart = ServiceSigner::announce("cart", folder, clock.clone()).unwrap();
+        let services = ServiceVerifier::new(folder, clock);
+        (issuer, cart, Tokens { users, services })
     }
 
     fn user(id: i64) -> UserId {
@@ -293,13 +304,7 @@ mod tests {
     #[test]
     fn each_caller_is_who_its_token_says_and_without_one_the_setting_decides() {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::system();
-        let issuer = Signer::generate(clock.clone());
-        let keys = vec![issuer.jwk()];
-        let users = Arc::new(Verifier::new(&JwkSet { keys }, clock.clone()).unwrap());
-        let cart = ServiceSigner::announce("cart", folder.path(), clock.clone()).unwrap();
-        let services = ServiceVerifier::new(folder.path(), clock);
-        let tokens = Tokens { users, services };
+        let (issuer, cart, tokens) = issuers(folder.path());
         let [open, closed] =
             [true, false].map(|it| Authentication::new(tokens.clone(), &["cart"], it, toll()));
         let comments = ServiceSigner::announce("comments", folder.path(), Clock::system()).unwrap();
@@ -348,13 +353,7 @@ mod tests {
     #[tokio::test]
     async fn each_caller_pays_from_its_own_budget_and_a_service_pays_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::system();
-        let issuer = Signer::generate(clock.clone());
-        let keys = vec![issuer.jwk()];
-        let users = Arc::new(Verifier::new(&JwkSet { keys }, clock.clone()).unwrap());
-        let cart = ServiceSigner::announce("cart", folder.path(), clock.clone()).unwrap();
-        let services = ServiceVerifier::new(folder.path(), clock);
-        let tokens = Tokens { users, services };
+        let (issuer, cart, tokens) = issuers(folder.path());
         let answer =
             |_: http::Request<()>| async { Ok::<_, Infallible>(Response::new(Body::empty())) };
         let authentication = Authentication::new(tokens, &["cart"], true, toll());
