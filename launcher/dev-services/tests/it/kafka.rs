@@ -1,3 +1,5 @@
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
 use dev_services::child::STOP_LIMIT;
 use dev_services::kafka::{Kafka, Settings, answers_metadata};
 use dev_services::state::StateDir;
@@ -11,6 +13,23 @@ fn settings(state: &StateDir) -> Settings {
         cache: environment::cache_dir().unwrap(),
         cleanup: None,
     }
+}
+
+/// Events tell of orders. Seen red with the folder left at the mode that the system gives it.
+#[tokio::test]
+async fn nobody_else_looks_into_the_brokers_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::open(dir.path()).unwrap();
+    let folder = state.root().join("kafka");
+    // One of a version that was not as careful.
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    let progress = Progress::silent();
+    let kafka = Kafka::start(settings(&state), &progress).await.unwrap();
+    assert!(folder.join("data").is_dir(), "its data is in there");
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "{mode:o}");
+    kafka.stop(STOP_LIMIT).await;
 }
 
 #[tokio::test]
