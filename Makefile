@@ -76,7 +76,8 @@ security: ## Attack a marketplace: fuzz, abuses, who may do what, overload, floo
 	$(SECURITY) matrix
 	$(SECURITY) overload
 	$(SECURITY) documents
-	$(if $(filter record,$(TIER)),$(SECURITY) floods)
+	$(SECURITY) floods $(if $(filter record,$(TIER)),--enforce-latency,--seconds 3 --connections 1000)
+	$(SECURITY) frozen $(if $(filter record,$(TIER)),--enforce-latency,--seconds 15)
 
 bench: ## What the router adds to a one-hop query, against the same subgraph in the same run
 	cargo build --release -p marketplace -p bench --bin marketplace --bin bench && $(CARGO_TARGET_DIR)/release/bench

@@ -5,8 +5,10 @@
 //! process that ended, a 5xx that is not a refusal for a moment, an `INTERNAL`, an abuse that was not refused as it must be.
 
 mod abuse;
+mod bystander;
 mod documents;
 mod floods;
+mod frozen;
 mod fuzz;
 mod matrix;
 mod output;
@@ -21,10 +23,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand};
 
-use crate::stack::Stack;
+use crate::{bystander::Held, stack::Stack};
 
 /// Attacks a marketplace of its own.
 #[derive(Debug, Parser)]
@@ -78,6 +80,18 @@ enum Attack {
         /// Only floods whose name contains this
         #[arg(long, default_value = "")]
         only: String,
+        /// Fail when the user's p99 more than doubles; wants a release build and a quiet machine
+        #[arg(long)]
+        enforce_latency: bool,
+    },
+    /// Connections of the order service to Postgres that stop in a transaction, beside a normal user
+    Frozen {
+        /// For how long one after the other is frozen, in seconds
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Fail when the user's p99 more than doubles; wants a release build and a quiet machine
+        #[arg(long)]
+        enforce_latency: bool,
     },
     /// Five times what there is room for: payments are served, what is refused is told so and not done; by counts alone
     Overload,
@@ -97,6 +111,7 @@ impl Attack {
             Self::Abuse { .. } => "abuse",
             Self::Matrix => "matrix",
             Self::Floods { .. } => "floods",
+            Self::Frozen { .. } => "frozen",
             Self::Overload => "overload",
             Self::Documents { .. } => "documents",
         }
@@ -106,7 +121,9 @@ impl Attack {
     const fn settings(&self) -> &'static [&'static str] {
         match self {
             Self::Overload => &overload::SETTINGS,
-            _ => &[],
+            Self::Floods { .. } => &floods::SETTINGS,
+            Self::Frozen { .. } => &frozen::SETTINGS,
+            Self::Fuzz { .. } | Self::Abuse { .. } | Self::Matrix | Self::Documents { .. } => &[],
         }
     }
 }
@@ -128,8 +145,13 @@ async fn main() -> ExitCode {
 
 async fn attack(args: Args) -> anyhow::Result<()> {
     let offset = args.port_offset.unwrap_or_else(testkit::free_offset);
-    let stack = Stack::start(&args.binary, offset, args.attack.settings()).await?;
-    let outcome = run(&stack, &args.binary, args.attack).await;
+    let freezer = match args.attack {
+        Attack::Frozen { .. } => Some(frozen::Freezer::start().await?),
+        _ => None,
+    };
+    let postgres = freezer.as_ref().map(|freezer| freezer.postgres.as_str());
+    let stack = Stack::start(&args.binary, offset, args.attack.settings(), postgres).await?;
+    let outcome = run(&stack, &args.binary, freezer.as_ref(), args.attack).await;
     // What waits for its last line in the log gets the time for it.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (processes, log) = (stack.check_processes(), stack.check_log());
@@ -140,7 +162,12 @@ async fn attack(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run(stack: &Stack, binary: &Path, attack: Attack) -> anyhow::Result<()> {
+async fn run(
+    stack: &Stack,
+    binary: &Path,
+    freezer: Option<&frozen::Freezer>,
+    attack: Attack,
+) -> anyhow::Result<()> {
     match attack {
         Attack::Fuzz {
             cases,
@@ -153,9 +180,24 @@ async fn run(stack: &Stack, binary: &Path, attack: Attack) -> anyhow::Result<()>
             seconds,
             connections,
             only,
-        } => floods::run(stack, Duration::from_secs(seconds), connections, &only).await,
+            enforce_latency,
+        } => floods::run(stack, held(seconds, enforce_latency), connections, &only).await,
+        Attack::Frozen {
+            seconds,
+            enforce_latency,
+        } => {
+            let freezer = freezer.context("there is no freezer")?;
+            frozen::run(stack, freezer, held(seconds, enforce_latency)).await
+        }
         Attack::Matrix => matrix::run(stack, binary).await,
         Attack::Overload => overload::run(stack).await,
         Attack::Documents { examples } => documents::run(stack, examples).await,
+    }
+}
+
+const fn held(seconds: u64, enforce_latency: bool) -> Held {
+    Held {
+        time: Duration::from_secs(seconds),
+        enforce_latency,
     }
 }

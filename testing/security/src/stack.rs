@@ -38,7 +38,8 @@ pub(crate) struct Service {
 }
 
 impl Stack {
-    /// Starts `binary up --processes` with these settings, each `NAME=VALUE`, and waits until it is ready.
+    /// Starts `binary up --processes` with these settings, each `NAME=VALUE`, and waits until it is ready; with a Postgres of
+    /// its own unless it gets the address of one.
     ///
     /// # Errors
     /// When it does not start.
@@ -46,6 +47,7 @@ impl Stack {
         binary: &Path,
         offset: u16,
         settings: &[&str],
+        postgres: Option<&str>,
     ) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("security-")?;
         let log = File::create(folder.path().join("up.log"))?;
@@ -56,6 +58,8 @@ impl Stack {
             // A budget would end the attack before it has tried anything.
             .args(["--set", "router.rate_limit.enabled=false"])
             .args(settings.iter().flat_map(|setting| ["--set", setting]))
+            // A variable and no flag, which everybody on the machine could read.
+            .envs(postgres.map(|address| ("DATABASE_URL", address)))
             .stdout(log.try_clone()?)
             .stderr(log)
             .stdin(Stdio::null())

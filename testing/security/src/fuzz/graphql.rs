@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::{
     connect_async,
-    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+    tungstenite::{
+        Error, Message, client::IntoClientRequest as _, error::ProtocolError, http::HeaderValue,
+    },
 };
 
 use super::{
@@ -23,6 +25,8 @@ use crate::stack::Stack;
 const PATIENCE: Duration = Duration::from_millis(300);
 /// How long any other may take.
 const LIMIT: Duration = Duration::from_secs(20);
+/// The subprotocol that the router speaks.
+const PROTOCOL: &str = "graphql-transport-ws";
 /// What is read of a response.
 const MAX_READ: usize = 1 << 20;
 
@@ -186,23 +190,22 @@ impl GraphqlFuzz {
     pub(super) async fn websocket(&self, random: &mut StdRng, stack: &Stack) -> Outcome {
         let url = format!("ws://{}/graphql", stack.address(4000));
         let mut request = url.into_client_request().expect("a URL of ours");
-        let protocols = [
-            "graphql-transport-ws",
-            "graphql-transport-ws",
-            "graphql-transport-ws",
-            "graphql-ws",
-            "x",
-        ];
-        let protocol = HeaderValue::from_static(pick::<&str>(random, &protocols));
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", protocol);
+        let others = ["graphql-ws", "x"];
+        let is_ours = chance(random, 60);
+        let protocol = if is_ours {
+            PROTOCOL
+        } else {
+            *pick(random, &others)
+        };
+        let offered = HeaderValue::from_static(protocol);
+        (request.headers_mut()).insert("sec-websocket-protocol", offered);
         let messages = self.messages(random);
         let Ok(connected) = timeout(LIMIT, connect_async(request)).await else {
             return Outcome::new("websocket", "late").fault(true, || "no handshake".to_owned());
         };
-        let Ok((mut socket, _)) = connected else {
-            return Outcome::new("websocket", "no upgrade");
+        let mut socket = match connected {
+            Ok((socket, _)) => socket,
+            Err(error) => return no_handshake(is_ours, &error),
         };
         for message in &messages {
             if socket.send(message.clone()).await.is_err() {
@@ -255,6 +258,22 @@ impl GraphqlFuzz {
     }
 }
 
+/// A handshake fails when the client offers no protocol of ours, which it finds out itself, or when there is no room.
+fn no_handshake(is_ours: bool, error: &Error) -> Outcome {
+    let (answer, is_justified) = match error {
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
+            ("other protocol".to_owned(), !is_ours)
+        }
+        Error::Http(response) => {
+            let status = response.status();
+            let is_for_now = status == 503 && response.headers().contains_key(header::RETRY_AFTER);
+            (status.as_str().to_owned(), is_for_now)
+        }
+        _ => ("no handshake".to_owned(), false),
+    };
+    Outcome::new("websocket", answer).fault(!is_justified, || format!("{error}"))
+}
+
 /// Sends a request and judges its response.
 pub(super) async fn judge(request: RequestBuilder, interface: &'static str, sent: &str) -> Outcome {
     let response = match timeout(LIMIT, request.send()).await {
@@ -298,4 +317,33 @@ fn is_internal(body: &str) -> bool {
 
 fn start(text: &str) -> String {
     text.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_tungstenite::tungstenite::{error::SubProtocolError, http};
+
+    use super::*;
+
+    /// Seen red with every handshake that fails taken for a client's fault.
+    #[test]
+    fn a_handshake_may_fail_for_the_clients_protocol_and_for_want_of_room_alone() {
+        let is_fault = |is_ours, error: &Error| no_handshake(is_ours, error).fault.is_some();
+        let unknown = ProtocolError::SecWebSocketSubProtocolError(SubProtocolError::NoSubProtocol);
+        let unknown = Error::Protocol(unknown);
+        assert!(!is_fault(false, &unknown));
+        assert!(is_fault(true, &unknown));
+        let refused = |status: u16, names: &[&str]| {
+            let mut response = http::Response::builder().status(status);
+            for name in names {
+                response = response.header(*name, "1");
+            }
+            Error::Http(Box::new(response.body(None).unwrap()))
+        };
+        assert!(!is_fault(true, &refused(503, &["retry-after"])));
+        for (status, names) in [(503, &[][..]), (500, &["retry-after"]), (404, &[])] {
+            assert!(is_fault(true, &refused(status, names)), "{status}");
+        }
+        assert!(is_fault(false, &Error::ConnectionClosed));
+    }
 }

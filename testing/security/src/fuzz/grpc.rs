@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rand::{Rng as _, rngs::StdRng};
 use tonic::{
-    Code, Request,
+    Code, Request, Status,
     client::Grpc,
     codegen::http::uri::PathAndQuery,
     metadata::MetadataValue,
@@ -38,6 +38,9 @@ const METHODS: [(u16, &str); 18] = [
     (8085, "/Unknown/Unknown"),
 ];
 
+/// The bytes of a message that a finding shows; the seed gives the rest.
+const SHOWN: usize = 64;
+
 /// A channel to each service.
 pub(super) struct GrpcFuzz {
     loms: Channel,
@@ -66,7 +69,8 @@ impl GrpcFuzz {
             &self.comments
         };
         let message = message(random);
-        let told = format!("{method} {message:02x?}");
+        let start = &message[..message.len().min(SHOWN)];
+        let told = format!("{method} {} bytes: {start:02x?}", message.len());
         let mut request = Request::new(Bytes::from(message));
         request.set_timeout(std::time::Duration::from_secs(15));
         if chance(random, 10) {
@@ -87,16 +91,40 @@ impl GrpcFuzz {
             return Outcome::new("grpc", "no connection").fault(true, || told);
         }
         let path = PathAndQuery::from_static(method);
-        let (code, sentence) = match client.unary(request, path, Raw).await {
-            Ok(_) => (Code::Ok, String::new()),
-            Err(status) => (status.code(), status.message().to_owned()),
-        };
-        let is_fault = matches!(
-            code,
-            Code::Internal | Code::Unknown | Code::DataLoss | Code::DeadlineExceeded
-        );
-        Outcome::new("grpc", format!("{code:?}"))
-            .fault(is_fault, || format!("{code:?} {sentence:?} for {told}"))
+        let answer = client.unary(request, path, Raw).await;
+        let status = answer.err().unwrap_or_else(|| Status::ok(""));
+        let (code, sentence) = (status.code(), status.message());
+        Outcome::new("grpc", format!("{code:?}")).fault(is_fault(&status), || {
+            format!("{code:?} {sentence:?} for {told}")
+        })
+    }
+}
+
+/// Whether a call ended by no doing of its client's. Nothing that the services need is away while they are attacked, so
+/// nothing justifies `Unavailable` and `Cancelled`; who is refused for the moment is told when to come again, and who sends too
+/// much which setting says so.
+fn is_fault(status: &Status) -> bool {
+    match status.code() {
+        Code::Internal
+        | Code::Unknown
+        | Code::DataLoss
+        | Code::DeadlineExceeded
+        | Code::Unavailable
+        | Code::Cancelled => true,
+        Code::ResourceExhausted => {
+            let is_for_now = status.metadata().contains_key("grpc-retry-pushback-ms");
+            !is_for_now && !status.message().contains("(setting ")
+        }
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => false,
     }
 }
 
@@ -145,4 +173,27 @@ fn varint(message: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     message.push((value & 0x7f) as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seen red with `Unavailable` and `Cancelled` let pass.
+    #[test]
+    fn only_the_clients_own_doing_and_a_proper_refusal_are_no_fault() {
+        for code in [Code::Unavailable, Code::Cancelled, Code::DeadlineExceeded] {
+            assert!(is_fault(&Status::new(code, "")), "{code:?}");
+        }
+        let mut refused = Status::resource_exhausted("");
+        assert!(is_fault(&refused), "it does not say when to come again");
+        refused
+            .metadata_mut()
+            .insert("grpc-retry-pushback-ms", 1_000.into());
+        assert!(!is_fault(&refused));
+        assert!(!is_fault(&Status::resource_exhausted(
+            "9 bytes are too many (setting x)"
+        )));
+        assert!(!is_fault(&Status::invalid_argument("")));
+    }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn run(stack: &Stack, binary: &Path) -> anyhow::Result<()> {
     let persons = caller::persons(stack, 5_001).await?;
     let mut cells = graph::run(stack, &persons).await?;
     cells.extend(doors(stack, true).await?);
-    let beyond = Stack::start(binary, testkit::free_offset(), &BEYOND_LOOPBACK).await?;
+    let beyond = Stack::start(binary, testkit::free_offset(), &BEYOND_LOOPBACK, None).await?;
     cells.extend(doors(&beyond, false).await?);
     beyond.check_processes()?;
     beyond.check_log()?;
