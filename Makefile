@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential differential-data playground contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential differential-data playground contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository audit doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,10 @@ bench-actions: ## Processor time of create, pay, cart list and comments list in 
 
 bench-repository: ## What the carts in memory cost, with 1, 100 and 10,000 users and from several threads
 	cargo bench -p bench --bench repository
+
+audit: ## The public federation audit against the router; AUDIT=a clone of it with `npm install` done; QUERIES=200 for random ones
+	cargo build --workspace --bin marketplace --bin audit
+	$(CARGO_TARGET_DIR)/debug/audit --audit $(or $(AUDIT),../federation-gateway-audit) --binary $(CARGO_TARGET_DIR)/debug/marketplace $(if $(QUERIES),random --queries $(QUERIES) --seed $(or $(SEED),1),cases)
 
 doctor: ## What this machine lacks, with the line that mends it
 	cargo run -q --bin marketplace -- doctor

@@ -28,7 +28,7 @@ const FLOORS: [&[&str]; 13] = [
     &["features", "dev-services", "product-service", "load"],
     &["marketplace"],
     &["testkit"],
-    &["bench", "chaos", "security"],
+    &["audit", "bench", "chaos", "security"],
     &["e2e"],
 ];
 
