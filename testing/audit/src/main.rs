@@ -63,6 +63,7 @@ enum What {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
+    chassis::tls::install();
     let args = Args::parse();
     let reports = match &args.what {
         What::Cases => {
