@@ -85,7 +85,7 @@ async fn main() -> anyhow::Result<ExitCode> {
 fn node(args: &Args, punish: &str) -> Command {
     let mut command = Command::new("node");
     command
-        .args(["node_modules/tsx/dist/cli.mjs", "src/cli.ts", "serve"])
+        .args(["--import", "tsx", "src/cli.ts", "serve"])
         .args(["--port", &args.port.to_string()])
         .env("PUNISH_FOR_POOR_PLANS", punish)
         .current_dir(&args.audit);
@@ -97,7 +97,7 @@ fn random(args: &Args) -> Command {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/random/server.mjs");
     let mut command = Command::new("node");
     command
-        .args(["node_modules/tsx/dist/cli.mjs", script])
+        .args(["--import", "tsx", script])
         .arg(args.port.to_string())
         .current_dir(&args.audit);
     command
