@@ -223,3 +223,53 @@ async fn a_value_that_clients_must_not_see_is_null() {
     let text = answer.to_string();
     assert!(!text.contains("SECRET"), "{text}");
 }
+
+/// Whatever a text holds, and however the client wrote it, its subgraph reads the same.
+#[tokio::test]
+async fn a_text_in_the_operation_reaches_its_subgraph_as_it_is() {
+    let texts = [
+        "pen",
+        "😀 \u{10ffff}",
+        "a \"b\" \\ /",
+        "\u{0}\u{7}\u{8}\u{b}\u{c}\u{1f}\u{7f}\u{85}\u{2028}",
+        "line\nline",
+        "\n\n  before and after  \n\n",
+        "  a\n b\r\n\tc",
+        "\"\"\"",
+        "x\n\"\"\" \\\"\"\"",
+        "$x ${y} {z} #",
+        "",
+    ];
+    for text in texts {
+        let units = text.encode_utf16().map(|unit| format!("\\u{unit:04X}"));
+        let braced = text.chars().map(|it| format!("\\u{{{:x}}}", u32::from(it)));
+        let plain = serde_json::to_string(text).unwrap();
+        for written in [
+            format!("\"{}\"", units.collect::<String>()),
+            format!("\"{}\"", braced.collect::<String>()),
+            plain,
+        ] {
+            let toy = Toy::new(&shop());
+            let query = format!("{{ search(text: {written}) {{ __typename }} }}");
+            let answer = toy.run(&query, json!({})).await;
+            assert_eq!(answer.get("errors"), None, "{written}: {answer}");
+            let sent = toy.calls()[0].text.clone();
+            let document = async_graphql::parser::parse_query(&sent);
+            let document = document.unwrap_or_else(|error| panic!("{sent}: {error}"));
+            let (_, operation) = document.operations.iter().next().unwrap();
+            let set = &operation.node.selection_set.node.items[0].node;
+            let async_graphql::parser::types::Selection::Field(field) = set else {
+                panic!("{sent}");
+            };
+            let (_, value) = &field.node.arguments[0];
+            let value = value
+                .node
+                .clone()
+                .into_const()
+                .unwrap()
+                .into_json()
+                .unwrap();
+            assert_eq!(value, json!(text), "{written} was sent as {sent}");
+        }
+    }
+}
