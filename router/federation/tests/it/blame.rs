@@ -29,7 +29,7 @@ fn paths(answer: &Json) -> Vec<String> {
 
 const TOTALS: &str = "{ products { sku in: stock { total all: available } } }";
 
-/// Product 1 stands at two places. Seen red with every entity and every field of the batch blamed for each error.
+/// Product 1 stands at two places.
 #[tokio::test]
 async fn one_entity_that_fails_is_blamed_at_its_places_alone() {
     for path in [

@@ -171,8 +171,7 @@ fn damaged(holes: &[usize]) -> Json {
     data
 }
 
-/// Seen red with the memo keyed by the representation alone, with nulls written without going up, and with errors of
-/// entities blamed on the whole batch.
+/// Seen red with the memo keyed by the representation alone, and with nulls written without going up.
 #[test]
 fn a_random_operation_is_answered_as_one_server_would() {
     let runtime = tokio::runtime::Builder::new_current_thread()

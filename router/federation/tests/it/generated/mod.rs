@@ -1,8 +1,10 @@
 //! Random operations over random federated schemas: data, nulls and errors must be those of one server with the same
 //! values, whatever fails, and whether or not subgraphs say which entity failed.
 
+mod data;
 mod operation;
 mod random;
+mod sdl;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +19,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
+use self::data::Damage;
 use self::random::Random;
-use self::world::{Damage, World};
+use self::world::World;
 use crate::executor::Executor;
 
 /// What is wrong with the subgraphs.
@@ -29,6 +32,21 @@ enum Trouble {
     WithoutPositions,
     /// This one cannot be reached.
     Down(usize),
+    /// This one answers with something else than GraphQL.
+    Strange(usize),
+    /// This one refuses all requests.
+    Refusing(usize),
+}
+
+impl Trouble {
+    /// The subgraph of which nothing comes, and the code that clients read.
+    fn lost(self) -> Option<(usize, &'static str)> {
+        match self {
+            Self::None | Self::WithoutPositions => None,
+            Self::Down(graph) | Self::Strange(graph) => Some((graph, "UNAVAILABLE")),
+            Self::Refusing(graph) => Some((graph, "FORBIDDEN")),
+        }
+    }
 }
 
 struct One {
@@ -44,8 +62,18 @@ impl Subgraph for One {
         _ctx: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
         async move {
-            if self.trouble == Trouble::Down(self.position) {
-                return Err(FetchError::Connect("refused".to_owned()));
+            if self
+                .trouble
+                .lost()
+                .is_some_and(|(lost, _)| lost == self.position)
+            {
+                let refusal =
+                    r#"{"errors":[{"message":"not you","extensions":{"code":"FORBIDDEN"}}]}"#;
+                return match self.trouble {
+                    Trouble::Strange(_) => Ok(Bytes::from("<html>")),
+                    Trouble::Refusing(_) => Ok(Bytes::from(refusal)),
+                    _ => Err(FetchError::Connect("refused".to_owned())),
+                };
             }
             let variables: Map<String, Json> =
                 serde_json::from_slice(&request.variables).expect("variables are JSON");
@@ -161,13 +189,18 @@ async fn compare(seed: u32) -> Result<usize, String> {
             },
             Trouble::None,
         ),
-        1 => (
-            Damage {
-                nulls: 8,
-                errors: 0,
-            },
-            Trouble::Down(random.below(world.graphs)),
-        ),
+        1 => {
+            let lost = random.below(world.graphs);
+            let troubles = [Trouble::Down, Trouble::Strange, Trouble::Refusing];
+            let trouble = random.pick(&troubles)(lost);
+            (
+                Damage {
+                    nulls: 8,
+                    errors: 0,
+                },
+                trouble,
+            )
+        }
         2 => (
             Damage {
                 nulls: 0,
@@ -185,9 +218,9 @@ async fn compare(seed: u32) -> Result<usize, String> {
     };
     let data = world.data(&mut random, damage);
     let engine = engine(&world, &data, trouble);
-    let seen = match trouble {
-        Trouble::Down(graph) => world.without(&data, graph),
-        Trouble::None | Trouble::WithoutPositions => data.clone(),
+    let seen = match trouble.lost() {
+        Some((graph, code)) => world.without(&data, graph, code),
+        None => data.clone(),
     };
     let monolith = Executor::new(&engine.sdl(), seen);
     let mut valid = 0;
@@ -217,8 +250,8 @@ async fn compare(seed: u32) -> Result<usize, String> {
     Ok(valid)
 }
 
-/// With `SEEDS=10000` so many schemas, each with up to eight operations. Seen red with entities' errors blamed on all of a
-/// batch, with the first error of a fetch told alone, and with a null kept where it must go up.
+/// With `SEEDS=10000` so many schemas, each with up to eight operations. Seen red with the rest of an error's path cut off
+/// where it has no position, with the first error of a fetch told alone, and with a null kept where it must go up.
 #[expect(clippy::disallowed_methods, reason = "not a setting of the product")]
 #[tokio::test]
 async fn what_a_federation_responds_is_what_one_server_would() {

@@ -54,8 +54,11 @@ impl Writer<'_> {
         match &field.named {
             Named::Scalar(_) => name,
             Named::Type(below) => format!("{name} {}", self.set(*below, depth + 1)),
-            Named::Union => {
-                let mut parts = vec!["__typename".to_owned()];
+            Named::Union | Named::Interface => {
+                let mut parts = match field.named {
+                    Named::Interface => vec![self.aliased("id")],
+                    _ => vec!["__typename".to_owned()],
+                };
                 for member in &self.world.union.1 {
                     if self.random.percent(70) {
                         let set = self.set(*member, depth + 1);
