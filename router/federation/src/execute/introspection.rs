@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 use crate::execute::budget::Budget;
 use crate::execute::state::Progress;
 use crate::execute::store::{Span, Value};
+use crate::graph::literal;
 use crate::request::Location;
 use crate::shape::{Shape, ShapeField};
 
@@ -286,7 +287,7 @@ impl<'a> Resolver<'a> {
                 self.node(field, node)
             }
             "defaultValue" => match &definition.default_value {
-                Some(value) => self.text(&value.to_string()),
+                Some(value) => self.text(&literal(value)),
                 None => Value::Null,
             },
             other => self.deprecation(other, &definition.directives),

@@ -4,9 +4,11 @@
 
 mod builtin;
 mod entity_keys;
+mod literal;
 mod supergraph;
 mod types;
 
+pub(crate) use literal::literal;
 pub use supergraph::LoadError;
 pub(crate) use supergraph::Supergraph;
 pub(crate) use types::{FieldInfo, InputField, TypeInfo, TypeKind, TypeRef, TypeTable};
