@@ -231,13 +231,17 @@ async fn compare(seed: u32) -> Result<usize, String> {
             continue;
         };
         let expected = monolith.execute(&text, &Map::new());
-        let found = engine.execute(&prepared, &crate::toy::context()).await;
-        let found = crate::toy::body(&found);
+        let response = engine.execute(&prepared, &crate::toy::context()).await;
+        let found: Json = serde_json::from_slice(&response.body).expect("a response is JSON");
         valid += 1;
-        let fault = if expected["data"] == found["data"] {
+        // More than a hundred errors are counted, and not all written.
+        let is_told = errors(&found).len() == response.errors;
+        let fault = if expected["data"] != found["data"] {
+            Some("other data".to_owned())
+        } else if is_told {
             differs(&found["data"], &expected, &found)
         } else {
-            Some("other data".to_owned())
+            None
         };
         if let Some(fault) = fault {
             let plan = engine.explain(&prepared);
@@ -251,7 +255,7 @@ async fn compare(seed: u32) -> Result<usize, String> {
 }
 
 /// With `SEEDS=10000` so many schemas, each with up to eight operations. Seen red with the rest of an error's path cut off
-/// where it has no position, with the first error of a fetch told alone, and with a null kept where it must go up.
+/// where it has no position, and with the first error of a fetch told alone.
 #[expect(clippy::disallowed_methods, reason = "not a setting of the product")]
 #[tokio::test]
 async fn what_a_federation_responds_is_what_one_server_would() {
@@ -259,7 +263,7 @@ async fn what_a_federation_responds_is_what_one_server_would() {
         .ok()
         .and_then(|seeds| seeds.parse().ok());
     let (mut valid, mut wrong) = (0, Vec::new());
-    let count = seeds.unwrap_or(150);
+    let count = seeds.unwrap_or(100);
     for seed in 0..count {
         match compare(seed).await {
             Ok(operations) => valid += operations,

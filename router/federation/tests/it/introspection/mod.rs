@@ -210,7 +210,7 @@ fn sorted(mut schema: Json) -> Json {
     schema
 }
 
-/// Every description, default, deprecation and meta type. Seen red with the planner's own types of introspection.
+/// Every description, default, deprecation and meta type.
 #[tokio::test]
 async fn all_of_a_schema_is_told_as_graphql_js_tells_it() {
     let engine = crate::verdicts::engine(include_str!("supergraph.graphql"));
