@@ -134,6 +134,7 @@ impl Executor {
             .expect("a representation has a type");
         let key = representation
             .get("sku")
+            .or_else(|| representation.get("upc"))
             .or_else(|| representation.get("id"));
         let key = key.and_then(Json::as_str).unwrap_or_default();
         let mut entity = self.find(&format!("{typename}:{key}"));
