@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use graphql_tools::static_graphql::query::Value;
 
-use crate::graph::TypeRef;
+use crate::graph::{EnumValues, TypeRef};
 use crate::request::Location;
 use crate::weight::{Counted, Weight, allocation, shared};
 
@@ -107,6 +107,8 @@ pub(crate) struct ShapeField {
     pub(crate) arguments: Vec<(String, Value)>,
     /// Its type.
     pub(crate) ty: Arc<TypeRef>,
+    /// Of an enum, the values that clients may read.
+    pub(crate) enum_values: Option<Arc<EnumValues>>,
     /// What is asked below it; `None` for leaves.
     pub(crate) child: Option<Arc<Shape>>,
 }
@@ -120,16 +122,16 @@ impl ShapeField {
 
 impl Shape {
     /// The case for an object; `typename` may be unknown when all object types share one case.
-    pub(crate) fn case(&self, typename: Option<&str>) -> Option<&Case> {
+    pub(crate) fn case(&self, typename: Option<&[u8]>) -> Option<&Case> {
         if let [only] = self.cases.as_slice() {
-            let is_one = |name| only.types.iter().any(|ty| &**ty == name);
+            let is_one = |name: &[u8]| only.types.iter().any(|ty| ty.as_bytes() == name);
             let known = typename.map_or(!self.has_hidden, is_one);
             return known.then_some(only);
         }
         let name = typename?;
         self.cases
             .iter()
-            .find(|case| case.types.iter().any(|ty| &**ty == name))
+            .find(|case| case.types.iter().any(|ty| ty.as_bytes() == name))
     }
 
     /// The first field that reads this key, in any case.
@@ -164,7 +166,7 @@ impl Weight for Case {
 
 impl Weight for ShapeField {
     fn heap(&self, counted: &mut Counted) -> usize {
-        // The type is the graph's.
+        // The type and its values are the graph's.
         let child = self.child.as_ref();
         self.response.heap(counted)
             + self.quoted.heap(counted)

@@ -17,7 +17,7 @@ pub(crate) fn fill_from_cache(
     if scope.kind == OperationKind::Mutation {
         return found;
     }
-    let mut unknown = Representations::new();
+    let mut unknown = Representations::default();
     for (representation, slots) in found {
         match progress.entities.find(batch.cache_key, &representation) {
             None => {
@@ -28,7 +28,7 @@ pub(crate) fn fill_from_cache(
                     break;
                 }
                 for slot in &slots {
-                    progress.store.put(slot, entity.clone());
+                    progress.store.put(slot, entity);
                 }
             }
         }
@@ -53,7 +53,7 @@ pub(crate) fn distribute(
             return;
         }
         for slot in slots {
-            progress.store.put(slot, entity.clone());
+            progress.store.put(slot, &entity);
         }
         if is_cached {
             let key = batch.cache_key;

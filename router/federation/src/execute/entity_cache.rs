@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 
+use ahash::RandomState;
+
 use crate::execute::store::Value;
 
 /// The entities of one request.
 #[derive(Debug, Default)]
 pub(crate) struct EntityCache {
-    known: HashMap<u32, HashMap<Box<[u8]>, Value>>,
+    known: HashMap<u32, HashMap<Box<[u8]>, Value, RandomState>, RandomState>,
 }
 
 impl EntityCache {

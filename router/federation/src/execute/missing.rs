@@ -102,7 +102,7 @@ impl<'a> Target<'a> {
             return Vec::new();
         };
         let case = match here.value {
-            Value::Object(fields) => shape.case(self.store.typename(fields)),
+            Value::Object(fields) => shape.case(self.store.typename_bytes(fields)),
             _ => None,
         };
         let fields = match case {

@@ -3,7 +3,9 @@
 //! Built as bytes and compared as bytes: an entity that appears many times is one representation with many slots. An
 //! entity without any complete key is left out, since no subgraph could find it; a null among required fields is sent.
 
+use ahash::RandomState;
 use indexmap::IndexMap;
+use smallvec::SmallVec;
 
 use crate::execute::store::{Slot, Store, Value, field};
 use crate::graph::TypeTable;
@@ -11,7 +13,7 @@ use crate::plan::compile::{BatchPlan, PathElement, Require};
 use crate::shape::Key;
 
 /// Distinct representations, each with the slots that its entity belongs into.
-pub(crate) type Representations = IndexMap<Box<[u8]>, Vec<Slot>>;
+pub(crate) type Representations = IndexMap<Box<[u8]>, Vec<Slot>, RandomState>;
 
 /// Collects the representations of a batch from the data so far.
 pub(crate) fn collect(
@@ -20,17 +22,27 @@ pub(crate) fn collect(
     subgraph: &str,
     batch: &BatchPlan,
 ) -> Representations {
-    let mut found = Representations::new();
+    let mut found = Representations::default();
+    let mut builder = Builder {
+        store,
+        types,
+        subgraph,
+        batch,
+        known: SmallVec::new(),
+    };
+    // Most places hold an entity that another place has, too, so nothing is allocated but for a new one.
+    let mut bytes = Vec::with_capacity(256);
     for path in &batch.paths {
         each_object(store, types, path, &mut |slot, object| {
-            let builder = Builder {
-                store,
-                types,
-                subgraph,
-                batch,
-            };
-            if let Some(bytes) = builder.build(object) {
-                found.entry(bytes.into()).or_default().push(slot.clone());
+            bytes.clear();
+            if !builder.build(object, &mut bytes) {
+                return;
+            }
+            match found.get_mut(&*bytes) {
+                Some(slots) => slots.push(Slot::from_slice(slot)),
+                None => {
+                    found.insert(bytes.as_slice().into(), vec![Slot::from_slice(slot)]);
+                }
             }
         });
     }
@@ -40,26 +52,28 @@ pub(crate) fn collect(
 /// The slots of all objects at the end of a path.
 pub(crate) fn slots(store: &Store, types: &TypeTable, path: &[PathElement]) -> Vec<Slot> {
     let mut slots = Vec::new();
-    each_object(store, types, path, &mut |slot, _| slots.push(slot.clone()));
+    each_object(store, types, path, &mut |slot, _| {
+        slots.push(Slot::from_slice(slot))
+    });
     slots
 }
 
-fn each_object(
-    store: &Store,
+fn each_object<'s>(
+    store: &'s Store,
     types: &TypeTable,
     path: &[PathElement],
-    visit: &mut impl FnMut(&Slot, &[(Key, Value)]),
+    visit: &mut impl FnMut(&Slot, &'s [(Key, Value)]),
 ) {
     walk(store, types, &store.root, path, &mut Slot::new(), visit);
 }
 
-fn walk(
-    store: &Store,
+fn walk<'s>(
+    store: &'s Store,
     types: &TypeTable,
-    value: &Value,
+    value: &'s Value,
     path: &[PathElement],
     slot: &mut Slot,
-    visit: &mut impl FnMut(&Slot, &[(Key, Value)]),
+    visit: &mut impl FnMut(&Slot, &'s [(Key, Value)]),
 ) {
     match value {
         Value::Null | Value::Leaf(_) => {}
@@ -78,8 +92,11 @@ fn walk(
             None => visit(slot, fields),
             Some(PathElement::List) => walk(store, types, value, &path[1..], slot, visit),
             Some(PathElement::Types(wanted)) => {
+                let is_named = |name: &[u8]| wanted.iter().any(|it| it.as_bytes() == name);
                 let fits = |name| wanted.iter().any(|wanted| types.satisfies(name, wanted));
-                if store.typename(fields).is_none_or(fits) {
+                if store.typename_bytes(fields).is_none_or(is_named)
+                    || store.typename(fields).is_none_or(fits)
+                {
                     walk(store, types, value, &path[1..], slot, visit);
                 }
             }
@@ -100,37 +117,94 @@ struct Builder<'a> {
     types: &'a TypeTable,
     subgraph: &'a str,
     batch: &'a BatchPlan,
+    /// Types met lately.
+    known: SmallVec<[EntityType<'a>; 2]>,
 }
 
-impl Builder<'_> {
-    fn build(&self, object: &[(Key, Value)]) -> Option<Vec<u8>> {
-        let typename = self
-            .store
-            .typename(object)
-            .or_else(|| self.only_condition())?;
-        let sent = self.sent_typename(typename);
-        let mut out = Vec::with_capacity(64);
-        out.extend(br#"{"__typename":""#);
-        out.extend(sent.as_bytes());
-        out.push(b'"');
-        let mut written = vec!["__typename"];
-        self.fields(
-            &self.batch.requires,
-            object,
-            typename,
-            &mut written,
-            &mut out,
-        );
+/// What there is to know of an entity by its type alone.
+struct EntityType<'a> {
+    name: &'a str,
+    /// `{"__typename":"…"`, the start of its representations.
+    start: Vec<u8>,
+    /// What follows.
+    parts: Parts<'a>,
+    /// The keys that a representation could carry; none when any representation will do.
+    keys: Vec<Vec<Key>>,
+}
+
+/// The fields that an object of one type gives to a representation.
+type Parts<'a> = SmallVec<[Part<'a>; 8]>;
+
+struct Part<'a> {
+    key: Key,
+    quoted: &'a [u8],
+    name: &'a str,
+    children: &'a [Require],
+    /// Whether a part of the same name stands before it: the first that an object has is taken.
+    is_repeated: bool,
+}
+
+/// So many types are remembered: a subgraph that invents names must not make each of them be compared with all.
+const KNOWN_MAX: usize = 32;
+
+impl<'a> Builder<'a> {
+    /// Writes the representation of an object; false when it has no complete key.
+    fn build(&mut self, object: &'a [(Key, Value)], out: &mut Vec<u8>) -> bool {
+        let typename = self.store.typename_bytes(object);
+        let typename = typename.or_else(|| self.only_condition().map(str::as_bytes));
+        let Some(position) = typename.and_then(|typename| self.entity_type(typename)) else {
+            return false;
+        };
+        let ty = &self.known[position];
+        let is_there = |key: &Key| field(object, *key).is_some_and(|it| *it != Value::Null);
+        let is_complete = |key: &Vec<Key>| key.iter().all(is_there);
+        if !ty.keys.is_empty() && !ty.keys.iter().any(is_complete) {
+            return false;
+        }
+        out.extend(&*ty.start);
+        self.fields(&ty.parts, object, out);
         out.push(b'}');
-        self.has_key(object, typename, sent).then_some(out)
+        true
     }
 
     /// The type that all of the batch is about, if it is about one.
-    fn only_condition(&self) -> Option<&str> {
+    fn only_condition(&self) -> Option<&'a str> {
         match self.batch.requires.as_slice() {
             [Require::On { condition, .. }] => Some(condition),
             _ => None,
         }
+    }
+
+    /// The position of a type among those that are known; none for a name that is no text.
+    fn entity_type(&mut self, name: &'a [u8]) -> Option<usize> {
+        let known = self.known.iter();
+        let position = known.clone().position(|it| it.name.as_bytes() == name);
+        if position.is_some() {
+            return position;
+        }
+        let name = std::str::from_utf8(name).ok()?;
+        if known.len() >= KNOWN_MAX {
+            self.known.clear();
+        }
+        let sent = self.sent_typename(name);
+        let mut parts = Parts::new();
+        collect_parts(&self.batch.requires, self.types, name, &mut parts);
+        let key_of = |name: &String| {
+            let found = parts.iter().find(|part| part.name == name);
+            found.map(|part| part.key)
+        };
+        let keys = self.types.keys(self.subgraph, sent).iter();
+        // A key with a field that no representation carries proves nothing.
+        let keys = keys.filter_map(|key| key.iter().map(key_of).collect());
+        let keys = keys.collect();
+        parts.retain(|part| part.name != "__typename");
+        self.known.push(EntityType {
+            name,
+            start: [br#"{"__typename":""#, sent.as_bytes(), b"\""].concat(),
+            parts,
+            keys,
+        });
+        Some(self.known.len() - 1)
     }
 
     fn sent_typename<'t>(&'t self, typename: &'t str) -> &'t str {
@@ -141,44 +215,21 @@ impl Builder<'_> {
         setter.map_or(typename, |(_, sent)| sent)
     }
 
-    fn fields<'b>(
-        &self,
-        requires: &'b [Require],
-        object: &[(Key, Value)],
-        typename: &str,
-        written: &mut Vec<&'b str>,
-        out: &mut Vec<u8>,
-    ) {
-        for require in requires {
-            match require {
-                Require::On {
-                    condition,
-                    children,
-                } => {
-                    if self.types.satisfies(typename, condition) {
-                        self.fields(children, object, typename, written, out);
-                    }
-                }
-                Require::Field {
-                    key,
-                    quoted,
-                    name,
-                    children,
-                } => {
-                    let Some(value) = field(object, *key) else {
-                        continue;
-                    };
-                    if written.contains(&&**name) {
-                        continue;
-                    }
-                    if out.last() != Some(&b'{') {
-                        out.push(b',');
-                    }
-                    written.push(name);
-                    out.extend(&**quoted);
-                    self.value(value, children, out);
-                }
+    fn fields(&self, parts: &[Part<'_>], object: &[(Key, Value)], out: &mut Vec<u8>) {
+        for (position, part) in parts.iter().enumerate() {
+            let Some(value) = field(object, part.key) else {
+                continue;
+            };
+            let is_written =
+                |before: &Part<'_>| before.name == part.name && field(object, before.key).is_some();
+            if part.is_repeated && parts[..position].iter().any(is_written) {
+                continue;
             }
+            if out.last() != Some(&b'{') {
+                out.push(b',');
+            }
+            out.extend(part.quoted);
+            self.value(value, part.children, out);
         }
     }
 
@@ -198,55 +249,45 @@ impl Builder<'_> {
             }
             Value::Object(fields) => {
                 let typename = self.store.typename(fields).unwrap_or_default();
+                let mut parts = Parts::new();
+                collect_parts(children, self.types, typename, &mut parts);
                 out.push(b'{');
-                self.fields(children, fields, typename, &mut Vec::new(), out);
+                self.fields(&parts, fields, out);
                 out.push(b'}');
             }
         }
     }
-
-    /// Whether a key that the representation could carry is complete.
-    fn has_key(&self, object: &[(Key, Value)], typename: &str, sent: &str) -> bool {
-        let mut asked = Vec::new();
-        names(&self.batch.requires, self.types, typename, &mut asked);
-        let keys = self.types.keys(self.subgraph, sent);
-        let mut possible = keys
-            .iter()
-            .filter(|key| {
-                key.iter()
-                    .all(|name| asked.iter().any(|(asked, _)| *asked == name))
-            })
-            .peekable();
-        if possible.peek().is_none() {
-            return true;
-        }
-        let is_there = |name: &String| {
-            let key = asked
-                .iter()
-                .find(|(asked, _)| *asked == name)
-                .map(|(_, key)| *key);
-            let value = key.and_then(|key| field(object, key));
-            value.is_some_and(|value| *value != Value::Null)
-        };
-        possible.any(|key| key.iter().all(is_there))
-    }
 }
 
-fn names<'b>(
+fn collect_parts<'b>(
     requires: &'b [Require],
     types: &TypeTable,
     typename: &str,
-    out: &mut Vec<(&'b str, Key)>,
+    out: &mut Parts<'b>,
 ) {
     for require in requires {
         match require {
-            Require::Field { key, name, .. } => out.push((name, *key)),
+            Require::Field {
+                key,
+                quoted,
+                name,
+                children,
+            } => {
+                let is_repeated = out.iter().any(|part| part.name == &**name);
+                out.push(Part {
+                    key: *key,
+                    quoted,
+                    name,
+                    children,
+                    is_repeated,
+                });
+            }
             Require::On {
                 condition,
                 children,
             } => {
                 if types.satisfies(typename, condition) {
-                    names(children, types, typename, out);
+                    collect_parts(children, types, typename, out);
                 }
             }
         }

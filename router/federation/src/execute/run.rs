@@ -3,8 +3,6 @@
 //! A fetch that fails takes nothing else down: its fields stay null and carry one error each. Merging is done by
 //! one task after a wave is complete, so no lock guards the store.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use futures::future::join_all;
 
@@ -18,7 +16,6 @@ use crate::execute::state::{Call, Progress, Scope};
 use crate::execute::store::{Value, merge};
 use crate::execute::variables::VariablesWriter;
 use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, TargetPlan};
-use crate::shape::Key;
 use crate::subgraph::{FetchError, FetchRequest};
 
 /// Runs a plan from the given wave on.
@@ -157,7 +154,7 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
         TargetPlan::Root => merge(&mut progress.store.root, response.data),
         TargetPlan::Path(path) => {
             for slot in representations::slots(&progress.store, scope.types, path) {
-                progress.store.put(&slot, response.data.clone());
+                progress.store.put(&slot, &response.data);
             }
         }
         TargetPlan::Entities(batches) => {
@@ -191,9 +188,11 @@ fn take_entities(
     let Value::Object(fields) = data else {
         return;
     };
-    let mut lists: HashMap<Key, Value> = fields.into_iter().collect();
+    let mut lists = fields;
     for (batch, asked) in batches.iter().zip(&call.asked) {
-        if let Some(Value::List(entities)) = lists.remove(&batch.alias) {
+        let found = lists.iter_mut().rfind(|(alias, _)| *alias == batch.alias);
+        let list = found.map(|(_, list)| std::mem::replace(list, Value::Null));
+        if let Some(Value::List(entities)) = list {
             distribute(scope, batch, asked, entities, is_whole, progress);
         }
     }

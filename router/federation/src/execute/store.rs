@@ -34,7 +34,7 @@ pub(crate) enum Value {
 }
 
 /// Where a value is in the store, from the root down: a position in a list, or the position of a field in its object.
-pub(crate) type Slot = SmallVec<[u32; 8]>;
+pub(crate) type Slot = SmallVec<[u32; 12]>;
 
 /// A segment of a path in the words of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,17 +81,21 @@ impl Store {
 
     /// The type name that an object carries.
     pub(crate) fn typename(&self, object: &[(Key, Value)]) -> Option<&str> {
+        std::str::from_utf8(self.typename_bytes(object)?).ok()
+    }
+
+    /// The same for comparing it alone.
+    pub(crate) fn typename_bytes(&self, object: &[(Key, Value)]) -> Option<&[u8]> {
         let Some(Value::Leaf(span)) = field(object, Key::TYPENAME) else {
             return None;
         };
-        let text = std::str::from_utf8(self.bytes(*span)).ok()?;
-        text.strip_prefix('"')?.strip_suffix('"')
+        self.bytes(*span).strip_prefix(b"\"")?.strip_suffix(b"\"")
     }
 
-    /// Merges a value into what is in a slot.
-    pub(crate) fn put(&mut self, slot: &[u32], value: Value) {
+    /// Merges a value into what is in a slot, as [`merge`] does; only what is not there yet is copied.
+    pub(crate) fn put(&mut self, slot: &[u32], value: &Value) {
         if let Some(there) = self.at_mut(slot) {
-            merge(there, value);
+            merge_copy(there, value);
         }
     }
 
@@ -143,6 +147,27 @@ pub(crate) fn merge(into: &mut Value, from: Value) {
             }
         }
         (into, from) => *into = from,
+    }
+}
+
+fn merge_copy(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (_, Value::Null) => {}
+        (Value::Object(fields), Value::Object(more)) => {
+            fields.reserve(more.len());
+            for (key, value) in more {
+                match fields.iter_mut().find(|(name, _)| name == key) {
+                    Some((_, there)) => merge_copy(there, value),
+                    None => fields.push((*key, value.clone())),
+                }
+            }
+        }
+        (Value::List(items), Value::List(more)) if items.len() == more.len() => {
+            for (there, value) in items.iter_mut().zip(more) {
+                merge_copy(there, value);
+            }
+        }
+        (into, from) => *into = from.clone(),
     }
 }
 

@@ -22,8 +22,8 @@ pub(crate) struct Writer<'a> {
     store: &'a Store,
     types: &'a TypeTable,
     /// Errors that writing found, each with its path.
-    found: Vec<(ClientError, Vec<Json>, &'a [Location])>,
-    path: Vec<Json>,
+    found: Vec<(ClientError, Vec<Step<'a>>, &'a [Location])>,
+    path: Vec<Step<'a>>,
     /// Where the client asks for the field that is being written.
     places: &'a [Location],
     /// Objects written so far, those that a null cut off again included.
@@ -32,6 +32,22 @@ pub(crate) struct Writer<'a> {
     is_too_long: bool,
     /// What is written so far.
     pub(crate) out: Vec<u8>,
+}
+
+/// A step of a path in the client's words. Most paths lead to no error, so names stay borrowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step<'a> {
+    Field(&'a str),
+    Item(u32),
+}
+
+impl From<Step<'_>> for Json {
+    fn from(step: Step<'_>) -> Self {
+        match step {
+            Step::Field(name) => name.into(),
+            Step::Item(position) => position.into(),
+        }
+    }
 }
 
 /// What a writer leaves behind.
@@ -117,7 +133,7 @@ impl<'a> Writer<'a> {
     /// Hands over the errors that writing found, and what was written.
     pub(crate) fn finish(self, errors: &mut Errors) -> Written {
         for (report, path, places) in self.found {
-            errors.add_at(&report, path, places);
+            errors.add_at(&report, path.into_iter().map(Json::from).collect(), places);
         }
         let is_too_long = self.is_too_long || self.out.len() > self.max_bytes;
         Written {
@@ -144,7 +160,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let source = field(object, wanted.key).map_or(Source::Null, Source::Tree);
-        self.path.push(Json::from(&*wanted.response));
+        self.path.push(Step::Field(&wanted.response));
         let reported = reported.child(PathSegment::Key(wanted.key));
         let written = self.value(&wanted.ty, source, wanted, reported);
         self.path.pop();
@@ -185,7 +201,7 @@ impl<'a> Writer<'a> {
             TypeRef::List(inner) => Ok(self.list(inner, source, wanted, reported)),
             TypeRef::Named(name) => match &wanted.child {
                 Some(shape) => Ok(self.object(shape, source, reported)),
-                None => Ok(self.leaf(name, source)),
+                None => Ok(self.leaf(name, wanted, source)),
             },
         }
     }
@@ -197,9 +213,11 @@ impl<'a> Writer<'a> {
         wanted: &'a ShapeField,
         reported: Reported<'_>,
     ) -> bool {
-        let items: Vec<Source<'a>> = match source {
-            Source::Null | Source::Tree(Value::Null) => return self.null(),
-            Source::Tree(Value::List(items)) => items.iter().map(Source::Tree).collect(),
+        match source {
+            Source::Null | Source::Tree(Value::Null) => self.null(),
+            Source::Tree(Value::List(items)) => {
+                self.items(inner, items.iter().map(Source::Tree), wanted, reported)
+            }
             Source::Tree(Value::Leaf(_)) | Source::Raw(_) => {
                 let bytes = self.raw(source);
                 if bytes == b"null" {
@@ -212,17 +230,27 @@ impl<'a> Writer<'a> {
                     self.out.extend(bytes);
                     return true;
                 }
-                list_items(bytes).into_iter().map(Source::Raw).collect()
+                let items = list_items(bytes).into_iter().map(Source::Raw);
+                self.items(inner, items, wanted, reported)
             }
-            Source::Tree(Value::Object(_)) => return self.type_mismatch("a list"),
-        };
+            Source::Tree(Value::Object(_)) => self.type_mismatch("a list"),
+        }
+    }
+
+    fn items(
+        &mut self,
+        inner: &TypeRef,
+        items: impl Iterator<Item = Source<'a>>,
+        wanted: &'a ShapeField,
+        reported: Reported<'_>,
+    ) -> bool {
         let start = self.out.len();
         self.out.push(b'[');
         for (position, item) in (0_u32..).zip(items) {
             if position > 0 {
                 self.out.push(b',');
             }
-            self.path.push(Json::from(position));
+            self.path.push(Step::Item(position));
             let written = self.value(
                 inner,
                 item,
@@ -265,15 +293,15 @@ impl<'a> Writer<'a> {
     }
 
     fn case<'s>(&self, shape: &'s Shape, object: &[(Key, Value)]) -> Option<&'s Case> {
-        let typename = self.store.typename(object);
+        let typename = self.store.typename_bytes(object);
         shape.case(typename).or_else(|| {
             // Where an interface is an object of a subgraph, its name says nothing about the type.
-            let kind = self.types.find(typename?)?.kind;
+            let kind = self.types.find(self.store.typename(object)?)?.kind;
             (kind == TypeKind::Interface).then(|| shape.case(None))?
         })
     }
 
-    fn leaf(&mut self, ty: &str, source: Source<'a>) -> bool {
+    fn leaf(&mut self, ty: &str, wanted: &ShapeField, source: Source<'a>) -> bool {
         match source {
             Source::Null | Source::Tree(Value::Null) => self.null(),
             Source::Tree(Value::Leaf(_)) | Source::Raw(_) => {
@@ -281,7 +309,7 @@ impl<'a> Writer<'a> {
                 if bytes == b"null" {
                     return self.null();
                 }
-                if !self.is_public(ty, bytes) {
+                if !is_public(wanted, bytes) {
                     return self.type_mismatch(ty);
                 }
                 self.out.extend(bytes);
@@ -289,20 +317,6 @@ impl<'a> Writer<'a> {
             }
             Source::Tree(Value::List(_) | Value::Object(_)) => self.type_mismatch(ty),
         }
-    }
-
-    /// Whether a client may read this value: of an enum only the values of the consumer schema.
-    fn is_public(&self, ty: &str, bytes: &[u8]) -> bool {
-        let Some(info) = self
-            .types
-            .find(ty)
-            .filter(|info| info.kind == TypeKind::Enum)
-        else {
-            return true;
-        };
-        let name = std::str::from_utf8(bytes).ok();
-        let name = name.and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
-        name.is_some_and(|name| info.values.contains(name))
     }
 
     fn raw(&self, source: Source<'a>) -> &'a [u8] {
@@ -341,6 +355,16 @@ impl<'a> Writer<'a> {
             self.places,
         ));
     }
+}
+
+/// Whether a client may read this value: of an enum only the values of the consumer schema.
+fn is_public(wanted: &ShapeField, bytes: &[u8]) -> bool {
+    let Some(values) = &wanted.enum_values else {
+        return true;
+    };
+    let name = std::str::from_utf8(bytes).ok();
+    let name = name.and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+    name.is_some_and(|name| values.contains(name))
 }
 
 fn has_non_null(ty: &TypeRef) -> bool {

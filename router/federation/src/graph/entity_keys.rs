@@ -1,7 +1,6 @@
 //! The keys of entities, as each subgraph knows them.
 
-use std::collections::HashMap;
-
+use ahash::{HashMap, HashMapExt as _};
 use graphql_tools::static_graphql::schema::{
     Definition, Directive, Document, TypeDefinition, Value,
 };

@@ -11,4 +11,4 @@ mod types;
 pub(crate) use literal::literal;
 pub use supergraph::LoadError;
 pub(crate) use supergraph::Supergraph;
-pub(crate) use types::{FieldInfo, InputField, TypeInfo, TypeKind, TypeRef, TypeTable};
+pub(crate) use types::{EnumValues, FieldInfo, InputField, TypeInfo, TypeKind, TypeRef, TypeTable};

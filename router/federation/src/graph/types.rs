@@ -3,10 +3,11 @@
 //! Invariant: built once a supergraph and never changed. A type that clients may not see is not in here, apart from
 //! the entity keys, which only subgraphs meet.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+// Names of the schema, which no client chooses.
+use ahash::{HashMap, HashMapExt as _, HashSet};
 use graphql_tools::static_graphql::schema::{
     Definition, Document, Field, InputValue, Type, TypeDefinition, Value,
 };
@@ -129,6 +130,9 @@ pub(crate) struct FieldInfo {
     pub(crate) arguments: Vec<InputField>,
 }
 
+/// The values of an enum that clients may read and write.
+pub(crate) type EnumValues = HashSet<Arc<str>>;
+
 /// A named type.
 #[derive(Debug, Clone)]
 pub(crate) struct TypeInfo {
@@ -145,7 +149,7 @@ pub(crate) struct TypeInfo {
     /// Input fields, in order.
     pub(crate) inputs: Vec<InputField>,
     /// Enum values.
-    pub(crate) values: HashSet<Arc<str>>,
+    pub(crate) values: Arc<EnumValues>,
     /// Whether exactly one input field must be given.
     pub(crate) one_of: bool,
 }
@@ -256,7 +260,7 @@ fn type_info(definition: &TypeDefinition) -> TypeInfo {
         possible: Arc::from([]),
         has_hidden: false,
         inputs: Vec::new(),
-        values: HashSet::new(),
+        values: Arc::default(),
         one_of: definition.is_one_of(),
     };
     match definition {
@@ -266,11 +270,8 @@ fn type_info(definition: &TypeDefinition) -> TypeInfo {
         }
         TypeDefinition::Interface(interface) => info.fields = fields(&interface.fields),
         TypeDefinition::Enum(choice) => {
-            info.values = choice
-                .values
-                .iter()
-                .map(|value| Arc::from(value.name.as_str()))
-                .collect();
+            let names = choice.values.iter().map(|value| value.name.as_str());
+            info.values = Arc::new(names.map(Arc::from).collect());
         }
         TypeDefinition::InputObject(input) => {
             info.inputs = input.fields.iter().map(InputField::from).collect();

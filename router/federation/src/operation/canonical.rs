@@ -18,7 +18,7 @@ use graphql_tools::static_graphql::query::{
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use crate::graph::{TypeKind, TypeRef, TypeTable};
+use crate::graph::{EnumValues, TypeKind, TypeRef, TypeTable};
 use crate::operation::definition::{condition_type, fragments};
 use crate::operation::document::Document;
 use crate::operation::emit::{self, ToPlan};
@@ -252,11 +252,17 @@ impl<'a> Collector<'a> {
                 name: Arc::from(node.name.as_str()),
                 places: nodes.iter().take(Location::MOST).map(place).collect(),
                 arguments: node.arguments.clone(),
+                enum_values: self.enum_values(&ty),
                 ty,
                 child,
             });
         }
         Ok(fields)
+    }
+
+    fn enum_values(&self, ty: &TypeRef) -> Option<Arc<EnumValues>> {
+        let info = self.types.find(ty.name())?;
+        (info.kind == TypeKind::Enum).then(|| info.values.clone())
     }
 
     fn spend(&mut self) -> Result<(), RequestError> {

@@ -82,6 +82,44 @@ proptest! {
     }
 }
 
+/// Strings are read eight bytes a step, so what ends or spoils one stands at every place of a step, beside every other byte.
+/// Seen red with a control character taken for plain.
+#[test]
+fn a_string_ends_at_its_quote_wherever_it_stands() {
+    for before in 0..20 {
+        for neighbour in [
+            "a",
+            "!",
+            "#",
+            "[",
+            "]",
+            "\u{7f}",
+            "é",
+            "\u{10ffff}",
+            "\\\"",
+            "\\\\",
+            "\\u0022",
+        ] {
+            let string = format!("\"{}{neighbour}{neighbour}\"", "x".repeat(before));
+            let text = format!("{{\"data\":{{\"a\":{string},\"x\":\"\"}}}}");
+            let read = response(text.as_bytes(), 0, &shape(), 100).unwrap();
+            let Value::Object(fields) = read.data else {
+                panic!()
+            };
+            assert_eq!(leaf(text.as_bytes(), &fields[0].1), string);
+        }
+        for control in 0..0x20_u8 {
+            let control = char::from(control);
+            let text = format!(
+                "{{\"data\":{{\"a\":\"{}{control}aaaaaaaa\"}}}}",
+                "x".repeat(before)
+            );
+            let error = response(text.as_bytes(), 0, &shape(), 100).unwrap_err();
+            assert_eq!(error.at, 14 + before, "{error}");
+        }
+    }
+}
+
 #[test]
 fn keys_start_with_the_type_name() {
     assert_eq!(Keys::default().find("__typename"), Some(Key::TYPENAME));

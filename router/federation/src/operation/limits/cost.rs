@@ -69,8 +69,7 @@ impl Costs<'_> {
         let object = case.types.first();
         let mut sum = 0_u64;
         for field in &case.fields {
-            let info = object.and_then(|object| self.types.field(object, &field.name));
-            sum = sum.saturating_add(self.of_field(field, info, outer));
+            sum = sum.saturating_add(self.of_field(field, object, outer));
         }
         sum
     }
@@ -78,7 +77,7 @@ impl Costs<'_> {
     fn of_field(
         &mut self,
         field: &ShapeField,
-        info: Option<&FieldInfo>,
+        object: Option<&Arc<str>>,
         outer: Option<u64>,
     ) -> u64 {
         for (_, value) in &field.arguments {
@@ -88,7 +87,10 @@ impl Costs<'_> {
         if field.name.starts_with("__") {
             return 0;
         }
-        let size = self.given_size(field).or_else(|| default_size(info?));
+        let size = self.given_size(field).or_else(|| {
+            let info = self.types.field(object?, &field.name)?;
+            default_size(info)
+        });
         if field.ty.is_list() {
             let length = size.or(outer).unwrap_or(self.limits.list_size);
             return self
