@@ -164,23 +164,19 @@ mod tests {
             (1_500, Err(Lost::CallerLeft), true),
             (3_500, Ok(true), true),
         ] {
-            for hangs_up in [false, true] {
-                let ended: Arc<AtomicBool> = Arc::default();
-                let at = Instant::now() + Duration::from_millis(patience);
-                // Who hangs up has named no time that would be over before.
-                let far = Instant::now() + Duration::from_secs(60);
-                let work = three_seconds(&ended);
-                if hangs_up {
-                    let work = detached(&tasks, "test", far, work);
-                    let heard = timeout_at(at, work).await;
-                    assert_eq!(heard.is_ok(), told.is_ok(), "{patience} ms");
-                } else {
-                    assert_eq!(detached(&tasks, "test", at, work).await, told);
-                }
-                tokio::time::sleep(Duration::from_secs(5)).await;
-                assert_eq!(ended.load(Relaxed), happens, "{patience} ms, {hangs_up}");
-                assert!(tasks.names().is_empty());
-            }
+            let at = || Instant::now() + Duration::from_millis(patience);
+            let ended = [Arc::default(), Arc::default()];
+            let work = detached(&tasks, "test", at(), three_seconds(&ended[0]));
+            assert_eq!(work.await, told, "{patience} ms");
+            // Who hangs up has named no time that would be over before.
+            let far = Instant::now() + Duration::from_secs(60);
+            let work = detached(&tasks, "test", far, three_seconds(&ended[1]));
+            let heard = timeout_at(at(), work).await;
+            assert_eq!(heard.is_ok(), told.is_ok(), "{patience} ms");
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let ended = ended.map(|ended| ended.load(Relaxed));
+            assert_eq!(ended, [happens; 2], "{patience} ms");
+            assert!(tasks.names().is_empty());
         }
         let broken = async { panic!("on purpose") };
         let far = Instant::now() + Duration::from_secs(60);

@@ -250,6 +250,14 @@ mod tests {
         assert_eq!(code(&second), Code::Ok);
     }
 
+    /// Work of two seconds that is decided from the beginning.
+    async fn decided(ended: Arc<AtomicBool>) -> Result<Response<Body>, Infallible> {
+        deadline::decide();
+        sleep(Duration::from_secs(2)).await;
+        ended.store(true, Relaxed);
+        Ok(Response::new(Body::empty()))
+    }
+
     /// Seen red with every call in its connection's own task: the change never came to its end.
     #[tokio::test(start_paused = true)]
     async fn a_change_that_is_decided_outlives_its_call_and_a_read_does_not() {
@@ -261,15 +269,8 @@ mod tests {
         ] {
             let ended = Arc::new(AtomicBool::new(false));
             let working = Arc::clone(&ended);
-            let mut service = bounds.around(service_fn(move |_: Request<()>| {
-                let ended = Arc::clone(&working);
-                async move {
-                    deadline::decide();
-                    sleep(Duration::from_secs(2)).await;
-                    ended.store(true, Relaxed);
-                    Ok(Response::new(Body::empty()))
-                }
-            }));
+            let decided = move |_: Request<()>| decided(Arc::clone(&working));
+            let mut service = bounds.around(service_fn(decided));
             let mut request = request("1S");
             *request.uri_mut() = path.parse().unwrap();
             let late = service.call(request).await.unwrap();
