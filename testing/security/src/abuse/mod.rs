@@ -1,4 +1,4 @@
-//! Each known abuse, sent a hundred times: whether it is refused as it must be, and the processor time of all services for one.
+//! Each known abuse, sent again and again: whether it is refused as it must be, and the processor time of all services for one.
 //!
 //! A refusal must name its limit and what would pass, and cost less than what it refuses: at most 2 ms. What is accepted
 //! although it is as dear as the limits allow may cost at most 5 ms to plan and validate, and a response as large as one may be
@@ -18,10 +18,10 @@ use futures::StreamExt as _;
 use self::{cases::Abuse, customers::Customers, verdict::Answer};
 use crate::{output::print, processor, stack::Stack};
 
-/// How often each is sent.
-const REPEATS: u64 = 100;
-/// Requests that are under way at once.
-const CONCURRENCY: usize = 4;
+/// How often each is sent, and how many are under way at once.
+const REPEATS: (u64, usize) = (100, 4);
+/// The same of one that is dear by what it holds: a crowd of them is what the caller's budget is for, which is off here.
+const DEAR_REPEATS: (u64, usize) = (10, 1);
 /// For how long the services are watched while nobody asks them anything.
 const IDLE: Duration = Duration::from_secs(3);
 
@@ -79,18 +79,23 @@ async fn try_one(
     idle: f64,
 ) -> (Answer, Duration) {
     let first = send(stack, customers, abuse, 0).await;
+    let (repeats, at_once) = if abuse.expected.is_dear() {
+        DEAR_REPEATS
+    } else {
+        REPEATS
+    };
     let (started, before) = (Instant::now(), processor::time(stack.services()));
-    let sent = futures::stream::iter(1..=REPEATS)
+    let sent = futures::stream::iter(1..=repeats)
         .map(|number| send(stack, customers, abuse, number))
-        .buffer_unordered(CONCURRENCY)
+        .buffer_unordered(at_once)
         .collect::<Vec<_>>()
         .await;
     let used = processor::time(stack.services()).saturating_sub(before);
     let own = used.as_secs_f64() - idle * started.elapsed().as_secs_f64();
     let other = sent.iter().find(|answer| !abuse.expected.is_met(answer));
     let answer = other.unwrap_or(&first).clone();
-    #[expect(clippy::cast_precision_loss, reason = "a hundred")]
-    let each = own.max(0.0) / REPEATS as f64;
+    #[expect(clippy::cast_precision_loss, reason = "a hundred at most")]
+    let each = own.max(0.0) / repeats as f64;
     (answer, Duration::from_secs_f64(each))
 }
 

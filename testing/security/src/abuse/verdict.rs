@@ -40,6 +40,11 @@ impl Expected {
         }
     }
 
+    /// Whether its cost is that of what its response holds.
+    pub(super) const fn is_dear(self) -> bool {
+        matches!(self, Self::Served | Self::Cut(_))
+    }
+
     /// The processor time that one may take.
     pub(super) const fn cost_max(self) -> Duration {
         match self {
