@@ -47,7 +47,7 @@ impl fmt::Debug for Host {
 
 /// The codes of subgraphs that reach clients, each with its message. An error with another code, or with none, is
 /// written to the log and masked as [`Code::INTERNAL`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublicCodes(Arc<HashSet<&'static str>>);
 
 impl PublicCodes {
@@ -97,6 +97,10 @@ pub trait Telemetry: Send + Sync {
 
     /// A fetch ended, its retry included.
     fn fetched(&self, _subgraph: &str, _outcome: FetchOutcome, _took: Duration) {}
+
+    /// A fetch brought nothing, for this [reason](crate::subgraph::FetchError::reason). Also told of a response that turns out to be
+    /// none when it is read, after [`Telemetry::fetched`] was told that it came.
+    fn fetch_failed(&self, _subgraph: &str, _reason: &'static str) {}
 
     /// The breaker of a subgraph opened or closed.
     fn breaker(&self, _subgraph: &str, _is_open: bool) {}

@@ -16,10 +16,13 @@ mod shape;
 pub mod subgraph;
 mod weight;
 
-pub use engine::{Engine, EngineConfig, LoadError, Prepared};
+pub use engine::{Engine, EngineConfig, LoadError, Prepared, api_schema, declared};
 pub use host::{Credential, Host, PublicCodes, Telemetry};
 pub use request::{
     Code, ContextPerField, GraphRequest, GraphResponse, GraphqlError, OperationKind,
     OperationKinds, RequestContext, RequestError, SubscriptionCall,
 };
-pub use subgraph::{RootFields, Subgraph, Transport};
+pub use subgraph::{
+    ClientHeaders, Declared, HeaderRules, RootFields, Route, RouteError, Routes, Subgraph,
+    Transport,
+};

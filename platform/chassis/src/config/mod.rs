@@ -28,7 +28,7 @@ pub use self::{
     file::FILE,
     origin::Origin,
     secret::{Secret, mask_urls},
-    setting::{Described, Kind, PREFIX, Setting, at, describe, variable},
+    setting::{ANY, Described, Kind, PREFIX, Setting, at, describe, variable},
 };
 
 /// Behind the name of a variable: the value is in the file that this one names.
@@ -206,11 +206,18 @@ impl Layers {
             .collect();
         let ours = || env.iter().filter(|(name, _)| name.starts_with(PREFIX));
         let names: BTreeSet<&str> = ours().map(|(name, _)| name.as_str()).collect();
+        let path_of = |name: &str| {
+            let of_entries = || self.known.values().filter_map(|it| it.path_of(name));
+            // The longest setting is the one that is meant: of it, the entry's name takes the least.
+            let of_entry = || of_entries().min_by_key(String::len);
+            paths.get(name).cloned().or_else(of_entry)
+        };
+        let mut given = Vec::new();
         for (name, text) in ours() {
-            let direct = paths.get(name);
+            let direct = path_of(name);
             let by_file = name
                 .strip_suffix(FILE_SUFFIX)
-                .and_then(|plain| Some((plain, paths.get(plain)?)));
+                .and_then(|plain| Some((plain, path_of(plain)?)));
             let (path, text, origin) = match (direct, by_file) {
                 (Some(path), _) => (path, text.clone(), Origin::Variable(name.clone())),
                 (None, Some((plain, _))) if names.contains(plain) => {
@@ -219,7 +226,8 @@ impl Layers {
                 }
                 (None, Some((_, path))) => {
                     let origin = Origin::VariableFile(name.clone(), text.into());
-                    (path, read_value(name, text, path)?, origin)
+                    let text = read_value(name, text, &path)?;
+                    (path, text, origin)
                 }
                 (None, None) => {
                     return Err(Error::Unknown {
@@ -229,7 +237,10 @@ impl Layers {
                     });
                 }
             };
-            let path = self.current(path, &origin);
+            given.push((path, text, origin));
+        }
+        for (path, text, origin) in given {
+            let path = self.current(&path, &origin);
             let setting = self.find(&path, &origin)?;
             let value = check::parse(&setting, &text);
             self.give(&path, value, origin)?;
@@ -242,12 +253,22 @@ impl Layers {
         if let Some(setting) = self.known.get(path) {
             return Ok(setting.clone());
         }
+        if let Some(setting) = self.known.values().find_map(|it| it.of_entry(path)) {
+            return Ok(setting);
+        }
         let table = path
             .rsplit_once('.')
             .and_then(|(table, _)| self.known.get(table))
             .filter(|setting| setting.kind == Kind::Table);
         if let Some(table) = table {
             let under = format!("{}.", table.path);
+            let of_entries = format!("{under}{ANY}.");
+            if self.known.keys().any(|it| it.starts_with(&of_entries)) {
+                return Ok(Setting {
+                    path: path.to_owned(),
+                    ..table.clone()
+                });
+            }
             let neighbour = self
                 .known
                 .values()

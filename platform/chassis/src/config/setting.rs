@@ -11,6 +11,9 @@ use super::duration;
 /// What the names of our environment variables start with.
 pub const PREFIX: &str = "MARKETPLACE_";
 
+/// Stands in a path for the name of a table's entry, where entries are groups of settings themselves.
+pub const ANY: &str = "*";
+
 /// One setting: a leaf of the tree.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Setting {
@@ -71,14 +74,15 @@ pub enum Kind {
         /// The least number of entries.
         min: u64,
     },
-    /// Strings by name.
+    /// Strings, or groups of settings, by name.
     Table,
 }
 
 /// What a type's settings are.
 #[derive(Debug, Clone, Default)]
 pub struct Described {
-    /// Every setting by path. A table also has one entry for each name in its default.
+    /// Every setting by path. A table also has one entry for each name in its default, and one under [`ANY`] for each setting
+    /// that an entry has.
     pub settings: BTreeMap<String, Setting>,
     /// The meaning of each group of settings, by the group's path.
     pub groups: BTreeMap<String, String>,
@@ -117,6 +121,14 @@ fn collect(path: &str, schema: &Json, default: &Json, found: &mut Described) {
     }
     let kind = kind(schema, default);
     if kind == Kind::Table {
+        let entry = &schema["additionalProperties"];
+        if let Some(fields) = entry["properties"].as_object() {
+            let defaults = fields.iter();
+            let defaults: Map<_, _> = defaults
+                .map(|(name, field)| (name.clone(), field["default"].clone()))
+                .collect();
+            collect(&below(ANY), entry, &defaults.into(), found);
+        }
         let entries = default.as_object().into_iter().flatten();
         for (name, value) in entries {
             let mut entry = schema["additionalProperties"].clone();
@@ -221,6 +233,28 @@ fn whole(schema: &Json) -> Kind {
 fn is_address(default: &Json) -> bool {
     let parsed = default.as_str().map(str::parse::<std::net::SocketAddr>);
     matches!(parsed, Some(Ok(_)))
+}
+
+impl Setting {
+    /// This setting of the entry that `path` names, if this is one of every entry and `path` one of them.
+    pub(super) fn of_entry(&self, path: &str) -> Option<Self> {
+        let (own, other) = (self.path.split('.'), path.split('.'));
+        let is_of = own.clone().count() == other.clone().count()
+            && own
+                .zip(other)
+                .all(|(own, other)| own == ANY || own == other);
+        is_of.then(|| Self {
+            path: path.to_owned(),
+            ..self.clone()
+        })
+    }
+
+    /// The path that a variable names, if this is a setting of every entry. The entry's name is lower case then.
+    pub(super) fn path_of(&self, name: &str) -> Option<String> {
+        let (before, after) = self.variable.split_once(ANY)?;
+        let entry = name.strip_prefix(before)?.strip_suffix(after)?;
+        (!entry.is_empty()).then(|| self.path.replacen(ANY, &entry.to_lowercase(), 1))
+    }
 }
 
 /// Puts a value into a tree of objects, making those on the way.

@@ -41,6 +41,7 @@ struct Comments {
     databases: Vec<String>,
     #[schemars(with = "BTreeMap<String, url::Url>")]
     urls: BTreeMap<String, String>,
+    shops: BTreeMap<String, Shop>,
     #[schemars(url)]
     home: String,
     #[schemars(extend("x-formerly" = "is_open"))]
@@ -48,6 +49,20 @@ struct Comments {
     store: Store,
     #[schemars(range(min = 0.0, max = 1.0))]
     share: f64,
+}
+
+/// A group of settings, of which there may be many.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Shop {
+    /// How long it may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "Option<super::duration::AboveZero>")]
+    timeout: Option<Duration>,
+    /// What it sells.
+    goods: Vec<String>,
+    /// Whether it is open.
+    open: bool,
 }
 
 impl Default for Comments {
@@ -63,6 +78,7 @@ impl Default for Comments {
                 ("b".into(), "http://b/".into()),
             ]
             .into(),
+            shops: BTreeMap::new(),
             home: "http://home/".into(),
             open: true,
             store: Store::OnDisk,
@@ -378,4 +394,49 @@ fn a_setting_is_read_by_its_old_name_for_a_release_and_says_so() {
     }
     let new = load::<Settings>(env(&[("MARKETPLACE_COMMENTS_OPEN", "false")])).unwrap();
     assert_eq!(new.renamed(), []);
+}
+
+/// By each way alone. Fails with entries read as texts, and with entries that only a file can have.
+#[test]
+fn entries_with_free_names_are_groups_of_settings() {
+    let (_file, from_file) = file(
+        "[comments.shops.north]\ntimeout = \"5s\"\ngoods = [\"a\", \"b\"]\nopen = true\n[comments.shops.south]\n",
+    );
+    let at = |name: &str| format!("comments.shops.north.{name}");
+    let flags = Sources::none()
+        .flag(at("timeout"), "5s", "--set")
+        .flag(at("goods"), "a,b", "--set")
+        .flag(at("open"), "true", "--set");
+    let whole = "{north = {timeout = \"5s\", goods = [\"a\", \"b\"], open = true}}";
+    for sources in [
+        from_file,
+        flags,
+        env(&[
+            ("MARKETPLACE_COMMENTS_SHOPS_NORTH_TIMEOUT", "5s"),
+            ("MARKETPLACE_COMMENTS_SHOPS_NORTH_GOODS", "a,b"),
+            ("MARKETPLACE_COMMENTS_SHOPS_NORTH_OPEN", "true"),
+        ]),
+        env(&[("MARKETPLACE_COMMENTS_SHOPS", whole)]),
+    ] {
+        let settings = load::<Settings>(sources).unwrap().settings;
+        let north = &settings.comments.shops["north"];
+        assert_eq!(north.timeout, Some(Duration::from_secs(5)));
+        assert_eq!(north.goods, ["a", "b"]);
+        assert!(north.open);
+    }
+    for (name, value, part) in [
+        ("TIMEOUT", "0s", "it must be greater than 0"),
+        ("OPEN", "often", "true or false"),
+    ] {
+        let text = refusal(env(&[(
+            &format!("MARKETPLACE_COMMENTS_SHOPS_NORTH_{name}"),
+            value,
+        )]));
+        assert!(
+            text.contains(part) && text.contains("comments.shops.north"),
+            "{text}"
+        );
+    }
+    let unknown = refusal(Sources::none().flag(at("opne"), "true", "--set"));
+    assert!(unknown.contains("comments.shops.north.opne"), "{unknown}");
 }

@@ -7,7 +7,7 @@ mod config;
 mod prepare;
 mod run;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use graphql_tools::validation::validate::ValidationPlan;
 
 use crate::execute::schema_size::schema_size;
 pub use crate::graph::LoadError;
-use crate::graph::Supergraph;
+use crate::graph::{self, Supergraph};
 use crate::host::Host;
 use crate::operation::cache::Operations;
 use crate::operation::document;
@@ -25,7 +25,7 @@ use crate::operation::persisted::PersistedOperations;
 pub use crate::operation::turns::NewOperations;
 use crate::plan::explain::explain;
 use crate::plan::planner::Planner;
-use crate::subgraph::{self, Subgraph, Transport};
+use crate::subgraph::{Connected, Declared, Routes};
 pub use config::EngineConfig;
 use prepare::Planned;
 pub use prepare::Prepared;
@@ -36,12 +36,13 @@ pub struct Engine {
     rules: Arc<ValidationPlan>,
     persisted: PersistedOperations,
     served: ArcSwap<Served>,
-    subgraphs: HashMap<String, Arc<dyn Subgraph>>,
+    routes: Arc<dyn Routes>,
     host: Host,
 }
 
-/// A supergraph with the operations that were planned over it; a reload replaces all of it at once.
+/// A supergraph with its subgraphs and the operations that were planned over it; a reload replaces all of it at once.
 struct Served {
+    subgraphs: HashMap<String, Connected>,
     supergraph: Supergraph,
     planner: Planner,
     /// The objects of introspection that tell all of the schema once.
@@ -56,34 +57,37 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Loads the supergraph and connects its subgraphs.
+    /// Loads the supergraph and connects its subgraphs by `routes`, which is asked again for each reload.
     ///
     /// # Errors
-    /// [`LoadError`] when the supergraph cannot be parsed or planned over, or a subgraph has no transport.
+    /// [`LoadError`] when the supergraph cannot be parsed or planned over, or a subgraph cannot be called.
     pub fn new(
         config: EngineConfig,
         supergraph_sdl: &str,
-        subgraphs: BTreeMap<String, Transport>,
+        routes: impl Routes + 'static,
         host: Host,
     ) -> Result<Self, LoadError> {
-        let subgraphs = subgraph::connect(subgraphs, &config.fetch, &host);
-        let served = load(&config, supergraph_sdl, &subgraphs, &host)?;
+        let routes: Arc<dyn Routes> = Arc::new(routes);
+        let served = load(&config, supergraph_sdl, &*routes, &host, None)?;
         Ok(Self {
             rules: Arc::new(document::rules()),
             persisted: PersistedOperations::new(config.persisted_bytes),
             served: ArcSwap::from_pointee(served),
-            subgraphs,
+            routes,
             config,
             host,
         })
     }
 
-    /// Serves another supergraph from now on; what is running or prepared ends on the old one.
+    /// Serves another supergraph from now on; what is running or prepared ends on the old one, subgraphs included. A
+    /// subgraph that is reached as before keeps its connections and its breaker.
     ///
     /// # Errors
     /// [`LoadError`], and then the old one stays.
     pub fn reload(&self, supergraph_sdl: &str) -> Result<(), LoadError> {
-        let served = load(&self.config, supergraph_sdl, &self.subgraphs, &self.host)?;
+        let before = self.served.load_full();
+        let (config, routes) = (&self.config, &*self.routes);
+        let served = load(config, supergraph_sdl, routes, &self.host, Some(&before))?;
         self.served.store(Arc::new(served));
         Ok(())
     }
@@ -104,19 +108,48 @@ impl Engine {
     }
 }
 
+/// The schema that clients of a supergraph see, as SDL.
+///
+/// # Errors
+/// [`LoadError`] when the supergraph cannot be parsed or planned over.
+pub fn api_schema(supergraph_sdl: &str) -> Result<String, LoadError> {
+    let document = Planner::parse(supergraph_sdl)?;
+    let planner = Planner::new(&document)?;
+    Ok(Supergraph::new(planner.consumer_schema(), &document).sdl())
+}
+
+/// The subgraphs that a supergraph declares.
+///
+/// # Errors
+/// [`LoadError`] when it cannot be parsed, or declares a name twice.
+pub fn declared(supergraph_sdl: &str) -> Result<Vec<Declared>, LoadError> {
+    graph::declared(&Planner::parse(supergraph_sdl)?)
+}
+
 fn load(
     config: &EngineConfig,
     sdl: &str,
-    subgraphs: &HashMap<String, Arc<dyn Subgraph>>,
+    routes: &dyn Routes,
     host: &Host,
+    before: Option<&Served>,
 ) -> Result<Served, LoadError> {
-    let (planner, document) = Planner::load(sdl)?;
-    let is_missing = |name: &&str| !subgraphs.contains_key(*name);
-    if let Some(missing) = planner.subgraphs().find(is_missing) {
-        return Err(LoadError::MissingSubgraph(missing.to_owned()));
+    let document = Planner::parse(sdl)?;
+    let declared = graph::declared(&document)?;
+    let planner = Planner::new(&document)?;
+    let mut subgraphs = HashMap::new();
+    for subgraph in declared {
+        let before = before.and_then(|before| before.subgraphs.get(&subgraph.name));
+        let connect = |route| Connected::new(&subgraph.name, route, before, &config.fetch, host);
+        let connected = routes.route(&subgraph).and_then(connect);
+        let connected = connected.map_err(|error| LoadError::Subgraph {
+            name: subgraph.name.clone(),
+            error,
+        })?;
+        subgraphs.insert(subgraph.name, connected);
     }
     let supergraph = Supergraph::new(&planner.consumer_schema(), &document);
     Ok(Served {
+        subgraphs,
         schema_size: schema_size(&supergraph.consumer),
         supergraph,
         operations: Operations::new(

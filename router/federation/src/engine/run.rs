@@ -78,7 +78,7 @@ impl Engine {
                 OperationKind::Query | OperationKind::Subscription => OperationKind::Query,
             },
             variables: &prepared.variables,
-            subgraphs: &self.subgraphs,
+            subgraphs: &prepared.served.subgraphs,
             host: &self.host,
             ctx,
         }

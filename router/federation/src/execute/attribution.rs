@@ -79,9 +79,13 @@ fn report(
     let mut vague: IndexMap<Vec<SubgraphPathSegment>, Vec<ClientError>> = IndexMap::new();
     let mut taken = Missing::default();
     // Those that name their place come first: the others are about what is left.
+    let Scope {
+        host, subgraphs, ..
+    } = fetched.scope;
+    let name = &*fetched.call.fetch.subgraph;
+    let codes = subgraphs.get(name).map_or(&host.codes, |it| &it.codes);
     for mut error in errors {
-        let codes = &fetched.scope.host.codes;
-        let report = ClientError::from_subgraph(codes, &fetched.call.fetch.subgraph, &error);
+        let report = ClientError::from_subgraph(codes, name, &error);
         let path = error.path.take().unwrap_or_default();
         match fetched.exactly(&path) {
             Some(missing) => {

@@ -111,7 +111,10 @@ fn merged(asked: &[Representations]) -> u64 {
 async fn send(scope: Scope<'_>, call: &Call<'_>) -> Result<Bytes, FetchError> {
     let name = &*call.fetch.subgraph;
     match scope.subgraphs.get(name) {
-        Some(subgraph) => subgraph.fetch(call.request.clone(), scope.ctx).await,
+        Some(connected) => {
+            let request = call.request.clone();
+            connected.subgraph.fetch(request, scope.ctx).await
+        }
         None => Err(FetchError::Connect(format!("no subgraph {name}"))),
     }
 }
@@ -130,7 +133,7 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
             progress.budget.take_objects(left.saturating_add(1));
             return None;
         }
-        Err(error) => return Some(Fault::Failed(FetchError::Response(error.to_string()))),
+        Err(error) => return Some(misread(scope, call, error.to_string())),
     };
     if let Some(extensions) = response.extensions {
         progress.extensions.add(extensions);
@@ -138,7 +141,7 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
     let is_whole = response.errors.is_none();
     let fault = response
         .errors
-        .map(|errors| read_errors(errors, &response.data));
+        .map(|errors| read_errors(scope, call, errors, &response.data));
     if fault.as_ref().is_some_and(Fault::is_too_many_objects) {
         // As if the objects had come, so that the client reads the limit and not what was left of it.
         progress.budget.take_objects(left.saturating_add(1));
@@ -165,16 +168,25 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
 }
 
 /// Reads the errors beside a subgraph's data.
-fn read_errors(errors: &[u8], data: &Value) -> Fault {
+fn read_errors(scope: Scope<'_>, call: &Call<'_>, errors: &[u8], data: &Value) -> Fault {
     match serde_json::from_slice::<Vec<SubgraphError>>(errors) {
         Ok(errors) => Fault::Reported {
             errors,
             is_all: *data == Value::Null,
         },
-        Err(_) => Fault::Failed(FetchError::Response(
-            "errors are not a list of errors".to_owned(),
-        )),
+        Err(_) => {
+            let why = "errors are not a list of errors".to_owned();
+            misread(scope, call, why)
+        }
     }
+}
+
+/// A response that turned out to be none.
+fn misread(scope: Scope<'_>, call: &Call<'_>, why: String) -> Fault {
+    let error = FetchError::Response(why);
+    let telemetry = &scope.host.telemetry;
+    telemetry.fetch_failed(&call.fetch.subgraph, error.reason());
+    Fault::Failed(error)
 }
 
 fn take_entities(

@@ -1,7 +1,6 @@
 //! The state of one running operation: what all its fetches share, what it has so far, and a fetch on its way.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
@@ -16,7 +15,7 @@ use crate::host::Host;
 use crate::plan::compile::FetchPlan;
 use crate::request::{Location, OperationKind, RequestContext};
 use crate::shape::{Keys, Shape};
-use crate::subgraph::{FetchRequest, Subgraph};
+use crate::subgraph::{Connected, FetchRequest};
 
 /// What every fetch of a request needs to know.
 #[derive(Clone, Copy)]
@@ -32,8 +31,8 @@ pub(crate) struct Scope<'a> {
     /// Coerced variables.
     pub(crate) variables: &'a Map<String, Json>,
     /// The subgraphs by name.
-    pub(crate) subgraphs: &'a HashMap<String, Arc<dyn Subgraph>>,
-    /// Which errors of subgraphs may pass, and who observes.
+    pub(crate) subgraphs: &'a HashMap<String, Connected>,
+    /// Who observes.
     pub(crate) host: &'a Host,
     /// The caller.
     pub(crate) ctx: &'a RequestContext,

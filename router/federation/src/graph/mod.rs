@@ -3,11 +3,14 @@
 //! Invariant: a [`Supergraph`] never changes; every request borrows one, and a reload makes a new one.
 
 mod builtin;
+mod declared;
 mod entity_keys;
 mod literal;
 mod supergraph;
 mod types;
 
+pub(crate) use declared::declared;
+pub use declared::{Declared, RouteError};
 pub(crate) use literal::literal;
 pub use supergraph::LoadError;
 pub(crate) use supergraph::Supergraph;

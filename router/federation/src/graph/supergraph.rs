@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use graphql_tools::static_graphql::schema::Document;
 
-use crate::graph::{TypeTable, builtin};
+use crate::graph::{RouteError, TypeTable, builtin};
 
 /// Why a supergraph cannot be served.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -15,9 +15,17 @@ pub enum LoadError {
     /// The planner refuses it.
     #[error("the supergraph cannot be planned over: {0}")]
     Planner(String),
-    /// A subgraph of the supergraph has no transport.
-    #[error("no transport for subgraph {0}")]
-    MissingSubgraph(String),
+    /// A subgraph of the supergraph cannot be called.
+    #[error("subgraph {name}: {error}")]
+    Subgraph {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: RouteError,
+    },
+    /// Two subgraphs have one name, so nobody could tell which is asked.
+    #[error("two subgraphs are named {0}")]
+    TwoOfAName(String),
 }
 
 /// A loaded supergraph.

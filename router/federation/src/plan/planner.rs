@@ -51,37 +51,33 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    /// Loads a supergraph, and hands back its document too.
+    /// A planner over a supergraph.
     ///
     /// # Errors
-    /// [`LoadError`] when the text is no schema or the planner refuses it.
-    pub(crate) fn load(sdl: &str) -> Result<(Self, schema::Document), LoadError> {
-        let document =
-            safe_parse_schema(sdl).map_err(|error| LoadError::Parse(one_line(&error)))?;
+    /// [`LoadError`] when the planner refuses it.
+    pub(crate) fn new(document: &schema::Document) -> Result<Self, LoadError> {
         let options = QueryPlannerOptions::default();
-        let inner = guarded(|| Crate::new_from_supergraph(&document, options))
+        let inner = guarded(|| Crate::new_from_supergraph(document, options))
             .and_then(|made| made.map_err(refused))
             .map_err(|error| LoadError::Planner(error.to_string()))?;
-        let planner = Self {
+        Ok(Self {
             inner,
             #[cfg(test)]
             panics: false,
-        };
-        Ok((planner, document))
+        })
+    }
+
+    /// Parses a supergraph.
+    ///
+    /// # Errors
+    /// [`LoadError::Parse`].
+    pub(crate) fn parse(sdl: &str) -> Result<schema::Document, LoadError> {
+        safe_parse_schema(sdl).map_err(|error| LoadError::Parse(one_line(&error)))
     }
 
     /// What clients see of the supergraph, with the types of introspection.
     pub(crate) fn consumer_schema(&self) -> Arc<schema::Document> {
         self.inner.consumer_schema.document.clone()
-    }
-
-    /// The names of all subgraphs.
-    pub(crate) fn subgraphs(&self) -> impl Iterator<Item = &str> {
-        self.inner
-            .supergraph
-            .known_subgraphs
-            .values()
-            .map(String::as_str)
     }
 
     /// Plans a document that holds one operation, without fragments, conditions or introspection.
@@ -313,10 +309,12 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
+    fn load(sdl: &str) -> Result<Planner, LoadError> {
+        Planner::new(&Planner::parse(sdl)?)
+    }
+
     fn planner() -> Planner {
-        Planner::load(SUPERGRAPH)
-            .expect("the toy supergraph loads")
-            .0
+        load(SUPERGRAPH).expect("the toy supergraph loads")
     }
 
     #[test]
@@ -346,7 +344,7 @@ mod tests {
     #[test]
     fn a_supergraph_that_is_none_is_an_error() {
         for sdl in ["", "type Query {", "scalar A"] {
-            assert!(Planner::load(sdl).is_err(), "{sdl}");
+            assert!(load(sdl).is_err(), "{sdl}");
         }
     }
 }

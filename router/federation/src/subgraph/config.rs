@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How subgraphs are called.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FetchConfig {
     /// The longest that one fetch may take; the request's own deadline may end it earlier.
@@ -24,6 +24,8 @@ pub struct FetchConfig {
     pub idle_timeout: Duration,
     /// HTTP/2 without negotiation, for subgraphs that speak it.
     pub http2_prior_knowledge: bool,
+    /// Sends a fetch a second time where that can do no harm: nobody was reached, or the connection broke under a query.
+    pub retry_enabled: bool,
     /// The longest answer that is read.
     #[schemars(range(min = 1))]
     pub max_response_bytes: usize,
@@ -52,6 +54,7 @@ impl Default for FetchConfig {
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_millis(250),
             http2_prior_knowledge: false,
+            retry_enabled: true,
             max_response_bytes: 16 * 1024 * 1024,
             breaker_failures: 5,
             breaker_slow: Duration::from_secs(2),

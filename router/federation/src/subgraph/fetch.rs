@@ -33,6 +33,18 @@ pub enum FetchError {
     /// The connection broke before the whole response was there: a mutation may have happened.
     #[error("connection lost: {0}")]
     Lost(String),
+    /// Its HTTP status says that it failed, and its body is no GraphQL response.
+    #[error("status {0}")]
+    Status(u16),
+    /// There is no response in the response.
+    #[error("an empty response")]
+    Empty,
+    /// The response is longer than what is read.
+    #[error("a response longer than {bytes_max} bytes (`fetch.max_response_bytes`)")]
+    TooLong {
+        /// The bound, in bytes.
+        bytes_max: usize,
+    },
     /// The response is not what a GraphQL server sends.
     #[error("invalid response: {0}")]
     Response(String),
@@ -42,6 +54,35 @@ pub enum FetchError {
     /// The breaker is open.
     #[error("breaker open")]
     BreakerOpen,
+}
+
+impl FetchError {
+    /// Every [`FetchError::reason`].
+    pub const REASONS: [&str; 8] = [
+        "unreachable",
+        "lost",
+        "status",
+        "empty",
+        "too_long",
+        "invalid",
+        "timeout",
+        "breaker_open",
+    ];
+
+    /// One word for it, as metrics have it.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "unreachable",
+            Self::Lost(_) => "lost",
+            Self::Status(_) => "status",
+            Self::Empty => "empty",
+            Self::TooLong { .. } => "too_long",
+            Self::Response(_) => "invalid",
+            Self::Timeout(_) => "timeout",
+            Self::BreakerOpen => "breaker_open",
+        }
+    }
 }
 
 /// Executes subgraph operations.

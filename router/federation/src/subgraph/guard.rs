@@ -68,7 +68,7 @@ impl Guarded {
         ctx: &RequestContext,
     ) -> Result<Bytes, FetchError> {
         let response = self.attempt(request.clone(), ctx).await;
-        if is_safe_again(&response, request.kind, ctx) {
+        if self.config.retry_enabled && is_safe_again(&response, request.kind, ctx) {
             return self.attempt(request, ctx).await;
         }
         response
@@ -147,9 +147,15 @@ fn is_safe_again(
     match response {
         Err(FetchError::Connect(_)) => true,
         Err(FetchError::Lost(_)) => kind != OperationKind::Mutation || ctx.is_idempotent,
-        Ok(_) | Err(FetchError::Response(_) | FetchError::Timeout(_) | FetchError::BreakerOpen) => {
-            false
-        }
+        Ok(_)
+        | Err(
+            FetchError::Status(_)
+            | FetchError::Empty
+            | FetchError::TooLong { .. }
+            | FetchError::Response(_)
+            | FetchError::Timeout(_)
+            | FetchError::BreakerOpen,
+        ) => false,
     }
 }
 
@@ -157,12 +163,7 @@ fn outcome(response: &Result<Bytes, FetchError>) -> FetchOutcome {
     match response {
         Ok(_) => FetchOutcome::Responded,
         Err(FetchError::BreakerOpen) => FetchOutcome::Refused,
-        Err(
-            FetchError::Connect(_)
-            | FetchError::Lost(_)
-            | FetchError::Response(_)
-            | FetchError::Timeout(_),
-        ) => FetchOutcome::Failed,
+        Err(_) => FetchOutcome::Failed,
     }
 }
 
@@ -184,7 +185,8 @@ impl Subgraph for Guarded {
             let response = self.guarded(request, ctx).await;
             self.telemetry
                 .fetched(&self.name, outcome(&response), started.elapsed());
-            if response.is_err() {
+            if let Err(error) = &response {
+                self.telemetry.fetch_failed(&self.name, error.reason());
                 Span::current().record("otel.status_code", "ERROR");
             }
             response

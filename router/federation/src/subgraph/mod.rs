@@ -7,18 +7,22 @@ mod config;
 mod fetch;
 mod fields;
 mod guard;
+mod headers;
 mod http;
+mod route;
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use url::Url;
 
-use crate::host::Host;
+pub use crate::graph::{Declared, RouteError};
+use crate::host::{Host, PublicCodes};
 pub use config::FetchConfig;
 pub use fetch::{FetchError, FetchRequest, Subgraph};
 pub use fields::RootFields;
+pub use headers::{ClientHeaders, HeaderRules};
+pub use route::{Route, Routes};
 
 /// Where a subgraph is.
 #[derive(Clone)]
@@ -41,25 +45,51 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// Connects the transports, each behind its guards.
-pub(crate) fn connect(
-    transports: BTreeMap<String, Transport>,
-    config: &FetchConfig,
-    host: &Host,
-) -> HashMap<String, Arc<dyn Subgraph>> {
-    let telemetry = &host.telemetry;
-    let guarded =
-        |name: &str, inner| guard::Guarded::new(name, inner, config.clone(), telemetry.clone());
-    let connected = transports.into_iter().map(|(name, transport)| {
-        let subgraph: Arc<dyn Subgraph> = match transport {
-            Transport::Http(url) => {
-                let http = http::Http::new(&url, config, host);
-                Arc::new(guarded(&name, Arc::new(http)))
-            }
-            Transport::Custom(custom) => Arc::new(guarded(&name, custom)),
-            Transport::Fields(fields) => Arc::new(fields::Fields(fields)),
+/// A subgraph that is connected, and how.
+#[derive(Clone)]
+pub(crate) struct Connected {
+    /// What carries fetches to it.
+    pub(crate) subgraph: Arc<dyn Subgraph>,
+    /// Which of its error codes clients may read.
+    pub(crate) codes: PublicCodes,
+    route: Route,
+}
+
+impl Connected {
+    /// Connects a route, behind its guards; one that is as it was keeps its connections, and its breaker what it knows.
+    ///
+    /// # Errors
+    /// [`RouteError::Certificates`].
+    pub(crate) fn new(
+        name: &str,
+        route: Route,
+        before: Option<&Self>,
+        config: &FetchConfig,
+        host: &Host,
+    ) -> Result<Self, RouteError> {
+        if let Some(before) = before.filter(|before| before.route.is_same(&route)) {
+            return Ok(before.clone());
+        }
+        let config = route.fetch.as_ref().unwrap_or(config);
+        let guarded = |inner| {
+            let guarded = guard::Guarded::new(name, inner, config.clone(), host.telemetry.clone());
+            Arc::new(guarded) as Arc<dyn Subgraph>
         };
-        (name, subgraph)
-    });
-    connected.collect()
+        let subgraph = match &route.transport {
+            Transport::Http(url) => guarded(Arc::new(http::Http::new(
+                url,
+                config,
+                &route.headers,
+                host,
+            )?)),
+            Transport::Custom(custom) => guarded(custom.clone()),
+            Transport::Fields(fields) => Arc::new(fields::Fields(fields.clone())),
+        };
+        let codes = route.codes.as_ref().unwrap_or(&host.codes).clone();
+        Ok(Self {
+            subgraph,
+            codes,
+            route,
+        })
+    }
 }

@@ -29,7 +29,7 @@ pub(super) fn toml(loaded: &Loaded<Settings>) -> String {
     for (section, lines) in sections {
         let head = match section.as_str() {
             "" => String::new(),
-            section => format!("[{section}]\n"),
+            section => format!("[{}]\n", quoted(section)),
         };
         let longest = lines.iter().map(|(line, _)| line.chars().count()).max();
         let width = longest.unwrap_or_default().min(COLUMN);
@@ -54,26 +54,46 @@ pub(super) fn json(loaded: &Loaded<Settings>) -> String {
     format!("{:#}", Value::from(rows))
 }
 
+/// A section's name, whose parts may be any text.
+fn quoted(section: &str) -> String {
+    let is_bare = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-');
+    let parts = section.split('.').map(|part| {
+        if part.chars().all(is_bare) {
+            part.to_owned()
+        } else {
+            toml::Value::from(part).to_string()
+        }
+    });
+    parts.collect::<Vec<_>>().join(".")
+}
+
 /// Path, value and origin of each setting; a table gives its entries.
 fn rows(loaded: &Loaded<Settings>) -> impl Iterator<Item = (String, Value, Origin)> {
     let values = serde_json::to_value(&loaded.settings).expect("settings are plain data");
     let mut rows = BTreeMap::new();
     for path in config::describe::<Settings>().settings.into_keys() {
-        match config::at(&values, &path) {
-            Value::Object(entries) => {
-                for (name, value) in entries {
-                    rows.insert(format!("{path}.{name}"), value.clone());
-                }
-            }
-            value => {
-                rows.insert(path, value.clone());
-            }
+        if !path.split('.').any(|part| part == config::ANY) {
+            let value = config::at(&values, &path).clone();
+            spread(path, value, &mut rows);
         }
     }
     rows.into_iter().map(|(path, value)| {
         let origin = loaded.origin(&path);
         (path, without_passwords(value), origin)
     })
+}
+
+fn spread(path: String, value: Value, rows: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(entries) => {
+            for (name, value) in entries {
+                spread(format!("{path}.{name}"), value, rows);
+            }
+        }
+        value => {
+            rows.insert(path, value);
+        }
+    }
 }
 
 fn without_passwords(value: Value) -> Value {
