@@ -5,7 +5,7 @@
 //! in flight, and the tasks of mutations run to their end. Invariant: when a port is taken, the start fails and names
 //! the port's setting.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use chassis::{
     admission::Limiter,
@@ -15,25 +15,29 @@ use chassis::{
     principal::{ServiceSigner, Signer, Verifier},
     tasks::Tasks,
 };
-use federation::{Engine, LoadError, Transport};
-use order_stream::OrderStream;
+use federation::{Engine, RootFields, Transport};
 use tokio::net::TcpListener;
 
 use crate::{
     admission::budget,
     config::Config,
-    engine,
+    engine::{self, EngineError},
     events_query::EventsQuery,
     probe,
     serve::{self, Gateway, Issuer},
-    stream::{Drain, Hub},
+    stream::{Drain, EventLog, Hub},
+    supergraph::{Kept, Source, SourceError, Watch},
 };
 
 /// What the router needs of its surroundings.
 #[derive(Debug)]
 pub struct Dependencies {
-    /// How to reach each subgraph of the supergraph, but `events`.
+    /// How to reach each of the shop's own subgraphs, but `events`.
     pub subgraphs: BTreeMap<String, Transport>,
+    /// Addresses of subgraphs that an operator set, by name: they go before what the supergraph says.
+    pub subgraph_urls: BTreeMap<String, String>,
+    /// Where the last good supergraph is kept.
+    pub state_dir: PathBuf,
     /// Where the order events are.
     pub kafka: kafka::Config,
     /// Checks the callers' tokens.
@@ -66,16 +70,20 @@ pub enum StartError {
     /// A port is taken, or an address is not this machine's.
     #[error(transparent)]
     Listen(#[from] listen::Error),
+    /// There is no supergraph.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The supergraph cannot be served.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Engine(#[from] EngineError),
     /// The REST listeners cannot be served.
     #[error(transparent)]
     Rest(#[from] rest::StartError),
 }
 
 impl Service {
-    /// Starts the router over the project's supergraph and returns when it listens.
+    /// Starts the router over the supergraph of the settings and returns when it listens. What a graph does not have is not
+    /// started: no broker is needed without `events`, and the REST listeners are those of the shop's three subgraphs.
     ///
     /// Broker and subgraphs may be unreachable: the router becomes ready when they are back.
     ///
@@ -89,6 +97,8 @@ impl Service {
     ) -> Result<Self, StartError> {
         let Dependencies {
             subgraphs,
+            subgraph_urls,
+            state_dir,
             kafka,
             verifier,
             signer,
@@ -102,17 +112,50 @@ impl Service {
         let address = local(&listening, config.listen);
         let admin_address = local(&admin, config.admin_listen);
 
-        probe::watch(&subgraphs, service.as_ref(), tasks, health);
-        let log = OrderStream::start(config.stream.log.clone(), kafka, tasks, health);
-        let events = EventsQuery::new(log.clone(), clock.clone(), config.rate_limit.budget);
-        let engine = engine::start(
-            config.engine.clone(),
-            schema::sdl::SUPERGRAPH,
+        let mut watch = Watch {
+            source: Source::new(&config)?,
+            kept: Kept::of(&state_dir, &config.supergraph),
+            interval: config.supergraph_reload.interval,
+            clock: clock.clone(),
+        };
+        let supergraph = watch.first().await?;
+        let ours = of_the_shop(&supergraph, &subgraphs, &subgraph_urls);
+        let has_rest = config.rest.enabled && ours.len() == subgraphs.len();
+        probe::watch(&ours, service.as_ref(), tasks, health);
+        let log = Arc::new(EventLog::new(
+            config.stream.log.clone(),
+            kafka,
+            tasks.clone(),
+            health.clone(),
+        ));
+        let events = {
+            let (log, clock, budget) = (log.clone(), clock.clone(), config.rate_limit.budget);
+            let fields = std::sync::OnceLock::new();
+            Arc::new(move || {
+                let fields = fields.get_or_init(|| {
+                    // The broker is asked from the start, not by the first client.
+                    log.get();
+                    let events = EventsQuery::new(log.clone(), clock.clone(), budget);
+                    Arc::new(events) as Arc<dyn RootFields>
+                });
+                Arc::clone(fields)
+            })
+        };
+        let subgraphs = engine::Subgraphs {
+            shop: subgraphs,
+            set: subgraph_urls,
+            events,
+        };
+        let (settings, rules) = (config.engine.clone(), &config.subgraphs);
+        let engine = Arc::new(engine::start(
+            settings,
+            rules,
+            &supergraph,
             subgraphs,
-            Arc::new(events),
             service,
-        )?;
-        let engine = Arc::new(engine);
+        )?);
+        watch.serves(&supergraph).await;
+        watch.run(Arc::clone(&engine), tasks);
 
         let drain = Drain::default();
         let budget = Arc::new(budget(&config.rate_limit, clock.clone()));
@@ -130,8 +173,12 @@ impl Service {
             demo_token_ttl: config.demo_token_ttl,
         };
         let limiter = Limiter::new("router", config.admission.clone());
+        let rest_config = rest::Config {
+            enabled: has_rest,
+            ..config.rest.clone()
+        };
         let rest = rest::start(
-            config.rest.clone(),
+            rest_config,
             Arc::clone(&engine),
             signer,
             clock.clone(),
@@ -180,6 +227,21 @@ fn entrance(limiter: &Limiter, config: &Config) -> rest::Entrance {
         door: limiter.door("rest"),
         proxies: config.http.trusted_proxies.clone(),
     }
+}
+
+/// Those of the shop's own subgraphs that the graph has.
+fn of_the_shop(
+    supergraph: &str,
+    shop: &BTreeMap<String, Transport>,
+    set: &BTreeMap<String, String>,
+) -> BTreeMap<String, Transport> {
+    let usual = engine::built_in();
+    let declared = federation::declared(supergraph).unwrap_or_default();
+    let ours = declared
+        .into_iter()
+        .filter(|it| usual.get(&it.name) == Some(&it.url) || set.contains_key(&it.name));
+    ours.filter_map(|it| Some((it.name.clone(), shop.get(&it.name)?.clone())))
+        .collect()
 }
 
 fn serve_operators(listener: TcpListener, tasks: &Tasks, health: &Health) {

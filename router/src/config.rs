@@ -10,11 +10,15 @@ use std::{
     time::Duration,
 };
 
+mod graph;
+
 use chassis::admission;
 use federation::EngineConfig;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use self::graph::{BUILT_IN, Reload, Subgraph};
 
 /// The router.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -24,7 +28,16 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where operators find `/metrics`, `/livez`, `/readyz` and `/startupz`.
     pub admin_listen: SocketAddr,
-    /// Where separate subgraphs are, by name; unused for those that run in this process.
+    /// The graph that is served: `built-in`, which is the shop's own, or a supergraph from a file or an `http` or `https` URL.
+    /// Both are looked at again by `router.supergraph_reload`; a good one replaces what is served, a bad one is refused and
+    /// what is served stays. The last good one is kept in the state folder, for a start without the other.
+    #[schemars(length(min = 1))]
+    pub supergraph: String,
+    /// How the supergraph is fetched again.
+    pub supergraph_reload: Reload,
+    /// How each subgraph is called, by its name.
+    pub subgraphs: BTreeMap<String, Subgraph>,
+    /// Where separate subgraphs are, by name, in place of what the supergraph says; unused for those that run in this process.
     #[schemars(with = "BTreeMap<String, url::Url>")]
     pub subgraph_urls: BTreeMap<String, String>,
     /// Serves the playground at `/` and the live page at `/live`; in the profile `production` only when this is set.
@@ -169,6 +182,9 @@ impl Default for Config {
         Self {
             listen: local(4000),
             admin_listen: local(4001),
+            supergraph: BUILT_IN.to_owned(),
+            supergraph_reload: Reload::default(),
+            subgraphs: BTreeMap::new(),
             subgraph_urls: separate
                 .map(|(name, port)| (name.to_owned(), url(port)))
                 .into(),

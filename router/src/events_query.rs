@@ -1,30 +1,31 @@
 //! The fields of the `events` subgraph's Query, which the router answers itself: `orderEventsCursor`, `rateLimit`.
 
+use std::sync::Arc;
+
 use chassis::{budget::Charge, clock::Clock};
 use chrono::SecondsFormat;
 use federation::{GraphqlError, RequestContext, RootFields};
 use futures::future::BoxFuture;
-use order_stream::OrderStream;
 use serde_json::{Value, json};
 
-use crate::admission::current_charge;
+use crate::{admission::current_charge, stream::EventLog};
 
 /// Answers the fields from the log of events and the running operation's charge.
 #[derive(Debug)]
 pub(crate) struct EventsQuery {
-    log: OrderStream,
+    log: Arc<EventLog>,
     clock: Clock,
     budget: u64,
 }
 
 impl EventsQuery {
     /// `budget` is shown to an operation that nobody charged.
-    pub(crate) const fn new(log: OrderStream, clock: Clock, budget: u64) -> Self {
+    pub(crate) const fn new(log: Arc<EventLog>, clock: Clock, budget: u64) -> Self {
         Self { log, clock, budget }
     }
 
     async fn cursor(&self) -> Result<Value, GraphqlError> {
-        match self.log.end_cursor().await {
+        match self.log.get().end_cursor().await {
             Ok(end) => Ok(Value::from(end.to_string())),
             Err(_) => Err(GraphqlError::unavailable()),
         }

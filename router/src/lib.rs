@@ -12,6 +12,7 @@ mod events_query;
 mod probe;
 mod serve;
 mod stream;
+pub mod supergraph;
 
 pub use app::{Dependencies, Service, StartError};
 pub use config::Config;

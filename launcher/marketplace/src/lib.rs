@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
 /// What stopped it, with what to do about it.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Sdl(sdl) = &cli.command {
-        command::sdl::run(sdl.of);
+        command::sdl::run(sdl.of)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Command::Openapi(openapi) = &cli.command {

@@ -17,6 +17,9 @@ use router::{Transport, engine::local};
 use crate::keys::{self, Keys};
 use crate::settings::Settings;
 
+/// The shop's own subgraphs that may be processes of their own.
+const SHOP: [&str; 3] = ["cart", "loms", "comments"];
+
 /// What every service of this process is started with.
 #[derive(Debug, Clone)]
 pub struct ServiceHost {
@@ -193,6 +196,8 @@ impl ServiceHost {
     pub async fn start_router(&self, subgraphs: BTreeMap<String, Transport>) -> anyhow::Result<()> {
         let dependencies = router::Dependencies {
             subgraphs,
+            subgraph_urls: self.settings.subgraph_urls_set(),
+            state_dir: self.settings.state_dir.clone(),
             kafka: self.settings.kafka.clone(),
             verifier: self.keys.verifier.clone(),
             signer: self.keys.router()?,
@@ -218,14 +223,16 @@ impl ServiceHost {
     /// When an address is not a valid URL.
     pub fn separate_subgraphs(&self) -> anyhow::Result<BTreeMap<String, Transport>> {
         let urls = &self.settings.router.subgraph_urls;
-        urls.iter()
-            .map(|(name, text)| {
-                let url = text
-                    .parse()
-                    .with_context(|| format!("router.subgraph_urls.{name} = {text}"))?;
-                Ok((name.clone(), Transport::Http(url)))
-            })
-            .collect()
+        let ours = urls
+            .iter()
+            .filter(|(name, _)| SHOP.contains(&name.as_str()));
+        ours.map(|(name, text)| {
+            let transport = Transport::http(text);
+            let transport =
+                transport.with_context(|| format!("router.subgraph_urls.{name} = {text}"))?;
+            Ok((name.clone(), transport))
+        })
+        .collect()
     }
 
     /// Serves a subgraph over HTTP, with the health paths of its process.

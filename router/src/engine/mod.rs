@@ -4,43 +4,62 @@
 //! itself; [`local`] is a subgraph of this process.
 
 pub mod local;
+mod routes;
 mod telemetry;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use chassis::principal::ServiceSigner;
-use federation::{
-    Code, Credential, Engine, EngineConfig, Host, LoadError, PublicCodes, RootFields, Transport,
-};
+use federation::{Code, Credential, Engine, EngineConfig, Host, LoadError, PublicCodes};
 use http::{HeaderName, HeaderValue};
 use schema::code::ErrorCode;
 
+use self::routes::Reach;
+use crate::config;
+
+pub use routes::{RuleError, Subgraphs};
+pub(crate) use routes::{built_in, header};
 pub(crate) use telemetry::errors as count_errors;
 
-/// The subgraph whose Query the router resolves itself.
-const OWN_SUBGRAPH: &str = "events";
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The supergraph cannot be served.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A rule of a subgraph is none.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+}
 
-/// Loads a supergraph of the shop; `fields` are those that no other process could resolve. `service` proves the router to
-/// subgraphs of other processes.
+/// Loads a supergraph. `rules` say how each subgraph is called, and `service` proves the router to the shop's own of other
+/// processes.
 ///
 /// # Errors
-/// [`LoadError`] when the supergraph cannot be planned over, or one of its subgraphs is not among `subgraphs`.
+/// [`EngineError`] when the supergraph cannot be planned over, one of its subgraphs cannot be called, or a rule is none.
 pub fn start(
     config: EngineConfig,
+    rules: &BTreeMap<String, config::Subgraph>,
     supergraph_sdl: &str,
-    mut subgraphs: BTreeMap<String, Transport>,
-    fields: Arc<dyn RootFields>,
+    subgraphs: Subgraphs,
     service: Option<Arc<ServiceSigner>>,
-) -> Result<Engine, LoadError> {
-    let own = Transport::Fields(fields);
-    subgraphs.entry(OWN_SUBGRAPH.to_owned()).or_insert(own);
+) -> Result<Engine, EngineError> {
+    let routes = Reach::new(subgraphs, rules, &config.fetch)?;
     let host = Host {
         codes: public_codes(),
         telemetry: Arc::new(telemetry::Observer::new()),
         credential: service
             .map(|signer| Arc::new(ServiceCredential(signer)) as Arc<dyn Credential>),
     };
-    Engine::new(config, supergraph_sdl, subgraphs, host)
+    Ok(Engine::new(config, supergraph_sdl, routes, host)?)
+}
+
+/// The schema that clients of the built-in supergraph see, as SDL.
+///
+/// # Errors
+/// [`LoadError`], which is a defect.
+pub fn api_schema() -> Result<String, LoadError> {
+    federation::api_schema(schema::sdl::SUPERGRAPH)
 }
 
 /// Proves the router to the subgraphs' own ports, which answer services only.

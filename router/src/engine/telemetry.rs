@@ -3,7 +3,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use chassis::telemetry::{Latency, REQUEST_SECONDS, trace};
-use federation::{Code, Telemetry, host::FetchOutcome};
+use federation::{Code, Telemetry, host::FetchOutcome, subgraph::FetchError};
 use prometheus::{
     Histogram, IntCounterVec, IntGaugeVec, register_histogram, register_int_counter_vec,
     register_int_gauge_vec,
@@ -44,6 +44,15 @@ static FETCHES: LazyLock<IntCounterVec> = LazyLock::new(|| {
         "marketplace_router_fetches_total",
         "Fetches by subgraph and outcome: ok, error, or refused by an open breaker.",
         &["subgraph", "outcome"]
+    )
+    .expect("the name is registered once")
+});
+
+static FETCH_FAILURES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "marketplace_router_fetch_failures_total",
+        "Fetches that brought nothing, by subgraph and reason.",
+        &["subgraph", "reason"]
     )
     .expect("the name is registered once")
 });
@@ -110,6 +119,11 @@ impl Telemetry for Observer {
         for outcome in ["ok", "error", "refused"] {
             FETCHES.with_label_values(&[subgraph, outcome]).inc_by(0);
         }
+        for reason in FetchError::REASONS {
+            FETCH_FAILURES
+                .with_label_values(&[subgraph, reason])
+                .inc_by(0);
+        }
         FETCH_SECONDS.announce(&[subgraph]);
         self.breaker(subgraph, false);
     }
@@ -122,6 +136,10 @@ impl Telemetry for Observer {
         };
         FETCHES.with_label_values(&[subgraph, outcome]).inc();
         FETCH_SECONDS.observe(&[subgraph], took.as_secs_f64());
+    }
+
+    fn fetch_failed(&self, subgraph: &str, reason: &'static str) {
+        FETCH_FAILURES.with_label_values(&[subgraph, reason]).inc();
     }
 
     fn breaker(&self, subgraph: &str, is_open: bool) {

@@ -53,6 +53,18 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>, request: Request) -
     serve(&gateway, &parts, &accepted, request).await
 }
 
+/// `GET /schema.graphql`: what clients may ask, as SDL; absent where introspection is off.
+pub(super) async fn schema(State(gateway): State<Arc<Gateway>>) -> Response {
+    if gateway.config.engine.introspection_enabled == Some(false) {
+        return refusal(
+            &RequestError::masked(ErrorCode::NotFound),
+            Media::GraphqlResponse,
+        );
+    }
+    let sdl = [(header::CONTENT_TYPE, "application/graphql; charset=utf-8")];
+    (sdl, gateway.engine.sdl()).into_response()
+}
+
 /// Any other method.
 pub(super) async fn other_method() -> Response {
     let refused = RequestError::new(ErrorCode::MethodNotAllowed, "send POST or GET");

@@ -62,6 +62,7 @@ pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> R
         .fallback(http::other_method);
     let mut router = Router::new()
         .route("/graphql", graphql)
+        .route("/schema.graphql", routing::get(http::schema))
         .with_state(gateway)
         .merge(tokens::routes(issuer));
     if config.playground_enabled {

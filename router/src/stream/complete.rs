@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chassis::{clock::Clock, telemetry::trace};
+use federation::Prepared;
 use tracing::Instrument as _;
 
 use super::{
@@ -41,6 +42,14 @@ impl Completer {
             trace::link(&followed, subscription);
         }
         self.execute(pending).instrument(followed).await
+    }
+
+    /// The stream's operation over the graph that is served now, if that is another.
+    ///
+    /// # Errors
+    /// Why the stream must end: its operation is none of that graph.
+    pub(super) async fn renewed(&self) -> Result<Option<Prepared>, RequestError> {
+        self.frames.renewed(&self.asker.prepared).await
     }
 
     async fn execute(&self, pending: PendingFrame) -> Result<Frame, RequestError> {

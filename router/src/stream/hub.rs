@@ -12,7 +12,6 @@ use chassis::{
 };
 use chrono::{DateTime, Utc};
 use federation::{Engine, Prepared, RequestContext};
-use order_stream::OrderStream;
 use schema::code::ErrorCode;
 use serde_json::Value;
 
@@ -21,6 +20,7 @@ use super::{
     complete::Completer,
     drain::Drain,
     field::Field,
+    log::EventLog,
     metrics::{self, OpenStream},
     pending::PendingFrame,
     resume::{ResumeHints, ResumePoint, Seen},
@@ -37,7 +37,7 @@ pub(crate) struct Hub {
     engine: Arc<Engine>,
     budget: Arc<Budget>,
     frames: Arc<Frames>,
-    log: OrderStream,
+    log: Arc<EventLog>,
     clock: Clock,
     config: config::Stream,
     limits: Arc<StreamLimits>,
@@ -49,7 +49,7 @@ impl Hub {
     pub(crate) fn new(
         engine: Arc<Engine>,
         budget: Arc<Budget>,
-        log: OrderStream,
+        log: Arc<EventLog>,
         clock: Clock,
         config: config::Stream,
         drain: Drain,
@@ -107,12 +107,13 @@ impl Hub {
             .subscription()
             .ok_or_else(|| RequestError::masked(ErrorCode::Internal))?;
         let field = Field::of(call)?;
+        let reloads = self.engine.reloads();
         let scope = field.scope(principal)?;
         let after = call.arguments.get("after").and_then(Value::as_str);
         let resume = hints.resume_point(after)?;
         let permit = self.limits.admit(key.clone())?;
         let (start, snapshot) = self.start(field, resume, &ctx).await?;
-        let source = Source::open(&self.log, &key, scope, start.cursor.clone());
+        let source = Source::open(self.log.get(), &key, scope, start.cursor.clone());
         let closing = Closing::new(self.drain.clone(), self.clock.clone(), principal.expires_at);
         let completer = Completer {
             frames: Arc::clone(&self.frames),
@@ -129,6 +130,7 @@ impl Hub {
             failed: None,
             cursor: start.to_string(),
             closing,
+            reloads,
             _permit: permit,
             _open: OpenStream::count(field.name()),
         })
@@ -152,6 +154,7 @@ impl Hub {
         // The end is taken before the order is read: see the invariant above.
         let end = self
             .log
+            .get()
             .end_cursor()
             .await
             .map_err(|_| RequestError::masked(ErrorCode::Unavailable))?;

@@ -125,7 +125,8 @@ impl Frames {
     ) -> Result<Bytes, RequestError> {
         self.charge(asker).await?;
         if !asker.prepared.fetches_for_events() {
-            return Ok(self.execute(asker, object, cursor, self.deadline()).await.0);
+            let executed = self.execute(asker, object, cursor, self.deadline());
+            return Ok(executed.await?.0);
         }
         let place = self.places.take(&asker.key).await;
         // The time to wait for a place is not the frame's.
@@ -133,7 +134,7 @@ impl Frames {
         let mut place = Some(place);
         let mut pause = FIRST_PAUSE;
         loop {
-            let (body, verdict) = self.execute(asker, object, cursor, deadline).await;
+            let (body, verdict) = self.execute(asker, object, cursor, deadline).await?;
             drop(place.take());
             let late = match verdict {
                 Verdict::Whole => return Ok(body),
@@ -162,7 +163,10 @@ impl Frames {
         object: &Value,
         cursor: &str,
         deadline: Instant,
-    ) -> (Bytes, Verdict) {
+    ) -> Result<(Bytes, Verdict), RequestError> {
+        // A try may come after a reload: what the old graph cannot reach any more, the new one may.
+        let renewed = self.renewed(&asker.prepared).await?;
+        let prepared = renewed.as_ref().unwrap_or(&asker.prepared);
         let ctx = RequestContext {
             deadline,
             ..asker.ctx.clone()
@@ -171,14 +175,39 @@ impl Frames {
         extensions.insert("cursor".to_owned(), cursor.into());
         let executed = self
             .engine
-            .execute_event(&asker.prepared, object.clone(), extensions, &ctx);
+            .execute_event(prepared, object.clone(), extensions, &ctx);
         // The engine keeps the deadline itself; the second after it is for its own response.
-        match timeout_at(deadline + Duration::from_secs(1), executed).await {
-            Ok(response) => {
-                let verdict = Verdict::of(&response.body, response.errors);
-                (response.body, verdict)
+        Ok(
+            match timeout_at(deadline + Duration::from_secs(1), executed).await {
+                Ok(response) => {
+                    let verdict = Verdict::of(&response.body, response.errors);
+                    (response.body, verdict)
+                }
+                Err(_) => (Bytes::new(), Verdict::Lost(ErrorCode::DeadlineExceeded)),
+            },
+        )
+    }
+
+    /// An operation over the graph that is served now, if that is another. One that cannot be planned for the moment goes on
+    /// over the old one.
+    ///
+    /// # Errors
+    /// `GRAPHQL_VALIDATION_FAILED` or `BAD_VARIABLES` with `reason` `SCHEMA_CHANGED`: it is no operation of that graph.
+    pub(super) async fn renewed(
+        &self,
+        prepared: &Prepared,
+    ) -> Result<Option<Prepared>, RequestError> {
+        match self.engine.renew(prepared).await {
+            Ok(renewed) => Ok(renewed),
+            Err(refused) => {
+                let refused = RequestError::from(refused);
+                match refused.code() {
+                    ErrorCode::GraphqlValidationFailed | ErrorCode::BadVariables => {
+                        Err(refused.with("reason", "SCHEMA_CHANGED"))
+                    }
+                    _ => Ok(None),
+                }
             }
-            Err(_) => (Bytes::new(), Verdict::Lost(ErrorCode::DeadlineExceeded)),
         }
     }
 

@@ -6,6 +6,7 @@ use chassis::crash;
 use futures::StreamExt;
 use order_stream::{Cursor, Stopped};
 use schema::{code::ErrorCode, event::OrderEvent};
+use tokio::sync::watch;
 
 use super::{
     closing::Closing,
@@ -34,6 +35,8 @@ pub(crate) struct Subscription {
     pub(super) failed: Option<RequestError>,
     pub(super) cursor: String,
     pub(super) closing: Closing,
+    /// Changes when another graph is served.
+    pub(super) reloads: watch::Receiver<()>,
     pub(super) _permit: StreamPermit,
     pub(super) _open: OpenStream,
 }
@@ -104,11 +107,15 @@ impl Subscription {
 
     async fn read(&mut self) -> Result<Vec<PendingFrame>, ErrorCode> {
         let max = self.config.concurrent_frames.max(1);
-        let batch = self
-            .source
-            .take(max)
-            .await
-            .map_err(|Stopped| ErrorCode::ServerDraining)?;
+        // What is under way ends on the old graph; what the wait for the next event loses, it has not taken.
+        let batch = tokio::select! {
+            biased;
+            Ok(()) = self.reloads.changed() => {
+                self.renew().await;
+                return Ok(Vec::new());
+            }
+            batch = self.source.take(max) => batch.map_err(|Stopped| ErrorCode::ServerDraining)?,
+        };
         let mut pending = Vec::with_capacity(batch.items.len());
         for item in batch.items {
             match item {
@@ -120,6 +127,16 @@ impl Subscription {
             }
         }
         Ok(pending)
+    }
+
+    /// Plans the operation over the graph that is served now. Only where it is none of that graph the stream ends.
+    async fn renew(&mut self) {
+        let renewed = self.completer.renewed().await;
+        match renewed {
+            Ok(Some(prepared)) => self.completer.asker.prepared = prepared,
+            Ok(None) => {}
+            Err(error) => self.failed = Some(error),
+        }
     }
 
     /// The frame of a status change; `None` when the snapshot has already shown it.

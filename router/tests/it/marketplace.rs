@@ -70,9 +70,13 @@ fn market(data: &Json) -> Engine {
     let subgraphs: BTreeMap<_, _> = sdl.into_iter().map(fake).collect();
     router::engine::start(
         EngineConfig::default(),
+        &BTreeMap::new(),
         schema::sdl::SUPERGRAPH,
-        subgraphs,
-        Arc::new(Own),
+        router::engine::Subgraphs {
+            shop: subgraphs,
+            set: BTreeMap::new(),
+            events: Arc::new(|| Arc::new(Own)),
+        },
         None,
     )
     .expect("the committed supergraph loads")

@@ -132,6 +132,7 @@ pub enum Command {
     #[command(after_long_help = UP)]
     Up(Up),
     /// Run the router: GraphQL, playground, streams (4000), admin (4001), REST (8080, 8081, 8084, 8086)
+    #[command(after_long_help = ROUTER)]
     Router,
     /// Run the cart subgraph (4101)
     Cart,
@@ -162,7 +163,7 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// Print the settings in force, or the reference of all settings
     Config(Config),
-    /// Print a subgraph's schema (cart, loms, comments, events) or the supergraph
+    /// Print a subgraph's schema (cart, loms, comments, events), the supergraph, or api
     Sdl(Sdl),
     /// Print a shell's completion script
     #[command(after_long_help = COMPLETIONS)]
@@ -308,6 +309,8 @@ pub enum Schema {
     Events,
     /// The composed supergraph, as committed
     Supergraph,
+    /// What clients of the built-in supergraph may ask
+    Api,
 }
 
 const EXAMPLES: &str = "\
@@ -345,6 +348,18 @@ enough to look around, but it keeps no event.
 Data, logs and keys are in .marketplace (--state-dir). With --processes the pid
 of each service is in .marketplace/run/NAME.pid. To kill one:
   kill -9 $(cut -d' ' -f1 .marketplace/run/loms.pid)";
+
+const ROUTER: &str = "\
+It serves the shop's own supergraph unless router.supergraph names another, a
+file or a URL. It then is a federation router for any graph: it needs no broker,
+no database and no service of the shop, and takes in a new supergraph while it
+runs. docs/router.md has the details.
+
+Examples:
+  marketplace router
+  marketplace router --set router.supergraph=supergraph.graphql
+  marketplace router --set router.supergraph=https://registry.example/graph
+  kill -HUP PID    look at once whether there is another supergraph";
 
 const COMPLETIONS: &str = "\
 For this session:

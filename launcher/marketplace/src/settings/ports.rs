@@ -1,5 +1,6 @@
 //! Lists every port, moves all of them together, and makes clients follow the listeners that they call.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{Refused, Settings};
@@ -173,6 +174,25 @@ impl Settings {
             }
         }
         followed
+    }
+}
+
+impl Settings {
+    /// The addresses of subgraphs that somebody set: those that are not where the shop's own listen.
+    #[must_use]
+    pub fn subgraph_urls_set(&self) -> BTreeMap<String, String> {
+        let usual = |name: &str| match name {
+            "cart" => Some(self.subgraphs.cart_listen),
+            "loms" => Some(self.subgraphs.loms_listen),
+            "comments" => Some(self.subgraphs.comments_listen),
+            _ => None,
+        };
+        let urls = self.router.subgraph_urls.iter();
+        let set = urls.filter(|(name, given)| {
+            usual(name).is_none_or(|listen| url(listen, "/graphql") != **given)
+        });
+        set.map(|(name, given)| (name.clone(), given.clone()))
+            .collect()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod config;
 mod prepare;
+mod reload;
 mod run;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use graphql_tools::validation::validate::ValidationPlan;
+use tokio::sync::watch;
 
 use crate::execute::schema_size::schema_size;
 pub use crate::graph::LoadError;
@@ -37,6 +39,8 @@ pub struct Engine {
     persisted: PersistedOperations,
     served: ArcSwap<Served>,
     routes: Arc<dyn Routes>,
+    /// Told after each reload.
+    reloads: watch::Sender<()>,
     host: Host,
 }
 
@@ -74,22 +78,10 @@ impl Engine {
             persisted: PersistedOperations::new(config.persisted_bytes),
             served: ArcSwap::from_pointee(served),
             routes,
+            reloads: watch::Sender::new(()),
             config,
             host,
         })
-    }
-
-    /// Serves another supergraph from now on; what is running or prepared ends on the old one, subgraphs included. A
-    /// subgraph that is reached as before keeps its connections and its breaker.
-    ///
-    /// # Errors
-    /// [`LoadError`], and then the old one stays.
-    pub fn reload(&self, supergraph_sdl: &str) -> Result<(), LoadError> {
-        let before = self.served.load_full();
-        let (config, routes) = (&self.config, &*self.routes);
-        let served = load(config, supergraph_sdl, routes, &self.host, Some(&before))?;
-        self.served.store(Arc::new(served));
-        Ok(())
     }
 
     /// The consumer schema as SDL.

@@ -2,6 +2,7 @@
 
 use std::mem::size_of;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -35,7 +36,11 @@ pub struct Prepared {
 
 /// A planned operation, without variables.
 pub(super) struct Planned {
-    document: Arc<Document>,
+    pub(super) document: Arc<Document>,
+    /// The operation's text, to plan it anew over another supergraph.
+    pub(super) text: Arc<str>,
+    /// How often it was asked for.
+    pub(super) uses: AtomicU64,
     /// What the client asked for.
     pub(super) shape: Arc<Shape>,
     /// Its response keys.
@@ -51,7 +56,8 @@ impl Weight for Planned {
         let plans = allocation(self.plans.capacity() * size_of::<(Option<usize>, CompiledPlan)>());
         let inner = self.plans.iter().map(|(_, plan)| plan.heap(counted));
         let inner: usize = inner.sum();
-        shared(&self.document, counted)
+        allocation(self.text.len())
+            + shared(&self.document, counted)
             + shared(&self.shape, counted)
             + self.keys.heap(counted)
             + plans
@@ -147,23 +153,22 @@ impl Engine {
         limits::check_values(&self.config.limits, &request.variables)?;
         let text = self.persisted.text(request)?;
         let work = work(&text);
-        let prepared = self.prepare_text(text, work, request, allowed).await;
+        let prepared = self.prepare_text(text, request, allowed).await;
         prepared.map_err(|error| error.costing(work))
     }
 
     async fn prepare_text(
         &self,
         text: Arc<str>,
-        work: u64,
         request: &GraphRequest,
         allowed: OperationKinds,
     ) -> Result<Prepared, RequestError> {
         let served = self.served.load_full();
         let name = request.operation_name.as_deref();
         let key = TextKey::new(&text, name);
-        let document = self.document(&served, key, text, name).await?;
+        let document = self.document(&served, key, text.clone(), name).await?;
         let place = document.place();
-        let prepared = self.prepare_document(served, key, document, request, allowed, work);
+        let prepared = self.prepare_document(served, key, document, request, allowed, text);
         prepared.await.map_err(|error| error.or_at(place))
     }
 
@@ -174,12 +179,14 @@ impl Engine {
         document: Arc<Document>,
         request: &GraphRequest,
         allowed: OperationKinds,
-        work: u64,
+        text: Arc<str>,
     ) -> Result<Prepared, RequestError> {
+        let work = work(&text);
         check_kind(document.kind, allowed)?;
         let types = &served.supergraph.types;
         let variables = variables::coerce(types, document.variables(), &request.variables)?;
-        let planned = self.plan(&served, key, document, &variables).await?;
+        let planned = self.plan(&served, key, document, text, &variables).await?;
+        planned.uses.fetch_add(1, Ordering::Relaxed);
         let objects = self.objects(&served, &planned, &variables)?;
         let subscription = subscription(types, &planned, &variables)?;
         Ok(Prepared {
@@ -211,7 +218,7 @@ impl Engine {
         Ok(objects)
     }
 
-    async fn document(
+    pub(super) async fn document(
         &self,
         served: &Arc<Served>,
         key: TextKey,
@@ -233,11 +240,12 @@ impl Engine {
         served.operations.document(key, parse).await
     }
 
-    async fn plan(
+    pub(super) async fn plan(
         &self,
         served: &Arc<Served>,
         key: TextKey,
         document: Arc<Document>,
+        text: Arc<str>,
         variables: &Map<String, Value>,
     ) -> Result<Arc<Planned>, RequestError> {
         let names = document.conditions.iter();
@@ -248,7 +256,7 @@ impl Engine {
         let given: Map<String, Value> = given.collect();
         let (limits, timeout) = (self.config.limits.clone(), self.config.plan_timeout);
         let owner = served.clone();
-        let plan = move || plan(&owner, document, &given, &limits, timeout);
+        let plan = move || plan(&owner, document, text, &given, &limits, timeout);
         served.operations.plan(key, values, plan).await
     }
 }
@@ -277,6 +285,7 @@ fn check_kind(kind: OperationKind, allowed: OperationKinds) -> Result<(), Reques
 fn plan(
     served: &Served,
     document: Arc<Document>,
+    text: Arc<str>,
     conditions: &Map<String, Value>,
     limits: &Limits,
     timeout: Duration,
@@ -299,6 +308,8 @@ fn plan(
     let introspection = is_fixed.then(|| introspected(served, limits, &shape, &Map::new()));
     Ok(Planned {
         document,
+        text,
+        uses: AtomicU64::new(0),
         shape,
         keys: compiler.keys,
         plans,

@@ -85,6 +85,14 @@ impl<P: Weight + Send + Sync + 'static> Operations<P> {
         }
     }
 
+    /// Every plan that is kept, with what it was found by.
+    pub(crate) fn plans(&self) -> Vec<(TextKey, Vec<Option<bool>>, Arc<P>)> {
+        let plans = self.plans.iter();
+        plans
+            .map(|(key, plan)| (key.document, key.conditions.clone(), plan))
+            .collect()
+    }
+
     /// The document of a text, parsed by `work` if it is new. `work` is CPU work and runs off the reactor in its turn.
     ///
     /// # Errors

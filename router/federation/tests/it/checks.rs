@@ -182,10 +182,63 @@ async fn variables_that_do_not_fit_are_refused_each() {
 async fn a_reload_serves_the_new_graph_and_a_broken_one_changes_nothing() {
     let toy = Toy::new(&shop());
     let before = toy.engine.sdl();
-    assert!(toy.engine.reload("type Query {").is_err());
+    assert!(toy.engine.reload("type Query {").await.is_err());
     assert_eq!(toy.engine.sdl(), before);
     let renamed = crate::toy::SUPERGRAPH.replace("warehouse: String", "depot: String");
-    toy.engine.reload(&renamed).unwrap();
+    toy.engine.reload(&renamed).await.unwrap();
     assert!(toy.prepare("{ warehouse }", json!({})).await.is_err());
     assert!(toy.prepare("{ depot }", json!({})).await.is_ok());
+}
+
+/// Seen red with the conditions left out of what is warmed.
+#[tokio::test]
+async fn what_was_asked_most_is_planned_before_a_graph_takes_over() {
+    let toy = Toy::new(&shop());
+    let query = "query($a: Boolean!) { warehouse @include(if: $a) users { name } }";
+    for a in [true, false] {
+        toy.prepare(query, json!({ "a": a })).await.unwrap();
+    }
+    let gone = toy.prepare("{ warehouse }", json!({})).await.unwrap();
+    let kept = toy.prepare("{ users { name } }", json!({})).await.unwrap();
+    assert!(toy.engine.renew(&kept).await.unwrap().is_none());
+    let renamed = crate::toy::SUPERGRAPH.replace("warehouse: String", "depot: String");
+    let mut reloads = toy.engine.reloads();
+    toy.engine.reload(&renamed).await.unwrap();
+    assert!(reloads.has_changed().unwrap());
+    reloads.mark_unchanged();
+    let refused = toy.engine.renew(&gone).await.unwrap_err();
+    assert_eq!(refused.code().as_str(), "GRAPHQL_VALIDATION_FAILED");
+    let renewed = toy
+        .engine
+        .renew(&kept)
+        .await
+        .unwrap()
+        .expect("another graph");
+    assert!(toy.engine.renew(&renewed).await.unwrap().is_none());
+    let response = toy.engine.execute(&gone, &crate::toy::context()).await;
+    assert_eq!(crate::toy::body(&response)["data"]["warehouse"], "north");
+}
+
+#[tokio::test]
+async fn a_supergraph_that_cannot_be_served_says_what_is_wrong_and_changes_nothing() {
+    let toy = Toy::new(&shop());
+    let graph = crate::toy::SUPERGRAPH;
+    let bad = [
+        (String::new(), "parsed"),
+        ("<html>".to_owned(), "parsed"),
+        ("scalar A".to_owned(), "planned"),
+        (
+            graph.replace("name: \"stock\"", "name: \"reviews\""),
+            "two subgraphs are named reviews",
+        ),
+        (
+            graph.replace("name: \"stock\"", "name: \"nowhere\""),
+            "subgraph nowhere: it has no URL",
+        ),
+    ];
+    for (sdl, words) in bad {
+        let refused = toy.engine.reload(&sdl).await.unwrap_err().to_string();
+        assert!(refused.contains(words), "{words}: {refused}");
+        assert!(toy.prepare("{ warehouse }", json!({})).await.is_ok());
+    }
 }

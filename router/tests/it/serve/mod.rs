@@ -6,6 +6,7 @@ mod drain;
 mod frames;
 mod http;
 mod mutation;
+mod reload;
 mod rest;
 mod resume;
 mod shop;

@@ -64,6 +64,8 @@ impl Shop {
         let (tasks, health) = (Tasks::new(), Health::new());
         let dependencies = Dependencies {
             subgraphs: subgraphs(&orders),
+            subgraph_urls: BTreeMap::new(),
+            state_dir: std::env::temp_dir(),
             kafka: kafka.clone(),
             verifier,
             signer: Arc::clone(&signer),

@@ -63,7 +63,7 @@ const ORDERS: [(&str, &[&[&str]]); 2] = [
         "router/src",
         &[
             &["config", "engine"],
-            &["error"],
+            &["error", "supergraph"],
             &["admission"],
             &["stream"],
             &["events_query", "probe", "serve"],

@@ -1,0 +1,62 @@
+//! Settings of the graph that is served, and of each of its subgraphs.
+
+use std::time::Duration;
+
+use chassis::config::Secret;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The value of `router.supergraph` for the shop's own.
+pub const BUILT_IN: &str = "built-in";
+
+/// How the supergraph is fetched again.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reload {
+    /// How often the file is looked at, or the URL asked. SIGHUP does so at once.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub interval: Duration,
+    /// The longest supergraph that is taken in.
+    #[schemars(range(min = 1))]
+    pub bytes_max: usize,
+    /// A header that the URL is asked with, as `name: value`: a registry's key, for instance.
+    pub header: Secret,
+}
+
+/// How one subgraph is called, where that is not as `router.engine.fetch` says. The name `*` stands for every subgraph that has
+/// no entry. In a variable the name is written in upper case and read in lower case.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Subgraph {
+    /// The longest that one fetch may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "Option<chassis::config::duration::AboveZero>")]
+    pub timeout: Option<Duration>,
+    /// Sends a fetch a second time where that can do no harm.
+    pub retry_enabled: Option<bool>,
+    /// Failures among the last 20 fetches that open the breaker; 0 leaves it out.
+    pub breaker_failures: Option<u32>,
+    /// The longest answer that is read.
+    pub max_response_bytes: Option<usize>,
+    /// Names of headers of the client that are passed on. Another's subgraph gets none without this, not even
+    /// `authorization`.
+    pub forward_headers: Vec<String>,
+    /// Headers that every fetch has, each as `name: value`.
+    pub insert_headers: Vec<Secret>,
+    /// Names of headers that it never gets.
+    pub remove_headers: Vec<String>,
+    /// Codes of its errors that clients may read, each with its message; the shop's own table is known for the shop's
+    /// subgraphs.
+    pub public_codes: Vec<String>,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(5),
+            bytes_max: 16 * 1024 * 1024,
+            header: Secret::default(),
+        }
+    }
+}
