@@ -207,7 +207,6 @@ mod tests {
         Ok((format!("{:?}", route.transport), route.headers.is_trusted))
     }
 
-    /// Seen red with every subgraph of a shop's name trusted.
     #[test]
     fn only_the_shops_own_subgraphs_are_trusted_with_tokens() {
         let shops = built_in();

@@ -11,10 +11,10 @@ use chassis::{
     tasks::Tasks,
 };
 use federation::{
-    ContextPerField, Engine, GraphRequest, GraphResponse, OperationKind, OperationKinds, Prepared,
-    RequestContext,
+    ClientHeaders, ContextPerField, Engine, GraphRequest, GraphResponse, OperationKind,
+    OperationKinds, Prepared, RequestContext,
 };
-use http::{HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use idempotency::graphql::of_root_field;
 use schema::code::ErrorCode;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -44,6 +44,8 @@ pub(crate) struct Gateway {
     pub(crate) clock: Clock,
     budget: Arc<Budget>,
     pub(super) origins: AllowedOrigins,
+    /// Headers of clients that some subgraph gets.
+    passed_on: Vec<HeaderName>,
 }
 
 /// A response and what it cost.
@@ -74,6 +76,7 @@ impl Gateway {
             door,
             tasks,
             origins: AllowedOrigins::new(&config.http.allowed_origins),
+            passed_on: passed_on(&config),
             config,
         })
     }
@@ -86,6 +89,9 @@ impl Gateway {
             idempotency_key: origin.idempotency_key,
         };
         let mut data = forwarded.data();
+        if let Some(headers) = origin.passed_on {
+            data.insert(headers);
+        }
         if forwarded.idempotency_key.is_some() {
             data.insert(key_per_field(forwarded.clone()));
         }
@@ -132,7 +138,25 @@ impl Gateway {
     /// As [`Origin::of_request`], charged to the address.
     pub(super) fn origin(&self, parts: &Parts) -> Result<Origin, RequestError> {
         let origin = Origin::of_request(&self.verifier, parts, &self.config.http.trusted_proxies);
-        origin.inspect_err(|_| self.charge_refused(parts))
+        let origin = origin.inspect_err(|_| self.charge_refused(parts))?;
+        Ok(self.with_headers(origin, parts))
+    }
+
+    /// Keeps what of the client's headers some subgraph gets.
+    pub(super) fn with_headers(&self, origin: Origin, parts: &Parts) -> Origin {
+        if self.passed_on.is_empty() {
+            return origin;
+        }
+        let mut headers = HeaderMap::new();
+        for name in &self.passed_on {
+            for value in parts.headers.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        Origin {
+            passed_on: Some(ClientHeaders(Arc::new(headers))),
+            ..origin
+        }
     }
 
     /// A place for an operation, for which it waits at most until its client leaves.
@@ -229,6 +253,18 @@ impl Gateway {
     }
 }
 
+/// Every name that a rule of a subgraph passes on; the engine has refused those that are none.
+fn passed_on(config: &Config) -> Vec<HeaderName> {
+    let rules = config.subgraphs.values();
+    let names = rules.flat_map(|rules| &rules.forward_headers);
+    let mut names: Vec<HeaderName> = names
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .collect();
+    names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    names
+}
+
 /// One header names a whole request, so each of several root fields gets a key of its own, which a repeat has too.
 fn key_per_field(forwarded: Forwarded) -> ContextPerField {
     ContextPerField::new(move |request, response_key| {
@@ -239,9 +275,13 @@ fn key_per_field(forwarded: Forwarded) -> ContextPerField {
             idempotency_key: key.and_then(|key| HeaderValue::from_bytes(&key).ok()),
             ..forwarded.clone()
         };
+        let mut data = forwarded.data();
+        if let Some(headers) = request.data.get::<ClientHeaders>() {
+            data.insert(headers.clone());
+        }
         RequestContext {
             headers: Arc::new(forwarded.headers()),
-            data: Arc::new(forwarded.data()),
+            data: Arc::new(data),
             ..request.clone()
         }
     })

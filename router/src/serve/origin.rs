@@ -9,6 +9,7 @@ use chassis::{
     principal::Verifier,
     request_rules,
 };
+use federation::ClientHeaders;
 use ipnet::IpNet;
 use tokio::time::Instant;
 
@@ -27,6 +28,8 @@ pub(crate) struct Origin {
     pub(crate) address: Option<IpAddr>,
     /// When the client leaves, where it said so.
     pub(crate) leaves_at: Option<Instant>,
+    /// What of the client's headers some subgraph gets.
+    pub(crate) passed_on: Option<ClientHeaders>,
 }
 
 impl Origin {
@@ -64,6 +67,7 @@ impl Origin {
             traceparent: telemetry::traceparent(&parts.headers),
             address: address(parts, proxies),
             leaves_at: None,
+            passed_on: None,
         })
     }
 

@@ -396,7 +396,7 @@ fn a_setting_is_read_by_its_old_name_for_a_release_and_says_so() {
     assert_eq!(new.renamed(), []);
 }
 
-/// By each way alone. Fails with entries read as texts, and with entries that only a file can have.
+/// By each way alone.
 #[test]
 fn entries_with_free_names_are_groups_of_settings() {
     let (_file, from_file) = file(

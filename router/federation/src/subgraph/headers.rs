@@ -112,7 +112,6 @@ mod tests {
         headers.iter().map(text).collect()
     }
 
-    /// Seen red with the context's headers given to everybody.
     #[test]
     fn a_subgraph_gets_what_its_rules_say_and_nothing_else() {
         assert_eq!(names(&HeaderRules::default()), Vec::<String>::new());

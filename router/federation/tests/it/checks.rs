@@ -190,7 +190,6 @@ async fn a_reload_serves_the_new_graph_and_a_broken_one_changes_nothing() {
     assert!(toy.prepare("{ depot }", json!({})).await.is_ok());
 }
 
-/// Seen red with the conditions left out of what is warmed.
 #[tokio::test]
 async fn what_was_asked_most_is_planned_before_a_graph_takes_over() {
     let toy = Toy::new(&shop());

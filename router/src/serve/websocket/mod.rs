@@ -56,4 +56,5 @@ fn check(gateway: &Gateway, parts: &Parts) -> Result<Origin, RequestError> {
     let proxies = &gateway.config.http.trusted_proxies;
     Origin::of_socket(&gateway.verifier, parts, proxies)
         .inspect_err(|_| gateway.charge_refused(parts))
+        .map(|origin| gateway.with_headers(origin, parts))
 }
