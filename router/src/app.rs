@@ -5,7 +5,12 @@
 //! in flight, and the tasks of mutations run to their end. Invariant: when a port is taken, the start fails and names
 //! the port's setting.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use chassis::{
     admission::Limiter,
@@ -95,68 +100,24 @@ impl Service {
         tasks: &Tasks,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let Dependencies {
-            subgraphs,
-            subgraph_urls,
-            state_dir,
-            kafka,
-            verifier,
-            signer,
-            service,
-            demo_issuer,
-            clock,
-        } = dependencies;
         chassis::tls::install();
         let listening = listen::bind(config.listen, "router.listen").await?;
         let admin = listen::bind(config.admin_listen, "router.admin_listen").await?;
         let address = local(&listening, config.listen);
         let admin_address = local(&admin, config.admin_listen);
 
-        let mut watch = Watch {
-            source: Source::new(&config)?,
-            kept: Kept::of(&state_dir, &config.supergraph),
-            interval: config.supergraph_reload.interval,
-            clock: clock.clone(),
-        };
-        let supergraph = watch.first().await?;
-        let ours = of_the_shop(&supergraph, &subgraphs, &subgraph_urls);
-        let has_rest = config.rest.enabled && ours.len() == subgraphs.len();
-        probe::watch(&ours, service.as_ref(), tasks, health);
-        let log = Arc::new(EventLog::new(
-            config.stream.log.clone(),
-            kafka,
-            tasks.clone(),
-            health.clone(),
-        ));
-        let events = {
-            let (log, clock, budget) = (log.clone(), clock.clone(), config.rate_limit.budget);
-            let fields = std::sync::OnceLock::new();
-            Arc::new(move || {
-                let fields = fields.get_or_init(|| {
-                    // The broker is asked from the start, not by the first client.
-                    log.get();
-                    let events = EventsQuery::new(log.clone(), clock.clone(), budget);
-                    Arc::new(events) as Arc<dyn RootFields>
-                });
-                Arc::clone(fields)
-            })
-        };
-        let subgraphs = engine::Subgraphs {
-            shop: subgraphs,
-            set: subgraph_urls,
-            events,
-        };
-        let (settings, rules) = (config.engine.clone(), &config.subgraphs);
-        let engine = Arc::new(engine::start(
-            settings,
-            rules,
-            &supergraph,
-            subgraphs,
-            service,
-        )?);
-        watch.serves(&supergraph).await;
-        watch.run(Arc::clone(&engine), tasks);
-
+        let Graph {
+            engine,
+            log,
+            is_shop,
+        } = Graph::load(&config, &dependencies, tasks, health).await?;
+        let Dependencies {
+            verifier,
+            signer,
+            demo_issuer,
+            clock,
+            ..
+        } = dependencies;
         let drain = Drain::default();
         let budget = Arc::new(budget(&config.rate_limit, clock.clone()));
         let hub = Hub::new(
@@ -174,7 +135,7 @@ impl Service {
         };
         let limiter = Limiter::new("router", config.admission.clone());
         let rest_config = rest::Config {
-            enabled: has_rest,
+            enabled: config.rest.enabled && is_shop,
             ..config.rest.clone()
         };
         let rest = rest::start(
@@ -197,12 +158,7 @@ impl Service {
             config.clone(),
         );
         let routes = serve::routes(gateway, issuer, health.routes());
-        // Twice the stream's own limit: the hint to resume gets its chance before the socket is cut.
-        let stall_timeout = config.stream.slow_client_timeout * 2;
-        listen::Server::new("router", listening, tasks)
-            .bounded(config.http.connections_max, stall_timeout)
-            .until(drain.listeners(), config.http.drain_timeout)
-            .serve(routes, tasks, health);
+        serve_clients(listening, routes, &config, &drain, tasks, health);
         serve_operators(admin, tasks, health);
         let lead = drain.lead(tasks.clone(), health.clone(), config.http.drain_timeout);
         let _drain = tasks.spawn("router drain", lead);
@@ -229,6 +185,78 @@ fn entrance(limiter: &Limiter, config: &Config) -> rest::Entrance {
     }
 }
 
+/// What is served, from the first look at its source on.
+struct Graph {
+    engine: Arc<Engine>,
+    log: Arc<EventLog>,
+    /// Whether it has all of the shop's own subgraphs, which the REST listeners need.
+    is_shop: bool,
+}
+
+impl Graph {
+    async fn load(
+        config: &Config,
+        dependencies: &Dependencies,
+        tasks: &Tasks,
+        health: &Health,
+    ) -> Result<Self, StartError> {
+        let (shop, set) = (&dependencies.subgraphs, &dependencies.subgraph_urls);
+        let (service, clock) = (&dependencies.service, &dependencies.clock);
+        let mut watch = Watch {
+            source: Source::new(config)?,
+            kept: Kept::of(&dependencies.state_dir, &config.supergraph),
+            interval: config.supergraph_reload.interval,
+            clock: clock.clone(),
+        };
+        let supergraph = watch.first().await?;
+        let ours = of_the_shop(&supergraph, shop, set);
+        probe::watch(&ours, service.as_ref(), tasks, health);
+        let log = Arc::new(EventLog::new(
+            config.stream.log.clone(),
+            dependencies.kafka.clone(),
+            tasks.clone(),
+            health.clone(),
+        ));
+        let subgraphs = engine::Subgraphs {
+            shop: shop.clone(),
+            set: set.clone(),
+            events: events(log.clone(), clock.clone(), config.rate_limit.budget),
+        };
+        let engine = Arc::new(engine::start(
+            config.engine.clone(),
+            &config.subgraphs,
+            &supergraph,
+            subgraphs,
+            service.clone(),
+        )?);
+        watch.serves(&supergraph).await;
+        watch.run(Arc::clone(&engine), tasks);
+        Ok(Self {
+            engine,
+            log,
+            is_shop: ours.len() == shop.len(),
+        })
+    }
+}
+
+/// Gives what resolves the fields of `events`, and starts their log when a graph first has them: the broker is asked then, and
+/// not by the first client.
+fn events(
+    log: Arc<EventLog>,
+    clock: Clock,
+    budget: u64,
+) -> Arc<dyn Fn() -> Arc<dyn RootFields> + Send + Sync> {
+    let fields = OnceLock::new();
+    Arc::new(move || {
+        let fields = fields.get_or_init(|| {
+            log.get();
+            let events = EventsQuery::new(log.clone(), clock.clone(), budget);
+            Arc::new(events) as Arc<dyn RootFields>
+        });
+        Arc::clone(fields)
+    })
+}
+
 /// Those of the shop's own subgraphs that the graph has.
 fn of_the_shop(
     supergraph: &str,
@@ -242,6 +270,22 @@ fn of_the_shop(
         .filter(|it| usual.get(&it.name) == Some(&it.url) || set.contains_key(&it.name));
     ours.filter_map(|it| Some((it.name.clone(), shop.get(&it.name)?.clone())))
         .collect()
+}
+
+fn serve_clients(
+    listener: TcpListener,
+    routes: axum::Router,
+    config: &Config,
+    drain: &Drain,
+    tasks: &Tasks,
+    health: &Health,
+) {
+    // Twice the stream's own limit: the hint to resume gets its chance before the socket is cut.
+    let stall_timeout = config.stream.slow_client_timeout * 2;
+    listen::Server::new("router", listener, tasks)
+        .bounded(config.http.connections_max, stall_timeout)
+        .until(drain.listeners(), config.http.drain_timeout)
+        .serve(routes, tasks, health);
 }
 
 fn serve_operators(listener: TcpListener, tasks: &Tasks, health: &Health) {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::{clock::Clock, fault::chain, tasks::Tasks};
-use federation::Engine;
+use federation::{Engine, LoadError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
@@ -103,11 +103,13 @@ impl Watch {
                 self.serves(&text).await;
                 Look::Loaded
             }
-            Err(error) => {
-                let error = chain(&error);
-                tracing::error!(%error, "the supergraph is refused; what is served stays");
-                Look::Refused
-            }
+            Err(error) => refused(&error),
         }
     }
+}
+
+fn refused(error: &LoadError) -> Look {
+    let error = chain(error);
+    tracing::error!(%error, "the supergraph is refused; what is served stays");
+    Look::Refused
 }

@@ -1,8 +1,8 @@
 //! A subgraph behind GraphQL over HTTP, on pooled connections.
 //!
 //! Of the caller it forwards what the subgraph's [`HeaderRules`] say and the trace, and nothing else; a trusted subgraph
-//! gets the host's credential too. The subgraph is told how large a response is taken in, and for how long it is waited for. What is no GraphQL response by its
-//! first byte, such as a page of HTML with status 200, is none.
+//! gets the host's credential too. The subgraph is told how large a response is taken in, and for how long it is waited
+//! for. What is no GraphQL response by its first byte, such as a page of HTML with status 200, is none.
 
 use std::sync::Arc;
 
@@ -32,9 +32,6 @@ const OBJECTS_MAX: HeaderName = HeaderName::from_static("x-response-objects-max"
 /// Tells the subgraph for how many more milliseconds its response is waited for.
 const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// Tells the subgraph for how many more milliseconds its response is waited for.
-const TIMEOUT: &str = "x-request-timeout-ms";
 
 /// Calls a subgraph by HTTP.
 pub(super) struct Http {
