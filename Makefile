@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential differential-data playground contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router-instructions audit doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential differential-data playground example contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router-instructions audit doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ differential-data: ## Compare responses to 100,000 operations over random federa
 
 playground: ## Build the playground from npm, where npm is found
 	@if command -v npm >/dev/null; then cd router/web && node build.mjs; else echo "no npm: the router shows its plain page instead"; fi
+
+example: ## Two subgraphs in Node behind the router, and a third that joins while it serves (needs npm)
+	cargo build --bin marketplace
+	cd examples/federation && npm ci --no-audit --no-fund --silent && MARKETPLACE=$(abspath $(CARGO_TARGET_DIR))/debug/marketplace node example.mjs
 
 contract: ## What existing REST and gRPC clients rely on, against the real binary
 	$(WITH_SERVICES) cargo test -p e2e -- --nocapture rest_contract:: grpc::

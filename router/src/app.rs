@@ -29,7 +29,7 @@ use crate::{
     engine::{self, EngineError},
     events_query::EventsQuery,
     probe,
-    serve::{self, Gateway, Issuer},
+    serve::{self, DocumentsError, Gateway, Issuer, TrustedDocuments},
     stream::{Drain, EventLog, Hub},
     supergraph::{Kept, Source, SourceError, Watch},
 };
@@ -81,6 +81,9 @@ pub enum StartError {
     /// The supergraph cannot be served.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The trusted documents cannot be read.
+    #[error(transparent)]
+    Documents(#[from] DocumentsError),
     /// The REST listeners cannot be served.
     #[error(transparent)]
     Rest(#[from] rest::StartError),
@@ -101,6 +104,7 @@ impl Service {
         health: &Health,
     ) -> Result<Self, StartError> {
         chassis::tls::install();
+        let documents = TrustedDocuments::load(&config.trusted_documents)?;
         let listening = listen::bind(config.listen, "router.listen").await?;
         let admin = listen::bind(config.admin_listen, "router.admin_listen").await?;
         let address = local(&listening, config.listen);
@@ -152,6 +156,7 @@ impl Service {
             Arc::clone(&engine),
             hub,
             verifier,
+            documents,
             drain.clone(),
             limiter.door("graphql"),
             tasks.clone(),

@@ -102,6 +102,12 @@ pub trait Telemetry: Send + Sync {
     /// none when it is read, after [`Telemetry::fetched`] was told that it came.
     fn fetch_failed(&self, _subgraph: &str, _reason: &'static str) {}
 
+    /// So many more subscriptions, or fewer, are open at a subgraph.
+    fn upstreams(&self, _subgraph: &str, _change: i64) {}
+
+    /// A subscription at a subgraph was lost; it is opened again.
+    fn upstream_lost(&self, _subgraph: &str) {}
+
     /// The breaker of a subgraph opened or closed.
     fn breaker(&self, _subgraph: &str, _is_open: bool) {}
 

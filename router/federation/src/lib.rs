@@ -20,9 +20,9 @@ pub use engine::{Engine, EngineConfig, LoadError, Prepared, api_schema, declared
 pub use host::{Credential, Host, PublicCodes, Telemetry};
 pub use request::{
     Code, ContextPerField, GraphRequest, GraphResponse, GraphqlError, OperationKind,
-    OperationKinds, RequestContext, RequestError, SubscriptionCall,
+    OperationKinds, RequestContext, RequestError, ShowPlan, SubscriptionCall,
 };
 pub use subgraph::{
-    ClientHeaders, Declared, HeaderRules, RootFields, Route, RouteError, Routes, Subgraph,
-    Transport,
+    ClientHeaders, Declared, HeaderRules, Listener, LiveEvent, ResponseHeaders, RootFields, Route,
+    RouteError, Routes, Subgraph, Transport,
 };

@@ -1,6 +1,6 @@
 //! Settings of the graph that is served, and of each of its subgraphs.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use chassis::config::Secret;
 use schemars::JsonSchema;
@@ -37,8 +37,14 @@ pub struct Subgraph {
     pub retry_enabled: Option<bool>,
     /// Failures among the last 20 fetches that open the breaker; 0 leaves it out.
     pub breaker_failures: Option<u32>,
+    /// HTTP/2 without negotiation; an `https` address negotiates it anyway.
+    pub http2_prior_knowledge: Option<bool>,
     /// The longest answer that is read.
     pub max_response_bytes: Option<usize>,
+    /// Where it takes subscriptions, where that is not its address: over WebSocket (`graphql-transport-ws`) at a `ws` or `wss`
+    /// URL, and over SSE at an `http` or `https` one.
+    #[schemars(with = "Option<url::Url>")]
+    pub subscription_url: Option<String>,
     /// Names of headers of the client that are passed on. Another's subgraph gets none without this, not even
     /// `authorization`.
     pub forward_headers: Vec<String>,
@@ -46,9 +52,23 @@ pub struct Subgraph {
     pub insert_headers: Vec<Secret>,
     /// Names of headers that it never gets.
     pub remove_headers: Vec<String>,
+    /// Names of headers of its responses that the client of a query or a mutation gets: every `set-cookie`, and of others what came
+    /// last.
+    pub response_headers: Vec<String>,
     /// Codes of its errors that clients may read, each with its message; the shop's own table is known for the shop's
     /// subgraphs.
     pub public_codes: Vec<String>,
+}
+
+/// Operations that were written down before they are asked for, and are asked for by an id.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrustedDocuments {
+    /// A manifest, either of Apollo's clients or a JSON object of texts by id, or a folder of `.graphql` files, whose ids are the
+    /// SHA-256 of their texts. Empty: none.
+    pub path: PathBuf,
+    /// Serves these and nothing else over GraphQL.
+    pub required: bool,
 }
 
 impl Default for Reload {

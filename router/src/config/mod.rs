@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::graph::{BUILT_IN, Reload, Subgraph};
+pub use self::graph::{BUILT_IN, Reload, Subgraph, TrustedDocuments};
 
 /// The router.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +40,14 @@ pub struct Config {
     /// Where separate subgraphs are, by name, in place of what the supergraph says; unused for those that run in this process.
     #[schemars(with = "BTreeMap<String, url::Url>")]
     pub subgraph_urls: BTreeMap<String, String>,
+    /// Operations that are known beforehand.
+    pub trusted_documents: TrustedDocuments,
+    /// Shows the plan of an operation in `extensions.queryPlan` to whoever sends `x-query-plan: true`; operators may see it anyway.
+    /// Off in the profile `production` unless this is set.
+    pub query_plan_enabled: bool,
+    /// Takes an `authorization` that is no valid token of the shop's issuers for nobody's, rather than refuse it; subgraphs get it
+    /// where `forward_headers` names it, and judge it themselves. For a graph whose users the shop does not know.
+    pub foreign_tokens_enabled: bool,
     /// Serves the playground at `/` and the live page at `/live`; in the profile `production` only when this is set.
     pub playground_enabled: bool,
     /// Where the built playground is.
@@ -188,6 +196,9 @@ impl Default for Config {
             subgraph_urls: separate
                 .map(|(name, port)| (name.to_owned(), url(port)))
                 .into(),
+            trusted_documents: TrustedDocuments::default(),
+            query_plan_enabled: true,
+            foreign_tokens_enabled: false,
             playground_enabled: true,
             playground: Playground::default(),
             demo_token_ttl: Duration::from_hours(12),

@@ -18,7 +18,7 @@ use self::routes::Reach;
 use crate::config;
 
 pub use routes::{RuleError, Subgraphs};
-pub(crate) use routes::{built_in, header};
+pub(crate) use routes::{built_in, read_header};
 pub(crate) use telemetry::errors as count_errors;
 
 /// Why there is no engine.

@@ -9,12 +9,26 @@ use federation::{
     Code, Declared, HeaderRules, PublicCodes, RootFields, Route, RouteError, Routes, Transport,
     subgraph::FetchConfig,
 };
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
+use url::Url;
 
 use crate::config;
 
 /// The subgraph whose Query the router resolves itself.
 const EVENTS: &str = "events";
+
+/// Headers that say how this response is carried, or who may read it.
+const OURS: [HeaderName; 9] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    header::CONTENT_SECURITY_POLICY,
+];
 
 /// Where subgraphs are.
 pub struct Subgraphs {
@@ -55,6 +69,7 @@ pub(super) struct Reach {
 #[derive(Debug, Clone, Default)]
 struct Rules {
     fetch: Option<FetchConfig>,
+    subscriptions: Option<Url>,
     headers: HeaderRules,
     codes: Option<PublicCodes>,
 }
@@ -114,6 +129,7 @@ impl Routes for Reach {
         let theirs = (!is_trusted).then(PublicCodes::default);
         Ok(Route {
             transport,
+            subscriptions: rules.subscriptions,
             fetch: rules.fetch,
             headers: HeaderRules {
                 is_trusted,
@@ -146,7 +162,7 @@ impl Rules {
         let inserted = settings.insert_headers.iter().map(|entry| {
             // The entry may be a secret.
             let wrong = || refuse("insert_headers", "an entry", "header as name: value");
-            header(entry.expose()).ok_or_else(wrong)
+            read_header(entry.expose()).ok_or_else(wrong)
         });
         let mut fetch = fetch.clone();
         fetch.timeout = settings.timeout.unwrap_or(fetch.timeout);
@@ -155,16 +171,37 @@ impl Rules {
         fetch.max_response_bytes = settings
             .max_response_bytes
             .unwrap_or(fetch.max_response_bytes);
+        fetch.http2_prior_knowledge = settings
+            .http2_prior_knowledge
+            .unwrap_or(fetch.http2_prior_knowledge);
+        let subscriptions = settings.subscription_url.as_deref().map(|text| {
+            let is_known = |url: &Url| matches!(url.scheme(), "ws" | "wss" | "http" | "https");
+            let url = Url::parse(text)
+                .ok()
+                .filter(|url| is_known(url) && url.has_host());
+            // The address may hold a password.
+            url.ok_or_else(|| refuse("subscription_url", "it", "ws, wss, http or https URL"))
+        });
+        let respond = names("response_headers", &settings.response_headers)?;
+        if let Some(name) = respond.iter().find(|name| OURS.contains(name)) {
+            return Err(refuse(
+                "response_headers",
+                name.as_str(),
+                "header that a subgraph may set",
+            ));
+        }
         let codes = settings.public_codes.iter();
         // Settings are read once, so what is leaked stays small.
         let codes = codes.map(|code| Code::new(Box::leak(code.clone().into_boxed_str())));
         Ok(Self {
             fetch: Some(fetch),
+            subscriptions: subscriptions.transpose()?,
             headers: HeaderRules {
                 is_trusted: false,
                 forward: names("forward_headers", &settings.forward_headers)?,
                 insert: inserted.collect::<Result<_, _>>()?,
                 remove: names("remove_headers", &settings.remove_headers)?,
+                respond,
             },
             codes: Some(codes.collect()),
         })
@@ -172,7 +209,7 @@ impl Rules {
 }
 
 /// Reads `name: value`; the value is kept from every log.
-pub(crate) fn header(text: &str) -> Option<(HeaderName, HeaderValue)> {
+pub(crate) fn read_header(text: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = text.split_once(':')?;
     let mut value = HeaderValue::try_from(value.trim()).ok()?;
     value.set_sensitive(true);

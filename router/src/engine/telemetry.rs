@@ -66,6 +66,24 @@ static FETCH_SECONDS: LazyLock<Latency> = LazyLock::new(|| {
     )
 });
 
+static UPSTREAMS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!(
+        "marketplace_router_upstream_subscriptions",
+        "Subscriptions that are open at a subgraph; identical ones of clients are one.",
+        &["subgraph"]
+    )
+    .expect("the name is registered once")
+});
+
+static UPSTREAMS_LOST: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "marketplace_router_upstream_subscriptions_lost_total",
+        "Subscriptions at a subgraph that were lost, each of which is opened again.",
+        &["subgraph"]
+    )
+    .expect("the name is registered once")
+});
+
 static BREAKER_OPEN: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     register_int_gauge_vec!(
         "marketplace_router_breaker_open",
@@ -125,6 +143,8 @@ impl Telemetry for Observer {
                 .inc_by(0);
         }
         FETCH_SECONDS.announce(&[subgraph]);
+        UPSTREAMS.with_label_values(&[subgraph]).add(0);
+        UPSTREAMS_LOST.with_label_values(&[subgraph]).inc_by(0);
         self.breaker(subgraph, false);
     }
 
@@ -140,6 +160,14 @@ impl Telemetry for Observer {
 
     fn fetch_failed(&self, subgraph: &str, reason: &'static str) {
         FETCH_FAILURES.with_label_values(&[subgraph, reason]).inc();
+    }
+
+    fn upstreams(&self, subgraph: &str, change: i64) {
+        UPSTREAMS.with_label_values(&[subgraph]).add(change);
+    }
+
+    fn upstream_lost(&self, subgraph: &str) {
+        UPSTREAMS_LOST.with_label_values(&[subgraph]).inc();
     }
 
     fn breaker(&self, subgraph: &str, is_open: bool) {

@@ -3,15 +3,16 @@
 use axum::http::{HeaderName, HeaderValue, Method, header, request::Parts};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::csrf::AllowedOrigins;
+use super::{csrf::AllowedOrigins, origin::QUERY_PLAN};
 
-const ACCEPTED: [HeaderName; 8] = [
+const ACCEPTED: [HeaderName; 9] = [
     HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("last-event-id"),
     HeaderName::from_static("graphql-require-preflight"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("apollo-require-preflight"),
     HeaderName::from_static("x-apollo-operation-name"),
+    QUERY_PLAN,
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
 ];

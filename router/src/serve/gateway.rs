@@ -12,7 +12,7 @@ use chassis::{
 };
 use federation::{
     ClientHeaders, ContextPerField, Engine, GraphRequest, GraphResponse, OperationKind,
-    OperationKinds, Prepared, RequestContext,
+    OperationKinds, Prepared, RequestContext, ResponseHeaders, ShowPlan,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use idempotency::graphql::of_root_field;
@@ -21,7 +21,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use super::{
+    auth::Callers,
     csrf::AllowedOrigins,
+    documents::TrustedDocuments,
     origin::{self, Origin},
 };
 use crate::{
@@ -36,7 +38,8 @@ use crate::{
 pub(crate) struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) hub: Hub,
-    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) callers: Callers,
+    documents: TrustedDocuments,
     pub(crate) drain: Drain,
     door: Door,
     pub(crate) tasks: Tasks,
@@ -46,6 +49,8 @@ pub(crate) struct Gateway {
     pub(super) origins: AllowedOrigins,
     /// Headers of clients that some subgraph gets.
     passed_on: Vec<HeaderName>,
+    /// Whether a client gets headers of some subgraph's responses.
+    passes_back: bool,
 }
 
 /// A response and what it cost.
@@ -53,6 +58,8 @@ pub(crate) struct Gateway {
 pub(super) struct Executed {
     pub(super) response: GraphResponse,
     pub(super) charge: Charge,
+    /// What subgraphs' responses had that the client gets.
+    pub(super) headers: HeaderMap,
 }
 
 impl Gateway {
@@ -61,6 +68,7 @@ impl Gateway {
         engine: Arc<Engine>,
         hub: Hub,
         verifier: Arc<Verifier>,
+        documents: TrustedDocuments,
         drain: Drain,
         door: Door,
         tasks: Tasks,
@@ -71,18 +79,32 @@ impl Gateway {
             budget: hub.budget(),
             clock: hub.clock(),
             hub,
-            verifier,
+            callers: Callers {
+                verifier,
+                foreign_tokens_enabled: config.foreign_tokens_enabled,
+            },
+            documents,
             drain,
             door,
             tasks,
             origins: AllowedOrigins::new(&config.http.allowed_origins),
             passed_on: passed_on(&config),
+            passes_back: config
+                .subgraphs
+                .values()
+                .any(|it| !it.response_headers.is_empty()),
             config,
         })
     }
 
     /// The context of a request that begins now.
     pub(super) fn context(&self, origin: Origin) -> RequestContext {
+        let is_ops = origin
+            .caller
+            .principal
+            .as_ref()
+            .is_some_and(|it| it.is_ops());
+        let shows_plan = origin.wants_plan && (is_ops || self.config.query_plan_enabled);
         let forwarded = Forwarded {
             principal: origin.caller.principal,
             token: origin.caller.token,
@@ -91,6 +113,12 @@ impl Gateway {
         let mut data = forwarded.data();
         if let Some(headers) = origin.passed_on {
             data.insert(headers);
+        }
+        if shows_plan {
+            data.insert(ShowPlan);
+        }
+        if self.passes_back {
+            data.insert(ResponseHeaders::default());
         }
         if forwarded.idempotency_key.is_some() {
             data.insert(key_per_field(forwarded.clone()));
@@ -115,7 +143,8 @@ impl Gateway {
         key: RateLimitKey,
     ) -> Result<Prepared, RequestError> {
         self.budget.check(key.clone())?;
-        let prepared = self.engine.prepare(request, OperationKinds::ALL);
+        let request = self.documents.resolve(request)?;
+        let prepared = self.engine.prepare(&request, OperationKinds::ALL);
         match timeout(self.config.http.request_timeout, prepared).await {
             Ok(Ok(prepared)) => Ok(prepared),
             Ok(Err(refused)) => {
@@ -137,7 +166,7 @@ impl Gateway {
     /// # Errors
     /// As [`Origin::of_request`], charged to the address.
     pub(super) fn origin(&self, parts: &Parts) -> Result<Origin, RequestError> {
-        let origin = Origin::of_request(&self.verifier, parts, &self.config.http.trusted_proxies);
+        let origin = Origin::of_request(&self.callers, parts, &self.config.http.trusted_proxies);
         let origin = origin.inspect_err(|_| self.charge_refused(parts))?;
         Ok(self.with_headers(origin, parts))
     }
@@ -204,6 +233,7 @@ impl Gateway {
     ) -> Result<Executed, RequestError> {
         let charge = self.budget.charge(key, prepared.cost())?;
         let permit = self.admit(&prepared, &ctx, leaves_at).await?;
+        let passed_back = ctx.data.get::<ResponseHeaders>().cloned();
         let is_mutation = prepared.kind() == OperationKind::Mutation;
         // The engine keeps the deadline itself and responds with what it has; this bound holds when it does not.
         ctx.leaves_at = leaves_at;
@@ -223,7 +253,11 @@ impl Gateway {
             }
         };
         match timeout_at(limit, response).await {
-            Ok(response) => Ok(Executed { response, charge }),
+            Ok(response) => Ok(Executed {
+                response,
+                charge,
+                headers: passed_back.map(|kept| kept.take()).unwrap_or_default(),
+            }),
             Err(_) => Err(RequestError::masked(ErrorCode::DeadlineExceeded)),
         }
     }
@@ -277,6 +311,9 @@ fn key_per_field(forwarded: Forwarded) -> ContextPerField {
         };
         let mut data = forwarded.data();
         if let Some(headers) = request.data.get::<ClientHeaders>() {
+            data.insert(headers.clone());
+        }
+        if let Some(headers) = request.data.get::<ResponseHeaders>() {
             data.insert(headers.clone());
         }
         RequestContext {

@@ -150,7 +150,11 @@ async fn subscribe(
 }
 
 fn single(gateway: &Gateway, executed: Executed, media: Media) -> Response {
-    let Executed { response, charge } = executed;
+    let Executed {
+        response,
+        charge,
+        headers: passed_back,
+    } = executed;
     let mut response = match media {
         Media::EventStream | Media::Multipart => delivery::single(&response.body, media),
         Media::Json => ([(header::CONTENT_TYPE, negotiate::JSON)], response.body).into_response(),
@@ -161,6 +165,7 @@ fn single(gateway: &Gateway, executed: Executed, media: Media) -> Response {
         )
             .into_response(),
     };
+    response.headers_mut().extend(passed_back);
     let headers = rate_limit::headers(&charge, gateway.clock.now());
     response.headers_mut().extend(headers);
     response

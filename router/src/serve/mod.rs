@@ -7,7 +7,7 @@
 //! 3. `negotiate` reads which forms the client accepts; `csrf` refuses what a page of another site sent.
 //! 4. `request` receives the body, or the query string, and reads the GraphQL request in it.
 //! 5. `origin` says who calls (`auth`), with which idempotency key, in which trace, from which address.
-//! 6. `gateway` prepares the operation, charges it to its caller, and runs it.
+//! 6. `gateway` finds the text (`documents`), prepares the operation, charges it to its caller, and runs it.
 //! 7. `delivery` writes a stream, as SSE or multipart; `refusal` writes what was refused in any step.
 //!
 //! Beside it, `tokens` issues the demo's tokens and `playground` serves the pages.
@@ -17,6 +17,7 @@ mod auth;
 mod cors;
 mod csrf;
 mod delivery;
+mod documents;
 mod gateway;
 mod http;
 mod negotiate;
@@ -38,6 +39,7 @@ use axum::{
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub(crate) use documents::{DocumentsError, TrustedDocuments};
 pub(crate) use gateway::Gateway;
 pub(crate) use tokens::Issuer;
 

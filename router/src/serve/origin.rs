@@ -2,22 +2,23 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderValue, request::Parts};
+use axum::http::{HeaderName, HeaderValue, request::Parts};
 use chassis::{
     budget::{self, RateLimitKey},
-    deadline,
-    principal::Verifier,
-    request_rules,
+    deadline, request_rules,
 };
 use federation::ClientHeaders;
 use ipnet::IpNet;
 use tokio::time::Instant;
 
 use super::{
-    auth::{self, Caller},
+    auth::{Caller, Callers},
     telemetry,
 };
 use crate::error::RequestError;
+
+/// Asks for the plan of the operation, by `true`.
+pub(super) const QUERY_PLAN: HeaderName = HeaderName::from_static("x-query-plan");
 
 /// What a transport knows of a request besides its text.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,8 @@ pub(crate) struct Origin {
     pub(crate) leaves_at: Option<Instant>,
     /// What of the client's headers some subgraph gets.
     pub(crate) passed_on: Option<ClientHeaders>,
+    /// Whether the client asks for the plan beside the data.
+    pub(crate) wants_plan: bool,
 }
 
 impl Origin {
@@ -39,11 +42,11 @@ impl Origin {
     /// `UNAUTHENTICATED`, and `INVALID_ARGUMENT` for two headers `Idempotency-Key`. What is in one is for the subgraph to judge,
     /// which names the key in the mutation's `userErrors`.
     pub(super) fn of_request(
-        verifier: &Verifier,
+        callers: &Callers,
         parts: &Parts,
         proxies: &[IpNet],
     ) -> Result<Self, RequestError> {
-        let origin = Self::of_socket(verifier, parts, proxies)?;
+        let origin = Self::of_socket(callers, parts, proxies)?;
         let key = request_rules::idempotency_header(&parts.headers)?;
         Ok(Self {
             idempotency_key: key.cloned(),
@@ -57,17 +60,18 @@ impl Origin {
     /// # Errors
     /// `UNAUTHENTICATED`.
     pub(super) fn of_socket(
-        verifier: &Verifier,
+        callers: &Callers,
         parts: &Parts,
         proxies: &[IpNet],
     ) -> Result<Self, RequestError> {
         Ok(Self {
-            caller: auth::caller(verifier, &parts.headers)?,
+            caller: callers.caller(&parts.headers)?,
             idempotency_key: None,
             traceparent: telemetry::traceparent(&parts.headers),
             address: address(parts, proxies),
             leaves_at: None,
             passed_on: None,
+            wants_plan: parts.headers.get(QUERY_PLAN).is_some_and(|it| it == "true"),
         })
     }
 

@@ -16,6 +16,7 @@ use schema::code::ErrorCode;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
+use super::documents;
 use crate::{config, error::RequestError};
 
 /// Receives a POST body within its bounds of size and time.
@@ -81,12 +82,16 @@ pub(crate) fn from_value(value: Value) -> Result<GraphRequest, RequestError> {
             return Err(bad("the body must be a JSON object"));
         }
     };
-    let request = GraphRequest {
+    let document_id = text(members.remove("documentId"), "documentId")?;
+    let mut request = GraphRequest {
         query: text(members.remove("query"), "query")?,
         operation_name: text(members.remove("operationName"), "operationName")?,
         variables: map(members.remove("variables"), "variables")?,
         extensions: map(members.remove("extensions"), "extensions")?,
     };
+    if let Some(id) = document_id {
+        documents::name(&mut request, &id);
+    }
     require_operation(request)
 }
 
@@ -99,6 +104,7 @@ pub(crate) fn from_query(query: &str) -> Result<GraphRequest, RequestError> {
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match name.as_ref() {
             "query" => request.query = Some(value.into_owned()),
+            "documentId" => documents::name(&mut request, &value),
             "operationName" if value.is_empty() => request.operation_name = None,
             "operationName" => request.operation_name = Some(value.into_owned()),
             "variables" => request.variables = map(json(&value, "variables")?, "variables")?,

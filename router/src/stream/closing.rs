@@ -13,11 +13,12 @@ use super::drain::Drain;
 pub(crate) struct Closing {
     drain: Drain,
     clock: Clock,
-    expires_at: DateTime<Utc>,
+    /// `None` where no token of the shop is needed.
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl Closing {
-    pub(super) const fn new(drain: Drain, clock: Clock, expires_at: DateTime<Utc>) -> Self {
+    pub(super) const fn new(drain: Drain, clock: Clock, expires_at: Option<DateTime<Utc>>) -> Self {
         Self {
             drain,
             clock,
@@ -27,9 +28,15 @@ impl Closing {
 
     /// Resolves to the reason when the stream must end.
     pub(crate) async fn due(&self) -> ErrorCode {
+        let token_ended = async {
+            match self.expires_at {
+                Some(expires_at) => token_ended(&self.clock, expires_at).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.drain.begun() => ErrorCode::ServerDraining,
-            () = token_ended(&self.clock, self.expires_at) => ErrorCode::TokenExpired,
+            () = token_ended => ErrorCode::TokenExpired,
         }
     }
 }

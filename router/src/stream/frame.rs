@@ -11,7 +11,7 @@ use crate::error::RequestError;
 /// One response of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// The cursor just behind this frame.
+    /// The cursor just behind this frame; empty in a stream that has none.
     pub(crate) cursor: String,
     /// A GraphQL response with `extensions.cursor`.
     pub(crate) body: Bytes,
@@ -35,6 +35,9 @@ impl End {
 
     /// An end because the next frame cannot be made, with the cursor before it.
     pub(crate) fn before_a_frame(error: RequestError, cursor: &str) -> Self {
+        if cursor.is_empty() {
+            return Self::refused(error);
+        }
         Self::refused(error.with("cursor", cursor))
     }
 

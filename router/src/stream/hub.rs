@@ -11,7 +11,7 @@ use chassis::{
     principal::Principal,
 };
 use chrono::{DateTime, Utc};
-use federation::{Engine, Prepared, RequestContext};
+use federation::{Engine, Prepared, RequestContext, subgraph::FetchError};
 use schema::code::ErrorCode;
 use serde_json::Value;
 
@@ -20,14 +20,16 @@ use super::{
     complete::Completer,
     drain::Drain,
     field::Field,
+    live::LiveStream,
     log::EventLog,
     metrics::{self, OpenStream},
+    opened::Subscription,
     pending::PendingFrame,
     resume::{ResumeHints, ResumePoint, Seen},
     shared::{Asker, Frames},
     snapshot::{self, Snapshot},
     source::Source,
-    subscription::Subscription,
+    subscription::OrderStream,
 };
 use crate::{admission::StreamLimits, config, error::RequestError};
 
@@ -100,6 +102,10 @@ impl Hub {
         if self.drain.has_begun() {
             return Err(RequestError::masked(ErrorCode::ServerDraining));
         }
+        if !self.engine.is_own_subscription(&prepared) {
+            let stream = self.open_live(prepared, ctx, key).await?;
+            return Ok(Subscription::Live(Box::new(stream)));
+        }
         let principal = ctx.data.get::<Arc<Principal>>();
         let principal =
             principal.ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))?;
@@ -114,13 +120,17 @@ impl Hub {
         let permit = self.limits.admit(key.clone())?;
         let (start, snapshot) = self.start(field, resume, &ctx).await?;
         let source = Source::open(self.log.get(), &key, scope, start.cursor.clone());
-        let closing = Closing::new(self.drain.clone(), self.clock.clone(), principal.expires_at);
+        let closing = Closing::new(
+            self.drain.clone(),
+            self.clock.clone(),
+            Some(principal.expires_at),
+        );
         let completer = Completer {
             frames: Arc::clone(&self.frames),
             asker: Asker { prepared, ctx, key },
             clock: self.clock.clone(),
         };
-        Ok(Subscription {
+        Ok(Subscription::Orders(Box::new(OrderStream {
             config: self.config.clone(),
             source,
             seen: start.seen,
@@ -133,6 +143,32 @@ impl Hub {
             reloads,
             _permit: permit,
             _open: OpenStream::count(field.name()),
+        })))
+    }
+
+    /// Opens a stream of a subgraph of others, which says itself who may read what.
+    async fn open_live(
+        &self,
+        prepared: Prepared,
+        ctx: RequestContext,
+        key: RateLimitKey,
+    ) -> Result<LiveStream, RequestError> {
+        let reloads = self.engine.reloads();
+        let permit = self.limits.admit(key.clone())?;
+        let principal = ctx.data.get::<Arc<Principal>>();
+        let expires_at = principal.map(|principal| principal.expires_at);
+        let listener = self.engine.listen(&prepared, &ctx).await.map_err(refused)?;
+        Ok(LiveStream {
+            config: self.config.clone(),
+            engine: Arc::clone(&self.engine),
+            frames: Arc::clone(&self.frames),
+            asker: Asker { prepared, ctx, key },
+            listener,
+            may_be_missing: false,
+            closing: Closing::new(self.drain.clone(), self.clock.clone(), expires_at),
+            reloads,
+            _permit: permit,
+            _open: OpenStream::count(metrics::OF_OTHERS),
         })
     }
 
@@ -165,6 +201,20 @@ impl Hub {
             }
             Field::Mine | Field::All => (ResumePoint::new(end, None), None),
         })
+    }
+}
+
+/// Why a subgraph's subscription is not open.
+fn refused(error: FetchError) -> RequestError {
+    tracing::warn!(%error, "a subgraph does not open a subscription");
+    match error {
+        FetchError::Subscriptions { .. } => RequestError::masked(ErrorCode::Overloaded)
+            .with("limit", "engine.fetch.subscriptions_max"),
+        FetchError::NoSubscriptions => RequestError::new(
+            ErrorCode::Unavailable,
+            "the subgraph of this field takes no subscriptions",
+        ),
+        _ => RequestError::masked(ErrorCode::Unavailable),
     }
 }
 

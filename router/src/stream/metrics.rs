@@ -36,9 +36,12 @@ pub(super) static EVENT_TO_FRAME: LazyLock<Latency> = LazyLock::new(|| {
     )
 });
 
+/// The label of every field of others' subgraphs: their names are anybody's.
+pub(super) const OF_OTHERS: &str = "other";
+
 /// Shows every series before the first stream.
 pub(super) fn announce() {
-    for field in ["orderEvents", "myOrderEvents", "allOrderEvents"] {
+    for field in ["orderEvents", "myOrderEvents", "allOrderEvents", OF_OTHERS] {
         SUBSCRIBERS.with_label_values(&[field]).add(0);
     }
     for kind in ["SNAPSHOT", "CHANGE", "GAP"] {

@@ -4,6 +4,7 @@
 //! one end. In the order of reading: `hub` decides who may read what and from where (`field`, `resume`, `snapshot`),
 //! `subscription` reads its stream (`source`), `pending` is an event as the schema shows it, `complete` has it
 //! completed (`shared`, for all streams; `verdict` says whether it may be shown), `frame` is what a transport gets, `closing` and `drain` end streams.
+//! `live` is the other kind: a stream of a subgraph of others, without cursors; `opened` is either.
 //! Invariant: a stream ends rather than skip an event; whoever resumes with its last cursor sees each version once.
 
 mod closing;
@@ -12,8 +13,10 @@ mod drain;
 mod field;
 mod frame;
 mod hub;
+mod live;
 mod log;
 mod metrics;
+mod opened;
 mod pending;
 mod resume;
 mod shared;
@@ -26,5 +29,5 @@ pub(crate) use drain::Drain;
 pub(crate) use frame::{End, Frame};
 pub(crate) use hub::Hub;
 pub(crate) use log::EventLog;
+pub(crate) use opened::Subscription;
 pub(crate) use resume::ResumeHints;
-pub(crate) use subscription::Subscription;

@@ -212,7 +212,7 @@ impl Frames {
     }
 
     /// Charges a frame; waits while its caller's budget is spent.
-    async fn charge(&self, asker: &Asker) -> Result<(), RequestError> {
+    pub(super) async fn charge(&self, asker: &Asker) -> Result<(), RequestError> {
         let until = Instant::now() + self.config.charge_timeout;
         loop {
             let cost = asker.prepared.frame_cost();

@@ -1,4 +1,4 @@
-//! One open stream: reads the log, completes what it reads, and ends with a cursor to resume from.
+//! One open stream of order events: reads the log, completes what it reads, and ends with a cursor to resume from.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -21,7 +21,7 @@ use crate::{admission::StreamPermit, config, error::RequestError};
 
 /// One open stream.
 #[derive(Debug)]
-pub(crate) struct Subscription {
+pub(crate) struct OrderStream {
     pub(super) config: config::Stream,
     pub(super) source: Source,
     /// The version that the snapshot showed, until an event passes it.
@@ -41,12 +41,12 @@ pub(crate) struct Subscription {
     pub(super) _open: OpenStream,
 }
 
-impl Subscription {
+impl OrderStream {
     /// Waits for the next frame.
     ///
     /// # Errors
     /// [`End`] with the cursor from which the client can resume.
-    pub(crate) async fn next(&mut self) -> Result<Frame, End> {
+    pub(super) async fn next(&mut self) -> Result<Frame, End> {
         loop {
             if let Some(frame) = self.ready.pop_front() {
                 self.cursor.clone_from(&frame.cursor);
@@ -65,21 +65,6 @@ impl Subscription {
                 return Err(End::resumable(code, &self.cursor));
             }
         }
-    }
-
-    /// The cursor that the client has once it took the last frame.
-    pub(crate) fn cursor(&self) -> &str {
-        &self.cursor
-    }
-
-    /// When the stream must end even though its client takes nothing.
-    pub(crate) fn closing(&self) -> Closing {
-        self.closing.clone()
-    }
-
-    /// The settings that transports share.
-    pub(crate) const fn config(&self) -> &config::Stream {
-        &self.config
     }
 
     /// Completes the snapshot, or whatever the log has ready, keeping its order. A frame that cannot be completed ends the

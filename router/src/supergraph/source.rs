@@ -91,7 +91,7 @@ impl Source {
         let mut headers = header::HeaderMap::new();
         let given = config.supergraph_reload.header.expose();
         if !given.is_empty() {
-            let (name, value) = engine::header(given).ok_or(SourceError::Header)?;
+            let (name, value) = engine::read_header(given).ok_or(SourceError::Header)?;
             headers.insert(name, value);
         }
         // A redirect would let the graph come from somewhere that nobody named.

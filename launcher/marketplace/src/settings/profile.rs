@@ -10,9 +10,12 @@ use crate::cli::Process;
 type Switch = (&'static str, fn(&mut Settings) -> &mut bool);
 
 /// What helps to try the product out, and what old clients need, is no part of what strangers reach.
-const OFF_IN_PRODUCTION: [Switch; 3] = [
+const OFF_IN_PRODUCTION: [Switch; 4] = [
     ("router.playground_enabled", |it| {
         &mut it.router.playground_enabled
+    }),
+    ("router.query_plan_enabled", |it| {
+        &mut it.router.query_plan_enabled
     }),
     ("router.rest.enabled", |it| &mut it.router.rest.enabled),
     ("router.rest.profile_enabled", |it| {
@@ -341,11 +344,15 @@ mod tests {
             assert_eq!(router.engine.introspection_enabled, Some(false));
             [
                 router.playground_enabled,
+                router.query_plan_enabled,
                 router.rest.enabled,
                 router.rest.profile_enabled,
             ]
         };
-        assert_eq!(switches(&[]), [false, false, false]);
-        assert_eq!(switches(&["router.rest.enabled"]), [false, true, false]);
+        assert_eq!(switches(&[]), [false; 4]);
+        assert_eq!(
+            switches(&["router.rest.enabled"]),
+            [false, false, true, false]
+        );
     }
 }

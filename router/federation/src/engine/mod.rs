@@ -25,7 +25,7 @@ use crate::operation::document;
 pub use crate::operation::limits::Limits;
 use crate::operation::persisted::PersistedOperations;
 pub use crate::operation::turns::NewOperations;
-use crate::plan::explain::explain;
+use crate::plan::explain::{explain, waves};
 use crate::plan::planner::Planner;
 use crate::subgraph::{Connected, Declared, Routes};
 pub use config::EngineConfig;
@@ -97,6 +97,13 @@ impl Engine {
         plans
             .map(|(_, plan)| explain(plan, &prepared.planned.keys))
             .collect()
+    }
+
+    /// The plan as it stands in `extensions.queryPlan`: its waves one after another, the fetches of each side by side.
+    fn plan_as_json(&self, prepared: &Prepared) -> serde_json::Value {
+        let plans = prepared.planned.plans.iter();
+        let waves = plans.flat_map(|(_, plan)| waves(plan, &prepared.planned.keys));
+        serde_json::json!({ "waves": waves.collect::<Vec<_>>() })
     }
 }
 

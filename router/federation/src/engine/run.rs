@@ -6,13 +6,14 @@ use serde_json::{Map, Value as Json};
 use crate::engine::Engine;
 use crate::engine::prepare::{Planned, Prepared};
 use crate::execute::budget::Budget;
-use crate::execute::run::run;
+use crate::execute::run::{first_request, run, run_after};
 use crate::execute::state::{Progress, Scope};
 use crate::execute::store::merge;
 use crate::execute::{introspection, read, response};
 use crate::plan::compile::CompiledPlan;
-use crate::request::{ContextPerField, GraphResponse, OperationKind, RequestContext};
+use crate::request::{ContextPerField, GraphResponse, OperationKind, RequestContext, ShowPlan};
 use crate::shape::Case;
+use crate::subgraph::{FetchError, Listener};
 
 impl Engine {
     /// Runs a query or a mutation.
@@ -27,6 +28,12 @@ impl Engine {
         let scope = self.scope(prepared, ctx);
         let budget = Budget::new(&self.config.limits);
         let mut progress = Progress::new(budget, planned.place());
+        if ctx.data.get::<ShowPlan>().is_some() {
+            let plan = self.plan_as_json(prepared);
+            progress
+                .extensions
+                .extend(Map::from_iter([("queryPlan".to_owned(), plan)]));
+        }
         let consumer = &prepared.served.supergraph.consumer;
         introspection::resolve(consumer, &planned.shape, &prepared.variables, &mut progress);
         if prepared.kind() == OperationKind::Mutation {
@@ -63,6 +70,64 @@ impl Engine {
         if let Some((_, plan)) = planned.plans.first() {
             take_event(plan, event, &mut progress);
             run(scope, plan, 1, &mut progress).await;
+        }
+        progress.extensions.extend(extensions);
+        response::write(scope, root, progress)
+    }
+
+    /// Whether the embedding process itself answers for the root field's subgraph.
+    #[must_use]
+    pub fn is_own_subscription(&self, prepared: &Prepared) -> bool {
+        let plan = prepared.planned.plans.first();
+        let first = plan.and_then(|(_, plan)| plan.waves.first()?.first());
+        let subgraphs = &prepared.served.subgraphs;
+        first.is_some_and(|fetch| subgraphs.get(&*fetch.subgraph).is_some_and(|it| it.is_ours))
+    }
+
+    /// Listens to a subscription at the subgraph of its root field. What is heard goes to [`Engine::execute_live`].
+    ///
+    /// # Errors
+    /// [`FetchError`] when the subgraph takes no subscriptions, or not this one now.
+    pub async fn listen(
+        &self,
+        prepared: &Prepared,
+        ctx: &RequestContext,
+    ) -> Result<Listener, FetchError> {
+        let scope = self.scope(prepared, ctx);
+        let budget = Budget::new(&self.config.limits);
+        let mut progress = Progress::new(budget, prepared.planned.place());
+        let plan = prepared.planned.plans.first();
+        let first = plan.and_then(|(_, plan)| first_request(scope, plan, &mut progress));
+        let Some((subgraph, request)) = first else {
+            return Err(FetchError::NoSubscriptions);
+        };
+        match scope.subgraphs.get(&*subgraph) {
+            Some(connected) => connected.subgraph.listen(request, ctx).await,
+            None => Err(FetchError::NoSubscriptions),
+        }
+    }
+
+    /// Completes a response of a subscription's subgraph with whatever the operation asks of others. `extensions` are written
+    /// into the response as they are.
+    ///
+    /// # Cancel safety
+    /// It only reads.
+    pub async fn execute_live(
+        &self,
+        prepared: &Prepared,
+        response: Bytes,
+        extensions: Map<String, Json>,
+        ctx: &RequestContext,
+    ) -> GraphResponse {
+        let planned = &*prepared.planned;
+        let Some(root) = planned.root() else {
+            return response::empty(&*self.host.telemetry);
+        };
+        let scope = self.scope(prepared, ctx);
+        let budget = Budget::new(&self.config.limits);
+        let mut progress = Progress::new(budget, planned.place());
+        if let Some((_, plan)) = planned.plans.first() {
+            run_after(scope, plan, response, &mut progress).await;
         }
         progress.extensions.extend(extensions);
         response::write(scope, root, progress)

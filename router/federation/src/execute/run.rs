@@ -3,6 +3,8 @@
 //! A fetch that fails takes nothing else down: its fields stay null and carry one error each. Merging is done by
 //! one task after a wave is complete, so no lock guards the store.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::future::join_all;
 
@@ -28,7 +30,16 @@ pub(crate) async fn run(
     from_wave: usize,
     progress: &mut Progress,
 ) {
-    let mut faults = Vec::new();
+    run_with(scope, plan, from_wave, Vec::new(), progress).await;
+}
+
+async fn run_with<'a>(
+    scope: Scope<'_>,
+    plan: &'a CompiledPlan,
+    from_wave: usize,
+    mut faults: Vec<(Call<'a>, Fault)>,
+    progress: &mut Progress,
+) {
     for wave in plan.waves.iter().skip(from_wave) {
         if progress.budget.is_passed() {
             return;
@@ -49,6 +60,34 @@ pub(crate) async fn run(
     for (call, fault) in faults {
         attribute(scope, plan, &call, fault, progress);
     }
+}
+
+/// The request of the plan's first fetch, which is what a subscription subscribes to.
+pub(crate) fn first_request(
+    scope: Scope<'_>,
+    plan: &CompiledPlan,
+    progress: &mut Progress,
+) -> Option<(Arc<str>, FetchRequest)> {
+    let fetch = plan.waves.first()?.first()?;
+    let call = prepare(scope, fetch, progress)?;
+    Some((fetch.subgraph.clone(), call.request))
+}
+
+/// Runs a plan whose first fetch has brought this response.
+///
+/// # Cancel safety
+/// As [`run`].
+pub(crate) async fn run_after(
+    scope: Scope<'_>,
+    plan: &CompiledPlan,
+    response: Bytes,
+    progress: &mut Progress,
+) {
+    let first = plan.waves.first().and_then(|wave| wave.first());
+    let call = first.and_then(|fetch| prepare(scope, fetch, progress));
+    let fault = call.and_then(|call| Some((take(scope, &call, response, progress)?, call)));
+    let faults = fault.into_iter().map(|(fault, call)| (call, fault));
+    run_with(scope, plan, 1, faults.collect(), progress).await;
 }
 
 /// Builds the request of a fetch; `None` when there is nothing to ask.

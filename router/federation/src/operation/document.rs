@@ -210,12 +210,23 @@ fn check_variable_directives(graph: &Supergraph, found: &[Directive]) -> Result<
 }
 
 fn validation_error<'a>(found: &'a ValidationError, places: &mut Places<'a>) -> GraphqlError {
-    let error = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, found.message.clone());
+    let text = not_served(&found.message).unwrap_or_else(|| found.message.clone());
+    let error = GraphqlError::new(Code::GRAPHQL_VALIDATION_FAILED, text);
     if found.locations.is_empty() {
         return at(error, places.find(found));
     }
     let positions = found.locations.iter();
     positions.fold(error, |error, position| at(error, *position))
+}
+
+/// The sentence for a directive that clients know from elsewhere, where the library says that nobody knows it.
+fn not_served(message: &str) -> Option<String> {
+    let name = ["defer", "stream"].into_iter();
+    let mut found = name.filter(|name| message == format!("Unknown directive \"@{name}\"."));
+    let name = found.next()?;
+    Some(format!(
+        "@{name} is not served: a response comes in one piece."
+    ))
 }
 
 fn at(error: GraphqlError, position: Pos) -> GraphqlError {

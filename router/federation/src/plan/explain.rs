@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::{Value, json};
+
 use crate::plan::compile::{CompiledPlan, FetchPlan, PathElement, TargetPlan};
 use crate::shape::Keys;
 
@@ -21,6 +23,19 @@ pub(crate) fn explain(plan: &CompiledPlan, keys: &Keys) -> String {
         }
     }
     out
+}
+
+/// The waves of a plan: for each fetch its subgraph, its operation, and the places that it goes to where that is not the root.
+pub(crate) fn waves(plan: &CompiledPlan, keys: &Keys) -> Vec<Value> {
+    let fetch = |fetch: &FetchPlan| {
+        json!({
+            "subgraph": &*fetch.subgraph,
+            "operation": one_line(&fetch.text),
+            "at": targets(fetch, keys),
+        })
+    };
+    let waves = plan.waves.iter();
+    waves.map(|wave| wave.iter().map(fetch).collect()).collect()
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

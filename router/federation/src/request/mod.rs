@@ -91,6 +91,10 @@ impl fmt::Debug for ContextPerField {
     }
 }
 
+/// Asks for the plan beside the data, in `extensions.queryPlan`. The engine looks for it in [`RequestContext::data`].
+#[derive(Debug, Clone, Copy)]
+pub struct ShowPlan;
+
 type MakeContext = dyn Fn(&RequestContext, &str) -> RequestContext + Send + Sync;
 
 impl ContextPerField {

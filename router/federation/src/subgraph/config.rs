@@ -29,6 +29,13 @@ pub struct FetchConfig {
     /// The longest answer that is read.
     #[schemars(range(min = 1))]
     pub max_response_bytes: usize,
+    /// How long a subscription that a subgraph lost is opened again and again before the streams on it end.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String", extend("format" = "duration", "x-above-zero" = true))]
+    pub resubscribe_timeout: Duration,
+    /// Different subscriptions that may be open at one subgraph; identical ones are one.
+    #[schemars(range(min = 1))]
+    pub subscriptions_max: usize,
     /// Failures among the last 20 fetches that open the breaker of a subgraph, if they are half of the fetches or more; 0
     /// leaves it out.
     pub breaker_failures: u32,
@@ -56,6 +63,8 @@ impl Default for FetchConfig {
             http2_prior_knowledge: false,
             retry_enabled: true,
             max_response_bytes: 16 * 1024 * 1024,
+            resubscribe_timeout: Duration::from_mins(1),
+            subscriptions_max: 1_000,
             breaker_failures: 5,
             breaker_slow: Duration::from_secs(2),
             breaker_open: Duration::from_secs(1),

@@ -7,7 +7,8 @@ use futures::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
 use crate::request::{GraphqlError, RequestContext};
-use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
+use crate::subgraph::error::FetchError;
+use crate::subgraph::fetch::{FetchRequest, Subgraph};
 
 /// Resolves the root fields of a subgraph's Query.
 pub trait RootFields: Send + Sync {

@@ -12,7 +12,9 @@ use crate::host::{FetchOutcome, Telemetry};
 use crate::request::{OperationKind, RequestContext};
 use crate::subgraph::breaker::{Breaker, IsOpen};
 use crate::subgraph::config::FetchConfig;
-use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
+use crate::subgraph::error::FetchError;
+use crate::subgraph::fetch::{FetchRequest, Subgraph};
+use crate::subgraph::listener::Listener;
 
 /// A subgraph with its guards.
 pub(crate) struct Guarded {
@@ -153,6 +155,8 @@ fn is_safe_again(
             | FetchError::Empty
             | FetchError::TooLong { .. }
             | FetchError::Response(_)
+            | FetchError::Subscriptions { .. }
+            | FetchError::NoSubscriptions
             | FetchError::Timeout(_)
             | FetchError::BreakerOpen,
         ) => false,
@@ -192,6 +196,20 @@ impl Subgraph for Guarded {
             response
         };
         Box::pin(observed.instrument(span))
+    }
+
+    fn listen<'a>(
+        &'a self,
+        request: FetchRequest,
+        ctx: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Listener, FetchError>> {
+        Box::pin(async move {
+            let listener = self.inner.listen(request, ctx).await;
+            if let Err(error) = &listener {
+                self.telemetry.fetch_failed(&self.name, error.reason());
+            }
+            listener
+        })
     }
 }
 

@@ -1,17 +1,60 @@
 //! Which headers a subgraph gets of its caller and of the host.
 
+use std::sync::Arc;
+
+use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use parking_lot::Mutex;
 
 use crate::request::RequestContext;
 
 /// The client's own headers, for rules that forward some. The engine looks for them in [`RequestContext::data`].
 #[derive(Clone)]
-pub struct ClientHeaders(pub std::sync::Arc<HeaderMap>);
+pub struct ClientHeaders(pub Arc<HeaderMap>);
 
 // Not the values: some are secrets.
 impl std::fmt::Debug for ClientHeaders {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// What the client gets of the headers of subgraphs' responses, where rules pass some on. The engine looks for it in
+/// [`RequestContext::data`] and writes into it.
+#[derive(Clone, Default)]
+pub struct ResponseHeaders(Arc<Mutex<HeaderMap>>);
+
+// Not the values: some are secrets.
+impl std::fmt::Debug for ResponseHeaders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.lock().keys()).finish()
+    }
+}
+
+impl ResponseHeaders {
+    /// What was kept since the last time.
+    #[must_use]
+    pub fn take(&self) -> HeaderMap {
+        std::mem::take(&mut *self.0.lock())
+    }
+
+    /// Keeps these headers of a response: every `set-cookie`, and of others what came last.
+    pub(super) fn keep(&self, names: &[HeaderName], response: &HeaderMap) {
+        if names.is_empty() {
+            return;
+        }
+        let mut kept = self.0.lock();
+        for name in names {
+            let mut values = response.get_all(name).into_iter().cloned();
+            if name != SET_COOKIE
+                && let Some(first) = values.next()
+            {
+                kept.insert(name, first);
+            }
+            for value in values {
+                kept.append(name, value);
+            }
+        }
     }
 }
 
@@ -27,6 +70,8 @@ pub struct HeaderRules {
     pub insert: Vec<(HeaderName, HeaderValue)>,
     /// Headers that it never gets.
     pub remove: Vec<HeaderName>,
+    /// Headers of its responses that the client gets.
+    pub respond: Vec<HeaderName>,
 }
 
 // Not the values: some are secrets.
@@ -38,6 +83,7 @@ impl std::fmt::Debug for HeaderRules {
             .field("forward", &self.forward)
             .field("insert", &inserted)
             .field("remove", &self.remove)
+            .field("respond", &self.respond)
             .finish()
     }
 }
@@ -81,8 +127,6 @@ impl HeaderRules {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::time::Instant;
 
     use super::*;

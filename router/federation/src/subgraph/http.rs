@@ -10,13 +10,6 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, ResponseFuture};
-use hyper_util::rt::TokioExecutor;
-use rustls::ClientConfig;
-use rustls::crypto::ring;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::Instant;
 use url::Url;
 
@@ -25,7 +18,12 @@ use crate::host::{Credential, Host, Telemetry};
 use crate::request::RequestContext;
 use crate::subgraph::HeaderRules;
 use crate::subgraph::config::FetchConfig;
-use crate::subgraph::fetch::{FetchError, FetchRequest, Subgraph};
+use crate::subgraph::error::FetchError;
+use crate::subgraph::fetch::{FetchRequest, Subgraph};
+use crate::subgraph::headers::ResponseHeaders;
+use crate::subgraph::listener::Listener;
+use crate::subgraph::live::{Asked, Live, Protocol, Sockets, Sse};
+use crate::subgraph::pool::{Pool, certificates};
 
 /// Tells the subgraph how many objects of its response are taken in.
 const OBJECTS_MAX: HeaderName = HeaderName::from_static("x-response-objects-max");
@@ -36,52 +34,12 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Calls a subgraph by HTTP.
 pub(super) struct Http {
     uri: Uri,
-    client: Pool,
+    client: Arc<Pool>,
+    live: Live,
     max_response_bytes: usize,
     headers: HeaderRules,
     telemetry: Arc<dyn Telemetry>,
     credential: Option<Arc<dyn Credential>>,
-}
-
-/// Pooled connections to one subgraph.
-enum Pool {
-    Plain(Client<HttpConnector, Full<Bytes>>),
-    /// The version of HTTP is what the subgraph chooses by ALPN.
-    Encrypted(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
-}
-
-impl Pool {
-    fn new(is_encrypted: bool, config: &FetchConfig) -> Result<Self, RouteError> {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(config.connect_timeout));
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_idle_timeout(config.idle_timeout);
-        if !is_encrypted {
-            builder.http2_only(config.http2_prior_knowledge);
-            return Ok(Self::Plain(builder.build(connector)));
-        }
-        connector.enforce_http(false);
-        let refused = |error: rustls::Error| RouteError::Certificates(error.to_string());
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .and_then(BuilderVerifierExt::with_platform_verifier)
-            .map_err(refused)?
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_only()
-            .enable_all_versions()
-            .wrap_connector(connector);
-        Ok(Self::Encrypted(builder.build(connector)))
-    }
-
-    fn send(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
-        match self {
-            Self::Plain(client) => client.request(request),
-            Self::Encrypted(client) => client.request(request),
-        }
-    }
 }
 
 impl Http {
@@ -91,18 +49,20 @@ impl Http {
     /// [`RouteError`] for an address that no request can be sent to, and for an `https` one on a machine without
     /// certificates.
     pub(super) fn new(
+        name: &str,
         url: &Url,
+        subscriptions: &Url,
         config: &FetchConfig,
         headers: &HeaderRules,
         host: &Host,
     ) -> Result<Self, RouteError> {
-        let unfit = |_| RouteError::Url {
-            url: url.host_str().unwrap_or_default().to_owned(),
-        };
         let credential = host.credential.clone().filter(|_| headers.is_trusted);
+        let client = Arc::new(Pool::new(url.scheme() == "https", config)?);
+        let protocol = protocol(url, subscriptions, &client, config)?;
         Ok(Self {
-            uri: url.as_str().parse().map_err(unfit)?,
-            client: Pool::new(url.scheme() == "https", config)?,
+            uri: uri(url)?,
+            client,
+            live: Live::new(name, protocol, config.clone(), host.telemetry.clone()),
             max_response_bytes: config.max_response_bytes,
             headers: headers.clone(),
             telemetry: host.telemetry.clone(),
@@ -110,13 +70,27 @@ impl Http {
         })
     }
 
+    /// What an upstream is opened with: the headers alone that rules give, for these do not change while it is open.
+    fn asked(&self, fetch: &FetchRequest, ctx: &RequestContext) -> Asked {
+        let mut given = HeaderMap::new();
+        self.headers.apply(ctx, &mut given);
+        let headers = given.iter();
+        let headers =
+            headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+        let mut headers: Vec<_> = headers.collect();
+        headers.sort();
+        Asked {
+            body: body(fetch),
+            headers,
+        }
+    }
+
     fn request(
         &self,
         fetch: &FetchRequest,
         ctx: &RequestContext,
     ) -> Result<Request<Full<Bytes>>, http::Error> {
-        let body = [&fetch.prefix[..], &fetch.variables, b"}"].concat();
-        let mut request = Request::new(Full::new(Bytes::from(body)));
+        let mut request = Request::new(Full::new(body(fetch)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
@@ -153,7 +127,58 @@ impl Http {
     }
 }
 
+fn body(fetch: &FetchRequest) -> Bytes {
+    [&fetch.prefix[..], &fetch.variables, b"}"].concat().into()
+}
+
+fn uri(url: &Url) -> Result<Uri, RouteError> {
+    let unfit = |_| RouteError::Url {
+        url: url.host_str().unwrap_or_default().to_owned(),
+    };
+    url.as_str().parse().map_err(unfit)
+}
+
+/// The protocol of an address for subscriptions: WebSocket for `ws` and `wss`, and SSE for the others.
+fn protocol(
+    url: &Url,
+    subscriptions: &Url,
+    client: &Arc<Pool>,
+    config: &FetchConfig,
+) -> Result<Arc<dyn Protocol>, RouteError> {
+    let bytes_max = config.max_response_bytes;
+    let tls = match subscriptions.scheme() {
+        "ws" => None,
+        "wss" => Some(Arc::new(certificates()?)),
+        scheme => {
+            let client = if scheme == url.scheme() {
+                client.clone()
+            } else {
+                Arc::new(Pool::new(scheme == "https", config)?)
+            };
+            return Ok(Arc::new(Sse {
+                uri: uri(subscriptions)?,
+                client,
+                bytes_max,
+            }));
+        }
+    };
+    Ok(Arc::new(Sockets::new(
+        subscriptions.clone(),
+        tls,
+        config.connect_timeout,
+        bytes_max,
+    )))
+}
+
 impl Subgraph for Http {
+    fn listen<'a>(
+        &'a self,
+        request: FetchRequest,
+        ctx: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Listener, FetchError>> {
+        Box::pin(self.live.listen(self.asked(&request, ctx)))
+    }
+
     fn fetch<'a>(
         &'a self,
         request: FetchRequest,
@@ -171,6 +196,9 @@ impl Subgraph for Http {
                 }
             })?;
             let status = response.status();
+            if let Some(kept) = ctx.data.get::<ResponseHeaders>() {
+                kept.keep(&self.headers.respond, response.headers());
+            }
             let body = Limited::new(response.into_body(), self.max_response_bytes);
             let bytes = body.collect().await.map_err(|error| {
                 if error.is::<LengthLimitError>() {

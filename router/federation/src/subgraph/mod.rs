@@ -4,11 +4,15 @@
 
 mod breaker;
 mod config;
+mod error;
 mod fetch;
 mod fields;
 mod guard;
 mod headers;
 mod http;
+mod listener;
+mod live;
+mod pool;
 mod route;
 
 use std::fmt;
@@ -19,9 +23,11 @@ use url::Url;
 pub use crate::graph::{Declared, RouteError};
 use crate::host::{Host, PublicCodes};
 pub use config::FetchConfig;
-pub use fetch::{FetchError, FetchRequest, Subgraph};
+pub use error::FetchError;
+pub use fetch::{FetchRequest, Subgraph};
 pub use fields::RootFields;
-pub use headers::{ClientHeaders, HeaderRules};
+pub use headers::{ClientHeaders, HeaderRules, ResponseHeaders};
+pub use listener::{Listener, LiveEvent};
 pub use route::{Route, Routes};
 
 /// Where a subgraph is.
@@ -50,6 +56,8 @@ impl fmt::Debug for Transport {
 pub(crate) struct Connected {
     /// What carries fetches to it.
     pub(crate) subgraph: Arc<dyn Subgraph>,
+    /// Whether the embedding process answers for it, its subscriptions included.
+    pub(crate) is_ours: bool,
     /// Which of its error codes clients may read.
     pub(crate) codes: PublicCodes,
     route: Route,
@@ -77,7 +85,9 @@ impl Connected {
         };
         let subgraph = match &route.transport {
             Transport::Http(url) => guarded(Arc::new(http::Http::new(
+                name,
                 url,
+                route.subscriptions.as_ref().unwrap_or(url),
                 config,
                 &route.headers,
                 host,
@@ -85,9 +95,11 @@ impl Connected {
             Transport::Custom(custom) => guarded(custom.clone()),
             Transport::Fields(fields) => Arc::new(fields::Fields(fields.clone())),
         };
+        let is_ours = matches!(route.transport, Transport::Fields(_));
         let codes = route.codes.as_ref().unwrap_or(&host.codes).clone();
         Ok(Self {
             subgraph,
+            is_ours,
             codes,
             route,
         })

@@ -14,6 +14,8 @@ use crate::subgraph::{FetchConfig, HeaderRules, Transport};
 pub struct Route {
     /// Where it is.
     pub transport: Transport,
+    /// Where it takes subscriptions, where that is not its address: over WebSocket at a `ws` or `wss` URL, else over SSE.
+    pub subscriptions: Option<Url>,
     /// How it is called, where that is not as the engine's settings say.
     pub fetch: Option<FetchConfig>,
     /// Which headers it gets.
@@ -45,6 +47,7 @@ impl Route {
     pub fn trusted(transport: Transport) -> Self {
         Self {
             transport,
+            subscriptions: None,
             fetch: None,
             headers: HeaderRules::trusted(),
             codes: None,
@@ -54,6 +57,7 @@ impl Route {
     /// Whether calls by either go the same way, so that connections and what is known of the subgraph may be kept.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.transport.is_same(&other.transport)
+            && self.subscriptions == other.subscriptions
             && self.fetch == other.fetch
             && self.headers == other.headers
             && self.codes == other.codes

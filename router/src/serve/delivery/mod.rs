@@ -129,7 +129,8 @@ async fn run(
             Ok(frame) => frame,
             Err(end) => return end,
         };
-        let bytes = encoding.next(Some(&frame.cursor), &frame.body);
+        let cursor = Some(frame.cursor.as_str()).filter(|cursor| !cursor.is_empty());
+        let bytes = encoding.next(cursor, &frame.body);
         crash_mid_frame(body, &bytes).await;
         tokio::select! {
             sent = tokio::time::timeout(slow_client_timeout, body.send(bytes)) => match sent {

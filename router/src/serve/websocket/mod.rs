@@ -54,7 +54,7 @@ fn check(gateway: &Gateway, parts: &Parts) -> Result<Origin, RequestError> {
         return Err(RequestError::masked(ErrorCode::ServerDraining));
     }
     let proxies = &gateway.config.http.trusted_proxies;
-    Origin::of_socket(&gateway.verifier, parts, proxies)
+    Origin::of_socket(&gateway.callers, parts, proxies)
         .inspect_err(|_| gateway.charge_refused(parts))
         .map(|origin| gateway.with_headers(origin, parts))
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::RequestError,
-    serve::{auth, gateway::Gateway, origin::Origin},
+    serve::{gateway::Gateway, origin::Origin},
 };
 
 /// Messages that may wait for the socket.
@@ -149,7 +149,7 @@ impl Session {
             return Err(Close::TooManyInits);
         }
         if let Some(token) = token(payload) {
-            let caller = auth::from_token(&self.gateway.verifier, token);
+            let caller = self.gateway.callers.from_token(token);
             self.origin.caller = caller.map_err(|_| Close::Forbidden("Forbidden"))?;
         }
         self.acknowledged = true;

@@ -113,7 +113,7 @@ async fn others() -> String {
     format!("http://{address}/graphql")
 }
 
-fn graph(url: &str, fields: &str) -> String {
+pub(super) fn graph(url: &str, fields: &str) -> String {
     let names: Vec<&str> = fields.split(' ').collect();
     let fields: Vec<String> = names.iter().map(|name| format!("{name}: String")).collect();
     format!(

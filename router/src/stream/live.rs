@@ -1,0 +1,112 @@
+//! A stream of a subgraph of others: what the subgraph says, with the entities that the operation asks of the graph.
+//!
+//! Such a stream has no cursor: what it misses is gone, and the frame after says so by `extensions.eventsMayBeMissing`.
+//! Invariant: it ends with an error rather than stay open over a subgraph that does not come back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use federation::{Engine, Listener, LiveEvent};
+use schema::code::ErrorCode;
+use serde_json::Map;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
+
+use super::{
+    closing::Closing,
+    frame::{End, Frame},
+    metrics::OpenStream,
+    shared::{Asker, Frames},
+};
+use crate::{admission::StreamPermit, config, error::RequestError};
+
+/// The member of a frame's extensions that says that events before it may be missing.
+const MAY_BE_MISSING: &str = "eventsMayBeMissing";
+
+/// One open stream.
+#[derive(Debug)]
+pub(crate) struct LiveStream {
+    pub(super) config: config::Stream,
+    pub(super) engine: Arc<Engine>,
+    pub(super) frames: Arc<Frames>,
+    pub(super) asker: Asker,
+    pub(super) listener: Listener,
+    /// Whether the client has yet to be told that events may be missing.
+    pub(super) may_be_missing: bool,
+    pub(super) closing: Closing,
+    /// Changes when another graph is served.
+    pub(super) reloads: watch::Receiver<()>,
+    pub(super) _permit: StreamPermit,
+    pub(super) _open: OpenStream,
+}
+
+impl LiveStream {
+    /// Waits for the next frame.
+    ///
+    /// # Errors
+    /// [`End`]: complete where the subgraph says so.
+    pub(super) async fn next(&mut self) -> Result<Frame, End> {
+        let closing = self.closing.clone();
+        loop {
+            let event = tokio::select! {
+                biased;
+                code = closing.due() => return Err(End::refused(RequestError::masked(code))),
+                Ok(()) = self.reloads.changed() => {
+                    self.renew().await.map_err(End::refused)?;
+                    continue;
+                }
+                event = self.listener.next() => event,
+            };
+            match event {
+                LiveEvent::Response(response) => {
+                    return self.frame(response).await.map_err(End::refused);
+                }
+                LiveEvent::Gap => self.may_be_missing = true,
+                LiveEvent::Complete => return Err(End::COMPLETE),
+                LiveEvent::Lost(error) => {
+                    tracing::warn!(%error, "a stream of a subgraph is lost");
+                    return Err(End::refused(RequestError::masked(ErrorCode::Unavailable)));
+                }
+            }
+        }
+    }
+
+    async fn frame(&mut self, response: Bytes) -> Result<Frame, RequestError> {
+        self.frames.charge(&self.asker).await?;
+        let mut ctx = self.asker.ctx.clone();
+        ctx.deadline = Instant::now() + self.config.frame_timeout;
+        let mut extensions = Map::new();
+        if std::mem::take(&mut self.may_be_missing) {
+            extensions.insert(MAY_BE_MISSING.to_owned(), true.into());
+        }
+        let executed = self
+            .engine
+            .execute_live(&self.asker.prepared, response, extensions, &ctx);
+        // The engine keeps the deadline itself.
+        let executed = timeout(self.config.frame_timeout * 2, executed).await;
+        let response = executed.map_err(|_| RequestError::masked(ErrorCode::DeadlineExceeded))?;
+        Ok(Frame {
+            cursor: String::new(),
+            body: response.body,
+        })
+    }
+
+    /// Goes on over the graph that is served now; only where the operation is none of that graph, or its subgraph does not take
+    /// it, the stream ends.
+    async fn renew(&mut self) -> Result<(), RequestError> {
+        let Some(prepared) = self.frames.renewed(&self.asker.prepared).await? else {
+            return Ok(());
+        };
+        let listener = self.engine.listen(&prepared, &self.asker.ctx).await;
+        let listener = listener.map_err(|_| RequestError::masked(ErrorCode::Unavailable))?;
+        // The same upstream goes on where nothing of it has changed, and then nothing is missed.
+        if !listener.is_with(&self.listener) {
+            self.may_be_missing = true;
+            self.listener = listener;
+        }
+        self.asker.prepared = prepared;
+        Ok(())
+    }
+}

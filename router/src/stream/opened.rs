@@ -1,0 +1,55 @@
+//! An open stream as transports see it, whoever makes its frames.
+
+use super::{
+    closing::Closing,
+    frame::{End, Frame},
+    live::LiveStream,
+    subscription::OrderStream,
+};
+use crate::config;
+
+/// One open stream.
+#[derive(Debug)]
+pub(crate) enum Subscription {
+    /// Of the router's own log of order events.
+    Orders(Box<OrderStream>),
+    /// Of a subgraph of others.
+    Live(Box<LiveStream>),
+}
+
+impl Subscription {
+    /// Waits for the next frame.
+    ///
+    /// # Errors
+    /// [`End`], with the cursor from which the client can resume where the stream has cursors.
+    pub(crate) async fn next(&mut self) -> Result<Frame, End> {
+        match self {
+            Self::Orders(stream) => stream.next().await,
+            Self::Live(stream) => stream.next().await,
+        }
+    }
+
+    /// The cursor that the client has once it took the last frame; empty where the stream has none.
+    pub(crate) fn cursor(&self) -> &str {
+        match self {
+            Self::Orders(stream) => &stream.cursor,
+            Self::Live(_) => "",
+        }
+    }
+
+    /// When the stream must end even though its client takes nothing.
+    pub(crate) fn closing(&self) -> Closing {
+        match self {
+            Self::Orders(stream) => stream.closing.clone(),
+            Self::Live(stream) => stream.closing.clone(),
+        }
+    }
+
+    /// The settings that transports share.
+    pub(crate) const fn config(&self) -> &config::Stream {
+        match self {
+            Self::Orders(stream) => &stream.config,
+            Self::Live(stream) => &stream.config,
+        }
+    }
+}
