@@ -76,7 +76,7 @@ impl Feed {
 }
 
 fn priced(price: u32) -> Value {
-    json!({ "data": { "priced": { "__typename": "Item", "id": "1", "price": price } } })
+    json!({ "data": { "priced": { "__typename": "Item", "id": "1", "price": price, "currency": "EUR" } } })
 }
 
 async fn prices(State(feed): State<Feed>) -> Response {
@@ -165,6 +165,7 @@ type Subscription @join__type(graph: PRICES) @join__type(graph: NAMES) {{
 type Item @join__type(graph: PRICES, key: "id") @join__type(graph: NAMES, key: "id") {{
   id: ID!
   price: Int @join__field(graph: PRICES)
+  currency: String @join__field(graph: PRICES)
   name: String @join__field(graph: NAMES)
 }}
 "#
@@ -251,7 +252,7 @@ async fn different_operations_share_a_socket_which_is_opened_again() {
     let mut other = Sse::open(
         &shop,
         &token,
-        "subscription { priced { price name id } }",
+        "subscription { priced { price name currency } }",
         None,
     )
     .await;
