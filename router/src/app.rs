@@ -157,7 +157,6 @@ impl Service {
             hub,
             verifier,
             documents,
-            drain.clone(),
             limiter.door("graphql"),
             tasks.clone(),
             config.clone(),

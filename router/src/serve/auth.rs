@@ -37,7 +37,7 @@ impl Callers {
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, RequestError> {
         match principal::bearer(headers) {
             Ok(None) => Ok(Caller::default()),
-            Ok(Some(token)) => self.from_token(token),
+            Ok(Some(token)) => self.of_token(token),
             Err(_) if self.foreign_tokens_enabled => Ok(Caller::default()),
             Err(_) => Err(refused("authorization must be: Bearer <token>")),
         }
@@ -47,7 +47,7 @@ impl Callers {
     ///
     /// # Errors
     /// `UNAUTHENTICATED`.
-    pub(crate) fn from_token(&self, token: &str) -> Result<Caller, RequestError> {
+    pub(crate) fn of_token(&self, token: &str) -> Result<Caller, RequestError> {
         match self.verifier.verify_user(token) {
             Ok(principal) => Ok(Caller {
                 principal: Some(Arc::new(principal)),

@@ -76,6 +76,11 @@ impl Hub {
         Arc::clone(&self.budget)
     }
 
+    /// What ends streams at shutdown.
+    pub(crate) fn drain(&self) -> Drain {
+        self.drain.clone()
+    }
+
     /// The clock by which streams end.
     pub(crate) fn clock(&self) -> Clock {
         self.clock.clone()

@@ -114,7 +114,7 @@ impl Engine {
 pub fn api_schema(supergraph_sdl: &str) -> Result<String, LoadError> {
     let document = Planner::parse(supergraph_sdl)?;
     let planner = Planner::new(&document)?;
-    Ok(Supergraph::new(planner.consumer_schema(), &document).sdl())
+    Ok(Supergraph::new(&planner.consumer_schema(), &document).sdl())
 }
 
 /// The subgraphs that a supergraph declares.

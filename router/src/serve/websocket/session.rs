@@ -149,7 +149,7 @@ impl Session {
             return Err(Close::TooManyInits);
         }
         if let Some(token) = token(payload) {
-            let caller = self.gateway.callers.from_token(token);
+            let caller = self.gateway.callers.of_token(token);
             self.origin.caller = caller.map_err(|_| Close::Forbidden("Forbidden"))?;
         }
         self.acknowledged = true;
