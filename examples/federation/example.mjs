@@ -18,8 +18,10 @@ function start(command, ...args) {
   started.push(child);
 }
 
-function stop(reason) {
+async function stop(reason) {
+  const ended = started.map((child) => child.exitCode ?? new Promise((end) => child.once("close", end)));
   for (const child of started) child.kill();
+  await Promise.all(ended);
   rmSync(folder, { recursive: true, force: true });
   if (reason) console.error(reason);
   process.exit(reason ? 1 : 0);
@@ -39,14 +41,22 @@ async function answer(query) {
   for (let tries = 0; tries < 300; tries++) {
     const body = await ask(query).catch((error) => ({ errors: [{ message: error.message }] }));
     if (!body.errors) return body.data;
-    if (tries === 299) stop(`no answer to ${query}: ${JSON.stringify(body)}`);
+    if (tries === 299) await stop(`no answer to ${query}: ${JSON.stringify(body)}`);
     await new Promise((wake) => setTimeout(wake, 100));
+  }
+}
+
+// Waits until somebody listens there.
+async function listens(port) {
+  while (!(await fetch(`http://127.0.0.1:${port}`).catch(() => null))) {
+    await new Promise((wake) => setTimeout(wake, 50));
   }
 }
 
 const node = (...args) => start(process.execPath, ...args);
 node("subgraph.mjs", "books", "4201");
 node("subgraph.mjs", "ratings", "4202");
+await Promise.all([listens(4201), listens(4202)]);
 copyFileSync(join(here, "supergraph.graphql"), supergraph);
 start(marketplace, "router", "--state-dir", folder,
   "--set", `router.supergraph=${supergraph}`, "--set", "router.supergraph_reload.interval=200ms",
@@ -62,4 +72,4 @@ console.log("a third subgraph joins:");
 node("subgraph.mjs", "loans", "4203");
 node("compose.mjs", supergraph, "books=4201", "ratings=4202", "loans=4203");
 console.log(three, JSON.stringify(await answer(three)));
-stop();
+await stop();
