@@ -64,7 +64,7 @@ impl Shop {
         let (tasks, health) = (Tasks::new(), Health::new());
         let dependencies = Dependencies {
             subgraphs: subgraphs(&orders),
-            subgraph_urls: BTreeMap::new(),
+            subgraph_urls: std::collections::BTreeMap::new(),
             state_dir: std::env::temp_dir(),
             kafka: kafka.clone(),
             verifier,
