@@ -15,7 +15,7 @@ fn settings(state: &StateDir) -> Settings {
     }
 }
 
-/// Events tell of orders. Seen red with the folder left at the mode that the system gives it.
+/// Events tell of orders.
 #[tokio::test]
 async fn nobody_else_looks_into_the_brokers_data() {
     let dir = tempfile::tempdir().unwrap();

@@ -64,7 +64,6 @@ mod tests {
         assert!(!status.message().contains("buffer") && status.message().contains("protobuf"));
     }
 
-    /// Seen red with a sentence without numbers.
     #[test]
     fn a_message_that_is_too_long_is_told_how_long_it_may_be() {
         let theirs =

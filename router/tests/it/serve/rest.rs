@@ -31,8 +31,6 @@ async fn answer(response: Response) -> (StatusCode, Value) {
     (status, body["code"].clone())
 }
 
-/// Seen red with the client's time not heard, and with the mutation run in the request's own future: the order was never
-/// paid.
 #[tokio::test]
 async fn at_the_clients_deadline_a_read_is_cut_and_a_change_runs_to_its_end() {
     let shop = shop().await;
