@@ -19,23 +19,6 @@ pub struct Declared {
     pub url: String,
 }
 
-/// Why a subgraph cannot be called.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RouteError {
-    /// Nobody says where it is.
-    #[error("it has no URL")]
-    Missing,
-    /// Its address is none that can be called.
-    #[error("{url:?} is no http or https URL")]
-    Url {
-        /// The address, without a password.
-        url: String,
-    },
-    /// This machine's certificates cannot be read, so nobody could tell who answers.
-    #[error("no certificates to check its https address with: {0}")]
-    Certificates(String),
-}
-
 /// Reads them in the document's order.
 ///
 /// # Errors

@@ -5,13 +5,14 @@
 mod builtin;
 mod declared;
 mod entity_keys;
+mod error;
 mod literal;
 mod supergraph;
 mod types;
 
+pub use declared::Declared;
 pub(crate) use declared::declared;
-pub use declared::{Declared, RouteError};
+pub use error::{LoadError, RouteError};
 pub(crate) use literal::literal;
-pub use supergraph::LoadError;
 pub(crate) use supergraph::Supergraph;
 pub(crate) use types::{EnumValues, FieldInfo, InputField, TypeInfo, TypeKind, TypeRef, TypeTable};

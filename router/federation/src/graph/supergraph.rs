@@ -4,29 +4,7 @@ use std::sync::Arc;
 
 use graphql_tools::static_graphql::schema::Document;
 
-use crate::graph::{RouteError, TypeTable, builtin};
-
-/// Why a supergraph cannot be served.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LoadError {
-    /// The text is not a schema document.
-    #[error("the supergraph cannot be parsed: {0}")]
-    Parse(String),
-    /// The planner refuses it.
-    #[error("the supergraph cannot be planned over: {0}")]
-    Planner(String),
-    /// A subgraph of the supergraph cannot be called.
-    #[error("subgraph {name}: {error}")]
-    Subgraph {
-        /// Its name.
-        name: String,
-        /// Why.
-        error: RouteError,
-    },
-    /// Two subgraphs have one name, so nobody could tell which is asked.
-    #[error("two subgraphs are named {0}")]
-    TwoOfAName(String),
-}
+use crate::graph::{TypeTable, builtin};
 
 /// A loaded supergraph.
 pub(crate) struct Supergraph {
