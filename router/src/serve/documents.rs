@@ -232,7 +232,6 @@ mod tests {
 
     const APOLLO: &str = r#"{"format":"apollo-persisted-query-manifest","version":1,"operations":[{"id":"one","name":"A","type":"query","body":"{a}"}]}"#;
 
-    /// Seen red with the refusal of what is in no manifest left out.
     #[test]
     fn a_manifest_of_either_form_or_a_folder_says_what_is_served() {
         let folder = tempfile::tempdir().unwrap();

@@ -195,7 +195,6 @@ async fn price(stream: &mut Sse) -> (Value, bool) {
     (item["price"].clone(), *may_be_missing == true)
 }
 
-/// Seen red with an upstream for each client, and with the notice left out.
 #[tokio::test]
 async fn clients_share_an_upstream_which_is_opened_again_and_completed() {
     let (feed, address) = Feed::serve().await;
@@ -241,7 +240,6 @@ async fn clients_share_an_upstream_which_is_opened_again_and_completed() {
     shop.stop().await;
 }
 
-/// Seen red with a socket for each operation.
 #[tokio::test]
 async fn different_operations_share_a_socket_which_is_opened_again() {
     let (feed, address) = Feed::serve().await;

@@ -159,7 +159,6 @@ fn write(path: &Path, text: &str) {
 }
 
 /// A subgraph of others has the name of one of the shop's and gets no token; a graph without `events` asks no broker.
-/// Seen red with the client's headers not kept for the rules.
 #[tokio::test]
 async fn a_graph_of_others_is_served_from_a_file_and_changes_while_it_is_served() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -57,7 +57,6 @@ async fn answer(request: RequestBuilder) -> (u16, HeaderMap, Value) {
     (status, headers, response.json().await.expect("JSON"))
 }
 
-/// Seen red with a foreign token refused in spite of the setting, and taken without it.
 #[tokio::test]
 async fn a_token_of_another_issuer_is_refused_or_left_to_the_subgraph() {
     let seen = json!({ "query": "{ seen }" });
@@ -95,7 +94,6 @@ async fn headers_of_a_response_come_back_where_a_rule_names_them() {
     shop.stop().await;
 }
 
-/// Seen red with the header alone deciding.
 #[tokio::test]
 async fn a_plan_is_shown_to_whoever_asks_where_that_is_on_and_else_to_operators() {
     let seen = json!({ "query": "{ seen }" });
@@ -158,7 +156,6 @@ async fn where_documents_are_required_nothing_else_is_served_over_any_method() {
     shop.stop().await;
 }
 
-/// Seen red with the sentence of the validation library.
 #[tokio::test]
 async fn responses_in_parts_are_refused_by_name() {
     let (shop, _folder) = shop(|_| {}).await;
