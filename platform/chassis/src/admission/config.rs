@@ -70,7 +70,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             enabled: true,
-            places_min: 16,
+            places_min: 8,
             places_max: 256,
             queue_max: 1_024,
             resume_queue_max: 20_000,
@@ -79,7 +79,7 @@ impl Default for Config {
             resume_wait: Duration::from_secs(30),
             burst_wait: Duration::from_secs(1),
             calm_latency: Duration::from_millis(20),
-            tolerance: 3.0,
+            tolerance: 2.0,
             place_time: Duration::from_millis(250),
         }
     }
