@@ -91,14 +91,20 @@ fn plot(results: &Results) -> String {
     let most = most
         .map(|step| step.rate / results.peak)
         .fold(1.0, f64::max);
+    let steps = results.curves.iter().flat_map(|curve| &curve.steps);
+    let quarters = steps
+        .map(|step| (step.goodput() / results.peak * 4.0).ceil())
+        .fold(4.0, f64::max);
+    let top = (quarters + 1.0) / 4.0;
     let x = |load: f64| LEFT + load / most * (WIDTH - LEFT - 20.0);
-    let y = |part: f64| HEIGHT - 40.0 - part / 1.25 * (HEIGHT - 60.0);
+    let y = |part: f64| HEIGHT - 40.0 - part / top * (HEIGHT - 60.0);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
     );
     let mut add = |line: String| svg.push_str(&(line + "\n"));
-    for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
+    let parts = std::iter::successors(Some(0.0), |part| Some(part + 0.25));
+    for part in parts.take_while(|part| *part < top) {
         let (y, x2) = (y(part), WIDTH - 20.0);
         add(format!(
             "<line x1=\"{LEFT}\" x2=\"{x2}\" y1=\"{y:.0}\" y2=\"{y:.0}\" stroke=\"#ddd\"/>"
