@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::{fs::symlink, process::CommandExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -73,6 +73,7 @@ impl Terminal {
         let file = File::create(&log).unwrap();
         let mut shell = Command::new("bash");
         shell.args(["--noprofile", "--norc"]).current_dir(folder);
+        shell.process_group(0);
         shell
             .stdin(Stdio::piped())
             .stderr(file.try_clone().unwrap());
@@ -128,8 +129,10 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // What still runs in it ends with the marketplace, as curl does, or with the closed input.
-        drop(self.shell.kill().and_then(|()| self.shell.wait()));
+        // With all that still runs in it.
+        let group = format!("-{}", self.shell.id());
+        let kill = Command::new("kill").args(["-9", "--", &group]).status();
+        drop(kill.and_then(|_| self.shell.wait()));
     }
 }
 
@@ -187,15 +190,21 @@ impl<'a> Reader<'a> {
     /// Starts what goes on, and waits until the router has the subscription.
     async fn watch(&mut self, text: &str) {
         self.third.enter(text);
-        let metrics = format!("{}/metrics", self.shop.url(4001));
         eventually("the subscription is open", LIMIT, async || {
-            let answer = self.shop.http().get(&metrics).send().await.ok()?;
-            let text = answer.text().await.ok()?;
-            let open = "marketplace_router_subscribers{field=\"myOrderEvents\"} 1";
-            text.contains(open).then_some(())
+            (open_streams(self.shop).await? == 1).then_some(())
         })
         .await;
     }
+}
+
+/// Streams of `myOrderEvents` that the router has.
+async fn open_streams(shop: &Shop) -> Option<u32> {
+    let metrics = format!("{}/metrics", shop.url(4001));
+    let text = shop.http().get(&metrics).send().await.ok()?.text().await;
+    let text = text.ok()?;
+    let name = "marketplace_router_subscribers{field=\"myOrderEvents\"} ";
+    let mut lines = text.lines();
+    lines.find_map(|line| line.strip_prefix(name))?.parse().ok()
 }
 
 fn document(path: &str) -> String {
@@ -203,6 +212,8 @@ fn document(path: &str) -> String {
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 
+/// Twice, because readers begin again, and find what they left behind.
+///
 /// Seen red with the last cursor left out when the third terminal resumes: the second order was never shown.
 #[tokio::test]
 async fn every_command_of_the_tutorial_does_what_the_text_promises() {
@@ -214,9 +225,13 @@ async fn every_command_of_the_tutorial_does_what_the_text_promises() {
     );
     assert!(document("Makefile").contains("marketplace up --processes"));
     let shop = Shop::start(Arrangement::Processes).await;
-    let mut reader = Reader::of(&shop);
-    reader.follow(rest).await;
-    drop(reader);
+    for _ in 0..2 {
+        Reader::of(&shop).follow(rest).await;
+        eventually("the first reader's stream is gone", LIMIT, async || {
+            (open_streams(&shop).await? == 0).then_some(())
+        })
+        .await;
+    }
     shop.stop().await;
 }
 
