@@ -102,6 +102,9 @@ pub trait Telemetry: Send + Sync {
     /// none when it is read, after [`Telemetry::fetched`] was told that it came.
     fn fetch_failed(&self, _subgraph: &str, _reason: &'static str) {}
 
+    /// A fetch was not sent, because the answer to an identical one was on its way.
+    fn fetch_shared(&self, _subgraph: &str) {}
+
     /// So many more subscriptions, or fewer, are open at a subgraph.
     fn upstreams(&self, _subgraph: &str, _change: i64) {}
 

@@ -250,6 +250,7 @@ impl Graph {
                     data: Arc::new(forwarded.data()),
                     traceparent: call.traceparent,
                     is_idempotent: forwarded.idempotency_key.is_some(),
+                    may_share: false,
                     deadline,
                     leaves_at: call.leaves_at,
                 };

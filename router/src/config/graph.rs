@@ -35,6 +35,8 @@ pub struct Subgraph {
     pub timeout: Option<Duration>,
     /// Sends a fetch a second time where that can do no harm.
     pub retry_enabled: Option<bool>,
+    /// Sends queries that are identical and asked at once a single time.
+    pub coalescing_enabled: Option<bool>,
     /// Failures among the last 20 fetches that open the breaker; 0 leaves it out.
     pub breaker_failures: Option<u32>,
     /// HTTP/2 without negotiation; an `https` address negotiates it anyway.

@@ -167,6 +167,9 @@ impl Rules {
         let mut fetch = fetch.clone();
         fetch.timeout = settings.timeout.unwrap_or(fetch.timeout);
         fetch.retry_enabled = settings.retry_enabled.unwrap_or(fetch.retry_enabled);
+        fetch.coalescing_enabled = settings
+            .coalescing_enabled
+            .unwrap_or(fetch.coalescing_enabled);
         fetch.breaker_failures = settings.breaker_failures.unwrap_or(fetch.breaker_failures);
         fetch.max_response_bytes = settings
             .max_response_bytes

@@ -66,6 +66,15 @@ static FETCH_SECONDS: LazyLock<Latency> = LazyLock::new(|| {
     )
 });
 
+static FETCHES_SHARED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "marketplace_router_fetches_shared_total",
+        "Fetches that were not sent, because the answer to an identical one was on its way.",
+        &["subgraph"]
+    )
+    .expect("the name is registered once")
+});
+
 static UPSTREAMS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     register_int_gauge_vec!(
         "marketplace_router_upstream_subscriptions",
@@ -143,6 +152,7 @@ impl Telemetry for Observer {
                 .inc_by(0);
         }
         FETCH_SECONDS.announce(&[subgraph]);
+        FETCHES_SHARED.with_label_values(&[subgraph]).inc_by(0);
         UPSTREAMS.with_label_values(&[subgraph]).add(0);
         UPSTREAMS_LOST.with_label_values(&[subgraph]).inc_by(0);
         self.breaker(subgraph, false);
@@ -160,6 +170,10 @@ impl Telemetry for Observer {
 
     fn fetch_failed(&self, subgraph: &str, reason: &'static str) {
         FETCH_FAILURES.with_label_values(&[subgraph, reason]).inc();
+    }
+
+    fn fetch_shared(&self, subgraph: &str) {
+        FETCHES_SHARED.with_label_values(&[subgraph]).inc();
     }
 
     fn upstreams(&self, subgraph: &str, change: i64) {

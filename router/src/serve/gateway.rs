@@ -127,6 +127,7 @@ impl Gateway {
             data: Arc::new(data),
             traceparent: origin.traceparent,
             is_idempotent: forwarded.idempotency_key.is_some(),
+            may_share: false,
             deadline: Instant::now() + self.config.http.request_timeout,
             leaves_at: None,
         }
@@ -236,6 +237,7 @@ impl Gateway {
         let is_mutation = prepared.kind() == OperationKind::Mutation;
         // The engine keeps the deadline itself and responds with what it has; this bound holds when it does not.
         ctx.leaves_at = leaves_at;
+        ctx.may_share = !is_mutation;
         let mut limit = ctx.deadline + Duration::from_secs(1);
         match leaves_at {
             // What has begun to change something is not cut off in the middle; only its client leaves.

@@ -27,7 +27,7 @@ use crate::operation::persisted::PersistedOperations;
 pub use crate::operation::turns::NewOperations;
 use crate::plan::explain::{explain, waves};
 use crate::plan::planner::Planner;
-use crate::subgraph::{Connected, Declared, Routes};
+use crate::subgraph::{Connected, Declared, Mutations, Routes};
 pub use config::EngineConfig;
 use prepare::Planned;
 pub use prepare::Prepared;
@@ -42,6 +42,8 @@ pub struct Engine {
     /// Told after each reload.
     reloads: watch::Sender<()>,
     host: Host,
+    /// What has been changed through this engine, for who must not read what was before.
+    mutations: Mutations,
 }
 
 /// A supergraph with its subgraphs and the operations that were planned over it; a reload replaces all of it at once.
@@ -72,7 +74,8 @@ impl Engine {
         host: Host,
     ) -> Result<Self, LoadError> {
         let routes: Arc<dyn Routes> = Arc::new(routes);
-        let served = load(&config, supergraph_sdl, &*routes, &host, None)?;
+        let mutations = Mutations::default();
+        let served = load(&config, supergraph_sdl, &*routes, &host, &mutations, None)?;
         Ok(Self {
             rules: Arc::new(document::rules()),
             persisted: PersistedOperations::new(config.persisted_bytes),
@@ -81,6 +84,7 @@ impl Engine {
             reloads: watch::Sender::new(()),
             config,
             host,
+            mutations,
         })
     }
 
@@ -130,6 +134,7 @@ fn load(
     sdl: &str,
     routes: &dyn Routes,
     host: &Host,
+    mutations: &Mutations,
     before: Option<&Served>,
 ) -> Result<Served, LoadError> {
     let document = Planner::parse(sdl)?;
@@ -138,7 +143,10 @@ fn load(
     let mut subgraphs = HashMap::new();
     for subgraph in declared {
         let before = before.and_then(|before| before.subgraphs.get(&subgraph.name));
-        let connect = |route| Connected::new(&subgraph.name, route, before, &config.fetch, host);
+        let connect = |route| {
+            let name = &subgraph.name;
+            Connected::new(name, route, before, &config.fetch, host, mutations)
+        };
         let connected = routes.route(&subgraph).and_then(connect);
         let connected = connected.map_err(|error| LoadError::Subgraph {
             name: subgraph.name.clone(),

@@ -29,7 +29,8 @@ impl Engine {
         let before = self.served.load_full();
         let (config, routes) = (self.config.clone(), self.routes.clone());
         let (host, old, sdl) = (self.host.clone(), before.clone(), supergraph_sdl.to_owned());
-        let loading = move || load(&config, &sdl, &*routes, &host, Some(&old));
+        let mutations = self.mutations.clone();
+        let loading = move || load(&config, &sdl, &*routes, &host, &mutations, Some(&old));
         let loaded = tokio::task::spawn_blocking(loading).await;
         let served = Arc::new(loaded.map_err(|error| LoadError::Planner(error.to_string()))??);
         // What is not warm by then is planned when it is asked for.

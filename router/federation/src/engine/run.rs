@@ -38,6 +38,7 @@ impl Engine {
         introspection::resolve(consumer, &planned.shape, &prepared.variables, &mut progress);
         if prepared.kind() == OperationKind::Mutation {
             one_by_one(scope, planned, root, &mut progress).await;
+            self.mutations.ended();
         } else {
             for (_, plan) in &planned.plans {
                 run(scope, plan, 0, &mut progress).await;

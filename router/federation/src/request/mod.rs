@@ -40,6 +40,9 @@ pub struct RequestContext {
     pub traceparent: Option<String>,
     /// A mutation whose response was lost may be sent again: its repetition has no second effect.
     pub is_idempotent: bool,
+    /// Its queries may have the answer to a fetch that is on its way for somebody who asks the same. Not for who must not
+    /// read what was so a moment ago: an event of a stream is completed by what is so after it.
+    pub may_share: bool,
     /// No fetch runs past this instant.
     pub deadline: Instant,
     /// When the client leaves, where it said so: a subgraph need not begin anything later, whatever the deadline.
@@ -55,6 +58,7 @@ impl RequestContext {
             data: Arc::default(),
             traceparent: None,
             is_idempotent: false,
+            may_share: false,
             deadline,
             leaves_at: None,
         }
@@ -74,6 +78,7 @@ impl fmt::Debug for RequestContext {
         f.debug_struct("RequestContext")
             .field("traceparent", &self.traceparent)
             .field("is_idempotent", &self.is_idempotent)
+            .field("may_share", &self.may_share)
             .field("deadline", &self.deadline)
             .field("leaves_at", &self.leaves_at)
             .finish_non_exhaustive()

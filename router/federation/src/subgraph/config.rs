@@ -26,6 +26,9 @@ pub struct FetchConfig {
     pub http2_prior_knowledge: bool,
     /// Sends a fetch a second time where that can do no harm: nobody was reached, or the connection broke under a query.
     pub retry_enabled: bool,
+    /// Sends queries that are identical and asked at once a single time: same text and variables, and the same of every header
+    /// that the caller gave. Never of a subgraph that `response_headers` are passed on of.
+    pub coalescing_enabled: bool,
     /// The longest answer that is read.
     #[schemars(range(min = 1))]
     pub max_response_bytes: usize,
@@ -62,6 +65,7 @@ impl Default for FetchConfig {
             idle_timeout: Duration::from_millis(250),
             http2_prior_knowledge: false,
             retry_enabled: true,
+            coalescing_enabled: true,
             max_response_bytes: 16 * 1024 * 1024,
             resubscribe_timeout: Duration::from_mins(1),
             subscriptions_max: 1_000,

@@ -3,6 +3,7 @@
 //! In: a precomputed operation, its variables as JSON and the caller. Out: the subgraph's JSON response as bytes.
 
 mod breaker;
+mod coalesced;
 mod config;
 mod error;
 mod fetch;
@@ -22,6 +23,7 @@ use url::Url;
 
 pub use crate::graph::{Declared, RouteError};
 use crate::host::{Host, PublicCodes};
+pub(crate) use coalesced::Mutations;
 pub use config::FetchConfig;
 pub use error::FetchError;
 pub use fetch::{FetchRequest, Subgraph};
@@ -74,6 +76,7 @@ impl Connected {
         before: Option<&Self>,
         config: &FetchConfig,
         host: &Host,
+        mutations: &Mutations,
     ) -> Result<Self, RouteError> {
         if let Some(before) = before.filter(|before| before.route.is_same(&route)) {
             return Ok(before.clone());
@@ -84,14 +87,21 @@ impl Connected {
             Arc::new(guarded) as Arc<dyn Subgraph>
         };
         let subgraph = match &route.transport {
-            Transport::Http(url) => guarded(Arc::new(http::Http::new(
-                name,
-                url,
-                route.subscriptions.as_ref().unwrap_or(url),
-                config,
-                &route.headers,
-                host,
-            )?)),
+            Transport::Http(url) => {
+                let subscriptions = route.subscriptions.as_ref().unwrap_or(url);
+                let headers = &route.headers;
+                let http = http::Http::new(name, url, subscriptions, config, headers, host)?;
+                let guarded = guarded(Arc::new(http));
+                // What a subgraph gives one client beside the data is not another's.
+                if config.coalescing_enabled && headers.respond.is_empty() {
+                    let (mutations, telemetry) = (mutations.clone(), host.telemetry.clone());
+                    Arc::new(coalesced::Coalesced::new(
+                        name, guarded, headers, config, mutations, telemetry,
+                    ))
+                } else {
+                    guarded
+                }
+            }
             Transport::Custom(custom) => guarded(custom.clone()),
             Transport::Fields(fields) => Arc::new(fields::Fields(fields.clone())),
         };
