@@ -8,7 +8,7 @@ use crate::engine::prepare::{Planned, Prepared};
 use crate::execute::budget::Budget;
 use crate::execute::run::{first_request, run, run_after};
 use crate::execute::state::{Progress, Scope};
-use crate::execute::store::merge;
+use crate::execute::store::Value;
 use crate::execute::{introspection, read, response};
 use crate::plan::compile::CompiledPlan;
 use crate::request::{ContextPerField, GraphResponse, OperationKind, RequestContext, ShowPlan};
@@ -162,8 +162,9 @@ fn take_event(plan: &CompiledPlan, event: Json, progress: &mut Progress) {
     }
     let bytes = Bytes::from(Json::Object(data).to_string());
     let buffer = progress.store.keep(bytes.clone());
-    match read::value(&bytes, buffer, &primary.shape) {
-        Ok(value) => merge(&mut progress.store.root, value),
+    match read::value(&bytes, buffer, &mut progress.store, &primary.shape) {
+        Ok(Value::Object(data)) => progress.store.put_root(data),
+        Ok(_) => {}
         Err(error) => tracing::error!(%error, "an event cannot be read"),
     }
 }

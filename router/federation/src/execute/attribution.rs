@@ -6,16 +6,18 @@
 //! field that it should have brought and the client asked for, so no null stays without a reason.
 //! Source: GraphQL specification, 7.1.7 Path.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
 use crate::execute::error::{ClientError, Place, SubgraphError, SubgraphPathSegment};
 use crate::execute::missing::{Missing, Target};
-use crate::execute::representations::slots;
+use crate::execute::places::each_place;
+use crate::execute::representations::Asked;
 use crate::execute::state::{Call, Progress, Scope};
-use crate::execute::store::{Slot, Store};
-use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, TargetPlan};
+use crate::execute::store::{ObjectId, Slot, Store};
+use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, PathElement, TargetPlan};
 use crate::shape::ReadShape;
 use crate::subgraph::FetchError;
 
@@ -57,6 +59,7 @@ pub(crate) fn attribute(
         plan,
         call,
         store: &store,
+        places: call.asked.iter().map(|_| OnceCell::new()).collect(),
     };
     match fault {
         Fault::Failed(error) => {
@@ -152,6 +155,8 @@ struct Fetched<'a> {
     plan: &'a CompiledPlan,
     call: &'a Call<'a>,
     store: &'a Store,
+    /// Where the objects of each batch are, once an error asks for it.
+    places: Vec<OnceCell<HashMap<ObjectId, Vec<Slot>>>>,
 }
 
 impl<'a> Fetched<'a> {
@@ -178,9 +183,9 @@ impl<'a> Fetched<'a> {
             return None;
         };
         let batch = self.batch(first)?;
-        let (_, slots) = self.call.asked[batch].get_index(*position as usize)?;
+        let (_, asked) = self.call.asked[batch].get_index(*position as usize)?;
         let target = self.of_entities(self.call.fetch, &batches[batch])?;
-        Some(at(target, slots, rest))
+        Some(at(target, self.places(batch, asked), rest))
     }
 
     /// All else that is not there of the entity that a path names.
@@ -223,13 +228,37 @@ impl<'a> Fetched<'a> {
             return Vec::new();
         };
         let entities = self.call.asked[batch].values();
-        entities.map(|slots| at(target, slots, path)).collect()
+        let missing = entities.map(|asked| at(target, self.places(batch, asked), path));
+        missing.collect()
+    }
+
+    /// The places of one of the entities that a batch asked for.
+    fn places(&self, batch: usize, asked: &Asked) -> impl Iterator<Item = &Slot> {
+        let places = self.places[batch].get_or_init(|| {
+            let mut places: HashMap<ObjectId, Vec<Slot>> = HashMap::new();
+            let (_, plan) = batches(self.call.fetch).nth(batch).unzip();
+            for path in plan.iter().flat_map(|plan: &&BatchPlan| &plan.paths) {
+                each_place(self.store, self.scope.types, path, &mut |slot, object| {
+                    places.entry(object).or_default().push(slot.clone());
+                });
+            }
+            places
+        });
+        let mut objects = Vec::new();
+        for object in &asked.objects {
+            self.store.with_copies(*object, &mut objects);
+        }
+        // One that two paths lead to is asked for by both.
+        objects.sort_unstable();
+        objects.dedup();
+        let slots = objects.into_iter().filter_map(|object| places.get(&object));
+        slots.flatten()
     }
 
     /// What is not there of each object that a fetch without entities completes.
     fn at_each(&self, path: &[SubgraphPathSegment]) -> Missing<'a> {
         let slots = match &self.call.fetch.target {
-            TargetPlan::Path(target) => slots(self.store, self.scope.types, target),
+            TargetPlan::Path(target) => self.slots(target),
             TargetPlan::Root | TargetPlan::Entities(_) => vec![Slot::new()],
         };
         let mut target = self.target(&self.call.fetch.shape);
@@ -265,9 +294,15 @@ impl<'a> Fetched<'a> {
     /// The objects that a batch completes.
     fn objects(&self, batch: &BatchPlan) -> HashSet<Slot> {
         let paths = batch.paths.iter();
-        paths
-            .flat_map(|path| slots(self.store, self.scope.types, path))
-            .collect()
+        paths.flat_map(|path| self.slots(path)).collect()
+    }
+
+    fn slots(&self, path: &[PathElement]) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        each_place(self.store, self.scope.types, path, &mut |slot, _| {
+            slots.push(slot.clone());
+        });
+        slots
     }
 
     fn of_entities(&self, fetch: &'a FetchPlan, batch: &'a BatchPlan) -> Option<Target<'a>> {

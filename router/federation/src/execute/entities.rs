@@ -1,9 +1,9 @@
 //! Entities on their way into the store: from the cache of this request, or from a subgraph's response.
 
 use crate::execute::rename::rename;
-use crate::execute::representations::Representations;
+use crate::execute::representations::{Asked, Representations};
 use crate::execute::state::{Progress, Scope};
-use crate::execute::store::{Value, objects};
+use crate::execute::store::{ObjectId, Value};
 use crate::plan::compile::BatchPlan;
 use crate::request::OperationKind;
 
@@ -14,21 +14,19 @@ pub(crate) fn fill_from_cache(
     found: Representations,
     progress: &mut Progress,
 ) -> Representations {
-    if scope.kind == OperationKind::Mutation {
+    if scope.kind == OperationKind::Mutation || !progress.entities.has(batch.cache_key) {
         return found;
     }
     let mut unknown = Representations::default();
-    for (representation, slots) in found {
-        match progress.entities.find(batch.cache_key, &representation) {
+    for (representation, asked) in found {
+        let known = progress.entities.find(batch.cache_key, &representation);
+        match known {
             None => {
-                unknown.insert(representation, slots);
+                unknown.insert(representation, asked);
             }
             Some(entity) => {
-                if !progress.budget.take_objects(below(entity, slots.len())) {
+                if !put(entity, &asked, asked.places, progress) {
                     break;
-                }
-                for slot in &slots {
-                    progress.store.put(slot, entity);
                 }
             }
         }
@@ -36,7 +34,7 @@ pub(crate) fn fill_from_cache(
     unknown
 }
 
-/// Puts each entity into its slots, and caches those of a response without errors.
+/// Puts each entity into its objects, and caches those of a response without errors.
 pub(crate) fn distribute(
     scope: Scope<'_>,
     batch: &BatchPlan,
@@ -46,14 +44,15 @@ pub(crate) fn distribute(
     progress: &mut Progress,
 ) {
     let is_cached = is_whole && scope.kind != OperationKind::Mutation;
-    for ((representation, slots), mut entity) in asked.iter().zip(entities) {
-        rename(scope.types, &progress.store, &mut entity, &batch.renames);
-        let copies = slots.len().saturating_sub(1);
-        if !progress.budget.take_objects(below(&entity, copies)) {
+    for ((representation, asked), entity) in asked.iter().zip(entities) {
+        rename(scope.types, &mut progress.store, &entity, &batch.renames);
+        let entity = match entity {
+            Value::Object(entity) => Some(entity),
+            // A subgraph that does not know it.
+            Value::Null | Value::Leaf(_) | Value::List(_) => None,
+        };
+        if !put(entity, asked, asked.places.saturating_sub(1), progress) {
             return;
-        }
-        for slot in slots {
-            progress.store.put(slot, &entity);
         }
         if is_cached {
             let key = batch.cache_key;
@@ -64,8 +63,18 @@ pub(crate) fn distribute(
     }
 }
 
-/// The objects that so many copies of an entity add; the entity itself becomes one with what is there.
-fn below(entity: &Value, copies: usize) -> u64 {
-    let copies = u64::try_from(copies).unwrap_or(u64::MAX);
-    objects(entity).saturating_sub(1).saturating_mul(copies)
+/// Puts an entity into its objects, which adds so many copies of what is below it; false when these are too many.
+fn put(entity: Option<ObjectId>, asked: &Asked, copies: u64, progress: &mut Progress) -> bool {
+    let Some(entity) = entity else {
+        return true;
+    };
+    // The entity itself becomes one with what is there.
+    let below = progress.store.count(entity).saturating_sub(1);
+    if !progress.budget.take_objects(below.saturating_mul(copies)) {
+        return false;
+    }
+    for object in &asked.objects {
+        progress.store.put(*object, entity);
+    }
+    true
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::execute::budget::Budget;
 use crate::execute::state::Progress;
-use crate::execute::store::{Span, Value};
+use crate::execute::store::{Span, Store, Value};
 use crate::graph::literal;
 use crate::request::Location;
 use crate::shape::{Shape, ShapeField};
@@ -50,6 +50,7 @@ pub(crate) fn resolve(
         consumer,
         variables,
         buffer: progress.store.next_buffer(),
+        store: &mut progress.store,
         budget: &mut progress.budget,
         out: Vec::new(),
     };
@@ -63,10 +64,10 @@ pub(crate) fn resolve(
         };
         resolved.push((field.key, resolver.node(field, node)));
     }
-    progress.store.keep(resolver.out.into());
-    if let Value::Object(root) = &mut progress.store.root {
-        root.extend(resolved);
-    }
+    let out = resolver.out;
+    progress.store.keep(out.into());
+    let resolved = progress.store.object(resolved, 1);
+    progress.store.put_root(resolved);
 }
 
 /// Something that introspection can look at.
@@ -86,6 +87,7 @@ struct Resolver<'a> {
     consumer: &'a Document,
     variables: &'a Map<String, Json>,
     buffer: u32,
+    store: &'a mut Store,
     budget: &'a mut Budget,
     out: Vec<u8>,
 }
@@ -99,11 +101,9 @@ impl<'a> Resolver<'a> {
             return Value::Null;
         }
         let fields = shape.cases.iter().flat_map(|case| &case.fields);
-        Value::Object(
-            fields
-                .map(|field| (field.key, self.field(field, node)))
-                .collect(),
-        )
+        let fields = fields.map(|field| (field.key, self.field(field, node)));
+        let fields = fields.collect();
+        Value::Object(self.store.object(fields, 1))
     }
 
     fn field(&mut self, field: &ShapeField, node: Node<'a>) -> Value {

@@ -78,7 +78,8 @@ impl<'a> Target<'a> {
         };
         for position in slot {
             match here.value {
-                Value::Object(fields) => {
+                Value::Object(id) => {
+                    let fields = self.store.fields(*id);
                     let (key, next) = fields.get(*position as usize)?;
                     let asked = self.asked(&here, *key).first().copied();
                     here.place.path.push(PathSegment::Key(*key));
@@ -102,7 +103,7 @@ impl<'a> Target<'a> {
             return Vec::new();
         };
         let case = match here.value {
-            Value::Object(fields) => shape.case(self.store.typename_bytes(fields)),
+            Value::Object(id) => shape.case(self.store.typename_bytes(self.store.fields(*id))),
             _ => None,
         };
         let fields = match case {
@@ -164,8 +165,8 @@ impl<'a> Target<'a> {
     fn below(&self, here: &Here<'a>, raw: Key) -> (Vec<Here<'a>>, Option<(Slot, Key)>) {
         let key = self.renamed(&here.raw, raw);
         let (position, value) = match here.value {
-            Value::Object(fields) => (0_u32..)
-                .zip(fields)
+            Value::Object(id) => (0_u32..)
+                .zip(self.store.fields(*id))
                 .find(|(_, (name, _))| *name == key)
                 .map(|(position, (_, value))| (position, value))
                 .unzip(),

@@ -7,13 +7,23 @@ use ahash::RandomState;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
 
-use crate::execute::store::{Slot, Store, Value, field};
+use crate::execute::places::objects;
+use crate::execute::store::{ObjectId, Store, Value, field};
 use crate::graph::TypeTable;
-use crate::plan::compile::{BatchPlan, PathElement, Require};
+use crate::plan::compile::{BatchPlan, Require};
 use crate::shape::Key;
 
-/// Distinct representations, each with the slots that its entity belongs into.
-pub(crate) type Representations = IndexMap<Box<[u8]>, Vec<Slot>, RandomState>;
+/// Distinct representations, each with the objects that its entity belongs into.
+pub(crate) type Representations = IndexMap<Box<[u8]>, Asked, RandomState>;
+
+/// Where an entity belongs.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// The objects.
+    pub(crate) objects: Vec<ObjectId>,
+    /// At how many places they are.
+    pub(crate) places: u64,
+}
 
 /// Collects the representations of a batch from the data so far.
 pub(crate) fn collect(
@@ -30,86 +40,23 @@ pub(crate) fn collect(
         batch,
         known: SmallVec::new(),
     };
-    // Most places hold an entity that another place has, too, so nothing is allocated but for a new one.
+    // Many objects are of an entity that another is of, too, so nothing is allocated but for a new one.
     let mut bytes = Vec::with_capacity(256);
     for path in &batch.paths {
-        each_object(store, types, path, &mut |slot, object| {
+        for (object, places) in objects(store, types, path) {
             bytes.clear();
-            if !builder.build(object, &mut bytes) {
-                return;
+            if !builder.build(store.fields(object), &mut bytes) {
+                continue;
             }
-            match found.get_mut(&*bytes) {
-                Some(slots) => slots.push(Slot::from_slice(slot)),
-                None => {
-                    found.insert(bytes.as_slice().into(), vec![Slot::from_slice(slot)]);
-                }
-            }
-        });
+            let asked = match found.get_mut(&*bytes) {
+                Some(asked) => asked,
+                None => found.entry(bytes.as_slice().into()).or_default(),
+            };
+            asked.objects.push(object);
+            asked.places = asked.places.saturating_add(places);
+        }
     }
     found
-}
-
-/// The slots of all objects at the end of a path.
-pub(crate) fn slots(store: &Store, types: &TypeTable, path: &[PathElement]) -> Vec<Slot> {
-    let mut slots = Vec::new();
-    each_object(store, types, path, &mut |slot, _| {
-        slots.push(Slot::from_slice(slot))
-    });
-    slots
-}
-
-fn each_object<'s>(
-    store: &'s Store,
-    types: &TypeTable,
-    path: &[PathElement],
-    visit: &mut impl FnMut(&Slot, &'s [(Key, Value)]),
-) {
-    walk(store, types, &store.root, path, &mut Slot::new(), visit);
-}
-
-fn walk<'s>(
-    store: &'s Store,
-    types: &TypeTable,
-    value: &'s Value,
-    path: &[PathElement],
-    slot: &mut Slot,
-    visit: &mut impl FnMut(&Slot, &'s [(Key, Value)]),
-) {
-    match value {
-        Value::Null | Value::Leaf(_) => {}
-        Value::List(items) => {
-            let rest = match path.first() {
-                Some(PathElement::List) => &path[1..],
-                _ => path,
-            };
-            for (position, item) in (0_u32..).zip(items) {
-                slot.push(position);
-                walk(store, types, item, rest, slot, visit);
-                slot.pop();
-            }
-        }
-        Value::Object(fields) => match path.first() {
-            None => visit(slot, fields),
-            Some(PathElement::List) => walk(store, types, value, &path[1..], slot, visit),
-            Some(PathElement::Types(wanted)) => {
-                let is_named = |name: &[u8]| wanted.iter().any(|it| it.as_bytes() == name);
-                let fits = |name| wanted.iter().any(|wanted| types.satisfies(name, wanted));
-                if store.typename_bytes(fields).is_none_or(is_named)
-                    || store.typename(fields).is_none_or(fits)
-                {
-                    walk(store, types, value, &path[1..], slot, visit);
-                }
-            }
-            Some(PathElement::Field(key)) => {
-                let mut positions = (0_u32..).zip(fields);
-                if let Some((position, (_, next))) = positions.find(|(_, (name, _))| name == key) {
-                    slot.push(position);
-                    walk(store, types, next, &path[1..], slot, visit);
-                    slot.pop();
-                }
-            }
-        },
-    }
 }
 
 struct Builder<'a> {
@@ -247,7 +194,8 @@ impl<'a> Builder<'a> {
                 }
                 out.push(b']');
             }
-            Value::Object(fields) => {
+            Value::Object(id) => {
+                let fields = self.store.fields(*id);
                 let typename = self.store.typename(fields).unwrap_or_default();
                 let mut parts = Parts::new();
                 collect_parts(children, self.types, typename, &mut parts);

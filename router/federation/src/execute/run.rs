@@ -11,11 +11,12 @@ use futures::future::join_all;
 use crate::execute::attribution::{Fault, attribute};
 use crate::execute::entities::{distribute, fill_from_cache};
 use crate::execute::error::SubgraphError;
+use crate::execute::places::objects;
 use crate::execute::read;
 use crate::execute::rename::rename;
 use crate::execute::representations::{self, Representations};
 use crate::execute::state::{Call, Progress, Scope};
-use crate::execute::store::{Value, merge};
+use crate::execute::store::{ObjectId, Value};
 use crate::execute::variables::VariablesWriter;
 use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, TargetPlan};
 use crate::subgraph::{FetchError, FetchRequest};
@@ -106,7 +107,7 @@ fn prepare<'a>(
     match &fetch.target {
         TargetPlan::Root => {}
         TargetPlan::Path(path) => {
-            if representations::slots(&progress.store, scope.types, path).is_empty() {
+            if objects(&progress.store, scope.types, path).is_empty() {
                 return None;
             }
         }
@@ -166,7 +167,8 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
     let buffer = progress.store.keep(bytes.clone());
     let merged = merged(&call.asked);
     let left = progress.budget.objects_left().saturating_add(merged);
-    let mut response = match read::response(&bytes, buffer, &call.fetch.shape, left) {
+    let (store, shape) = (&mut progress.store, &call.fetch.shape);
+    let response = match read::response(&bytes, buffer, store, shape, left) {
         Ok(response) => response,
         Err(error) if error.is_too_many_objects() => {
             progress.budget.take_objects(left.saturating_add(1));
@@ -191,16 +193,19 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
         return fault;
     }
     let renames = &call.fetch.renames;
-    rename(scope.types, &progress.store, &mut response.data, renames);
+    rename(scope.types, &mut progress.store, &response.data, renames);
+    let Value::Object(data) = response.data else {
+        return fault;
+    };
     match &call.fetch.target {
-        TargetPlan::Root => merge(&mut progress.store.root, response.data),
+        TargetPlan::Root => progress.store.put_root(data),
         TargetPlan::Path(path) => {
-            for slot in representations::slots(&progress.store, scope.types, path) {
-                progress.store.put(&slot, &response.data);
+            for (object, _) in objects(&progress.store, scope.types, path) {
+                progress.store.put(object, data);
             }
         }
         TargetPlan::Entities(batches) => {
-            take_entities(scope, call, batches, response.data, is_whole, progress);
+            take_entities(scope, call, batches, data, is_whole, progress);
         }
     }
     fault
@@ -232,18 +237,14 @@ fn take_entities(
     scope: Scope<'_>,
     call: &Call<'_>,
     batches: &[BatchPlan],
-    data: Value,
+    data: ObjectId,
     is_whole: bool,
     progress: &mut Progress,
 ) {
-    let Value::Object(fields) = data else {
-        return;
-    };
-    let mut lists = fields;
     for (batch, asked) in batches.iter().zip(&call.asked) {
-        let found = lists.iter_mut().rfind(|(alias, _)| *alias == batch.alias);
-        let list = found.map(|(_, list)| std::mem::replace(list, Value::Null));
-        if let Some(Value::List(entities)) = list {
+        let mut lists = progress.store.fields(data).iter();
+        let list = lists.rfind(|(alias, _)| *alias == batch.alias);
+        if let Some(Value::List(entities)) = list.map(|(_, list)| list.clone()) {
             distribute(scope, batch, asked, entities, is_whole, progress);
         }
     }

@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 
 use crate::execute::error::{ClientError, Errors, Explained};
 use crate::execute::read::list_items;
-use crate::execute::store::{PathSegment, Store, Value, field};
+use crate::execute::store::{ObjectId, PathSegment, Store, Value, field};
+use crate::execute::written::{Copied, Pieces};
 use crate::graph::{TypeKind, TypeRef, TypeTable};
 use crate::request::{Code, Location};
 use crate::shape::{Case, Key, Shape, ShapeField};
@@ -26,6 +27,10 @@ pub(crate) struct Writer<'a> {
     path: Vec<Step<'a>>,
     /// Where the client asks for the field that is being written.
     places: &'a [Location],
+    /// What may be written again.
+    pieces: Pieces,
+    /// Nulls so far that a value of its type would not be, whether or not an error tells of them.
+    faults: u64,
     /// Objects written so far, those that a null cut off again included.
     objects: u64,
     max_bytes: usize,
@@ -103,6 +108,8 @@ impl<'a> Writer<'a> {
             found: Vec::new(),
             path: Vec::new(),
             places: &[],
+            pieces: Pieces::default(),
+            faults: 0,
             objects: 0,
             max_bytes,
             is_too_long: false,
@@ -120,9 +127,10 @@ impl<'a> Writer<'a> {
         field: &'a ShapeField,
         explained: &Explained,
     ) -> Result<(), PropagatedNull> {
-        let Value::Object(root) = &self.store.root else {
+        let Value::Object(root) = self.store.root else {
             return Err(PropagatedNull);
         };
+        let root = self.store.fields(root);
         let reported = Reported {
             above: explained.whole,
             here: Some(explained),
@@ -192,6 +200,7 @@ impl<'a> Writer<'a> {
                     return Ok(true);
                 }
                 self.places = &wanted.places;
+                self.faults += 1;
                 if !reported.explains() && !self.is_reported() {
                     let sentence = format!("{} is null, but its type is not nullable", wanted.name);
                     self.error(sentence);
@@ -259,7 +268,7 @@ impl<'a> Writer<'a> {
             );
             self.path.pop();
             if written.is_err() {
-                self.out.truncate(start);
+                self.cut(start);
                 return self.null();
             }
         }
@@ -268,11 +277,49 @@ impl<'a> Writer<'a> {
     }
 
     fn object(&mut self, shape: &'a Shape, source: Source<'a>, reported: Reported<'_>) -> bool {
-        let fields = match source {
+        let object = match source {
             Source::Null | Source::Tree(Value::Null) => return self.null(),
-            Source::Tree(Value::Object(fields)) => fields,
+            Source::Tree(Value::Object(object)) => *object,
             Source::Tree(_) | Source::Raw(_) => return self.type_mismatch("an object"),
         };
+        if !self.store.is_shared(object) {
+            return self.new_object(object, shape, reported);
+        }
+        if let Some(copied) = self.pieces.find(object, shape) {
+            return self.copy(copied);
+        }
+        let (start, objects, faults) = (self.out.len(), self.objects, self.faults);
+        let written = self.new_object(object, shape, reported);
+        // What is missing is told of at each place.
+        if written && faults == self.faults && !self.is_too_long {
+            let copied = Copied {
+                start,
+                end: self.out.len(),
+                objects: self.objects - objects,
+            };
+            self.pieces.keep(object, shape, copied);
+        }
+        written
+    }
+
+    /// Writes what stands there already once more.
+    fn copy(&mut self, copied: Copied) -> bool {
+        let Copied {
+            start,
+            end,
+            objects,
+        } = copied;
+        self.is_too_long |= self.out.len() + (end - start) > self.max_bytes;
+        if self.is_too_long {
+            return self.null();
+        }
+        self.out.extend_from_within(start..end);
+        self.objects += objects;
+        true
+    }
+
+    fn new_object(&mut self, object: ObjectId, shape: &'a Shape, reported: Reported<'_>) -> bool {
+        let fields = self.store.fields(object);
         let Some(case) = self.case(shape, fields) else {
             return self.type_mismatch(&shape.parent);
         };
@@ -284,7 +331,7 @@ impl<'a> Writer<'a> {
                 self.out.push(b',');
             }
             if self.field(fields, case, field, reported).is_err() {
-                self.out.truncate(start);
+                self.cut(start);
                 return self.null();
             }
         }
@@ -327,6 +374,12 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Takes back what was written from a position on.
+    fn cut(&mut self, position: usize) {
+        self.out.truncate(position);
+        self.pieces.cut(position);
+    }
+
     fn null(&mut self) -> bool {
         self.out.extend(b"null");
         false
@@ -334,6 +387,7 @@ impl<'a> Writer<'a> {
 
     /// Writes null for a value that is not of its type.
     fn type_mismatch(&mut self, wanted: &str) -> bool {
+        self.faults += 1;
         self.error(format!("the value is not {wanted}"));
         self.null()
     }

@@ -42,12 +42,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Counts an object that is read further.
+    /// Counts objects that are read further.
     ///
     /// # Errors
     /// [`ReadError`] when there are too many.
-    pub(super) fn count_object(&mut self) -> Result<(), ReadError> {
-        match self.objects_left.checked_sub(1) {
+    pub(super) fn count_objects(&mut self, objects: u64) -> Result<(), ReadError> {
+        match self.objects_left.checked_sub(objects) {
             Some(left) => {
                 self.objects_left = left;
                 Ok(())
@@ -66,9 +66,19 @@ impl<'a> Scanner<'a> {
         &self.bytes[start..end]
     }
 
-    /// Steps over the byte that [`Scanner::peek`] gave.
-    pub(super) fn advance(&mut self) {
-        self.at += 1;
+    /// All of the text.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The position of the byte that [`Scanner::peek`] gave.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Steps over bytes that are known: the one that [`Scanner::peek`] gave, and more.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.at += bytes;
     }
 
     /// Refuses everything but white space up to the end.

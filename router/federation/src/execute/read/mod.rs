@@ -4,10 +4,12 @@
 //! rest as spans. It validates all of the JSON, also what it keeps or skips: spans go to clients verbatim.
 
 mod json;
+mod known;
 
-use crate::execute::store::{Span, Value};
-use crate::shape::{Key, ReadShape};
+use crate::execute::store::{ObjectId, Span, Store, Value};
+use crate::shape::ReadShape;
 use json::{ReadError, Scanner};
+use known::Known;
 
 /// A subgraph's response.
 #[derive(Debug)]
@@ -22,13 +24,14 @@ pub(crate) struct Response<'a> {
     pub(crate) objects: u64,
 }
 
-/// Reads a whole response with at most so many objects; spans point into `buffer`, whose bytes these are.
+/// Reads a whole response with at most so many objects into a store; spans point into `buffer`, whose bytes these are.
 ///
 /// # Errors
 /// [`ReadError`] when the bytes are not a GraphQL response, or it holds more objects.
 pub(crate) fn response<'a>(
     bytes: &'a [u8],
     buffer: u32,
+    store: &mut Store,
     shape: &ReadShape,
     objects_max: u64,
 ) -> Result<Response<'a>, ReadError> {
@@ -52,7 +55,10 @@ pub(crate) fn response<'a>(
     scanner.expect(b'{', "a response is an object")?;
     scanner.members(|scanner, name| {
         match name {
-            b"data" => data = Some(read(scanner, buffer, Some(shape))?),
+            b"data" => {
+                let mut reader = Reader { buffer, store };
+                data = Some(reader.value(scanner, Some((shape, &mut Known::default())))?);
+            }
             b"errors" => {
                 let range = scanner.skip()?;
                 let text = scanner.text(range);
@@ -84,8 +90,15 @@ pub(crate) fn response<'a>(
 ///
 /// # Errors
 /// [`ReadError`] when the bytes are not JSON.
-pub(crate) fn value(bytes: &[u8], buffer: u32, shape: &ReadShape) -> Result<Value, ReadError> {
-    read(&mut Scanner::new(bytes, u64::MAX), buffer, Some(shape))
+pub(crate) fn value(
+    bytes: &[u8],
+    buffer: u32,
+    store: &mut Store,
+    shape: &ReadShape,
+) -> Result<Value, ReadError> {
+    let mut scanner = Scanner::new(bytes, u64::MAX);
+    let known = &mut Known::default();
+    Reader { buffer, store }.value(&mut scanner, Some((shape, known)))
 }
 
 /// The items of a list that was kept as it was written.
@@ -104,62 +117,83 @@ pub(crate) fn list_items(bytes: &[u8]) -> Vec<&[u8]> {
     items
 }
 
-fn read(
-    scanner: &mut Scanner<'_>,
+/// Reads values into a store.
+struct Reader<'s> {
     buffer: u32,
-    shape: Option<&ReadShape>,
-) -> Result<Value, ReadError> {
-    let Some(first) = scanner.peek() else {
-        return Err(scanner.error("a value is missing"));
-    };
-    match (first, shape) {
-        (b'{', Some(shape)) => {
-            scanner.advance();
-            object(scanner, buffer, shape).map(Value::Object)
-        }
-        (b'[', Some(_)) => {
-            scanner.advance();
-            let mut list = Vec::new();
-            scanner.items(|scanner| {
-                list.push(read(scanner, buffer, shape)?);
-                Ok(())
-            })?;
-            Ok(Value::List(list))
-        }
-        _ => {
-            let range = scanner.skip()?;
-            if scanner.text(range) == b"null" {
-                return Ok(Value::Null);
-            }
-            Ok(Value::Leaf(span(buffer, range)))
-        }
-    }
+    store: &'s mut Store,
 }
 
-fn object(
-    scanner: &mut Scanner<'_>,
-    buffer: u32,
-    shape: &ReadShape,
-) -> Result<Vec<(Key, Value)>, ReadError> {
-    scanner.count_object()?;
-    let mut fields = Vec::with_capacity(shape.fields.len());
-    let mut next = 0;
-    scanner.members(|scanner, name| {
-        // Subgraphs respond in the order of the request, so the next field is nearly always the expected one.
-        let found = match shape.fields.get(next) {
-            Some(field) if *field.name == *name => Some(next),
-            _ => shape.fields.iter().position(|field| *field.name == *name),
+impl Reader<'_> {
+    /// Reads one value; without a shape it is kept as it is written.
+    fn value(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        shape: Option<(&ReadShape, &mut Known)>,
+    ) -> Result<Value, ReadError> {
+        let Some(first) = scanner.peek() else {
+            return Err(scanner.error("a value is missing"));
         };
-        let Some(position) = found else {
-            scanner.skip()?;
-            return Ok(());
-        };
-        next = position + 1;
-        let field = &shape.fields[position];
-        fields.push((field.key, read(scanner, buffer, field.child.as_ref())?));
-        Ok(())
-    })?;
-    Ok(fields)
+        match (first, shape) {
+            (b'{', Some((shape, known))) => self.object(scanner, shape, known).map(Value::Object),
+            (b'[', Some((shape, known))) => {
+                scanner.advance(1);
+                let mut list = Vec::new();
+                scanner.items(|scanner| {
+                    list.push(self.value(scanner, Some((shape, known)))?);
+                    Ok(())
+                })?;
+                Ok(Value::List(list))
+            }
+            _ => {
+                let range = scanner.skip()?;
+                if scanner.text(range) == b"null" {
+                    return Ok(Value::Null);
+                }
+                Ok(Value::Leaf(span(self.buffer, range)))
+            }
+        }
+    }
+
+    fn object(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        shape: &ReadShape,
+        known: &mut Known,
+    ) -> Result<ObjectId, ReadError> {
+        let start = scanner.at();
+        if let Some(object) = known.find(scanner.bytes(), start) {
+            scanner.count_objects(object.count)?;
+            scanner.advance(object.len);
+            self.store.share(object.id);
+            return Ok(object.id);
+        }
+        let left = scanner.objects_left();
+        scanner.count_objects(1)?;
+        scanner.advance(1);
+        let mut fields = Vec::with_capacity(shape.fields.len());
+        let mut next = 0;
+        scanner.members(|scanner, name| {
+            // Subgraphs respond in the order of the request, so the next field is nearly always the expected one.
+            let found = match shape.fields.get(next) {
+                Some(field) if *field.name == *name => Some(next),
+                _ => shape.fields.iter().position(|field| *field.name == *name),
+            };
+            let Some(position) = found else {
+                scanner.skip()?;
+                return Ok(());
+            };
+            next = position + 1;
+            let field = &shape.fields[position];
+            let child = field.child.as_ref();
+            let child = child.map(|child| (child, known.below(position, shape.fields.len())));
+            fields.push((field.key, self.value(scanner, child)?));
+            Ok(())
+        })?;
+        let count = left - scanner.objects_left();
+        let id = self.store.object(fields, count);
+        known.keep(id, count, start, scanner.at());
+        Ok(id)
+    }
 }
 
 fn span(buffer: u32, (start, end): (usize, usize)) -> Span {

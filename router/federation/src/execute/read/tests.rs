@@ -19,22 +19,30 @@ fn leaf(bytes: &[u8], value: &Value) -> String {
     String::from_utf8_lossy(&bytes[span.start as usize..span.end as usize]).into_owned()
 }
 
+fn read(text: &[u8]) -> Result<(Store, Value), ReadError> {
+    let mut store = Store::default();
+    let data = response(text, 0, &mut store, &shape(), 100)?.data;
+    Ok((store, data))
+}
+
+fn fields<'s>(store: &'s Store, value: &Value) -> &'s [(Key, Value)] {
+    let Value::Object(id) = value else {
+        panic!("not an object: {value:?}")
+    };
+    store.fields(*id)
+}
+
 #[test]
 fn leaves_are_kept_as_they_are_written() {
     let text = br#" {"data": {"b":[{"c":1.10}, null], "x":[1,{"y":"}"}], "a" : 123456789012345678901234567890 }} "#;
-    let read = response(text, 0, &shape(), 100).unwrap();
-    let Value::Object(fields) = read.data else {
+    let (store, data) = read(text).unwrap();
+    let data = fields(&store, &data);
+    assert_eq!(data.len(), 2);
+    assert_eq!(leaf(text, &data[1].1), "123456789012345678901234567890");
+    let Value::List(items) = &data[0].1 else {
         panic!()
     };
-    assert_eq!(fields.len(), 2);
-    assert_eq!(leaf(text, &fields[1].1), "123456789012345678901234567890");
-    let Value::List(items) = &fields[0].1 else {
-        panic!()
-    };
-    let Value::Object(inner) = &items[0] else {
-        panic!()
-    };
-    assert_eq!(leaf(text, &inner[0].1), "1.10");
+    assert_eq!(leaf(text, &fields(&store, &items[0])[0].1), "1.10");
     assert_eq!(items[1], Value::Null);
 }
 
@@ -51,17 +59,14 @@ fn what_is_not_json_is_refused_even_where_it_is_not_asked_for() {
         "[]",
         "{}",
     ] {
-        assert!(
-            response(text.as_bytes(), 0, &shape(), 100).is_err(),
-            "{text}"
-        );
+        assert!(read(text.as_bytes()).is_err(), "{text}");
     }
 }
 
 #[test]
 fn endless_nesting_is_refused() {
     let text = format!("{{\"data\":{}", "[".repeat(100_000));
-    assert!(response(text.as_bytes(), 0, &shape(), 100).is_err());
+    assert!(read(text.as_bytes()).is_err());
 }
 
 proptest! {
@@ -75,7 +80,7 @@ proptest! {
             let text = error.to_string();
             text.contains("out of range") || text.contains("surrogate")
         });
-        let ours = response(wrapped.as_bytes(), 0, &shape(), 100);
+        let ours = read(wrapped.as_bytes());
         let ours_ok = ours.is_ok();
         let theirs_ok = theirs.as_ref().is_ok_and(|value| value.get("data").is_some());
         prop_assert!(excused || ours_ok == theirs_ok, "{wrapped}: {ours:?} {theirs:?}");
@@ -102,11 +107,9 @@ fn a_string_ends_at_its_quote_wherever_it_stands() {
         ] {
             let string = format!("\"{}{neighbour}{neighbour}\"", "x".repeat(before));
             let text = format!("{{\"data\":{{\"a\":{string},\"x\":\"\"}}}}");
-            let read = response(text.as_bytes(), 0, &shape(), 100).unwrap();
-            let Value::Object(fields) = read.data else {
-                panic!()
-            };
-            assert_eq!(leaf(text.as_bytes(), &fields[0].1), string);
+            let (store, data) = read(text.as_bytes()).unwrap();
+            let data = fields(&store, &data);
+            assert_eq!(leaf(text.as_bytes(), &data[0].1), string);
         }
         for control in 0..0x20_u8 {
             let control = char::from(control);
@@ -114,9 +117,65 @@ fn a_string_ends_at_its_quote_wherever_it_stands() {
                 "{{\"data\":{{\"a\":\"{}{control}aaaaaaaa\"}}}}",
                 "x".repeat(before)
             );
-            let error = response(text.as_bytes(), 0, &shape(), 100).unwrap_err();
+            let error = read(text.as_bytes()).unwrap_err();
             assert_eq!(error.at, 14 + before, "{error}");
         }
+    }
+}
+
+/// Seen red with only the ends of objects compared, and with objects that are known again not counted.
+#[test]
+fn objects_in_the_same_bytes_are_one_and_each_counts() {
+    let item = |text: &str| format!("{{\"c\":\"{text}\"}}");
+    let long = "a".repeat(20);
+    let items = [
+        item("1"),
+        item(&long),
+        item("1"),
+        item("2"),
+        item(&long),
+        item(&format!("b{long}")),
+        "{}".to_owned(),
+        "{}".to_owned(),
+    ];
+    let text = format!("{{\"data\":{{\"b\":[{}]}}}}", items.join(","));
+    let mut store = Store::default();
+    let whole = &text;
+    let read = response(text.as_bytes(), 0, &mut store, &shape(), 8).unwrap();
+    assert_eq!(read.objects, 8);
+    let Value::List(found) = &fields(&store, &read.data)[0].1 else {
+        panic!()
+    };
+    for (one, text) in found.iter().zip(&items) {
+        for (other, same) in found.iter().zip(&items) {
+            assert_eq!(one == other, text == same, "{text} {same}");
+        }
+        let inner = fields(&store, one).first();
+        let inner = inner.map(|(_, value)| format!("{{\"c\":{}}}", leaf(whole.as_bytes(), value)));
+        assert_eq!(inner.unwrap_or_else(|| "{}".to_owned()), *text);
+    }
+    let mut store = Store::default();
+    let refused = response(text.as_bytes(), 0, &mut store, &shape(), 7);
+    assert!(refused.unwrap_err().is_too_many_objects());
+}
+
+/// Long lists of what is always new, and of more kinds than are remembered.
+#[test]
+fn what_is_not_remembered_is_read() {
+    for kinds in [1_000, 40] {
+        let items = (0..1_000).map(|number| format!("{{\"c\":{}}}", number % kinds));
+        let items: Vec<_> = items.collect();
+        let text = format!("{{\"data\":{{\"b\":[{}]}}}}", items.join(","));
+        let mut store = Store::default();
+        let read = response(text.as_bytes(), 0, &mut store, &shape(), 2_000).unwrap();
+        assert_eq!(read.objects, 1_000);
+        let Value::List(found) = &fields(&store, &read.data)[0].1 else {
+            panic!()
+        };
+        let numbers = found
+            .iter()
+            .map(|it| leaf(text.as_bytes(), &fields(&store, it)[0].1));
+        assert!(numbers.eq((0..1_000).map(|number| (number % kinds).to_string())));
     }
 }
 
