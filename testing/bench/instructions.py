@@ -12,8 +12,8 @@ import json, os, platform, re, shutil, subprocess, sys
 
 COMMITTED = os.path.join(os.path.dirname(__file__), "instructions.json")
 # Few and many requests: those with a plan of their own are dear.
-QUERIES = {"benchmark": (2, 12), "two-hops": (10, 60), "one-hop": (10, 110), "benchmark-planned": (2, 6),
-           "two-hops-planned": (2, 12)}
+QUERIES = {"benchmark": (2, 12), "two-hops": (10, 60), "one-hop": (10, 110), "benchmark-text": (2, 6),
+           "two-hops-text": (2, 12), "benchmark-planned": (2, 6), "two-hops-planned": (2, 12)}
 MAY_GROW = 1.03
 
 

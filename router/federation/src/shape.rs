@@ -59,6 +59,11 @@ impl Keys {
         self.index.get(name).copied()
     }
 
+    /// All names, in the order of their keys.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
     /// The name of a key.
     pub(crate) fn name(&self, key: Key) -> &str {
         &self.names[key.0 as usize]

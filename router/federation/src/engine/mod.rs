@@ -7,6 +7,7 @@ mod config;
 mod prepare;
 mod reload;
 mod run;
+mod steps;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -31,6 +32,7 @@ use crate::subgraph::{Connected, Declared, Mutations, Routes};
 pub use config::EngineConfig;
 use prepare::Planned;
 pub use prepare::Prepared;
+use steps::KnownSteps;
 
 /// Plans and runs operations over one supergraph.
 pub struct Engine {
@@ -54,6 +56,7 @@ struct Served {
     /// The objects of introspection that tell all of the schema once.
     schema_size: u64,
     operations: Operations<Planned>,
+    steps: KnownSteps,
 }
 
 impl fmt::Debug for Engine {
@@ -97,16 +100,16 @@ impl Engine {
     /// The plan as text.
     #[must_use]
     pub fn explain(&self, prepared: &Prepared) -> String {
-        let plans = prepared.planned.plans.iter();
+        let plans = prepared.planned.steps.plans.iter();
         plans
-            .map(|(_, plan)| explain(plan, &prepared.planned.keys))
+            .map(|(_, plan)| explain(plan, &prepared.planned.steps.keys))
             .collect()
     }
 
     /// The plan as it stands in `extensions.queryPlan`: its waves one after another, the fetches of each side by side.
     fn plan_as_json(&self, prepared: &Prepared) -> serde_json::Value {
-        let plans = prepared.planned.plans.iter();
-        let waves = plans.flat_map(|(_, plan)| waves(plan, &prepared.planned.keys));
+        let plans = prepared.planned.steps.plans.iter();
+        let waves = plans.flat_map(|(_, plan)| waves(plan, &prepared.planned.steps.keys));
         serde_json::json!({ "waves": waves.collect::<Vec<_>>() })
     }
 }
@@ -159,8 +162,9 @@ fn load(
         subgraphs,
         schema_size: schema_size(&supergraph.consumer),
         supergraph,
+        steps: KnownSteps::new(config.cache_bytes / 3),
         operations: Operations::new(
-            config.cache_bytes,
+            config.cache_bytes / 3 * 2,
             config.new_operations.clone(),
             host.telemetry.clone(),
         ),

@@ -1,12 +1,12 @@
 //! From a request to an operation that can run: text, document, variables, plan, limits.
 
-use std::mem::size_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::engine::steps::Steps;
 use crate::engine::{Engine, Served};
 use crate::execute::introspection;
 use crate::graph::TypeTable;
@@ -15,12 +15,12 @@ use crate::operation::canonical::{self, Canonical};
 use crate::operation::document::Document;
 use crate::operation::limits::{self, Limits, SETTINGS};
 use crate::operation::variables;
-use crate::plan::compile::{CompiledPlan, Compiler};
+use crate::plan::compile::Compiler;
 use crate::plan::planner::PlanError;
 use crate::request::{
     Code, GraphRequest, Location, OperationKind, OperationKinds, RequestError, SubscriptionCall,
 };
-use crate::shape::{Case, Keys, Shape};
+use crate::shape::{Case, Shape};
 use crate::weight::{Counted, Weight, allocation, shared};
 
 /// A planned operation with its variables; cheap to clone.
@@ -43,25 +43,18 @@ pub(super) struct Planned {
     pub(super) uses: AtomicU64,
     /// What the client asked for.
     pub(super) shape: Arc<Shape>,
-    /// Its response keys.
-    pub(super) keys: Keys,
-    /// Plans in order, each with the position of its root field if it is a mutation's.
-    pub(super) plans: Vec<(Option<usize>, CompiledPlan)>,
+    /// How it is run.
+    pub(super) steps: Arc<Steps>,
     /// The objects of introspection, where variables do not change them.
     introspection: Option<u64>,
 }
 
 impl Weight for Planned {
     fn heap(&self, counted: &mut Counted) -> usize {
-        let plans = allocation(self.plans.capacity() * size_of::<(Option<usize>, CompiledPlan)>());
-        let inner = self.plans.iter().map(|(_, plan)| plan.heap(counted));
-        let inner: usize = inner.sum();
         allocation(self.text.len())
             + shared(&self.document, counted)
             + shared(&self.shape, counted)
-            + self.keys.heap(counted)
-            + plans
-            + inner
+            + shared(&self.steps, counted)
     }
 }
 
@@ -96,7 +89,7 @@ impl Prepared {
     /// Whether a subscription's events are completed by fetches, rather than by what they bring themselves.
     #[must_use]
     pub fn fetches_for_events(&self) -> bool {
-        let plan = self.planned.plans.first();
+        let plan = self.planned.steps.plans.first();
         plan.is_some_and(|(_, plan)| plan.waves.len() > 1)
     }
 
@@ -296,14 +289,18 @@ fn plan(
         keys,
         documents,
     } = canonical::rewrite(types, &document, conditions, limits.fields)?;
-    let mut compiler = Compiler::new(keys);
-    let mut plans = Vec::with_capacity(documents.len());
-    for to_plan in documents {
-        let step = served.planner.plan(&to_plan.document, timeout);
-        let step = step.map_err(not_planned)?;
-        let plan = step.map(|step| compiler.compile(step)).unwrap_or_default();
-        plans.push((to_plan.root_field, plan));
-    }
+    let steps = served.steps.find(keys, &documents, |keys| {
+        let mut compiler = Compiler::new(keys);
+        let mut plans = Vec::with_capacity(documents.len());
+        for to_plan in &documents {
+            let step = served.planner.plan(&to_plan.document, timeout);
+            let step = step.map_err(not_planned)?;
+            let plan = step.map(|step| compiler.compile(step)).unwrap_or_default();
+            plans.push((to_plan.root_field, plan));
+        }
+        let keys = compiler.keys;
+        Ok(Steps { keys, plans })
+    })?;
     let is_fixed = document.variables().is_empty();
     let introspection = is_fixed.then(|| introspected(served, limits, &shape, &Map::new()));
     Ok(Planned {
@@ -311,8 +308,7 @@ fn plan(
         text,
         uses: AtomicU64::new(0),
         shape,
-        keys: compiler.keys,
-        plans,
+        steps,
         introspection,
     })
 }

@@ -40,7 +40,7 @@ impl Engine {
             one_by_one(scope, planned, root, &mut progress).await;
             self.mutations.ended();
         } else {
-            for (_, plan) in &planned.plans {
+            for (_, plan) in &planned.steps.plans {
                 run(scope, plan, 0, &mut progress).await;
             }
         }
@@ -68,7 +68,7 @@ impl Engine {
         let scope = self.scope(prepared, ctx);
         let budget = Budget::new(&self.config.limits);
         let mut progress = Progress::new(budget, planned.place());
-        if let Some((_, plan)) = planned.plans.first() {
+        if let Some((_, plan)) = planned.steps.plans.first() {
             take_event(plan, event, &mut progress);
             run(scope, plan, 1, &mut progress).await;
         }
@@ -79,7 +79,7 @@ impl Engine {
     /// Whether the embedding process itself answers for the root field's subgraph.
     #[must_use]
     pub fn is_own_subscription(&self, prepared: &Prepared) -> bool {
-        let plan = prepared.planned.plans.first();
+        let plan = prepared.planned.steps.plans.first();
         let first = plan.and_then(|(_, plan)| plan.waves.first()?.first());
         let subgraphs = &prepared.served.subgraphs;
         first.is_some_and(|fetch| subgraphs.get(&*fetch.subgraph).is_some_and(|it| it.is_ours))
@@ -97,7 +97,7 @@ impl Engine {
         let scope = self.scope(prepared, ctx);
         let budget = Budget::new(&self.config.limits);
         let mut progress = Progress::new(budget, prepared.planned.place());
-        let plan = prepared.planned.plans.first();
+        let plan = prepared.planned.steps.plans.first();
         let first = plan.and_then(|(_, plan)| first_request(scope, plan, &mut progress));
         let Some((subgraph, request)) = first else {
             return Err(FetchError::NoSubscriptions);
@@ -127,7 +127,7 @@ impl Engine {
         let scope = self.scope(prepared, ctx);
         let budget = Budget::new(&self.config.limits);
         let mut progress = Progress::new(budget, planned.place());
-        if let Some((_, plan)) = planned.plans.first() {
+        if let Some((_, plan)) = planned.steps.plans.first() {
             run_after(scope, plan, response, &mut progress).await;
         }
         progress.extensions.extend(extensions);
@@ -137,7 +137,7 @@ impl Engine {
     fn scope<'a>(&'a self, prepared: &'a Prepared, ctx: &'a RequestContext) -> Scope<'a> {
         Scope {
             types: &prepared.served.supergraph.types,
-            keys: &prepared.planned.keys,
+            keys: &prepared.planned.steps.keys,
             shape: &prepared.planned.shape,
             kind: match prepared.kind() {
                 OperationKind::Mutation => OperationKind::Mutation,
@@ -174,7 +174,7 @@ fn take_event(plan: &CompiledPlan, event: Json, progress: &mut Progress) {
 /// A field that fails where it must not be null ends the mutation: what follows is not run.
 async fn one_by_one(scope: Scope<'_>, planned: &Planned, root: &Case, progress: &mut Progress) {
     for (position, field) in root.fields.iter().enumerate() {
-        let mut plans = planned.plans.iter();
+        let mut plans = planned.steps.plans.iter();
         let Some((_, plan)) = plans.find(|(root_field, _)| *root_field == Some(position)) else {
             continue;
         };

@@ -7,7 +7,7 @@ pub(crate) mod cache;
 pub(crate) mod canonical;
 mod definition;
 pub(crate) mod document;
-mod emit;
+pub(crate) mod emit;
 pub(crate) mod limits;
 mod literals;
 mod overlap;
