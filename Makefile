@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential differential-data playground example contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router-instructions audit doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential differential-data playground example contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions audit doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,11 @@ bench-overload: ## Goodput over offered load, with admission and without; STEP=6
 
 bench-actions: ## Processor time of create, pay, cart list and comments list in two builds; BEFORE=binary AFTER=binary
 	testing/bench/compare-actions.py $(BEFORE) $(AFTER) 20
+
+bench-router: ## The router against Hive Gateway and Apollo Gateway (needs npm), and HIVE_ROUTER=its binary, over the same subgraphs
+	cargo build --release -p marketplace -p bench --bin marketplace --bin bench-router
+	cd testing/bench/gateways && npm install --no-package-lock --no-audit --no-fund --silent
+	$(CARGO_TARGET_DIR)/release/bench-router --binary $(CARGO_TARGET_DIR)/release/marketplace $(if $(HIVE_ROUTER),--hive-router $(abspath $(HIVE_ROUTER)))
 
 bench-router-instructions: ## Instructions a request costs the engine, against what is committed (needs valgrind); WRITE=1 commits new ones
 	testing/bench/instructions.py "$$(cargo bench -p federation --bench instructions --no-run --message-format=json | testing/bench/instructions.py --executable)" $(if $(WRITE),--write)

@@ -1,0 +1,209 @@
+//! The gateways that are measured, each a process.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::Args;
+
+const START: Duration = Duration::from_secs(60);
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ours,
+    /// Ours, each query sent to its subgraph whether or not it is just being asked.
+    OursAlone,
+    HiveRouter,
+    HiveRouterAlone,
+    HiveGateway,
+    ApolloGateway,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Ours,
+        Self::OursAlone,
+        Self::HiveRouter,
+        Self::HiveRouterAlone,
+        Self::HiveGateway,
+        Self::ApolloGateway,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "this router",
+            Self::OursAlone => "this router, without coalescing",
+            Self::HiveRouter => "Hive Router",
+            Self::HiveRouterAlone => "Hive Router, without coalescing",
+            Self::HiveGateway => "Hive Gateway",
+            Self::ApolloGateway => "Apollo Gateway",
+        }
+    }
+
+    const fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::OursAlone)
+    }
+
+    /// The port that it listens on.
+    pub(crate) fn port(self, args: &Args, position: u16) -> u16 {
+        let port = args.port_offset + 100 * position;
+        if self.is_ours() { port + 4_000 } else { port }
+    }
+
+    /// How it is started; `None` for one that is not on this machine.
+    ///
+    /// # Errors
+    /// When a settings file cannot be written.
+    pub(crate) fn command(
+        self,
+        args: &Args,
+        supergraph: &Path,
+        folder: &Path,
+        position: u16,
+    ) -> anyhow::Result<Option<Command>> {
+        let port = self.port(args, position).to_string();
+        let own = folder.join(position.to_string());
+        std::fs::create_dir_all(&own)?;
+        let mut command = match self {
+            Self::Ours | Self::OursAlone => {
+                let mut command = Command::new(&args.binary);
+                let offset = (args.port_offset + 100 * position).to_string();
+                command.args(["router", "--port-offset", &offset, "--state-dir"]);
+                command.arg(&own).arg("--set");
+                command.arg(format!("router.supergraph={}", supergraph.display()));
+                // The benchmark's query costs more than the default lets pass, and all clients have one address.
+                command.args(["--set", "router.engine.limits.cost=30000"]);
+                command.args(["--set", "router.rate_limit.enabled=false"]);
+                let is_shared = self == Self::Ours;
+                let sharing = format!("router.engine.fetch.coalescing_enabled={is_shared}");
+                command.args(["--set", &sharing]);
+                command
+            }
+            Self::HiveRouter | Self::HiveRouterAlone => {
+                if args.hive_router.as_os_str().is_empty() {
+                    return Ok(None);
+                }
+                let is_shared = self == Self::HiveRouter;
+                let settings =
+                    format!("traffic_shaping:\n  all:\n    dedupe_enabled: {is_shared}\n");
+                std::fs::write(own.join("router.config.yaml"), settings)?;
+                let mut command = Command::new(&args.hive_router);
+                command.current_dir(&own);
+                command.env("SUPERGRAPH_FILE_PATH", supergraph);
+                command.env("PORT", &port).env("HOST", "127.0.0.1");
+                command
+            }
+            Self::HiveGateway => {
+                let mut command = Command::new("node");
+                command.arg(args.gateways.join("node_modules/.bin/hive-gateway"));
+                command.arg("supergraph").arg(supergraph);
+                command.args(["--port", &port, "--host", "127.0.0.1", "--fork", "1"]);
+                command
+            }
+            Self::ApolloGateway => {
+                let mut command = Command::new("node");
+                command.arg(args.gateways.join("apollo.mjs"));
+                command.arg(supergraph).arg(&port);
+                command
+            }
+        };
+        command
+            .env("NODE_ENV", "production")
+            .env("LOG_LEVEL", "error");
+        command.stdin(Stdio::null());
+        for output in [Command::stdout, Command::stderr] {
+            output(&mut command, Stdio::null());
+        }
+        Ok(Some(command))
+    }
+}
+
+/// A gateway that runs.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    kind: Kind,
+    process: Child,
+    pub(crate) url: String,
+    pub(crate) client: reqwest::Client,
+}
+
+/// What a process has used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Used {
+    /// Processor time in seconds.
+    pub(crate) seconds: f64,
+    /// Resident memory in MiB.
+    pub(crate) mib: u64,
+}
+
+impl Gateway {
+    /// Starts one and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) async fn start(kind: Kind, mut command: Command, port: u16) -> anyhow::Result<Self> {
+        let path = if kind == Kind::ApolloGateway {
+            ""
+        } else {
+            "graphql"
+        };
+        let process = command.spawn().with_context(|| format!("{command:?}"))?;
+        let mut gateway = Self {
+            kind,
+            process,
+            url: format!("http://127.0.0.1:{port}/{path}"),
+            client: reqwest::Client::new(),
+        };
+        let deadline = Instant::now() + START;
+        while Instant::now() < deadline {
+            if let Some(status) = gateway.process.try_wait()? {
+                bail!("{} ended: {status}", kind.name());
+            }
+            if crate::load::ask(&gateway, "{ __typename }").await.is_ok() {
+                return Ok(gateway);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        gateway.process.kill()?;
+        bail!("{} does not answer after {START:?}", kind.name());
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    /// What its process has used so far.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) fn used(&self) -> anyhow::Result<Used> {
+        let folder = format!("/proc/{}", self.process.id());
+        let stat = std::fs::read_to_string(format!("{folder}/stat"))?;
+        // The name before it may hold spaces. Source: proc(5), fields 14 and 15, in hundredths of a second.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: f64 = ticks.filter_map(|it| it.parse::<f64>().ok()).sum();
+        let status = std::fs::read_to_string(format!("{folder}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        Ok(Used {
+            seconds: ticks / 100.0,
+            mib: kib.unwrap_or_default() / 1024,
+        })
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    /// When it cannot be stopped.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+}

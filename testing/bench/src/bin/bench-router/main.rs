@@ -1,0 +1,166 @@
+//! The router against other gateways over the same subgraphs, in turns within one run.
+//!
+//! Starts four subgraphs that answer from memory and each gateway over them, asks each the same, compares what they answer,
+//! and then measures them one after another, again and again. Writes a table, a plot and the raw numbers.
+
+#![expect(clippy::print_stdout, reason = "the summary is what it is for")]
+
+mod gateway;
+mod load;
+mod page;
+mod subgraphs;
+
+#[path = "../../../../../router/federation/benches/instructions/data.rs"]
+mod data;
+#[path = "../../../../../router/federation/tests/it/executor.rs"]
+mod executor;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use serde_json::Value as Json;
+
+use crate::{
+    gateway::{Gateway, Kind},
+    load::Turn,
+    page::{Measured, Results},
+    subgraphs::Subgraphs,
+};
+
+const QUERIES: [(&str, &str); 3] = [
+    (
+        "benchmark's query",
+        include_str!("../../../../../router/federation/benches/instructions/benchmark.graphql"),
+    ),
+    (
+        "two hops",
+        "{ topProducts(first: 5) { upc name reviews { id body author { id username reviews { id } } } } }",
+    ),
+    ("one hop", "{ users { id name username } }"),
+];
+
+/// Compares the router with other gateways.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The marketplace binary
+    #[arg(long, default_value = "target/release/marketplace")]
+    binary: PathBuf,
+    /// Folder with `npm ci` done, which has the gateways from npm
+    #[arg(long, default_value = "testing/bench/gateways")]
+    gateways: PathBuf,
+    /// Hive Router's binary; it is left out, with a line, where this is empty
+    #[arg(long, default_value = "")]
+    hive_router: PathBuf,
+    /// Turns of each gateway for each query and number of connections
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+    /// How long a turn is, in milliseconds
+    #[arg(long, default_value_t = 1_000)]
+    turn: u64,
+    /// Requests that are under way at once
+    #[arg(long, value_delimiter = ',', default_values_t = [16, 64])]
+    connections: Vec<usize>,
+    /// Moves the ports of the measured gateways
+    #[arg(long, default_value_t = 30_000)]
+    port_offset: u16,
+    /// Where results.json and router.svg go
+    #[arg(long, default_value = "docs/benchmarks/router")]
+    output: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    chassis::tls::install();
+    let args = Args::parse();
+    let folder = tempfile::TempDir::with_prefix("bench-router-")?;
+    let subgraphs = Subgraphs::start().await?;
+    let supergraph = folder.path().join("supergraph.graphql");
+    std::fs::write(&supergraph, subgraphs.supergraph())?;
+    let mut gateways = Vec::new();
+    for (position, kind) in (0_u16..).zip(Kind::ALL) {
+        let Some(command) = kind.command(&args, &supergraph, folder.path(), position)? else {
+            println!(
+                "*** SKIPPED: {}: --hive-router names no binary ***",
+                kind.name()
+            );
+            continue;
+        };
+        gateways.push(Gateway::start(kind, command, kind.port(&args, position)).await?);
+    }
+    let results = measure(&args, &subgraphs, &gateways).await;
+    for gateway in gateways {
+        gateway.stop()?;
+    }
+    let results = results?;
+    page::write(&args.output, &results)?;
+    print!("{}", page::table(&results));
+    Ok(())
+}
+
+async fn measure(
+    args: &Args,
+    subgraphs: &Subgraphs,
+    gateways: &[Gateway],
+) -> anyhow::Result<Results> {
+    let mut results = Results::default();
+    for (query, text) in QUERIES {
+        let bytes = compare(text, gateways).await?;
+        for connections in &args.connections {
+            let turns = turns(args, text, *connections, subgraphs, gateways).await?;
+            for (gateway, turns) in gateways.iter().zip(&turns) {
+                let measured = Measured::new(gateway.name(), query, bytes, *connections, turns);
+                println!("{}", measured.row());
+                results.measured.push(measured);
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// The turns of each gateway with one query and one number of connections.
+async fn turns(
+    args: &Args,
+    text: &str,
+    connections: usize,
+    subgraphs: &Subgraphs,
+    gateways: &[Gateway],
+) -> anyhow::Result<Vec<Vec<Turn>>> {
+    let time = Duration::from_millis(args.turn);
+    let mut turns: Vec<Vec<Turn>> = gateways.iter().map(|_| Vec::new()).collect();
+    for _ in 0..=args.rounds {
+        for (gateway, turns) in gateways.iter().zip(&mut turns) {
+            let before = subgraphs.requests();
+            let mut turn = load::run(gateway, text, connections, time).await?;
+            turn.subgraph_requests = subgraphs.requests() - before;
+            turns.push(turn);
+        }
+    }
+    // The first turn fills pools and caches, and compiles what is compiled while it runs.
+    for turns in &mut turns {
+        turns.remove(0);
+    }
+    Ok(turns)
+}
+
+/// Asks all gateways once, and gives the length of the answer of the first.
+async fn compare(text: &str, gateways: &[Gateway]) -> anyhow::Result<usize> {
+    let mut first: Option<(Json, usize)> = None;
+    for gateway in gateways {
+        let body = load::ask(gateway, text).await?;
+        let json: Json = serde_json::from_slice(&body)
+            .with_context(|| format!("{} answers no JSON", gateway.name()))?;
+        ensure!(
+            json.get("errors").is_none() && json.get("data").is_some(),
+            "{} answers {json}",
+            gateway.name()
+        );
+        let (known, _) = first.get_or_insert_with(|| (json.clone(), body.len()));
+        ensure!(
+            known["data"] == json["data"],
+            "{} answers other data",
+            gateway.name()
+        );
+    }
+    first.map(|(_, bytes)| bytes).context("no gateway runs")
+}
