@@ -126,6 +126,8 @@ impl From<&InputValue> for InputField {
 pub(crate) struct FieldInfo {
     /// Its type.
     pub(crate) ty: Arc<TypeRef>,
+    /// Its types in subgraphs that have another, as they write them.
+    pub(crate) subgraph_types: Vec<String>,
     /// Its arguments.
     pub(crate) arguments: Vec<InputField>,
 }
@@ -183,6 +185,7 @@ impl TypeTable {
             }
         }
         fill_possible_types(&mut types, consumer, supergraph);
+        fill_subgraph_types(&mut types, supergraph);
         let names = types.values().flat_map(|info| info.fields.keys().cloned());
         let field_names = names.collect();
         let roots = [
@@ -285,6 +288,7 @@ fn fields(ast: &[Field]) -> HashMap<Arc<str>, FieldInfo> {
     let entry = |field: &Field| {
         let info = FieldInfo {
             ty: Arc::new(TypeRef::from(&field.field_type)),
+            subgraph_types: Vec::new(),
             arguments: field.arguments.iter().map(InputField::from).collect(),
         };
         (Arc::from(field.name.as_str()), info)
@@ -311,6 +315,36 @@ fn fill_possible_types(
             info.possible = objects.into();
         }
     }
+}
+
+/// Reads `@join__field(type:)` of objects.
+fn fill_subgraph_types(types: &mut HashMap<Arc<str>, TypeInfo>, supergraph: &Document) {
+    for definition in &supergraph.definitions {
+        let Definition::TypeDefinition(TypeDefinition::Object(object)) = definition else {
+            continue;
+        };
+        let Some(info) = types.get_mut(&*object.name) else {
+            continue;
+        };
+        for field in &object.fields {
+            if let Some(known) = info.fields.get_mut(&*field.name) {
+                known.subgraph_types = types_in_subgraphs(field);
+            }
+        }
+    }
+}
+
+fn types_in_subgraphs(field: &Field) -> Vec<String> {
+    let of_join = field
+        .directives
+        .iter()
+        .filter(|it| it.name == "join__field");
+    let arguments = of_join.flat_map(|directive| &directive.arguments);
+    let types = arguments.filter(|(name, _)| name == "type");
+    let mut types: Vec<_> = types.map(|(_, value)| value.to_string()).collect();
+    types.sort_unstable();
+    types.dedup();
+    types
 }
 
 /// The object types of each interface and union.

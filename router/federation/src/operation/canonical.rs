@@ -81,7 +81,18 @@ fn place(node: &&Field) -> Location {
 type Collected<'a> = IndexMap<&'a str, Vec<&'a Field>>;
 
 /// What two object types must have in common to share a case of a selection.
-type Identity = Vec<(String, Vec<*const Field>, Arc<TypeRef>)>;
+type Identity<'a> = Vec<(
+    String,
+    Vec<*const Field>,
+    Arc<TypeRef>,
+    Option<&'a [String]>,
+)>;
+
+/// The objects that one selection may meet, each with what is asked of it.
+struct Asked<'a> {
+    parent: Arc<str>,
+    objects: Vec<(Arc<str>, Collected<'a>)>,
+}
 
 struct Collector<'a> {
     types: &'a TypeTable,
@@ -109,20 +120,27 @@ impl<'a> Collector<'a> {
             // An interface that no object implements: where a subgraph has it as an object, it is one.
             possible = Arc::from([parent.clone()]);
         }
-        let mut cases: Vec<(Identity, Case)> = Vec::new();
-        let mut duplicates = AliasedDuplicates::default();
+        let mut asked = Asked {
+            parent: parent.clone(),
+            objects: Vec::with_capacity(possible.len()),
+        };
         for object in possible.iter() {
             let mut collected = Collected::new();
             let mut visited = HashSet::new();
             for set in sets {
                 self.collect(object, set, &mut visited, &mut collected)?;
             }
-            let identity = self.identity(object, &collected)?;
+            asked.objects.push((object.clone(), collected));
+        }
+        let mut cases: Vec<(Identity<'a>, Case)> = Vec::new();
+        let mut duplicates = AliasedDuplicates::default();
+        for (object, collected) in &asked.objects {
+            let identity = self.identity(&asked, object, collected)?;
             if let Some((_, case)) = cases.iter_mut().find(|(known, _)| *known == identity) {
                 case.types.push(object.clone());
                 continue;
             }
-            let fields = self.fields(parent, object, &collected, is_root, &mut duplicates)?;
+            let fields = self.fields(&asked, object, collected, is_root, &mut duplicates)?;
             cases.push((
                 identity,
                 Case {
@@ -203,16 +221,49 @@ impl<'a> Collector<'a> {
         Ok(true)
     }
 
-    fn identity(&self, object: &str, fields: &Collected<'a>) -> Result<Identity, RequestError> {
+    fn identity(
+        &self,
+        asked: &Asked<'a>,
+        object: &str,
+        fields: &Collected<'a>,
+    ) -> Result<Identity<'a>, RequestError> {
         let part = |(name, nodes): (&&str, &Vec<&'a Field>)| {
             let pointers = nodes.iter().map(|node| std::ptr::from_ref(*node)).collect();
             Ok((
                 (*name).to_owned(),
                 pointers,
                 self.field_type(object, &nodes[0].name)?,
+                self.subgraph_types(asked, object, nodes),
             ))
         };
         fields.iter().map(part).collect()
+    }
+
+    /// The types of a field in subgraphs, where those of several objects stand beside each other: an interface that has the
+    /// field is asked for it once when all of its objects are.
+    fn subgraph_types(
+        &self,
+        asked: &Asked<'a>,
+        object: &str,
+        nodes: &[&'a Field],
+    ) -> Option<&'a [String]> {
+        let node = nodes[0];
+        let types = self
+            .keys
+            .subgraph_types(&asked.parent, object, &node.name)?;
+        let is_leaf = node.selection_set.items.is_empty();
+        let is_among = |one: &&Field| nodes.iter().any(|node| std::ptr::eq(*one, *node));
+        let is_same = |other: &Vec<&Field>| {
+            if is_leaf {
+                other.iter().any(is_among)
+            } else {
+                other.len() == nodes.len() && other.iter().all(is_among)
+            }
+        };
+        let has = |(_, fields): &(Arc<str>, Collected<'a>)| fields.values().any(is_same);
+        let is_asked_once =
+            self.types.field(&asked.parent, &node.name).is_some() && asked.objects.iter().all(has);
+        (!is_asked_once).then_some(types)
     }
 
     fn field_type(&self, object: &str, field: &str) -> Result<Arc<TypeRef>, RequestError> {
@@ -226,7 +277,7 @@ impl<'a> Collector<'a> {
 
     fn fields(
         &mut self,
-        parent: &Arc<str>,
+        asked: &Asked<'a>,
         object: &str,
         collected: &Collected<'a>,
         is_root: bool,
@@ -244,7 +295,10 @@ impl<'a> Collector<'a> {
             } else {
                 0
             };
-            let key = self.keys.key(parent, node, &ty, duplicate);
+            let subgraph_types = self.subgraph_types(asked, object, nodes);
+            let key = self
+                .keys
+                .key(&asked.parent, node, &ty, subgraph_types, duplicate);
             fields.push(ShapeField {
                 response: Arc::from(*response),
                 quoted: quoted(response),

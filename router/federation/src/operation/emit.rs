@@ -188,14 +188,15 @@ impl Emitter<'_> {
         shape.has_hidden || fields.any(asked)
     }
 
-    /// Whether all object types share this field with all that is below it, and the static type has it too, with these
-    /// arguments and with the same type below it: what is selected of a `Book` cannot be selected of a `Product`.
+    /// Whether all object types share this field with all that is below it, asked of the static type, which has it with these
+    /// arguments and with the same type below it: what is selected of a `Book` cannot be selected of a `Product`. What is
+    /// asked of each object by itself stays there: a subgraph may have the field of its objects, and not of the interface.
     fn is_shared(&self, shape: &Shape, field: &ShapeField) -> bool {
         let alike = |other: &ShapeField| {
             other.key == field.key
                 && match (&other.child, &field.child) {
                     (Some(one), Some(two)) => Arc::ptr_eq(one, two),
-                    (None, None) => true,
+                    (None, None) => other.places.iter().any(|it| field.places.contains(it)),
                     _ => false,
                 }
         };

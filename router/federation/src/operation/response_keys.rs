@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use graphql_tools::static_graphql::query::Field;
 
-use crate::graph::{TypeRef, TypeTable};
+use crate::graph::{FieldInfo, TypeRef, TypeTable};
 use crate::shape::{Key, Keys};
 
 /// The response keys of one operation in the making.
@@ -47,12 +47,15 @@ impl<'a> ResponseKeys<'a> {
 
     /// The key of a field below `parent`.
     ///
-    /// `duplicate` numbers the fields of one selection set that differ in nothing but the client's name.
+    /// Fields of one name whose types differ between objects, for clients or in a subgraph, get different keys: a subgraph
+    /// refuses two types under one. `subgraph_types` are those of [`Self::subgraph_types`], where they matter. `duplicate`
+    /// numbers the fields of one selection set that differ in nothing but the client's name.
     pub(super) fn key(
         &mut self,
         parent: &str,
         node: &Field,
         ty: &TypeRef,
+        subgraph_types: Option<&[String]>,
         duplicate: usize,
     ) -> Key {
         let name = node.name.as_str();
@@ -60,9 +63,13 @@ impl<'a> ResponseKeys<'a> {
             return Key::TYPENAME;
         }
         let mut identity = arguments_text(node);
-        if !self.has_one_type(parent, name) {
+        if subgraph_types.is_some() || !self.has_one_type(parent, name) {
             identity.push_str(" as ");
             identity.push_str(&ty.to_string());
+        }
+        for other in subgraph_types.unwrap_or_default() {
+            identity.push(' ');
+            identity.push_str(other);
         }
         if duplicate > 0 {
             identity.push_str(" again ");
@@ -95,17 +102,35 @@ impl<'a> ResponseKeys<'a> {
 
     /// Whether all object types that `parent` can be give a field of this name the same type.
     fn has_one_type(&self, parent: &str, name: &str) -> bool {
+        self.is_one(parent, name, |info| &info.ty)
+    }
+
+    /// The types that subgraphs give an object's field, when they differ between the object types that `parent` can be.
+    pub(super) fn subgraph_types(
+        &self,
+        parent: &str,
+        object: &str,
+        name: &str,
+    ) -> Option<&'a [String]> {
+        let info = self.types.field(object, name)?;
+        let is_one = self.is_one(parent, name, |info| &info.subgraph_types);
+        (!is_one).then_some(&info.subgraph_types)
+    }
+
+    fn is_one<T: PartialEq + 'a>(
+        &self,
+        parent: &str,
+        name: &str,
+        what: impl Fn(&'a FieldInfo) -> &'a T,
+    ) -> bool {
         let Some(info) = self.types.find(parent) else {
             return true;
         };
-        let mut found = info
-            .possible
-            .iter()
-            .filter_map(|object| self.types.field(object, name));
-        let Some(first) = found.next() else {
-            return true;
-        };
-        found.all(|other| other.ty == first.ty)
+        let types = self.types;
+        let possible = info.possible.iter();
+        let mut found = possible.filter_map(|object| types.field(object, name).map(&what));
+        let first = found.next();
+        first.is_none_or(|first| found.all(|other| other == first))
     }
 }
 
