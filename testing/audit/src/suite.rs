@@ -99,8 +99,10 @@ impl Router<'_> {
         command.args(["--port-offset", &(self.port - 4000).to_string()]);
         let supergraph = format!("router.supergraph={}", supergraph.display());
         command.args(["--set", &supergraph]);
-        // One caller asks everything.
+        // One caller asks everything, some of it larger than is good for a shop.
         command.args(["--set", "router.rate_limit.enabled=false"]);
+        command.args(["--set", "router.engine.limits.cost=1000000"]);
+        command.args(["--set", "router.engine.limits.directives=100"]);
         command
     }
 }

@@ -16,7 +16,8 @@ use crate::operation::document::Document;
 use crate::operation::limits::{self, Limits, SETTINGS};
 use crate::operation::variables;
 use crate::plan::compile::Compiler;
-use crate::plan::planner::PlanError;
+use crate::plan::error::PlanError;
+use crate::plan::waves::waves;
 use crate::request::{
     Code, GraphRequest, Location, OperationKind, OperationKinds, RequestError, SubscriptionCall,
 };
@@ -295,7 +296,9 @@ fn plan(
         for to_plan in &documents {
             let step = served.planner.plan(&to_plan.document, timeout);
             let step = step.map_err(not_planned)?;
-            let plan = step.map(|step| compiler.compile(step)).unwrap_or_default();
+            let plan = step
+                .map(|step| compiler.compile(waves(step, types)))
+                .unwrap_or_default();
             plans.push((to_plan.root_field, plan));
         }
         let keys = compiler.keys;

@@ -39,7 +39,8 @@ pub(super) fn read(supergraph: &Document) -> EntityKeys {
     keys
 }
 
-fn graph_names(supergraph: &Document) -> HashMap<String, String> {
+/// The own name of each subgraph, by its value of `join__Graph`.
+pub(super) fn graph_names(supergraph: &Document) -> HashMap<String, String> {
     let mut names = HashMap::new();
     for definition in &supergraph.definitions {
         let Definition::TypeDefinition(TypeDefinition::Enum(choice)) = definition else {
@@ -60,7 +61,8 @@ fn graph_names(supergraph: &Document) -> HashMap<String, String> {
     names
 }
 
-fn argument<'a>(directive: &'a Directive, name: &str) -> Option<&'a str> {
+/// A directive's argument that is a string or a name.
+pub(super) fn argument<'a>(directive: &'a Directive, name: &str) -> Option<&'a str> {
     let (_, value) = directive.arguments.iter().find(|(key, _)| key == name)?;
     match value {
         Value::String(text) => Some(text),

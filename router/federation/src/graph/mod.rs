@@ -7,6 +7,7 @@ mod declared;
 mod entity_keys;
 mod error;
 mod literal;
+mod requirements;
 mod supergraph;
 mod types;
 
@@ -14,5 +15,6 @@ pub use declared::Declared;
 pub(crate) use declared::declared;
 pub use error::{LoadError, RouteError};
 pub(crate) use literal::literal;
+pub(crate) use requirements::Requirements;
 pub(crate) use supergraph::Supergraph;
 pub(crate) use types::{EnumValues, FieldInfo, InputField, TypeInfo, TypeKind, TypeRef, TypeTable};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Rename, Selection, Target};
+use crate::plan::node::{Batch, Fetch, PathStep, Rename, Selection, Target};
 use crate::shape::{Key, Keys, ReadShape, quoted};
 
 /// A plan that runs.
@@ -147,8 +147,8 @@ impl Compiler {
     }
 
     /// Compiles one plan.
-    pub(crate) fn compile(&mut self, step: PlanNode) -> CompiledPlan {
-        let waves = step.into_waves().into_iter();
+    pub(crate) fn compile(&mut self, waves: Vec<Vec<Fetch>>) -> CompiledPlan {
+        let waves = waves.into_iter();
         let waves = waves.map(|wave| wave.into_iter().map(|fetch| self.fetch(fetch)).collect());
         CompiledPlan {
             waves: waves.collect(),
@@ -236,6 +236,7 @@ impl Compiler {
                     name,
                     alias,
                     children,
+                    ..
                 } => {
                     let sent = alias.as_ref().unwrap_or(name);
                     Require::Field {
@@ -265,6 +266,7 @@ impl Compiler {
                     name,
                     alias,
                     children,
+                    ..
                 } => {
                     let response = alias.as_ref().unwrap_or(name);
                     let key = self.keys.intern(response);
@@ -287,6 +289,7 @@ fn entity_selection<'a>(selection: &'a [Selection], wanted: &str) -> &'a [Select
             name,
             alias,
             children,
+            ..
         } = item
             && alias.as_ref().unwrap_or(name) == wanted
         {
@@ -307,6 +310,7 @@ fn write_sorted(selection: &[Selection], out: &mut String) {
                 name,
                 alias,
                 children,
+                ..
             } => {
                 text.push_str(alias.as_deref().unwrap_or(""));
                 text.push(':');

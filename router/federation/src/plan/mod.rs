@@ -4,7 +4,10 @@
 //! [`compile::CompiledPlan`], so the planner can be replaced.
 
 pub(crate) mod compile;
+pub(crate) mod error;
 pub(crate) mod explain;
 pub(crate) mod node;
 pub(crate) mod planner;
+mod required;
+pub(crate) mod waves;
 mod weight;

@@ -1,6 +1,9 @@
 //! A query plan in words of our own, as the planner decided it and before anything is compiled.
 
 use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::request::OperationKind;
 
 /// A part of a plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,10 +21,14 @@ pub(crate) enum PlanNode {
 pub(crate) struct Fetch {
     /// The subgraph's name.
     pub(crate) subgraph: String,
+    /// What the operation is.
+    pub(crate) kind: OperationKind,
     /// The operation's text.
     pub(crate) text: String,
     /// The client's variables that it uses.
     pub(crate) variables: Vec<String>,
+    /// All variables as the operation declares them, those of the representations too.
+    pub(crate) declarations: Vec<String>,
     /// What it selects, fragments inlined.
     pub(crate) selection: Vec<Selection>,
     /// Where its response goes.
@@ -87,6 +94,8 @@ pub(crate) enum Selection {
         name: String,
         /// Its response key when that is another.
         alias: Option<String>,
+        /// Its arguments as the operation writes them, without the parentheses; empty when it has none.
+        arguments: String,
         /// What is selected below it.
         children: Vec<Selection>,
     },
@@ -99,7 +108,85 @@ pub(crate) enum Selection {
     },
 }
 
+impl Fetch {
+    /// Its batches of entities.
+    pub(crate) fn batches(&self) -> &[Batch] {
+        match &self.target {
+            Target::Root | Target::Path(_) => &[],
+            Target::Entities(batches) => batches,
+        }
+    }
+
+    /// Writes the operation's text anew, from what it selects.
+    pub(crate) fn write_text(&mut self) {
+        let selection = Braces(&self.selection);
+        self.text = match (self.kind, self.declarations.is_empty()) {
+            (OperationKind::Query, true) => selection.to_string(),
+            (kind, true) => format!("{}{selection}", kind.as_str()),
+            (kind, false) => {
+                let declarations = self.declarations.join(", ");
+                format!("{}({declarations}){selection}", kind.as_str())
+            }
+        };
+    }
+}
+
+/// A selection as an operation writes it.
+struct Braces<'a>(&'a [Selection]);
+
+impl fmt::Display for Braces<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, item) in self.0.iter().enumerate() {
+            f.write_str(if position == 0 { "{" } else { " " })?;
+            write!(f, "{item}")?;
+        }
+        f.write_str(if self.0.is_empty() { "" } else { "}" })
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field {
+                name,
+                alias,
+                arguments,
+                children,
+            } => {
+                if let Some(alias) = alias {
+                    write!(f, "{alias}: ")?;
+                }
+                f.write_str(name)?;
+                if !arguments.is_empty() {
+                    write!(f, "({arguments})")?;
+                }
+                write!(f, "{}", Braces(children))
+            }
+            Self::On {
+                condition,
+                children,
+            } => write!(f, "...on {condition}{}", Braces(children)),
+        }
+    }
+}
+
 impl PlanNode {
+    /// Does something to each fetch.
+    ///
+    /// # Errors
+    /// The first that it gives.
+    pub(crate) fn each<E>(
+        &mut self,
+        work: &mut impl FnMut(&mut Fetch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Fetch(fetch) => work(fetch),
+            Self::Sequence(steps) | Self::Parallel(steps) => {
+                steps.iter_mut().try_for_each(|step| step.each(work))
+            }
+        }
+    }
+
     /// Cuts the plan into waves: everything in a wave may run together, the waves one after another.
     pub(crate) fn into_waves(self) -> Vec<Vec<Fetch>> {
         match self {

@@ -11,40 +11,32 @@ use std::time::Duration;
 use graphql_tools::static_graphql::{query, schema};
 use hive_router_query_planner::ast::fragment::FragmentDefinition;
 use hive_router_query_planner::ast::normalization::normalize_operation;
+use hive_router_query_planner::ast::operation::VariableDefinition;
 use hive_router_query_planner::ast::selection_item::SelectionItem;
 use hive_router_query_planner::ast::selection_set::SelectionSet;
+use hive_router_query_planner::consumer_schema::ConsumerSchema;
 use hive_router_query_planner::graph::PlannerOverrideContext;
 use hive_router_query_planner::planner::plan_nodes::{
     BatchFetchNode, EntityBatchAlias, FetchNode, FetchNodePathSegment, FetchRewrite,
     FlattenNodePath, FlattenNodePathSegment, PlanNode as CrateNode,
 };
 use hive_router_query_planner::planner::{Planner as Crate, PlannerError, QueryPlannerOptions};
+use hive_router_query_planner::state::supergraph_state::OperationKind as CrateKind;
 use hive_router_query_planner::utils::cancellation::CancellationToken;
 use hive_router_query_planner::utils::parsing::safe_parse_schema;
 
-use crate::graph::LoadError;
+use crate::graph::{LoadError, Requirements};
+use crate::plan::error::PlanError;
 use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Rename, Selection, Target};
-
-/// Why there is no plan.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PlanError {
-    /// The planner says why.
-    #[error("{0}")]
-    Refused(String),
-    /// It took longer than it may.
-    #[error("planning took too long")]
-    TimedOut,
-    /// A defect of the planner, caught.
-    #[error("the planner panicked: {0}")]
-    Panicked(String),
-    /// It plans with something that we cannot run.
-    #[error("the plan has a node that cannot be run: {0}")]
-    Unsupported(&'static str),
-}
+use crate::plan::required;
+use crate::request::OperationKind;
 
 /// Plans operations over one supergraph. Pure CPU work: call it off the reactor.
 pub(crate) struct Planner {
     inner: Crate,
+    consumer: Arc<schema::Document>,
+    /// Where the planner plans over more fields than the supergraph has.
+    requirements: Option<Requirements>,
     /// The panic that a test wants to see caught.
     #[cfg(test)]
     pub(crate) panics: bool,
@@ -57,11 +49,23 @@ impl Planner {
     /// [`LoadError`] when the planner refuses it.
     pub(crate) fn new(document: &schema::Document) -> Result<Self, LoadError> {
         let options = QueryPlannerOptions::default();
-        let inner = guarded(|| Crate::new_from_supergraph(document, options))
+        let (other, requirements) = Requirements::set_apart(document).unzip();
+        let planned_over = other.as_ref().unwrap_or(document);
+        let make = || {
+            let made = Crate::new_from_supergraph(planned_over, options)?;
+            let consumer = match &requirements {
+                Some(_) => ConsumerSchema::new_from_supergraph(document).document,
+                None => made.consumer_schema.document.clone(),
+            };
+            Ok((made, consumer))
+        };
+        let (inner, consumer) = guarded(make)
             .and_then(|made| made.map_err(refused))
             .map_err(|error| LoadError::Planner(error.to_string()))?;
         Ok(Self {
             inner,
+            consumer,
+            requirements,
             #[cfg(test)]
             panics: false,
         })
@@ -77,7 +81,7 @@ impl Planner {
 
     /// What clients see of the supergraph, with the types of introspection.
     pub(crate) fn consumer_schema(&self) -> Arc<schema::Document> {
-        self.inner.consumer_schema.document.clone()
+        self.consumer.clone()
     }
 
     /// Plans a document that holds one operation, without fragments, conditions or introspection.
@@ -100,7 +104,11 @@ impl Planner {
                 .plan_from_normalized_operation(&normal.operation, context, &deadline)
                 .map_err(refused)
         })??;
-        planned.node.map(convert).transpose()
+        let mut node = planned.node.map(convert).transpose()?;
+        if let (Some(node), Some(requirements)) = (&mut node, &self.requirements) {
+            node.each(&mut |fetch| required::restore(fetch, requirements))?;
+        }
+        Ok(node)
     }
 }
 
@@ -180,6 +188,8 @@ fn fetch(node: FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
     };
     Fetch {
         subgraph: node.service_name,
+        kind: kind(document.operation.operation_kind.as_ref()),
+        declarations: declarations(document.operation.variable_definitions.as_deref()),
         variables: node
             .variable_usages
             .unwrap_or_default()
@@ -192,10 +202,25 @@ fn fetch(node: FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
     }
 }
 
+fn kind(kind: Option<&CrateKind>) -> OperationKind {
+    match kind {
+        Some(CrateKind::Mutation) => OperationKind::Mutation,
+        Some(CrateKind::Subscription) => OperationKind::Subscription,
+        Some(CrateKind::Query) | None => OperationKind::Query,
+    }
+}
+
+fn declarations(variables: Option<&[VariableDefinition]>) -> Vec<String> {
+    let variables = variables.unwrap_or_default().iter();
+    variables.map(ToString::to_string).collect()
+}
+
 fn batch_fetch(node: BatchFetchNode) -> Fetch {
     let document = &node.operation.document;
     Fetch {
         subgraph: node.service_name,
+        kind: kind(document.operation.operation_kind.as_ref()),
+        declarations: declarations(document.operation.variable_definitions.as_deref()),
         variables: node
             .variable_usages
             .unwrap_or_default()
@@ -280,6 +305,11 @@ fn inline(set: &SelectionSet, fragments: &HashMap<&str, &FragmentDefinition>) ->
         SelectionItem::Field(field) => Some(Selection::Field {
             name: field.name.clone(),
             alias: field.alias.clone().filter(|alias| *alias != field.name),
+            arguments: field
+                .arguments
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             children: inline(&field.selections, fragments),
         }),
         SelectionItem::InlineFragment(fragment) => Some(Selection::On {

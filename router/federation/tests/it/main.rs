@@ -12,6 +12,7 @@ mod graphs;
 mod http;
 mod introspection;
 mod mutations;
+mod plans;
 mod random;
 mod responses;
 mod toy;
