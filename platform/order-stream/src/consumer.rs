@@ -21,6 +21,9 @@ pub(crate) const PREAMBLE: i64 = 2_048;
 /// Memory that one replay may hold ahead of its reader, in KiB.
 const REPLAY_QUEUE_KIB: &str = "1024";
 
+/// Memory that one scan may hold ahead of what it has read, in KiB.
+const SCAN_QUEUE_KIB: &str = "8192";
+
 pub(crate) fn settings(config: &kafka::Config) -> ClientConfig {
     // Out of range is an error there, never a silent jump: it is the sign of a gap.
     let mut settings = kafka::reader_settings(config);
@@ -44,6 +47,16 @@ pub(crate) fn replay(config: &kafka::Config) -> KafkaResult<OffReactor> {
         .set("fetch.wait.max.ms", "50")
         .set("queued.max.messages.kbytes", REPLAY_QUEUE_KIB)
         .set("max.partition.fetch.bytes", "262144")
+        .create()
+        .map(|made| OffReactor(Some(made)))
+}
+
+/// A consumer for all readers that wait for a scan: there are few, and they are to be quick.
+pub(crate) fn scan(config: &kafka::Config) -> KafkaResult<OffReactor> {
+    settings(config)
+        .set("fetch.wait.max.ms", "50")
+        .set("queued.max.messages.kbytes", SCAN_QUEUE_KIB)
+        .set("fetch.message.max.bytes", "1048576")
         .create()
         .map(|made| OffReactor(Some(made)))
 }

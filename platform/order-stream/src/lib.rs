@@ -21,6 +21,7 @@ mod log;
 mod metrics;
 mod reader;
 mod replay;
+mod scan;
 mod scope;
 mod shared;
 mod stream;

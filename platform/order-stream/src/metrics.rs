@@ -55,6 +55,15 @@ pub(crate) static REPLAYS: LazyLock<IntCounter> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
+/// Scans of the topic that several readers share.
+pub(crate) static SCANS: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "marketplace_stream_scans_total",
+        "Scans of the topic for all readers of orders and buyers that were behind the log"
+    )
+    .expect("the name is registered once")
+});
+
 /// Gaps that readers got.
 pub(crate) static GAPS: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(
@@ -66,7 +75,7 @@ pub(crate) static GAPS: LazyLock<IntCounter> = LazyLock::new(|| {
 
 /// Shows every metric from the start, so that nothing is missing for want of a first event.
 pub(crate) fn announce() {
-    for counter in [&EVENTS, &PASSED, &REPLAYS, &GAPS] {
+    for counter in [&EVENTS, &PASSED, &REPLAYS, &SCANS, &GAPS] {
         LazyLock::force(counter);
     }
     for gauge in [&LAG, &LOG_BYTES, &SCOPES] {

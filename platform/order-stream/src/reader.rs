@@ -139,7 +139,8 @@ impl Reader {
         let State::Replay(replay) = &mut self.state else {
             return Ok(None);
         };
-        match replay.next().await.ok_or(Stopped)? {
+        let replayed = self.shared.unless_stopped(replay.next()).await?;
+        match replayed.ok_or(Stopped)? {
             Replayed::Event(event, cursor) => {
                 self.cursor = cursor.clone();
                 Ok(Some(Item::Event { event, cursor }))

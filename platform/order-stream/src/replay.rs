@@ -1,4 +1,5 @@
-//! Reads events that are older than the log from the topic, for one reader, in turns.
+//! Reads events that are older than the log from the topic, for one reader of everything, in turns. Readers of an order or a
+//! buyer share a [`crate::scan`] instead.
 //!
 //! A turn has a consumer of its own and a task that feeds a small buffer. It takes every partition from the reader's cursor
 //! to where the log ended when the turn was asked for; then the reader goes on in the log. It ends sooner when its time is
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// Events that wait for their reader: it keeps them when its turn is over.
-const BUFFER: usize = 64;
+pub(crate) const BUFFER: usize = 64;
 /// How long one turn lasts while others may wait.
 const TURN: Duration = Duration::from_secs(2);
 /// How long a full buffer may stay full before its turn ends.
@@ -59,15 +60,16 @@ pub(crate) struct Replay {
 }
 
 /// The task's side of a turn.
+#[derive(Debug)]
 pub(crate) struct Feed {
     events: mpsc::Sender<(Arc<OrderEvent>, Cursor)>,
     ended: oneshot::Sender<Ended>,
 }
 
 impl Replay {
-    /// A turn, and what its task feeds.
-    pub(crate) fn new() -> (Self, Feed) {
-        let (events, receiver) = mpsc::channel(BUFFER);
+    /// A turn, and what its task feeds: so many events may wait for the reader.
+    pub(crate) fn new(buffer: usize) -> (Self, Feed) {
+        let (events, receiver) = mpsc::channel(buffer);
         let (ended, end) = oneshot::channel();
         let replay = Self {
             events: receiver,
@@ -92,6 +94,16 @@ impl Feed {
     /// Resolves when the reader has gone.
     pub(crate) async fn abandoned(&self) {
         self.events.closed().await;
+    }
+
+    /// Whether the reader has gone.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.events.is_closed()
+    }
+
+    /// Puts an event into the buffer; false when it does not fit, or the reader has gone.
+    pub(crate) fn offer(&self, event: Arc<OrderEvent>, after: Cursor) -> bool {
+        self.events.try_send((event, after)).is_ok()
     }
 
     /// Tells how the turn ended, behind what is in the buffer.

@@ -13,7 +13,8 @@ use crate::{
     cursor::Cursor,
     log::{Log, Position},
     metrics,
-    replay::{Ended, Feed, Replay, Turn},
+    replay::{self, Ended, Feed, Replay, Turn},
+    scan::{Scan, Scans, Wanted},
     scope::Scope,
     waiters::Waiters,
 };
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     /// Notified after every record.
     pub(crate) progress: Notify,
     turns: Places<Caller>,
+    scans: Scans,
     tasks: Tasks,
     stopped: CancellationToken,
 }
@@ -76,6 +78,7 @@ impl Shared {
             live: watch::Sender::new(false),
             progress: Notify::new(),
             turns: Places::new(config.max_replays, config.max_replays_per_caller),
+            scans: Scans::default(),
             tasks: tasks.clone(),
             stopped: tasks.token(),
             config,
@@ -131,7 +134,11 @@ impl Shared {
                     }
                 }
                 Judged::Older(aim) => {
-                    let replay = self.replay(caller, scope, cursor.clone(), aim);
+                    let begin = cursor.clone();
+                    let replay = match scope {
+                        Scope::All => self.replay(caller, scope, begin, aim),
+                        Scope::Order(_) | Scope::User(_) => self.scanned(scope, begin, aim),
+                    };
                     return Ok(Resumed::Replay(replay));
                 }
             }
@@ -167,7 +174,7 @@ impl Shared {
         begin: Cursor,
         aim: Cursor,
     ) -> Replay {
-        let (replay, feed) = Replay::new();
+        let (replay, feed) = Replay::new(replay::BUFFER);
         let shared = Arc::clone(self);
         let turn = async move {
             let turn = shared.turn(caller, scope, &begin, aim, &feed);
@@ -183,6 +190,67 @@ impl Shared {
         replay
     }
 
+    /// Asks for a scan of the topic, which is shared with all who wait for one.
+    fn scanned(self: &Arc<Self>, scope: Scope, begin: Cursor, aim: Cursor) -> Replay {
+        let (replay, feed) = Replay::new(SCAN_BUFFER);
+        let wanted = Wanted {
+            scope,
+            begin,
+            aim,
+            feed,
+        };
+        if self.scans.ask(wanted) {
+            let shared = Arc::clone(self);
+            let scanning = async move {
+                // Those who wait hear of a stop by themselves.
+                shared.unless_stopped(shared.scan()).await.ok();
+            };
+            let _task = self.tasks.spawn("order-stream scan", scanning);
+        }
+        replay
+    }
+
+    /// Scans until nobody waits.
+    async fn scan(&self) {
+        loop {
+            let wanted = self.scans.gather().await;
+            if !wanted.is_empty() && self.scan_for(wanted).await.is_err() {
+                return;
+            }
+            if !self.scans.end() {
+                return;
+            }
+        }
+    }
+
+    async fn scan_for(&self, wanted: Vec<Wanted>) -> Result<(), Stopped> {
+        let bounds = self.bounds().await?;
+        let is_lost = |wanted: &Wanted| lost(&wanted.begin, &wanted.aim, &bounds);
+        let (gone, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_lost);
+        for reader in gone {
+            reader.feed.end(Ended::Gone);
+        }
+        // The topic ends before the log does: it was made anew, and the log will know.
+        let is_within = |wanted: &Wanted| wanted.is_within(&bounds.high);
+        let (wanted, beyond): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_within);
+        if !beyond.is_empty() {
+            self.pause().await?;
+            go_on(beyond);
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        match Scan::start(&self.kafka, &wanted, &bounds) {
+            Ok(scan) => scan.read(wanted, &self.scans).await,
+            Err(error) => {
+                tracing::warn!(%error, "a replay could not start");
+                self.pause().await?;
+                go_on(wanted);
+            }
+        }
+        Ok(())
+    }
+
     async fn turn(
         &self,
         caller: Caller,
@@ -193,11 +261,7 @@ impl Shared {
     ) -> Result<Ended, Stopped> {
         let place = self.turns.take(&caller).await;
         let bounds = self.bounds().await?;
-        let lost = |(partition, low): (usize, &i64)| {
-            let next = begin.next(partition);
-            next < aim.next(partition) && next < *low
-        };
-        if bounds.low.iter().enumerate().any(lost) || past_end(begin, &bounds.high) {
+        if lost(begin, &aim, &bounds) {
             return Ok(Ended::Gone);
         }
         metrics::REPLAYS.inc();
@@ -245,6 +309,25 @@ impl Shared {
         self.unless_stopped(tokio::time::sleep(self.config.check_interval / 4))
             .await
     }
+}
+
+/// Lets readers ask again from where they are.
+fn go_on(wanted: Vec<Wanted>) {
+    for Wanted { begin, feed, .. } in wanted {
+        feed.end(Ended::At(begin));
+    }
+}
+
+/// Events of one reader that wait for it: a scan waits for nobody.
+const SCAN_BUFFER: usize = 256;
+
+/// Whether the topic no longer has all between two places, or never had the first.
+fn lost(begin: &Cursor, aim: &Cursor, bounds: &Bounds) -> bool {
+    let is_lost = |(partition, low): (usize, &i64)| {
+        let next = begin.next(partition);
+        next < aim.next(partition) && next < *low
+    };
+    bounds.low.iter().enumerate().any(is_lost) || past_end(begin, &bounds.high)
 }
 
 /// Whether the cursor names a place that the topic has not reached.

@@ -290,3 +290,54 @@ async fn a_stream_at_the_end_of_a_topic_that_ends_in_markers_hears_the_next_even
     })
     .await;
 }
+
+/// Fails with a scan that begins at the first reader's place instead of the lowest.
+#[tokio::test]
+async fn readers_behind_the_log_share_scans_and_each_sees_its_own() {
+    let topic = busy_topic().await;
+    let (large, tiny) = (topic.process(LARGE), topic.process(TINY));
+    large.end().await;
+    tiny.end().await;
+    let begin = Cursor::parse(&start_text()).unwrap();
+    let mut places = vec![(None, begin.clone())];
+    let mut reader = large.from(Scope::All, &begin);
+    for _ in 0..ORDERS * i64::from(VERSIONS) {
+        let (event, cursor) = next_event(&mut reader).await;
+        places.push((Some(event), cursor));
+    }
+    let scans = || {
+        let text = chassis::telemetry::metrics_text();
+        let mut lines = text.lines();
+        let count = lines.find_map(|line| line.strip_prefix("marketplace_stream_scans_total "));
+        count
+            .and_then(|count| count.parse::<usize>().ok())
+            .unwrap_or(0)
+    };
+    let before = scans();
+    let from_everywhere = (0..places.len())
+        .rev()
+        .flat_map(|at| (1..=3).map(move |user| (at, user)));
+    let reading = from_everywhere.map(|(at, user)| {
+        let behind = places[at + 1..].iter().filter_map(|(event, _)| *event);
+        let mut expected: Vec<_> = behind.filter(|(order, _)| order % 3 + 1 == user).collect();
+        let scope = Scope::User(user.try_into().unwrap());
+        let mut reader = tiny.from(scope, &places[at].1);
+        async move {
+            let mut seen = Vec::new();
+            for _ in 0..expected.len() {
+                seen.push(next_event(&mut reader).await.0);
+            }
+            // By order, so that versions that came in another order would show.
+            seen.sort_by_key(|(order, _)| *order);
+            expected.sort_by_key(|(order, _)| *order);
+            assert_eq!(seen, expected, "user {user} from place {at}");
+        }
+    });
+    futures::future::join_all(reading).await;
+    let scans = scans() - before;
+    assert!(
+        scans <= 20,
+        "{} readers took {scans} scans",
+        places.len() * 3
+    );
+}
