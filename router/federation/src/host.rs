@@ -98,6 +98,9 @@ pub trait Telemetry: Send + Sync {
     /// A fetch ended, its retry included.
     fn fetched(&self, _subgraph: &str, _outcome: FetchOutcome, _took: Duration) {}
 
+    /// So many fetches more were answered by one call that was made for another.
+    fn fetches_saved(&self, _subgraph: &str, _count: u64) {}
+
     /// A fetch brought nothing, for this [reason](crate::subgraph::FetchError::reason). Also told of a response that turns out to be
     /// none when it is read, after [`Telemetry::fetched`] was told that it came.
     fn fetch_failed(&self, _subgraph: &str, _reason: &'static str) {}

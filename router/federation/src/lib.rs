@@ -16,13 +16,15 @@ mod shape;
 pub mod subgraph;
 mod weight;
 
-pub use engine::{Engine, EngineConfig, LoadError, Prepared, api_schema, declared};
+pub use engine::{
+    Completion, Engine, EngineConfig, EventNeeds, LoadError, Prepared, api_schema, declared,
+};
 pub use host::{Credential, Host, PublicCodes, Telemetry};
 pub use request::{
     Code, ContextPerField, GraphRequest, GraphResponse, GraphqlError, OperationKind,
     OperationKinds, RequestContext, RequestError, ShowPlan, SubscriptionCall,
 };
 pub use subgraph::{
-    ClientHeaders, Declared, HeaderRules, Listener, LiveEvent, ResponseHeaders, RootFields, Route,
-    RouteError, Routes, Subgraph, Transport,
+    ClientHeaders, Declared, HeaderRules, Lane, Lanes, Listener, LiveEvent, ResponseHeaders,
+    RootFields, Route, RouteError, Routes, Subgraph, Transport,
 };

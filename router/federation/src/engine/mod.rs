@@ -4,6 +4,7 @@
 //! [`Engine::execute`] or [`Engine::execute_event`] runs what was prepared.
 
 mod config;
+mod events;
 mod prepare;
 mod reload;
 mod run;
@@ -30,6 +31,7 @@ use crate::plan::explain::{explain, waves};
 use crate::plan::planner::Planner;
 use crate::subgraph::{Connected, Declared, Mutations, Routes};
 pub use config::EngineConfig;
+pub use events::{Completion, EventNeeds};
 use prepare::Planned;
 pub use prepare::Prepared;
 use steps::KnownSteps;

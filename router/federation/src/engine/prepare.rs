@@ -81,12 +81,6 @@ impl Prepared {
         self.cost
     }
 
-    /// Whether both are the same operation with the same variables: one caller gets the same response to either.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.planned, &other.planned) && self.variables == other.variables
-    }
-
     /// Whether a subscription's events are completed by fetches, rather than by what they bring themselves.
     #[must_use]
     pub fn fetches_for_events(&self) -> bool {

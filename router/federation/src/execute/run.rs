@@ -19,7 +19,8 @@ use crate::execute::state::{Call, Progress, Scope};
 use crate::execute::store::{ObjectId, Value};
 use crate::execute::variables::VariablesWriter;
 use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, TargetPlan};
-use crate::subgraph::{FetchError, FetchRequest};
+use crate::request::OperationKind;
+use crate::subgraph::{FetchError, FetchRequest, Lane};
 
 /// Runs a plan from the given wave on.
 ///
@@ -130,6 +131,7 @@ fn prepare<'a>(
         kind: scope.kind,
         variables: variables.finish(),
         fields: fetch.fields.clone(),
+        entities: fetch.entities(),
         objects_max: progress
             .budget
             .objects_left()
@@ -149,13 +151,18 @@ fn merged(asked: &[Representations]) -> u64 {
 }
 
 async fn send(scope: Scope<'_>, call: &Call<'_>) -> Result<Bytes, FetchError> {
-    let name = &*call.fetch.subgraph;
-    match scope.subgraphs.get(name) {
-        Some(connected) => {
-            let request = call.request.clone();
-            connected.subgraph.fetch(request, scope.ctx).await
+    let name = &call.fetch.subgraph;
+    let Some(connected) = scope.subgraphs.get(&**name) else {
+        return Err(FetchError::Connect(format!("no subgraph {name}")));
+    };
+    let (request, subgraph) = (call.request.clone(), &connected.subgraph);
+    match scope.ctx.data.get::<Lane>() {
+        Some(lane) if !connected.is_ours && request.kind == OperationKind::Query => {
+            let telemetry = &scope.host.telemetry;
+            lane.fetch(name, subgraph, request, scope.ctx, telemetry)
+                .await
         }
-        None => Err(FetchError::Connect(format!("no subgraph {name}"))),
+        _ => subgraph.fetch(request, scope.ctx).await,
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) struct BatchPlan {
     /// The same as text, for error paths.
     pub(crate) alias_name: String,
     /// The variable that takes the representations.
-    pub(crate) variable: String,
+    pub(crate) variable: Arc<str>,
     /// Where representations come from.
     pub(crate) paths: Vec<Vec<PathElement>>,
     /// What a representation holds.
@@ -80,6 +80,19 @@ pub(crate) struct BatchPlan {
     pub(crate) renames: Vec<RenamePlan>,
     /// Equal for two batches that ask the same subgraph for the same fields.
     pub(crate) cache_key: u32,
+}
+
+impl FetchPlan {
+    /// The variable with the representations, where one list of entities is all that is asked for.
+    pub(crate) fn entities(&self) -> Option<Arc<str>> {
+        match &self.target {
+            TargetPlan::Entities(batches) => match batches.as_slice() {
+                [only] if self.fields.len() == 1 => Some(only.variable.clone()),
+                _ => None,
+            },
+            TargetPlan::Root | TargetPlan::Path(_) => None,
+        }
+    }
 }
 
 impl BatchPlan {
@@ -198,7 +211,7 @@ impl Compiler {
         BatchPlan {
             alias: self.keys.intern(&batch.alias),
             alias_name: batch.alias,
-            variable: batch.variable,
+            variable: batch.variable.into(),
             paths: batch.paths.iter().map(|path| self.walks(path)).collect(),
             requires: self.requires(&batch.requires),
             typenames: batch.typenames,

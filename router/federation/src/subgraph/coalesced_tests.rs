@@ -119,6 +119,7 @@ fn request() -> FetchRequest {
         kind: OperationKind::Query,
         variables: Bytes::from_static(b"{}"),
         fields: Arc::from([]),
+        entities: None,
         objects_max: 1_000,
     }
 }

@@ -24,6 +24,8 @@ pub struct FetchRequest {
     pub objects_max: u64,
     /// Root fields as (response key, field name), for subgraphs that parse nothing.
     pub fields: Arc<[(String, String)]>,
+    /// The variable with the representations, where all that is asked for is one list of entities.
+    pub entities: Option<Arc<str>>,
 }
 
 /// Executes subgraph operations.

@@ -14,6 +14,7 @@ use crate::subgraph::breaker::{Breaker, IsOpen};
 use crate::subgraph::config::FetchConfig;
 use crate::subgraph::error::FetchError;
 use crate::subgraph::fetch::{FetchRequest, Subgraph};
+use crate::subgraph::lane::Lane;
 use crate::subgraph::listener::Listener;
 
 /// A subgraph with its guards.
@@ -85,6 +86,11 @@ impl Guarded {
             return self.attempts(request, ctx).await;
         };
         let mut pass = breaker.enter().map_err(|IsOpen| FetchError::BreakerOpen)?;
+        // Who may wait finds out whether the subgraph is back, but does not shut it for those who do not.
+        if ctx.data.get::<Lane>().is_some() && !pass.is_probe() {
+            pass.says_nothing();
+            return self.attempts(request, ctx).await;
+        }
         let patience = pass.patience();
         // A mutation may have happened, so whoever sent it waits for what became of it.
         let is_cut = pass.is_probe() && request.kind != OperationKind::Mutation;

@@ -37,6 +37,7 @@ fn request(kind: OperationKind) -> FetchRequest {
         kind,
         variables: Bytes::from_static(b"{}"),
         fields: Arc::from([]),
+        entities: None,
         objects_max: 1_000,
     }
 }

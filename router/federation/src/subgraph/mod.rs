@@ -8,9 +8,11 @@ mod config;
 mod error;
 mod fetch;
 mod fields;
+mod gather;
 mod guard;
 mod headers;
 mod http;
+mod lane;
 mod listener;
 mod live;
 mod pool;
@@ -29,6 +31,7 @@ pub use error::FetchError;
 pub use fetch::{FetchRequest, Subgraph};
 pub use fields::RootFields;
 pub use headers::{ClientHeaders, HeaderRules, ResponseHeaders};
+pub use lane::{Lane, Lanes};
 pub use listener::{Listener, LiveEvent};
 pub use route::{Route, Routes};
 
@@ -66,6 +69,12 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
+    /// Whether it gets headers of the client's own request, or the client gets headers of its responses.
+    pub(crate) fn exchanges_headers(&self) -> bool {
+        let rules = &self.route.headers;
+        !rules.forward.is_empty() || !rules.respond.is_empty()
+    }
+
     /// Connects a route, behind its guards; one that is as it was keeps its connections, and its breaker what it knows.
     ///
     /// # Errors
