@@ -128,6 +128,7 @@ impl Service {
             Arc::clone(&engine),
             budget,
             log,
+            Arc::clone(&signer),
             clock.clone(),
             config.stream.clone(),
             drain.clone(),

@@ -146,6 +146,10 @@ pub struct Stream {
     /// Events of one stream that are resolved at once; their order stays.
     #[schemars(range(min = 1))]
     pub concurrent_frames: usize,
+    /// Calls that the frames of all streams make at one subgraph at once, each for the entities of many; the others wait. Queries
+    /// and mutations do not count, and do not wait for them.
+    #[schemars(range(min = 1))]
+    pub frame_calls_max: usize,
     /// Frames of all streams whose entities are fetched at once; the others wait.
     #[schemars(range(min = 1))]
     pub frame_fetches_max: usize,
@@ -252,8 +256,9 @@ impl Default for Stream {
             slow_client_timeout: Duration::from_secs(30),
             frame_timeout: Duration::from_secs(10),
             concurrent_frames: 16,
-            frame_fetches_max: 64,
-            frame_fetches_per_caller_max: 8,
+            frame_calls_max: 8,
+            frame_fetches_max: 256,
+            frame_fetches_per_caller_max: 32,
             charge_timeout: Duration::from_secs(90),
             per_caller_max: 1_000,
             total_max: 20_000,

@@ -48,6 +48,15 @@ static FETCHES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
+static FETCHES_SAVED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "marketplace_router_fetches_saved_total",
+        "Fetches for frames that another frame's call brought along, by subgraph.",
+        &["subgraph"]
+    )
+    .expect("the name is registered once")
+});
+
 static FETCH_FAILURES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
         "marketplace_router_fetch_failures_total",
@@ -151,6 +160,7 @@ impl Telemetry for Observer {
                 .with_label_values(&[subgraph, reason])
                 .inc_by(0);
         }
+        FETCHES_SAVED.with_label_values(&[subgraph]).inc_by(0);
         FETCH_SECONDS.announce(&[subgraph]);
         FETCHES_SHARED.with_label_values(&[subgraph]).inc_by(0);
         UPSTREAMS.with_label_values(&[subgraph]).add(0);
@@ -166,6 +176,10 @@ impl Telemetry for Observer {
         };
         FETCHES.with_label_values(&[subgraph, outcome]).inc();
         FETCH_SECONDS.observe(&[subgraph], took.as_secs_f64());
+    }
+
+    fn fetches_saved(&self, subgraph: &str, count: u64) {
+        FETCHES_SAVED.with_label_values(&[subgraph]).inc_by(count);
     }
 
     fn fetch_failed(&self, subgraph: &str, reason: &'static str) {

@@ -1,14 +1,15 @@
 //! Completes the frames of one stream, each in the trace of its change.
+//!
+//! The span of a frame ends when the frame is written, so that its time is what the client waited.
 
 use std::sync::Arc;
 
-use chassis::{clock::Clock, telemetry::trace};
-use federation::Prepared;
-use tracing::Instrument as _;
+use chassis::telemetry::trace;
+use chrono::{DateTime, Utc};
+use tracing::{Instrument as _, Span};
 
 use super::{
     frame::Frame,
-    metrics,
     pending::PendingFrame,
     shared::{Asker, Frames},
 };
@@ -19,7 +20,15 @@ use crate::error::RequestError;
 pub(super) struct Completer {
     pub(super) frames: Arc<Frames>,
     pub(super) asker: Asker,
-    pub(super) clock: Clock,
+}
+
+/// A frame that is complete.
+#[derive(Debug)]
+pub(super) struct Completed {
+    pub(super) frame: Frame,
+    /// When the change happened that it shows.
+    pub(super) changed_at: Option<DateTime<Utc>>,
+    pub(super) span: Span,
 }
 
 impl Completer {
@@ -27,7 +36,7 @@ impl Completer {
     ///
     /// # Errors
     /// Why the stream must end before this frame.
-    pub(super) async fn complete(&self, pending: PendingFrame) -> Result<Frame, RequestError> {
+    pub(super) async fn complete(&self, pending: PendingFrame) -> Result<Completed, RequestError> {
         let subscription = self.asker.ctx.traceparent.as_deref();
         let span = tracing::debug_span!(
             "frame",
@@ -36,34 +45,31 @@ impl Completer {
             cursor = %pending.cursor,
             trace_id = tracing::field::Empty,
         );
-        let change = pending.traceparent.as_deref();
+        let change = pending.traceparent();
         let followed = trace::follow(span, change.or(subscription));
         if change.is_some() {
             trace::link(&followed, subscription);
         }
-        self.execute(pending).instrument(followed).await
+        let completing = self.frames.complete(&self.asker, &pending);
+        let body = completing.instrument(followed.clone()).await?;
+        Ok(Completed {
+            changed_at: pending.changed_at(),
+            frame: Frame {
+                cursor: pending.cursor,
+                body,
+            },
+            span: followed,
+        })
     }
 
-    /// The stream's operation over the graph that is served now, if that is another.
+    /// Goes on over the graph that is served now.
     ///
     /// # Errors
     /// Why the stream must end: its operation is none of that graph.
-    pub(super) async fn renewed(&self) -> Result<Option<Prepared>, RequestError> {
-        self.frames.renewed(&self.asker.prepared).await
-    }
-
-    async fn execute(&self, pending: PendingFrame) -> Result<Frame, RequestError> {
-        let PendingFrame {
-            object,
-            cursor,
-            changed_at,
-            ..
-        } = pending;
-        let body = self.frames.complete(&self.asker, object, &cursor).await?;
-        if let Some(changed_at) = changed_at {
-            let age = (self.clock.now() - changed_at).to_std();
-            metrics::EVENT_TO_FRAME.observe(&[], age.unwrap_or_default().as_secs_f64());
+    pub(super) async fn renew(&mut self) -> Result<(), RequestError> {
+        if let Some(renewed) = self.frames.renewed(&self.asker).await? {
+            self.asker = renewed;
         }
-        Ok(Frame { cursor, body })
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc};
 use chassis::{
     budget::{Budget, RateLimitKey},
     clock::Clock,
-    principal::Principal,
+    principal::{Principal, Signer},
 };
 use chrono::{DateTime, Utc};
 use federation::{Engine, Prepared, RequestContext, subgraph::FetchError};
@@ -20,13 +20,15 @@ use super::{
     complete::Completer,
     drain::Drain,
     field::Field,
+    identity::Identities,
+    lag::{self, Lag},
     live::LiveStream,
     log::EventLog,
     metrics::{self, OpenStream},
     opened::Subscription,
     pending::PendingFrame,
     resume::{ResumeHints, ResumePoint, Seen},
-    shared::{Asker, Frames},
+    shared::Frames,
     snapshot::{self, Snapshot},
     source::Source,
     subscription::OrderStream,
@@ -52,13 +54,21 @@ impl Hub {
         engine: Arc<Engine>,
         budget: Arc<Budget>,
         log: Arc<EventLog>,
+        signer: Arc<Signer>,
         clock: Clock,
         config: config::Stream,
         drain: Drain,
     ) -> Self {
         metrics::announce();
+        lag::announce();
         let limits = StreamLimits::new(config.per_caller_max, config.total_max);
-        let frames = Frames::new(Arc::clone(&engine), Arc::clone(&budget), config.clone());
+        let identities = |lanes| Identities::new(signer, clock.clone(), lanes);
+        let frames = Frames::new(
+            Arc::clone(&engine),
+            Arc::clone(&budget),
+            identities,
+            config.clone(),
+        );
         Self {
             engine,
             budget,
@@ -123,8 +133,12 @@ impl Hub {
         let after = call.arguments.get("after").and_then(Value::as_str);
         let resume = hints.resume_point(after)?;
         let permit = self.limits.admit(key.clone())?;
-        let (start, snapshot) = self.start(field, resume, &ctx).await?;
-        let source = Source::open(self.log.get(), &key, scope, start.cursor.clone());
+        let Start {
+            point,
+            cursor,
+            snapshot,
+        } = self.start(field, resume, &ctx).await?;
+        let source = Source::open(self.log.get(), &key, scope, point.cursor);
         let closing = Closing::new(
             self.drain.clone(),
             self.clock.clone(),
@@ -132,18 +146,18 @@ impl Hub {
         );
         let completer = Completer {
             frames: Arc::clone(&self.frames),
-            asker: Asker { prepared, ctx, key },
-            clock: self.clock.clone(),
+            asker: self.frames.asker(prepared, ctx, key),
         };
         Ok(Subscription::Orders(Box::new(OrderStream {
             config: self.config.clone(),
             source,
-            seen: start.seen,
+            seen: point.seen,
             snapshot,
             completer,
             ready: VecDeque::new(),
             failed: None,
-            cursor: start.to_string(),
+            cursor,
+            lag: Lag::of_a_stream(self.clock.clone()),
             closing,
             reloads,
             _permit: permit,
@@ -167,7 +181,7 @@ impl Hub {
             config: self.config.clone(),
             engine: Arc::clone(&self.engine),
             frames: Arc::clone(&self.frames),
-            asker: Asker { prepared, ctx, key },
+            asker: self.frames.asker(prepared, ctx, key),
             listener,
             may_be_missing: false,
             closing: Closing::new(self.drain.clone(), self.clock.clone(), expires_at),
@@ -183,29 +197,71 @@ impl Hub {
         field: Field,
         resume: Option<ResumePoint>,
         ctx: &RequestContext,
-    ) -> Result<(ResumePoint, Option<PendingFrame>), RequestError> {
-        if let Some(point) = resume {
-            if let Field::Order(order) = field {
-                // Reading the order is what checks the caller's right to it.
-                snapshot::load(&self.engine, order, ctx).await?;
+    ) -> Result<Start, RequestError> {
+        match (field, resume) {
+            // Of the order that was to be shown nothing was: it is read now, and the events go on where they were to begin.
+            (Field::Order(order), Some(point)) if point.seen == Some(Seen::nothing(order)) => {
+                let shown = snapshot::load(&self.engine, order, ctx).await?;
+                Ok(Start::behind(point.cursor, shown))
             }
             // The broker may be away: the stream waits for it, or reads on in the log.
-            return Ok((point, None));
-        }
-        // The end is taken before the order is read: see the invariant above.
-        let end = self
-            .log
-            .get()
-            .end_cursor()
-            .await
-            .map_err(|_| RequestError::masked(ErrorCode::Unavailable))?;
-        Ok(match field {
-            Field::Order(order) => {
-                let shown = snapshot::load(&self.engine, order, ctx).await?;
-                behind_snapshot(end, &shown)
+            (field, Some(point)) => {
+                if let Field::Order(order) = field {
+                    // Reading the order is what checks the caller's right to it.
+                    snapshot::load(&self.engine, order, ctx).await?;
+                }
+                Ok(Start::at(point))
             }
-            Field::Mine | Field::All => (ResumePoint::new(end, None), None),
-        })
+            (Field::Order(order), None) => {
+                // The end is taken before the order is read: see the invariant above.
+                let end = self.end().await?;
+                let shown = snapshot::load(&self.engine, order, ctx).await?;
+                Ok(Start::behind(end, shown))
+            }
+            (Field::Mine | Field::All, None) => {
+                Ok(Start::at(ResumePoint::new(self.end().await?, None)))
+            }
+        }
+    }
+
+    async fn end(&self) -> Result<order_stream::Cursor, RequestError> {
+        let end = self.log.get().end_cursor().await;
+        end.map_err(|_| RequestError::masked(ErrorCode::Unavailable))
+    }
+}
+
+/// Where a stream begins.
+struct Start {
+    /// Where its events begin.
+    point: ResumePoint,
+    /// What the client resumes from until it has the first frame.
+    cursor: String,
+    /// The frame before the events.
+    snapshot: Option<PendingFrame>,
+}
+
+impl Start {
+    fn at(point: ResumePoint) -> Self {
+        Self {
+            cursor: point.to_string(),
+            point,
+            snapshot: None,
+        }
+    }
+
+    /// Events from `end` on, without those that the snapshot shows.
+    fn behind(end: order_stream::Cursor, shown: Snapshot) -> Self {
+        let before = ResumePoint::new(end.clone(), Some(Seen::nothing(shown.order)));
+        let seen = Seen {
+            order: shown.order,
+            version: shown.version,
+        };
+        let point = ResumePoint::new(end, Some(seen));
+        Self {
+            cursor: before.to_string(),
+            snapshot: Some(PendingFrame::snapshot(shown, &point)),
+            point,
+        }
     }
 }
 
@@ -221,17 +277,4 @@ fn refused(error: FetchError) -> RequestError {
         ),
         _ => RequestError::masked(ErrorCode::Unavailable),
     }
-}
-
-fn behind_snapshot(
-    end: order_stream::Cursor,
-    shown: &Snapshot,
-) -> (ResumePoint, Option<PendingFrame>) {
-    let seen = Seen {
-        order: shown.order,
-        version: shown.version,
-    };
-    let point = ResumePoint::new(end, Some(seen));
-    let frame = PendingFrame::snapshot(shown, &point);
-    (point, Some(frame))
 }

@@ -8,11 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use federation::{Engine, Listener, LiveEvent};
 use schema::code::ErrorCode;
-use serde_json::Map;
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout},
-};
+use tokio::sync::watch;
 
 use super::{
     closing::Closing,
@@ -21,9 +17,6 @@ use super::{
     shared::{Asker, Frames},
 };
 use crate::{admission::StreamPermit, config, error::RequestError};
-
-/// The member of a frame's extensions that says that events before it may be missing.
-const MAY_BE_MISSING: &str = "eventsMayBeMissing";
 
 /// One open stream.
 #[derive(Debug)]
@@ -74,39 +67,30 @@ impl LiveStream {
     }
 
     async fn frame(&mut self, response: Bytes) -> Result<Frame, RequestError> {
-        self.frames.charge(&self.asker).await?;
-        let mut ctx = self.asker.ctx.clone();
-        ctx.deadline = Instant::now() + self.config.frame_timeout;
-        let mut extensions = Map::new();
-        if std::mem::take(&mut self.may_be_missing) {
-            extensions.insert(MAY_BE_MISSING.to_owned(), true.into());
-        }
-        let executed = self
-            .engine
-            .execute_live(&self.asker.prepared, response, extensions, &ctx);
-        // The engine keeps the deadline itself.
-        let executed = timeout(self.config.frame_timeout * 2, executed).await;
-        let response = executed.map_err(|_| RequestError::masked(ErrorCode::DeadlineExceeded))?;
+        let may_be_missing = std::mem::take(&mut self.may_be_missing);
+        let completing = self
+            .frames
+            .complete_live(&self.asker, response, may_be_missing);
         Ok(Frame {
             cursor: String::new(),
-            body: response.body,
+            body: completing.await?,
         })
     }
 
     /// Goes on over the graph that is served now; only where the operation is none of that graph, or its subgraph does not take
     /// it, the stream ends.
     async fn renew(&mut self) -> Result<(), RequestError> {
-        let Some(prepared) = self.frames.renewed(&self.asker.prepared).await? else {
+        let Some(renewed) = self.frames.renewed(&self.asker).await? else {
             return Ok(());
         };
-        let listener = self.engine.listen(&prepared, &self.asker.ctx).await;
+        let listener = self.engine.listen(&renewed.prepared, &renewed.ctx).await;
         let listener = listener.map_err(|_| RequestError::masked(ErrorCode::Unavailable))?;
         // The same upstream goes on where nothing of it has changed, and then nothing is missed.
         if !listener.is_with(&self.listener) {
             self.may_be_missing = true;
             self.listener = listener;
         }
-        self.asker.prepared = prepared;
+        self.asker = renewed;
         Ok(())
     }
 }

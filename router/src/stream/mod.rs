@@ -3,7 +3,9 @@
 //! In: a prepared subscription, the caller, and where to resume. Out: frames, each with the cursor just behind it, and
 //! one end. In the order of reading: `hub` decides who may read what and from where (`field`, `resume`, `snapshot`),
 //! `subscription` reads its stream (`source`), `pending` is an event as the schema shows it, `complete` has it
-//! completed (`shared`, for all streams; `verdict` says whether it may be shown), `frame` is what a transport gets, `closing` and `drain` end streams.
+//! completed (`shared`, for all streams: `groups` are those whose frames are alike, `rights` and `identity` say as whom entities
+//! are read, `verdict` whether a frame may be shown), `frame` is what a transport gets, `lag` how late; `closing` and `drain` end
+//! streams.
 //! `live` is the other kind: a stream of a subgraph of others, without cursors; `opened` is either.
 //! Invariant: a stream ends rather than skip an event; whoever resumes with its last cursor sees each version once.
 
@@ -12,18 +14,23 @@ mod complete;
 mod drain;
 mod field;
 mod frame;
+mod groups;
 mod hub;
+mod identity;
+mod lag;
 mod live;
 mod log;
 mod metrics;
 mod opened;
 mod pending;
 mod resume;
+mod rights;
 mod shared;
 mod snapshot;
 mod source;
 mod subscription;
 mod verdict;
+mod work;
 
 pub(crate) use drain::Drain;
 pub(crate) use frame::{End, Frame};

@@ -1,4 +1,6 @@
-//! A frame that the engine has not completed yet: the root field's object, and the cursor just behind it.
+//! A frame that the engine has not completed yet: what it shows, and the cursor just behind it.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schema::{
@@ -12,66 +14,97 @@ use super::{metrics, resume::ResumePoint, snapshot::Snapshot};
 /// A frame that waits for its completion.
 #[derive(Debug)]
 pub(super) struct PendingFrame {
-    /// The root field's object, by the schema's field names.
-    pub(super) object: Value,
+    shows: Shows,
     pub(super) cursor: String,
-    /// When the change happened; `None` for history, whose age says nothing about this process.
-    pub(super) changed_at: Option<DateTime<Utc>>,
-    /// The trace of the change that the frame shows.
-    pub(super) traceparent: Option<String>,
+}
+
+/// What a frame shows.
+#[derive(Debug)]
+enum Shows {
+    Change(Arc<OrderEvent>),
+    Snapshot(Snapshot),
+    Gap,
 }
 
 impl PendingFrame {
-    /// A status change; `is_live` when the event is new to the log.
-    pub(super) fn change(event: &OrderEvent, behind: &ResumePoint, is_live: bool) -> Self {
-        let cursor = behind.to_string();
-        let at = event.moment.to_rfc3339_opts(SecondsFormat::Micros, true);
-        let object = order_object(
-            "CHANGE",
-            &cursor,
-            event.order_id,
-            event.version,
-            event.status,
-            &at,
-        );
-        Self {
-            changed_at: is_live.then_some(event.moment),
-            traceparent: event.traceparent.clone(),
-            ..Self::counted("CHANGE", object, cursor)
-        }
+    /// A status change.
+    pub(super) fn change(event: Arc<OrderEvent>, behind: &ResumePoint) -> Self {
+        Self::counted(Shows::Change(event), behind)
     }
 
     /// The order's current state.
-    pub(super) fn snapshot(shown: &Snapshot, behind: &ResumePoint) -> Self {
-        let cursor = behind.to_string();
-        let object = order_object(
-            "SNAPSHOT",
-            &cursor,
-            shown.order,
-            shown.version,
-            shown.status,
-            &shown.at,
-        );
-        Self::counted("SNAPSHOT", object, cursor)
+    pub(super) fn snapshot(shown: Snapshot, behind: &ResumePoint) -> Self {
+        Self::counted(Shows::Snapshot(shown), behind)
     }
 
     /// Lost history.
     pub(super) fn gap(behind: &ResumePoint) -> Self {
-        let cursor = behind.to_string();
-        let object = json!({
-            "kind": "GAP", "cursor": cursor, "orderId": null, "version": null, "status": null,
-            "at": null, "order": null,
-        });
-        Self::counted("GAP", object, cursor)
+        Self::counted(Shows::Gap, behind)
     }
 
-    fn counted(kind: &str, object: Value, cursor: String) -> Self {
-        metrics::FRAMES.with_label_values(&[kind]).inc();
+    fn counted(shows: Shows, behind: &ResumePoint) -> Self {
+        metrics::FRAMES.with_label_values(&[shows.kind()]).inc();
         Self {
-            object,
-            cursor,
-            changed_at: None,
-            traceparent: None,
+            shows,
+            cursor: behind.to_string(),
+        }
+    }
+
+    /// Its kind, and the version that it shows. With the cursor this says all: two routers' orders of events may give one
+    /// cursor to two events.
+    pub(super) fn identity(&self) -> (&'static str, Option<(OrderId, u32)>) {
+        let version = match &self.shows {
+            Shows::Change(event) => Some((event.order_id, event.version)),
+            Shows::Snapshot(shown) => Some((shown.order, shown.version)),
+            Shows::Gap => None,
+        };
+        (self.shows.kind(), version)
+    }
+
+    /// When the change happened; `None` where there is none.
+    pub(super) fn changed_at(&self) -> Option<DateTime<Utc>> {
+        self.event().map(|event| event.moment)
+    }
+
+    /// The trace of the change.
+    pub(super) fn traceparent(&self) -> Option<&str> {
+        self.event().and_then(|event| event.traceparent.as_deref())
+    }
+
+    fn event(&self) -> Option<&OrderEvent> {
+        match &self.shows {
+            Shows::Change(event) => Some(event),
+            Shows::Snapshot(_) | Shows::Gap => None,
+        }
+    }
+
+    /// The root field's object, by the schema's field names.
+    pub(super) fn object(&self) -> Value {
+        let (kind, cursor) = (self.shows.kind(), &self.cursor);
+        match &self.shows {
+            Shows::Change(event) => {
+                let at = event.moment.to_rfc3339_opts(SecondsFormat::Micros, true);
+                let (order, version) = (event.order_id, event.version);
+                order_object(kind, cursor, order, version, event.status, &at)
+            }
+            Shows::Snapshot(shown) => {
+                let (order, version) = (shown.order, shown.version);
+                order_object(kind, cursor, order, version, shown.status, &shown.at)
+            }
+            Shows::Gap => json!({
+                "kind": kind, "cursor": cursor, "orderId": null, "version": null, "status": null,
+                "at": null, "order": null,
+            }),
+        }
+    }
+}
+
+impl Shows {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Change(_) => "CHANGE",
+            Self::Snapshot(_) => "SNAPSHOT",
+            Self::Gap => "GAP",
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! To the log's own cursor the router adds, after a SNAPSHOT, which version the snapshot showed:
 //! `<cursor>.<order>-<version>`. The log's end is taken before the snapshot is read, so an event that the snapshot
-//! already shows may lie behind the cursor; the mark makes a client that resumes right there skip it too.
+//! already shows may lie behind the cursor; the mark makes a client that resumes right there skip it too. Before the
+//! SNAPSHOT was sent the version is 0: whoever resumes there gets one.
 //! Invariant: a text that is not a cursor is refused; a cursor of another stream is a GAP.
 
 use std::fmt;
@@ -84,6 +85,11 @@ impl Seen {
             order: order.parse().ok()?,
             version: version.parse().ok()?,
         })
+    }
+
+    /// That nothing of the order was shown yet.
+    pub(super) const fn nothing(order: OrderId) -> Self {
+        Self { order, version: 0 }
     }
 
     /// Whether the snapshot has shown this event.

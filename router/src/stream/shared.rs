@@ -1,14 +1,10 @@
-//! Completes frames for all streams together: what several ask for at once is fetched once, nobody has more than a share of
-//! the fetches, and each is charged to its caller like a query.
+//! Completes frames for all streams together: what several ask for at once is made once, nobody has more than a share of the
+//! places, and each frame is charged to its caller like a query.
 //!
-//! Invariants: a frame that cannot be charged or fetched is late, never empty: its order is missing only where the graph says
-//! so. What fails for longer than a frame may take ends its stream, before the frame.
+//! Invariants: a frame that cannot be charged or fetched is late, never empty: what it lacks is what the graph does not have.
+//! What fails for longer than a frame may take ends its stream, before the frame.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chassis::{
@@ -16,13 +12,19 @@ use chassis::{
     places::Places,
     principal::Principal,
 };
-use federation::{Engine, Prepared, RequestContext};
+use federation::{Engine, Lanes, Prepared, RequestContext};
 use moka::future::Cache;
-use schema::code::ErrorCode;
-use serde_json::{Map, Value};
+use schema::{code::ErrorCode, id::OrderId};
 use tokio::time::{Instant, timeout_at};
 
-use super::verdict::Verdict;
+use super::{
+    groups::{Group, Groups},
+    identity::Identities,
+    metrics,
+    pending::PendingFrame,
+    verdict::Verdict,
+    work::Work,
+};
 use crate::{config, error::RequestError};
 
 /// How long a completed frame is kept for streams that come to it a little later, and the memory of all that are kept.
@@ -31,54 +33,69 @@ const KEPT_BYTES: u64 = 16 << 20;
 /// Pauses between the tries of one frame: the first, and what they grow to.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
-/// How long a frame waits for what its order is not made of, such as comments.
-const PATIENCE_FOR_HOLES: Duration = Duration::from_secs(1);
+/// Entities that one call asks for on behalf of several frames.
+const ENTITIES_A_CALL: usize = 100;
 
 /// Completes the frames of all streams.
 #[derive(Debug)]
 pub(super) struct Frames {
     engine: Arc<Engine>,
     budget: Arc<Budget>,
-    /// Fetches that run at once.
+    groups: Groups,
+    identities: Identities,
+    /// Frames that are completed at once.
     places: Places<RateLimitKey>,
     kept: Cache<Wanted, Bytes>,
     config: config::Stream,
 }
 
 /// Who asks for a frame.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Asker {
     pub(super) prepared: Prepared,
     pub(super) ctx: RequestContext,
     pub(super) key: RateLimitKey,
+    group: Arc<Group>,
 }
 
-/// What a frame is made of. Equal ones are the same frame.
-#[derive(Debug, Clone)]
-struct Wanted {
-    prepared: Prepared,
-    /// Whose rights it is read with; `None` for nobody's, which is never shared.
-    reader: Option<Reader>,
-    object: Arc<str>,
-}
-
-/// What of a principal decides what it may read.
+/// A frame of a group. Equal ones are the same frame.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Reader {
-    user: Option<i64>,
-    is_ops: bool,
-    is_customer: bool,
-    service: Option<String>,
+struct Wanted {
+    group: u64,
+    kind: &'static str,
+    version: Option<(OrderId, u32)>,
+    cursor: Box<str>,
+}
+
+/// Why a frame is not whole.
+enum Unfinished {
+    /// Its operation is none of the graph that is served now.
+    Refused(RequestError),
+    /// It still lacked something after the last try.
+    Late {
+        code: ErrorCode,
+        /// What there is of it.
+        body: Bytes,
+    },
 }
 
 impl Frames {
-    pub(super) fn new(engine: Arc<Engine>, budget: Arc<Budget>, config: config::Stream) -> Self {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        budget: Arc<Budget>,
+        identities: impl FnOnce(Arc<Lanes>) -> Identities,
+        config: config::Stream,
+    ) -> Self {
         let weight = |wanted: &Wanted, body: &Bytes| {
-            u32::try_from(wanted.object.len() + body.len()).unwrap_or(u32::MAX)
+            let bytes = wanted.cursor.len() + size_of::<Wanted>() + body.len();
+            u32::try_from(bytes).unwrap_or(u32::MAX)
         };
+        let lanes = Lanes::new(config.frame_calls_max, ENTITIES_A_CALL);
         Self {
             engine,
             budget,
+            groups: Groups::default(),
+            identities: identities(lanes),
             places: Places::new(
                 config.frame_fetches_max,
                 config.frame_fetches_per_caller_max,
@@ -92,62 +109,108 @@ impl Frames {
         }
     }
 
-    /// The response that shows `object`, the root field's object, with the entities that the operation asks for and with
-    /// `cursor` among its extensions.
+    /// A stream that asks for frames.
+    pub(super) fn asker(
+        &self,
+        prepared: Prepared,
+        ctx: RequestContext,
+        key: RateLimitKey,
+    ) -> Asker {
+        let principal = ctx.data.get::<Arc<Principal>>();
+        let group = self.groups.join(&prepared, principal.map(|it| &**it));
+        Asker {
+            prepared,
+            ctx,
+            key,
+            group,
+        }
+    }
+
+    /// The response that shows a frame, with the entities that the operation asks for, and with its cursor among the
+    /// extensions.
     ///
     /// # Errors
     /// Why the stream must end before this frame.
     pub(super) async fn complete(
         &self,
         asker: &Asker,
-        object: Value,
-        cursor: &str,
+        pending: &PendingFrame,
     ) -> Result<Bytes, RequestError> {
-        let principal = asker.ctx.data.get::<Arc<Principal>>();
-        if principal.is_none() || !asker.prepared.fetches_for_events() {
-            return self.make(asker, &object, cursor).await;
+        if !asker.group.has_several() {
+            return self.make(asker, pending).await;
         }
+        let (kind, version) = pending.identity();
         let wanted = Wanted {
-            prepared: asker.prepared.clone(),
-            reader: principal.map(|principal| Reader::of(principal)),
-            object: object.to_string().into(),
+            group: asker.group.id(),
+            kind,
+            version,
+            cursor: pending.cursor.as_str().into(),
         };
-        let making = self.make(asker, &object, cursor);
+        let mut is_made = false;
+        let making = async {
+            is_made = true;
+            self.make(asker, pending).await
+        };
         let made = self.kept.try_get_with(wanted, making).await;
+        metrics::SHARED.inc_by(u64::from(!is_made));
         made.map_err(|error: Arc<RequestError>| (*error).clone())
     }
 
-    async fn make(
+    async fn make(&self, asker: &Asker, pending: &PendingFrame) -> Result<Bytes, RequestError> {
+        self.charge(asker).await?;
+        let event = Work::Event(pending);
+        let made = self.try_until_whole(asker, event).await;
+        made.map_err(|unfinished| match unfinished {
+            Unfinished::Refused(error) => error,
+            Unfinished::Late { code, .. } => RequestError::masked(code),
+        })
+    }
+
+    /// The frame of a stream that cannot come back to it: as whole as it got in its time.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`, and what there is nothing of.
+    pub(super) async fn complete_live(
         &self,
         asker: &Asker,
-        object: &Value,
-        cursor: &str,
+        response: Bytes,
+        may_be_missing: bool,
     ) -> Result<Bytes, RequestError> {
         self.charge(asker).await?;
-        if !asker.prepared.fetches_for_events() {
-            let executed = self.execute(asker, object, cursor, self.deadline());
-            return Ok(executed.await?.0);
+        let event = Work::Live {
+            response,
+            may_be_missing,
+        };
+        match self.try_until_whole(asker, event).await {
+            Ok(body) => Ok(body),
+            Err(Unfinished::Late { code, body }) if body.is_empty() => {
+                Err(RequestError::masked(code))
+            }
+            Err(Unfinished::Late { body, .. }) => Ok(body),
+            Err(Unfinished::Refused(error)) => Err(error),
         }
-        let place = self.places.take(&asker.key).await;
+    }
+
+    async fn try_until_whole(&self, asker: &Asker, event: Work<'_>) -> Result<Bytes, Unfinished> {
+        if !asker.prepared.fetches_for_events() {
+            let (body, _) = self.execute(asker, &event, self.deadline()).await?;
+            return Ok(body);
+        }
+        let mut place = Some(self.places.take(&asker.key).await);
         // The time to wait for a place is not the frame's.
-        let (began_at, deadline) = (Instant::now(), self.deadline());
-        let mut place = Some(place);
+        let deadline = self.deadline();
         let mut pause = FIRST_PAUSE;
         loop {
-            let (body, verdict) = self.execute(asker, object, cursor, deadline).await?;
+            let (body, verdict) = self.execute(asker, &event, deadline).await?;
             drop(place.take());
-            let late = match verdict {
-                Verdict::Whole => return Ok(body),
-                Verdict::Holes => began_at + PATIENCE_FOR_HOLES,
-                Verdict::Lost(_) => deadline,
+            let Verdict::Late(code) = verdict else {
+                return Ok(body);
             };
-            if Instant::now() + pause >= late {
-                return match verdict {
-                    Verdict::Lost(code) => Err(RequestError::masked(code)),
-                    Verdict::Holes | Verdict::Whole => Ok(body),
-                };
+            if Instant::now() + pause >= deadline {
+                return Err(Unfinished::Late { code, body });
             }
             tokio::time::sleep(pause).await;
+            metrics::RETRIES.inc();
             pause = (pause * 2).min(LAST_PAUSE);
             place = Some(self.places.take(&asker.key).await);
         }
@@ -160,22 +223,19 @@ impl Frames {
     async fn execute(
         &self,
         asker: &Asker,
-        object: &Value,
-        cursor: &str,
+        event: &Work<'_>,
         deadline: Instant,
-    ) -> Result<(Bytes, Verdict), RequestError> {
+    ) -> Result<(Bytes, Verdict), Unfinished> {
         // A try may come after a reload: what the old graph cannot reach any more, the new one may.
-        let renewed = self.renewed(&asker.prepared).await?;
-        let prepared = renewed.as_ref().unwrap_or(&asker.prepared);
-        let ctx = RequestContext {
-            deadline,
-            ..asker.ctx.clone()
-        };
-        let mut extensions = Map::new();
-        extensions.insert("cursor".to_owned(), cursor.into());
-        let executed = self
-            .engine
-            .execute_event(prepared, object.clone(), extensions, &ctx);
+        let renewed = self.renewed(asker).await.map_err(Unfinished::Refused)?;
+        let Asker {
+            prepared,
+            ctx,
+            group,
+            ..
+        } = renewed.as_ref().unwrap_or(asker);
+        let ctx = self.identities.context(ctx, group, deadline);
+        let executed = event.run(&self.engine, prepared, &ctx);
         // The engine keeps the deadline itself; the second after it is for its own response.
         Ok(
             match timeout_at(deadline + Duration::from_secs(1), executed).await {
@@ -183,22 +243,25 @@ impl Frames {
                     let verdict = Verdict::of(&response.body, response.errors);
                     (response.body, verdict)
                 }
-                Err(_) => (Bytes::new(), Verdict::Lost(ErrorCode::DeadlineExceeded)),
+                Err(_) => (Bytes::new(), Verdict::Late(ErrorCode::DeadlineExceeded)),
             },
         )
     }
 
-    /// An operation over the graph that is served now, if that is another. One that cannot be planned for the moment goes on
-    /// over the old one.
+    /// The same stream over the graph that is served now, if that is another. One whose operation cannot be planned for the
+    /// moment goes on over the old one.
     ///
     /// # Errors
     /// `GRAPHQL_VALIDATION_FAILED` or `BAD_VARIABLES` with `reason` `SCHEMA_CHANGED`: it is no operation of that graph.
-    pub(super) async fn renewed(
-        &self,
-        prepared: &Prepared,
-    ) -> Result<Option<Prepared>, RequestError> {
-        match self.engine.renew(prepared).await {
-            Ok(renewed) => Ok(renewed),
+    pub(super) async fn renewed(&self, asker: &Asker) -> Result<Option<Asker>, RequestError> {
+        match self.engine.renew(&asker.prepared).await {
+            Ok(None) => Ok(None),
+            // Another graph may ask for other rights.
+            Ok(Some(prepared)) => Ok(Some(self.asker(
+                prepared,
+                asker.ctx.clone(),
+                asker.key.clone(),
+            ))),
             Err(refused) => {
                 let refused = RequestError::from(refused);
                 match refused.code() {
@@ -212,7 +275,7 @@ impl Frames {
     }
 
     /// Charges a frame; waits while its caller's budget is spent.
-    pub(super) async fn charge(&self, asker: &Asker) -> Result<(), RequestError> {
+    async fn charge(&self, asker: &Asker) -> Result<(), RequestError> {
         let until = Instant::now() + self.config.charge_timeout;
         loop {
             let cost = asker.prepared.frame_cost();
@@ -226,34 +289,5 @@ impl Frames {
             }
             tokio::time::sleep(wait).await;
         }
-    }
-}
-
-impl Reader {
-    fn of(principal: &Principal) -> Self {
-        Self {
-            user: principal.user.map(schema::id::UserId::get),
-            is_ops: principal.scopes.ops,
-            is_customer: principal.scopes.customer,
-            service: principal.service.clone(),
-        }
-    }
-}
-
-impl PartialEq for Wanted {
-    fn eq(&self, other: &Self) -> bool {
-        self.object == other.object
-            && self.reader == other.reader
-            && self.prepared.is_same(&other.prepared)
-    }
-}
-
-impl Eq for Wanted {}
-
-impl Hash for Wanted {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // Different operations of one caller on one event share a bucket; there are few.
-        self.object.hash(state);
-        self.reader.hash(state);
     }
 }

@@ -25,14 +25,6 @@ pub(super) enum Item {
     Gap(Cursor),
 }
 
-/// What one call took.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) items: Vec<Item>,
-    /// The reader had to wait: these events are new, not history.
-    pub(super) is_live: bool,
-}
-
 impl Source {
     /// A reader whose turns at reading the topic count for the caller of `key`.
     pub(super) fn open(log: &OrderStream, key: &RateLimitKey, scope: Scope, from: Cursor) -> Self {
@@ -47,13 +39,8 @@ impl Source {
     ///
     /// # Errors
     /// [`Stopped`] at shutdown.
-    pub(super) async fn take(&mut self, max: usize) -> Result<Batch, Stopped> {
-        let ready = self.reader.next().now_or_never();
-        let is_live = ready.is_none();
-        let first = match ready {
-            Some(first) => first?,
-            None => self.reader.next().await?,
-        };
+    pub(super) async fn take(&mut self, max: usize) -> Result<Vec<Item>, Stopped> {
+        let first = self.reader.next().await?;
         let mut items = vec![first.into()];
         while items.len() < max {
             match self.reader.next().now_or_never() {
@@ -62,7 +49,7 @@ impl Source {
                 Some(Err(Stopped)) | None => break,
             }
         }
-        Ok(Batch { items, is_live })
+        Ok(items)
     }
 }
 

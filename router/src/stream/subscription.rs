@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use super::{
     closing::Closing,
-    complete::Completer,
+    complete::{Completed, Completer},
     frame::{End, Frame},
+    lag::Lag,
     metrics::OpenStream,
     pending::PendingFrame,
     resume::{ResumePoint, Seen},
@@ -30,10 +31,11 @@ pub(crate) struct OrderStream {
     pub(super) snapshot: Option<PendingFrame>,
     pub(super) completer: Completer,
     /// Frames that are complete and not yet taken.
-    pub(super) ready: VecDeque<Frame>,
+    pub(super) ready: VecDeque<Completed>,
     /// Why there is no frame behind those.
     pub(super) failed: Option<RequestError>,
     pub(super) cursor: String,
+    pub(super) lag: Lag,
     pub(super) closing: Closing,
     /// Changes when another graph is served.
     pub(super) reloads: watch::Receiver<()>,
@@ -47,10 +49,10 @@ impl OrderStream {
     /// # Errors
     /// [`End`] with the cursor from which the client can resume.
     pub(super) async fn next(&mut self) -> Result<Frame, End> {
+        self.lag.is_written();
         loop {
-            if let Some(frame) = self.ready.pop_front() {
-                self.cursor.clone_from(&frame.cursor);
-                return Ok(frame);
+            if let Some(completed) = self.ready.pop_front() {
+                return Ok(self.hand_over(completed));
             }
             if let Some(error) = self.failed.take() {
                 return Err(End::before_a_frame(error, &self.cursor));
@@ -67,6 +69,19 @@ impl OrderStream {
         }
     }
 
+    fn hand_over(&mut self, completed: Completed) -> Frame {
+        let Completed {
+            frame,
+            changed_at,
+            span,
+        } = completed;
+        if let Some(changed_at) = changed_at {
+            self.lag.hand_over(changed_at, span);
+        }
+        self.cursor.clone_from(&frame.cursor);
+        frame
+    }
+
     /// Completes the snapshot, or whatever the log has ready, keeping its order. A frame that cannot be completed ends the
     /// stream: one behind it would move the client's cursor past it.
     async fn fill(&mut self) -> Result<(), ErrorCode> {
@@ -74,6 +89,9 @@ impl OrderStream {
             Some(snapshot) => vec![snapshot],
             None => self.read().await?,
         };
+        if let Some(moment) = pending.first().and_then(PendingFrame::changed_at) {
+            self.lag.works_on(moment);
+        }
         let completer = &self.completer;
         let mut frames = futures::stream::iter(pending)
             .map(|pending| completer.complete(pending))
@@ -93,20 +111,20 @@ impl OrderStream {
     async fn read(&mut self) -> Result<Vec<PendingFrame>, ErrorCode> {
         let max = self.config.concurrent_frames.max(1);
         // What is under way ends on the old graph; what the wait for the next event loses, it has not taken.
-        let batch = tokio::select! {
+        let items = tokio::select! {
             biased;
             Ok(()) = self.reloads.changed() => {
                 self.renew().await;
                 return Ok(Vec::new());
             }
-            batch = self.source.take(max) => batch.map_err(|Stopped| ErrorCode::ServerDraining)?,
+            items = self.source.take(max) => items.map_err(|Stopped| ErrorCode::ServerDraining)?,
         };
-        let mut pending = Vec::with_capacity(batch.items.len());
-        for item in batch.items {
+        let mut pending = Vec::with_capacity(items.len());
+        for item in items {
             match item {
                 Item::Event(event, cursor) => {
                     crash::at("stream::after_read");
-                    pending.extend(self.change(&event, cursor, batch.is_live));
+                    pending.extend(self.change(event, cursor));
                 }
                 Item::Gap(cursor) => pending.push(self.gap(cursor)),
             }
@@ -116,27 +134,19 @@ impl OrderStream {
 
     /// Plans the operation over the graph that is served now. Only where it is none of that graph the stream ends.
     async fn renew(&mut self) {
-        let renewed = self.completer.renewed().await;
-        match renewed {
-            Ok(Some(prepared)) => self.completer.asker.prepared = prepared,
-            Ok(None) => {}
-            Err(error) => self.failed = Some(error),
+        if let Err(error) = self.completer.renew().await {
+            self.failed = Some(error);
         }
     }
 
     /// The frame of a status change; `None` when the snapshot has already shown it.
-    fn change(
-        &mut self,
-        event: &Arc<OrderEvent>,
-        cursor: Cursor,
-        is_live: bool,
-    ) -> Option<PendingFrame> {
-        if self.seen.is_some_and(|seen| seen.covers(event)) {
+    fn change(&mut self, event: Arc<OrderEvent>, cursor: Cursor) -> Option<PendingFrame> {
+        if self.seen.is_some_and(|seen| seen.covers(&event)) {
             return None;
         }
-        self.seen = self.seen.filter(|seen| !seen.is_passed_by(event));
+        self.seen = self.seen.filter(|seen| !seen.is_passed_by(&event));
         let behind = ResumePoint::new(cursor, self.seen);
-        Some(PendingFrame::change(event, &behind, is_live))
+        Some(PendingFrame::change(event, &behind))
     }
 
     fn gap(&mut self, cursor: Cursor) -> PendingFrame {

@@ -55,11 +55,25 @@ pub(crate) struct Sse {
 
 impl Sse {
     pub(crate) async fn open(shop: &Shop, token: &str, query: &str, last: Option<&str>) -> Self {
+        Self::request(shop, token, &json!({ "query": query }), last).await
+    }
+
+    pub(crate) async fn open_with(
+        shop: &Shop,
+        token: &str,
+        query: &str,
+        variables: &Value,
+    ) -> Self {
+        let body = json!({"query": query, "variables": variables});
+        Self::request(shop, token, &body, None).await
+    }
+
+    async fn request(shop: &Shop, token: &str, body: &Value, last: Option<&str>) -> Self {
         let mut request = reqwest::Client::new()
             .post(shop.url())
             .bearer_auth(token)
             .header("accept", "text/event-stream")
-            .json(&json!({ "query": query }));
+            .json(body);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }

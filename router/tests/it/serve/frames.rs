@@ -10,6 +10,10 @@ use super::{
 };
 
 const MINE: &str = "subscription { myOrderEvents { kind version order { id version } } }";
+const NAMED: &str =
+    "subscription { myOrderEvents { kind version order { id lines { product { name } } } } }";
+const ORDER: &str =
+    r#"subscription { orderEvents(orderId: "7") { kind version order { id version } } }"#;
 const ALL: &str = "subscription { allOrderEvents { kind version order { id version } } }";
 
 fn order(frame: &Frame) -> &serde_json::Value {
@@ -49,6 +53,70 @@ async fn an_order_that_stays_out_of_reach_ends_the_stream_with_the_cursor_before
     let mut resumed = Sse::open(&shop, &token, MINE, cursor.as_str()).await;
     let frame = resumed.next().await.expect("a frame");
     assert_eq!((frame.version(), &order(&frame)["version"]), (2, &2.into()));
+    drop((stream, resumed));
+    shop.stop().await;
+}
+
+/// Fails with a frame that waits for what stands below its order for a second only: it came without the name, and its cursor
+/// had passed it.
+#[tokio::test]
+async fn what_is_missing_below_an_order_for_a_moment_is_waited_for_too() {
+    let shop =
+        Shop::with(|config| config.stream.frame_timeout = Duration::from_millis(1_500)).await;
+    let token = shop.token(1);
+    let mut stream = Sse::open(&shop, &token, NAMED, None).await;
+    let name = |frame: &Frame| order(frame)["lines"][0]["product"]["name"].clone();
+    for code in ["UNAVAILABLE", "OVERLOADED", "DEADLINE_EXCEEDED"] {
+        shop.orders.fail_names(2, code);
+        shop.change(7, 1, OrderStatus::New).await;
+        let frame = stream.next().await.expect("a frame");
+        assert_eq!(name(&frame), "product 70", "{frame:?}");
+        assert_eq!(frame.data.get("errors"), None, "{frame:?}");
+    }
+    // What no other try would bring is shown at once.
+    shop.orders.fail_names(1, "PRODUCT_NOT_FOUND");
+    shop.change(7, 1, OrderStatus::Paid).await;
+    let frame = stream.next().await.expect("a frame");
+    assert_eq!(frame.code(), "PRODUCT_NOT_FOUND", "{frame:?}");
+    assert!(order(&frame)["id"].is_string(), "{frame:?}");
+
+    shop.orders.fail_names(usize::MAX, "UNAVAILABLE");
+    shop.change(7, 1, OrderStatus::Cancelled).await;
+    let end = stream.next().await.expect("an end");
+    assert_eq!((end.code(), end.kind()), ("UNAVAILABLE", ""), "{end:?}");
+    let cursor = &end.data["errors"][0]["extensions"]["cursor"];
+    assert_eq!(cursor.as_str(), frame.id.as_deref(), "{end:?}");
+    shop.orders.fail_names(0, "UNAVAILABLE");
+    let mut resumed = Sse::open(&shop, &token, NAMED, cursor.as_str()).await;
+    let frame = resumed.next().await.expect("a frame");
+    assert_eq!((frame.version(), name(&frame)), (5, "product 70".into()));
+    drop((stream, resumed));
+    shop.stop().await;
+}
+
+/// Fails with a cursor that has passed the snapshot before it was sent: the client never saw the order.
+#[tokio::test]
+async fn whoever_resumes_before_the_snapshot_gets_it() {
+    let shop = Shop::with(|config| config.stream.frame_timeout = Duration::from_millis(400)).await;
+    let token = shop.token(1);
+    shop.change(7, 1, OrderStatus::New).await;
+    shop.orders.fail_entities(usize::MAX);
+    let mut stream = Sse::open(&shop, &token, ORDER, None).await;
+    let end = stream.next().await.expect("an end");
+    assert_eq!(end.code(), "UNAVAILABLE", "{end:?}");
+    let cursor = end.data["errors"][0]["extensions"]["cursor"].clone();
+    shop.orders.fail_entities(0);
+    shop.change(7, 1, OrderStatus::AwaitingPayment).await;
+    let mut resumed = Sse::open(&shop, &token, ORDER, cursor.as_str()).await;
+    let frame = resumed.next().await.expect("a frame");
+    assert_eq!(
+        (frame.kind(), frame.version()),
+        ("SNAPSHOT", 2),
+        "{frame:?}"
+    );
+    shop.change(7, 1, OrderStatus::Paid).await;
+    let frame = resumed.next().await.expect("a frame");
+    assert_eq!((frame.kind(), frame.version()), ("CHANGE", 3), "{frame:?}");
     drop((stream, resumed));
     shop.stop().await;
 }

@@ -11,6 +11,7 @@ mod reload;
 mod rest;
 mod resume;
 mod rules;
+mod sharing;
 mod shop;
 mod slow;
 mod sse;

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -13,7 +13,13 @@ use async_graphql::{
     Context, EmptyMutation, EmptySubscription, ErrorExtensions as _, ID, InputObject, Object,
     Schema, SimpleObject,
 };
+use bytes::Bytes;
 use chassis::graphql::{IdempotencyKeyHeader, LocalSubgraph};
+use federation::{
+    RequestContext, Subgraph,
+    subgraph::{FetchError, FetchRequest},
+};
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use router::{Transport, engine::local};
 use schema::{event::OrderStatus, id::UserId};
@@ -39,6 +45,15 @@ struct Inner {
     /// Entities that were asked for, and how many of the next of them cannot be read.
     entities: AtomicUsize,
     failing: AtomicUsize,
+    /// How many of the next names of products cannot be read, and with which code.
+    nameless: Mutex<(usize, &'static str)>,
+    /// Calls for entities: at which subgraph, and for how many.
+    calls: Mutex<Vec<(&'static str, usize)>>,
+    running: AtomicUsize,
+    most: AtomicUsize,
+    /// How long such a call takes, and whether it comes to nothing.
+    slow: Mutex<Duration>,
+    is_away: AtomicBool,
 }
 
 /// When an operation meets the gate.
@@ -107,6 +122,31 @@ impl Orders {
         self.0.failing.store(count, SeqCst);
     }
 
+    /// Lets the next so many names of products fail with this code.
+    pub(crate) fn fail_names(&self, count: usize, code: &'static str) {
+        *self.0.nameless.lock() = (count, code);
+    }
+
+    /// Calls for entities since the last time, each with its subgraph and how many it asks for.
+    pub(crate) fn take_calls(&self) -> Vec<(&'static str, usize)> {
+        std::mem::take(&mut *self.0.calls.lock())
+    }
+
+    /// The most calls for entities that ran at once.
+    pub(crate) fn most_calls(&self) -> usize {
+        self.0.most.load(SeqCst)
+    }
+
+    /// Makes each call for entities take this long.
+    pub(crate) fn slow_entities(&self, takes: Duration) {
+        *self.0.slow.lock() = takes;
+    }
+
+    /// Whether calls for entities come to nothing.
+    pub(crate) fn set_away(&self, is_away: bool) {
+        self.0.is_away.store(is_away, SeqCst);
+    }
+
     /// How many orders were asked for as entities.
     pub(crate) fn entities_read(&self) -> usize {
         self.0.entities.load(SeqCst)
@@ -153,21 +193,62 @@ pub(super) fn subgraphs(orders: &Orders) -> BTreeMap<String, Transport> {
     let comments = Schema::build(CommentsQuery, EmptyMutation, EmptySubscription)
         .enable_federation()
         .finish();
+    let counted = |name: &'static str, schema: LocalSubgraph| {
+        let Transport::Custom(inner) = local::transport(schema) else {
+            unreachable!("a schema of this process is called by itself");
+        };
+        let orders = orders.clone();
+        let counted = Counted {
+            name,
+            inner,
+            orders,
+        };
+        (name.to_owned(), Transport::Custom(Arc::new(counted)))
+    };
     [
-        (
-            "loms".to_owned(),
-            local::transport(LocalSubgraph::new("loms", loms)),
-        ),
-        (
-            "cart".to_owned(),
-            local::transport(LocalSubgraph::new("cart", cart)),
-        ),
-        (
-            "comments".to_owned(),
-            local::transport(LocalSubgraph::new("comments", comments)),
-        ),
+        counted("loms", LocalSubgraph::new("loms", loms)),
+        counted("cart", LocalSubgraph::new("cart", cart)),
+        counted("comments", LocalSubgraph::new("comments", comments)),
     ]
     .into()
+}
+
+/// A subgraph whose calls for entities are counted.
+struct Counted {
+    name: &'static str,
+    inner: Arc<dyn Subgraph>,
+    orders: Orders,
+}
+
+impl Subgraph for Counted {
+    fn fetch<'a>(
+        &'a self,
+        request: FetchRequest,
+        ctx: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
+        if !request.text.contains("_entities") {
+            return self.inner.fetch(request, ctx);
+        }
+        Box::pin(async move {
+            let counts = &*self.orders.0;
+            let variables: serde_json::Value =
+                serde_json::from_slice(&request.variables).expect("variables");
+            let asked = variables["representations"].as_array().map_or(0, Vec::len);
+            counts.calls.lock().push((self.name, asked));
+            let running = counts.running.fetch_add(1, SeqCst) + 1;
+            counts.most.fetch_max(running, SeqCst);
+            let takes = *counts.slow.lock();
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
+            let response = self.inner.fetch(request, ctx).await;
+            counts.running.fetch_sub(1, SeqCst);
+            if counts.is_away.load(SeqCst) {
+                return Err(FetchError::Status(503));
+            }
+            response
+        })
+    }
 }
 
 struct LomsQuery(Orders);
@@ -202,16 +283,23 @@ struct FakeLine {
 }
 
 #[derive(SimpleObject)]
-#[graphql(name = "Product")]
+#[graphql(name = "Product", complex)]
 struct FakeProductRef {
     sku: ID,
 }
 
-#[derive(SimpleObject)]
-#[graphql(name = "Product")]
+#[async_graphql::ComplexObject]
+impl FakeProductRef {
+    async fn stock(&self) -> FakeStock {
+        FakeStock {
+            available: self.sku.parse().unwrap_or(0),
+        }
+    }
+}
+
 struct FakeProduct {
     sku: ID,
-    name: String,
+    orders: Orders,
 }
 
 #[derive(InputObject)]
@@ -234,9 +322,19 @@ struct FakeUserError {
 }
 
 #[derive(SimpleObject)]
-#[graphql(name = "Stock")]
+#[graphql(name = "Stock", complex)]
 struct FakeStock {
     available: i32,
+}
+
+#[async_graphql::ComplexObject]
+impl FakeStock {
+    async fn total(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<i32>> {
+        if chassis::graphql::principal(ctx)?.is_ops() {
+            return Ok(Some(self.available));
+        }
+        Err(fault("FORBIDDEN"))
+    }
 }
 
 impl FakeOrder {
@@ -290,6 +388,11 @@ impl LomsQuery {
     }
 
     #[graphql(entity)]
+    async fn find_product(&self, sku: ID) -> Option<FakeProductRef> {
+        Some(FakeProductRef { sku })
+    }
+
+    #[graphql(entity)]
     async fn find_order(&self, ctx: &Context<'_>, id: ID) -> Option<FakeOrder> {
         let Inner {
             entities, failing, ..
@@ -297,9 +400,7 @@ impl LomsQuery {
         entities.fetch_add(1, SeqCst);
         let fails = failing.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
         if fails.is_ok() {
-            let away = async_graphql::Error::new("away");
-            let away = away.extend_with(|_, values| values.set("code", "UNAVAILABLE"));
-            ctx.add_error(away.into_server_error(ctx.item.pos));
+            ctx.add_error(fault("UNAVAILABLE").into_server_error(ctx.item.pos));
             return None;
         }
         find(&self.0, ctx, &id)
@@ -337,10 +438,33 @@ impl CartQuery {
 impl CartQuery {
     #[expect(clippy::unnecessary_wraps, reason = "the shape of an entity resolver")]
     fn find_product_by(&self, sku: ID) -> Option<FakeProduct> {
-        let bytes = self.0.0.padding.load(SeqCst);
-        let name = format!("product {}{}", sku.as_str(), "x".repeat(bytes));
-        Some(FakeProduct { sku, name })
+        let orders = self.0.clone();
+        Some(FakeProduct { sku, orders })
     }
+}
+
+#[Object(name = "Product")]
+impl FakeProduct {
+    async fn sku(&self) -> &ID {
+        &self.sku
+    }
+
+    async fn name(&self) -> async_graphql::Result<Option<String>> {
+        let inner = &*self.orders.0;
+        let (left, code) = &mut *inner.nameless.lock();
+        if let Some(fewer) = left.checked_sub(1) {
+            *left = fewer;
+            return Err(fault(code));
+        }
+        let bytes = inner.padding.load(SeqCst);
+        let padding = "x".repeat(bytes);
+        Ok(Some(format!("product {}{padding}", self.sku.as_str())))
+    }
+}
+
+fn fault(code: &'static str) -> async_graphql::Error {
+    let error = async_graphql::Error::new("away");
+    error.extend_with(|_, values| values.set("code", code))
 }
 
 #[Object(name = "Query")]
