@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use graphql_tools::static_graphql::query::Value;
 
-use crate::graph::{EnumValues, TypeRef};
+use crate::graph::{EnumValues, TypeInfo, TypeKind, TypeRef};
 use crate::request::Location;
 use crate::weight::{Counted, Weight, allocation, shared};
 
@@ -112,10 +112,81 @@ pub(crate) struct ShapeField {
     pub(crate) arguments: Vec<(String, Value)>,
     /// Its type.
     pub(crate) ty: Arc<TypeRef>,
-    /// Of an enum, the values that clients may read.
-    pub(crate) enum_values: Option<Arc<EnumValues>>,
+    /// Which JSON may stand there where it is a leaf.
+    pub(crate) leaf: Leaf,
     /// What is asked below it; `None` for leaves.
     pub(crate) child: Option<Arc<Shape>>,
+}
+
+/// Which JSON a value of a leaf type may be. Source: GraphQL specification, 3.5 Scalars, and 3.9 Enums.
+#[derive(Debug, Clone)]
+pub(crate) enum Leaf {
+    /// A scalar of the graph's own, which knows itself what it is; or no leaf.
+    Any,
+    /// A whole number; of any size, for what a subgraph can say passes.
+    Int,
+    /// A number.
+    Float,
+    /// A string.
+    String,
+    /// `true` or `false`.
+    Boolean,
+    /// A string or a whole number.
+    Id,
+    /// One of the names that clients may read.
+    Enum(Arc<EnumValues>),
+}
+
+impl Leaf {
+    /// That of a named type.
+    pub(crate) fn of(ty: &TypeInfo) -> Self {
+        match (ty.kind, &*ty.name) {
+            (TypeKind::Enum, _) => Self::Enum(ty.values.clone()),
+            (TypeKind::Scalar, "Int") => Self::Int,
+            (TypeKind::Scalar, "Float") => Self::Float,
+            (TypeKind::Scalar, "String") => Self::String,
+            (TypeKind::Scalar, "Boolean") => Self::Boolean,
+            (TypeKind::Scalar, "ID") => Self::Id,
+            _ => Self::Any,
+        }
+    }
+
+    /// Whether this JSON, which is not null, is of the type.
+    pub(crate) fn takes(&self, json: &[u8]) -> bool {
+        let Some(first) = json.first() else {
+            return false;
+        };
+        match self {
+            Self::Any => true,
+            Self::Int => is_whole(json),
+            Self::Float => is_number(*first),
+            Self::String => *first == b'"',
+            Self::Boolean => matches!(first, b't' | b'f'),
+            Self::Id => *first == b'"' || is_whole(json),
+            Self::Enum(values) => {
+                let name = std::str::from_utf8(json).ok();
+                let name = name.and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+                name.is_some_and(|name| values.contains(name))
+            }
+        }
+    }
+}
+
+fn is_number(first: u8) -> bool {
+    first == b'-' || first.is_ascii_digit()
+}
+
+/// Whether a JSON value is a whole number, also one that is written with a fraction or an exponent.
+fn is_whole(json: &[u8]) -> bool {
+    if !json.first().is_some_and(|first| is_number(*first)) {
+        return false;
+    }
+    if json.iter().skip(1).all(u8::is_ascii_digit) {
+        return true;
+    }
+    let value = std::str::from_utf8(json).ok();
+    let value = value.and_then(|text| text.parse::<f64>().ok());
+    value.is_some_and(|value| value.fract() == 0.0)
 }
 
 impl ShapeField {

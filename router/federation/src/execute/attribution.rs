@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
-use crate::execute::error::{ClientError, Place, SubgraphError, SubgraphPathSegment};
+use crate::execute::error::{ClientError, Errors, Place, SubgraphError, SubgraphPathSegment};
 use crate::execute::missing::{Missing, Target};
 use crate::execute::places::each_place;
 use crate::execute::representations::Asked;
@@ -80,6 +80,7 @@ fn report(
     progress: &mut Progress,
 ) {
     let mut vague: IndexMap<Vec<SubgraphPathSegment>, Vec<ClientError>> = IndexMap::new();
+    let mut general = Vec::new();
     let mut taken = Missing::default();
     // Those that name their place come first: the others are about what is left.
     let Scope {
@@ -92,28 +93,100 @@ fn report(
         let path = error.path.take().unwrap_or_default();
         match fetched.exactly(&path) {
             Some(missing) => {
-                deal(&[report], &[fetched.blamed(missing)], progress);
                 taken.extend(fetched.beside(&path));
+                if missing.is_below {
+                    general.push((report, missing));
+                } else {
+                    deal(&[report], &[fetched.blamed(missing)], progress);
+                }
             }
             None => vague.entry(path).or_default().push(report),
         }
     }
+    for (report, missing) in general {
+        deal(&[report], &[fetched.blamed(missing)], progress);
+    }
     if is_all || !vague.is_empty() {
         taken = fetched.everywhere();
     }
-    for (path, reports) in vague {
-        let groups = if path.is_empty() && is_all {
-            vec![fetched.everywhere()]
-        } else {
-            fetched.wherever_null(&path)
-        };
-        let groups = groups.into_iter().map(|missing| fetched.blamed(missing));
-        deal(&reports, &groups.collect::<Vec<_>>(), progress);
-    }
+    report_vague(fetched, vague, is_all, progress);
     // A null that went up in the subgraph took its neighbours along.
     for place in taken.places {
         progress.errors.explain(&place.path);
     }
+}
+
+/// Passes on errors whose paths lack the position in the list of entities, by path.
+fn report_vague(
+    fetched: &Fetched<'_>,
+    vague: IndexMap<Vec<SubgraphPathSegment>, Vec<ClientError>>,
+    is_all: bool,
+    progress: &mut Progress,
+) {
+    let mut vague: Vec<_> = vague
+        .into_iter()
+        .map(|(path, reports)| {
+            let (is_general, groups) = if path.is_empty() && is_all {
+                (true, vec![fetched.everywhere()])
+            } else {
+                at_the_end(fetched.wherever_null(&path))
+            };
+            ((is_general, path.len()), groups, reports)
+        })
+        .collect();
+    // What failed as a whole has none of what a longer path is about.
+    vague.sort_by_key(|(order, ..)| *order);
+    let mut left = Vec::new();
+    for (_, groups, reports) in vague {
+        let groups = groups.into_iter().map(|missing| fetched.blamed(missing));
+        let mut groups = unexplained(groups.collect(), &progress.errors);
+        // Who blames what is blamed already has nothing new to tell.
+        if groups.iter().any(|group| has_new(group, &progress.errors)) {
+            groups.retain(|group| has_new(group, &progress.errors));
+        }
+        let others = groups.split_off(groups.len().min(reports.len()));
+        left.push((reports.last().cloned(), others));
+        deal(&reports, &groups, progress);
+    }
+    // Fewer errors than places: the same happened there, unless a longer path told what.
+    for (report, groups) in left {
+        let others = groups.into_iter().flatten();
+        let is_free = |place: &Place<'_>| {
+            let errors = &progress.errors;
+            !errors.is_reported_above(&place.path) && !errors.is_reported_below(&place.path)
+        };
+        let others: Vec<_> = others.filter(is_free).collect();
+        if !others.is_empty() {
+            deal(report.as_slice(), &[others], progress);
+        }
+    }
+}
+
+/// Where a path leads to a null, or through one. Where it leads to none, which is told beside, it is about what is missing
+/// below its end.
+fn at_the_end(mut groups: Vec<Missing<'_>>) -> (bool, Vec<Missing<'_>>) {
+    let is_at = |missing: &Missing<'_>| !missing.is_below && !missing.is_empty();
+    let is_general = !groups.iter().any(is_at);
+    groups.retain(|missing| is_general || is_at(missing));
+    (is_general, groups)
+}
+
+/// The places below no error. Where each is below one they are all left, for none is the likelier.
+fn unexplained<'a>(groups: Vec<Vec<Place<'a>>>, errors: &Errors) -> Vec<Vec<Place<'a>>> {
+    let is_free = |place: &&Place<'_>| !errors.is_reported_above(&place.path);
+    let free = groups
+        .iter()
+        .map(|group| group.iter().filter(is_free).cloned().collect());
+    let free: Vec<Vec<_>> = free.collect();
+    match free.iter().all(Vec::is_empty) {
+        true => groups,
+        false => free,
+    }
+}
+
+/// Whether some of the places are not blamed yet.
+fn has_new(group: &[Place<'_>], errors: &Errors) -> bool {
+    group.iter().any(|place| !errors.is_reported(&place.path))
 }
 
 /// Reports errors at places that are not blamed yet: one for each group, the last for all groups that are left. Without a
@@ -268,7 +341,9 @@ impl<'a> Fetched<'a> {
 
     /// The places that the client asked for, those of fetches included that could not be made for want of the others.
     fn blamed(&self, missing: Missing<'a>) -> Vec<Place<'a>> {
-        let Missing { mut places, needed } = missing;
+        let Missing {
+            mut places, needed, ..
+        } = missing;
         let mut waiting = needed;
         let mut objects: HashMap<*const BatchPlan, HashSet<Slot>> = HashMap::new();
         while let Some((slot, key)) = waiting.pop() {

@@ -19,18 +19,33 @@ const MAX_ERRORS: usize = 100;
 /// What a client may read of a subgraph's `extensions` beside the code: which argument is at fault, and when to come back.
 const PUBLIC_EXTENSIONS: [&str; 2] = ["field", "retryAfterSeconds"];
 
-/// An error as a subgraph writes it.
-#[derive(Debug, Clone, Deserialize)]
+/// An error as a subgraph writes it. What of it is not as the specification has it (7.1.2) is passed over, and the error
+/// stays one.
+#[derive(Debug, Clone)]
 pub(crate) struct SubgraphError {
     /// One sentence for a person.
-    #[serde(default)]
     pub(crate) message: String,
     /// Where, in the subgraph's response.
-    #[serde(default)]
     pub(crate) path: Option<Vec<SubgraphPathSegment>>,
     /// Its code and more.
-    #[serde(default)]
     pub(crate) extensions: Option<Map<String, Value>>,
+}
+
+impl From<Value> for SubgraphError {
+    fn from(mut written: Value) -> Self {
+        let mut member = |name| written.get_mut(name).map(Value::take);
+        Self {
+            message: match member("message") {
+                Some(Value::String(message)) => message,
+                _ => String::new(),
+            },
+            path: member("path").and_then(|path| Vec::deserialize(path).ok()),
+            extensions: match member("extensions") {
+                Some(Value::Object(extensions)) => Some(extensions),
+                _ => None,
+            },
+        }
+    }
 }
 
 impl SubgraphError {
@@ -150,6 +165,10 @@ impl Explained {
         self.children.get(&item)
     }
 
+    fn has_reported(&self) -> bool {
+        self.is_reported || self.children.values().any(Self::has_reported)
+    }
+
     fn mark(&mut self, path: &[PathSegment]) -> &mut Self {
         let mut node = self;
         for item in path {
@@ -220,6 +239,30 @@ impl Errors {
             node = node.and_then(|node| node.child(*item));
         }
         node.is_some_and(|node| node.is_reported)
+    }
+
+    /// Whether an error stands above this path.
+    pub(crate) fn is_reported_above(&self, path: &[PathSegment]) -> bool {
+        let mut node = &self.explained;
+        for item in path {
+            if node.is_reported {
+                return true;
+            }
+            match node.child(*item) {
+                Some(below) => node = below,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether an error stands at this path or below it.
+    pub(crate) fn is_reported_below(&self, path: &[PathSegment]) -> bool {
+        let mut node = Some(&self.explained);
+        for item in path {
+            node = node.and_then(|node| node.child(*item));
+        }
+        node.is_some_and(Explained::has_reported)
     }
 
     /// How many errors there are, those left off included.

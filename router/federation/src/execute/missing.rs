@@ -14,13 +14,21 @@ pub(crate) struct Missing<'a> {
     pub(crate) places: Vec<Place<'a>>,
     /// What other fetches need: the slot of its object, and its key there.
     pub(crate) needed: Vec<(Slot, Key)>,
+    /// Whether the path ended at something that is there, so that all this is below it.
+    pub(crate) is_below: bool,
 }
 
 impl Missing<'_> {
+    /// Whether nothing is.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.needed.is_empty()
+    }
+
     /// Takes in what else is missing.
     pub(crate) fn extend(&mut self, other: Self) {
         self.places.extend(other.places);
         self.needed.extend(other.needed);
+        self.is_below |= other.is_below;
     }
 }
 
@@ -116,7 +124,7 @@ impl<'a> Target<'a> {
 
     fn walk(&self, here: Here<'a>, path: &[SubgraphPathSegment], found: &mut Missing<'a>) {
         let Some((step, rest)) = path.split_first() else {
-            return self.all(here, found);
+            return self.from(here, found);
         };
         match (step, here.value) {
             (SubgraphPathSegment::Key(name), Value::Object(_) | Value::Null) => {
@@ -137,7 +145,7 @@ impl<'a> Target<'a> {
                         }
                     }
                     // Nobody asked for that, so it is about what stands here.
-                    None => self.all(here, found),
+                    None => self.from(here, found),
                 }
             }
             (SubgraphPathSegment::Index(position), Value::List(items)) => {
@@ -157,7 +165,7 @@ impl<'a> Target<'a> {
                 }
             }
             (SubgraphPathSegment::Key(_), Value::List(_))
-            | (SubgraphPathSegment::Index(_), Value::Object(_)) => self.all(here, found),
+            | (SubgraphPathSegment::Index(_), Value::Object(_)) => self.from(here, found),
         }
     }
 
@@ -204,6 +212,12 @@ impl<'a> Target<'a> {
         };
         let rename = self.renames.iter().find(is_it);
         rename.map_or(raw, |rename| rename.to)
+    }
+
+    /// All that is to be here and is not, at the end of a path.
+    fn from(&self, here: Here<'a>, found: &mut Missing<'a>) {
+        found.is_below |= *here.value != Value::Null;
+        self.all(here, found);
     }
 
     /// All that is to be here and is not.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::join_all;
+use serde_json::Value as Json;
 
 use crate::execute::attribution::{Fault, attribute};
 use crate::execute::entities::{distribute, fill_from_cache};
@@ -16,7 +17,7 @@ use crate::execute::read;
 use crate::execute::rename::rename;
 use crate::execute::representations::{self, Representations};
 use crate::execute::state::{Call, Progress, Scope};
-use crate::execute::store::{ObjectId, Value};
+use crate::execute::store::{ObjectId, Store, Value};
 use crate::execute::variables::VariablesWriter;
 use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, TargetPlan};
 use crate::request::OperationKind;
@@ -183,6 +184,9 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
         }
         Err(error) => return Some(misread(scope, call, error.to_string())),
     };
+    if let Some(why) = unfit(call, &progress.store, &response) {
+        return Some(misread(scope, call, why.to_owned()));
+    }
     if let Some(extensions) = response.extensions {
         progress.extensions.add(extensions);
     }
@@ -218,11 +222,44 @@ fn take(scope: Scope<'_>, call: &Call<'_>, bytes: Bytes, progress: &mut Progress
     fault
 }
 
+/// Why the data of a response cannot be what was asked for. What has errors may have nothing else.
+fn unfit(call: &Call<'_>, store: &Store, response: &read::Response<'_>) -> Option<&'static str> {
+    let fields = match &response.data {
+        Value::Object(data) => store.fields(*data),
+        Value::Null if response.errors.is_some() => return None,
+        Value::Null => return Some("neither data nor errors"),
+        Value::Leaf(_) | Value::List(_) => return Some("data is not an object"),
+    };
+    let is_entity = |value: &Value| matches!(value, Value::Object(_) | Value::Null);
+    let is_list = |batch: &BatchPlan, asked: &Representations| {
+        let list = fields.iter().find(|(alias, _)| *alias == batch.alias);
+        match list {
+            Some((_, Value::List(list))) => list.len() == asked.len() && list.iter().all(is_entity),
+            // A list of items that may not be null goes up to data in other servers.
+            Some((_, Value::Null)) | None => response.errors.is_some() || asked.is_empty(),
+            Some((_, Value::Leaf(_) | Value::Object(_))) => false,
+        }
+    };
+    match &call.fetch.target {
+        TargetPlan::Entities(batches) => {
+            let is_fit = batches
+                .iter()
+                .zip(&call.asked)
+                .all(|(batch, asked)| is_list(batch, asked));
+            (!is_fit).then_some("not one entity for each that was asked for")
+        }
+        TargetPlan::Root | TargetPlan::Path(_) => {
+            let is_empty = fields.is_empty() && response.errors.is_none();
+            is_empty.then_some("nothing that was asked for")
+        }
+    }
+}
+
 /// Reads the errors beside a subgraph's data.
 fn read_errors(scope: Scope<'_>, call: &Call<'_>, errors: &[u8], data: &Value) -> Fault {
-    match serde_json::from_slice::<Vec<SubgraphError>>(errors) {
+    match serde_json::from_slice::<Vec<Json>>(errors) {
         Ok(errors) => Fault::Reported {
-            errors,
+            errors: errors.into_iter().map(SubgraphError::from).collect(),
             is_all: *data == Value::Null,
         },
         Err(_) => {

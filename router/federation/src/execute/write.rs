@@ -12,7 +12,7 @@ use crate::execute::store::{ObjectId, PathSegment, Store, Value, field};
 use crate::execute::written::{Copied, Pieces};
 use crate::graph::{TypeKind, TypeRef, TypeTable};
 use crate::request::{Code, Location};
-use crate::shape::{Case, Key, Shape, ShapeField};
+use crate::shape::{Case, Key, Leaf, Shape, ShapeField};
 
 /// A null of a non-null type, which the parent must take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl<'a> Writer<'a> {
                 if bytes.first() != Some(&b'[') {
                     return self.type_mismatch("a list");
                 }
-                if !has_non_null(inner) {
+                if matches!(wanted.leaf, Leaf::Any) && !has_non_null(inner) {
                     self.out.extend(bytes);
                     return true;
                 }
@@ -356,7 +356,7 @@ impl<'a> Writer<'a> {
                 if bytes == b"null" {
                     return self.null();
                 }
-                if !is_public(wanted, bytes) {
+                if !wanted.leaf.takes(bytes) {
                     return self.type_mismatch(ty);
                 }
                 self.out.extend(bytes);
@@ -409,16 +409,6 @@ impl<'a> Writer<'a> {
             self.places,
         ));
     }
-}
-
-/// Whether a client may read this value: of an enum only the values of the consumer schema.
-fn is_public(wanted: &ShapeField, bytes: &[u8]) -> bool {
-    let Some(values) = &wanted.enum_values else {
-        return true;
-    };
-    let name = std::str::from_utf8(bytes).ok();
-    let name = name.and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
-    name.is_some_and(|name| values.contains(name))
 }
 
 fn has_non_null(ty: &TypeRef) -> bool {

@@ -18,14 +18,14 @@ use graphql_tools::static_graphql::query::{
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use crate::graph::{EnumValues, TypeKind, TypeRef, TypeTable};
+use crate::graph::{TypeKind, TypeRef, TypeTable};
 use crate::operation::definition::{condition_type, fragments};
 use crate::operation::document::Document;
 use crate::operation::emit::{self, ToPlan};
 use crate::operation::limits;
 use crate::operation::response_keys::{AliasedDuplicates, ResponseKeys};
 use crate::request::{Code, Location, OperationKind, RequestError};
-use crate::shape::{Case, Keys, Shape, ShapeField, quoted};
+use crate::shape::{Case, Keys, Leaf, Shape, ShapeField, quoted};
 
 /// A canonical operation.
 #[derive(Debug)]
@@ -306,17 +306,12 @@ impl<'a> Collector<'a> {
                 name: Arc::from(node.name.as_str()),
                 places: nodes.iter().take(Location::MOST).map(place).collect(),
                 arguments: node.arguments.clone(),
-                enum_values: self.enum_values(&ty),
+                leaf: self.types.find(ty.name()).map_or(Leaf::Any, Leaf::of),
                 ty,
                 child,
             });
         }
         Ok(fields)
-    }
-
-    fn enum_values(&self, ty: &TypeRef) -> Option<Arc<EnumValues>> {
-        let info = self.types.find(ty.name())?;
-        (info.kind == TypeKind::Enum).then(|| info.values.clone())
     }
 
     fn spend(&mut self) -> Result<(), RequestError> {

@@ -73,6 +73,29 @@ async fn as_many_errors_as_failures_and_each_at_its_field() {
     }
 }
 
+/// Whichever comes first: what failed as a whole has nothing in it that failed. Seen red with the errors dealt in their order.
+#[tokio::test]
+async fn of_two_paths_without_positions_the_longer_is_about_what_the_shorter_left() {
+    let whole = forbidden(json!(["_entities", "stock"]));
+    let part = json!({ "message": "busy", "path": ["_entities", "stock", "total"], "extensions": { "code": "OVERLOADED" } });
+    for errors in [[part.clone(), whole.clone()], [whole, part]] {
+        let data = json!({ "_entities": [{ "stock": null }, { "stock": null }] });
+        let response = json!({ "data": data, "errors": errors });
+        let answer = responding("stock", response).run(TOTALS, json!({})).await;
+        let places = [
+            r#"["products",0,"in"]"#,
+            r#"["products",1,"in","total"]"#,
+            r#"["products",2,"in"]"#,
+        ];
+        assert_eq!(paths(&answer), places, "{answer}");
+        for error in answer["errors"].as_array().unwrap() {
+            let is_part = error["path"][3] == "total";
+            let code = if is_part { "OVERLOADED" } else { "FORBIDDEN" };
+            assert_eq!(error["extensions"]["code"], code, "{answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_place_that_has_data_is_never_blamed() {
     let stock = json!({ "stock": { "total": 1, "available": 1 } });

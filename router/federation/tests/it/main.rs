@@ -7,6 +7,7 @@ mod checks;
 mod events;
 mod executor;
 mod faults;
+mod garbage;
 mod generated;
 mod graphs;
 mod http;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use federation::subgraph::{FetchError, FetchRequest};
 use federation::{
     Code, Engine, EngineConfig, GraphRequest, GraphResponse, GraphqlError, Host, OperationKinds,
-    Prepared, RequestContext, RequestError, RootFields, Subgraph, Transport,
+    Prepared, RequestContext, RequestError, RootFields, Subgraph, Telemetry, Transport,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -98,8 +98,26 @@ impl RootFields for Own {
 /// Codes that the toy's clients know beside the engine's own; subgraphs also use others.
 const PUBLIC_CODES: [&str; 3] = ["UNAUTHENTICATED", "FORBIDDEN", "OVERLOADED"];
 
+/// The fetches that brought nothing: subgraph and reason.
+#[derive(Default)]
+struct Failures(Mutex<Vec<(String, &'static str)>>);
+
+impl Telemetry for Failures {
+    fn fetch_failed(&self, subgraph: &str, reason: &'static str) {
+        self.0.lock().push((subgraph.to_owned(), reason));
+    }
+}
+
 /// An engine over the toy supergraph, whose subgraph `events` is of this process.
-pub(crate) fn engine(config: EngineConfig, mut subgraphs: BTreeMap<String, Transport>) -> Engine {
+pub(crate) fn engine(config: EngineConfig, subgraphs: BTreeMap<String, Transport>) -> Engine {
+    observed(config, subgraphs, Arc::default())
+}
+
+fn observed(
+    config: EngineConfig,
+    mut subgraphs: BTreeMap<String, Transport>,
+    failures: Arc<Failures>,
+) -> Engine {
     subgraphs.insert("events".to_owned(), Transport::Fields(Arc::new(Own)));
     let host = Host {
         codes: PUBLIC_CODES
@@ -107,6 +125,7 @@ pub(crate) fn engine(config: EngineConfig, mut subgraphs: BTreeMap<String, Trans
             .into_iter()
             .chain(Code::ALL)
             .collect(),
+        telemetry: failures,
         ..Host::default()
     };
     Engine::new(config, SUPERGRAPH, subgraphs, host).expect("the toy supergraph loads")
@@ -116,6 +135,7 @@ pub(crate) fn engine(config: EngineConfig, mut subgraphs: BTreeMap<String, Trans
 pub(crate) struct Toy {
     pub(crate) engine: Engine,
     calls: Arc<Mutex<Vec<Call>>>,
+    failures: Arc<Failures>,
 }
 
 impl Toy {
@@ -137,8 +157,12 @@ impl Toy {
             };
             subgraphs.insert(name.to_owned(), Transport::Custom(Arc::new(fake)));
         }
-        let engine = engine(config, subgraphs);
-        Self { engine, calls }
+        let failures = Arc::<Failures>::default();
+        Self {
+            engine: observed(config, subgraphs, failures.clone()),
+            calls,
+            failures,
+        }
     }
 
     /// Prepares an operation.
@@ -163,6 +187,11 @@ impl Toy {
     /// The fetches since the last look.
     pub(crate) fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.calls.lock())
+    }
+
+    /// The fetches that brought nothing since the last look, each by its subgraph and reason.
+    pub(crate) fn failures(&self) -> Vec<(String, &'static str)> {
+        std::mem::take(&mut self.failures.0.lock())
     }
 }
 

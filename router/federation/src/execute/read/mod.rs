@@ -6,7 +6,7 @@
 mod json;
 mod known;
 
-use crate::execute::store::{ObjectId, Span, Store, Value};
+use crate::execute::store::{Fields, ObjectId, Span, Store, Value};
 use crate::shape::ReadShape;
 use json::{ReadError, Scanner};
 use known::Known;
@@ -170,8 +170,10 @@ impl Reader<'_> {
         let left = scanner.objects_left();
         scanner.count_objects(1)?;
         scanner.advance(1);
-        let mut fields = Vec::with_capacity(shape.fields.len());
+        let mut fields: Fields = Vec::with_capacity(shape.fields.len());
         let mut next = 0;
+        // The member after the furthest that was read; what comes before it may come a second time.
+        let mut furthest = 0;
         scanner.members(|scanner, name| {
             // Subgraphs respond in the order of the request, so the next field is nearly always the expected one.
             let found = match shape.fields.get(next) {
@@ -186,7 +188,17 @@ impl Reader<'_> {
             let field = &shape.fields[position];
             let child = field.child.as_ref();
             let child = child.map(|child| (child, known.below(position, shape.fields.len())));
-            fields.push((field.key, self.value(scanner, child)?));
+            let value = self.value(scanner, child)?;
+            // Of two members of one name the last counts, as in other readers.
+            let before = match position < furthest {
+                true => fields.iter_mut().find(|(key, _)| *key == field.key),
+                false => None,
+            };
+            match before {
+                Some((_, there)) => *there = value,
+                None => fields.push((field.key, value)),
+            }
+            furthest = furthest.max(position + 1);
             Ok(())
         })?;
         let count = left - scanner.objects_left();
