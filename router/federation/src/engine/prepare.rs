@@ -135,14 +135,20 @@ impl Engine {
         request: &GraphRequest,
         allowed: OperationKinds,
     ) -> Result<Prepared, RequestError> {
-        if let Some(text) = &request.query {
-            limits::check_text(&self.config.limits, text)?;
-        }
-        limits::check_values(&self.config.limits, &request.variables)?;
+        self.check_sizes(request)
+            .map_err(|error| error.or_at(Location::TOP))?;
         let text = self.persisted.text(request)?;
         let work = work(&text);
         let prepared = self.prepare_text(text, request, allowed).await;
         prepared.map_err(|error| error.costing(work))
+    }
+
+    /// Before anything is done with them.
+    fn check_sizes(&self, request: &GraphRequest) -> Result<(), RequestError> {
+        if let Some(text) = &request.query {
+            limits::check_text(&self.config.limits, text)?;
+        }
+        limits::check_values(&self.config.limits, &request.variables)
     }
 
     async fn prepare_text(

@@ -8,6 +8,7 @@ mod entity_keys;
 mod error;
 mod literal;
 mod requirements;
+mod sdl;
 mod supergraph;
 mod types;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use graphql_tools::static_graphql::schema::Document;
 
+use crate::graph::sdl::sdl;
 use crate::graph::{TypeTable, builtin};
 
 /// A loaded supergraph.
@@ -49,7 +50,7 @@ impl Supergraph {
                 object.fields.retain(|field| !field.name.starts_with("__"));
             }
         }
-        document.to_string()
+        sdl(&document)
     }
 }
 

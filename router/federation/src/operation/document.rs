@@ -50,8 +50,8 @@ impl Document {
         let Parsed {
             document: ast,
             of_variables,
-        } = parse(text, limits.tokens).map_err(|error| refused(limits, error).or_at(TOP))?;
-        let first = ast.definitions.first().map_or(TOP, start);
+        } = parse(text, limits.tokens).map_err(|error| refused(limits, error))?;
+        let first = ast.definitions.first().map_or(Location::TOP, start);
         let chosen = pick(&ast, wanted).map_err(|error| error.or_at(first))?;
         let place = start(&ast.definitions[chosen.0]);
         let document = Self::check(graph, rules, limits, ast, &of_variables, chosen);
@@ -148,9 +148,9 @@ fn check(
         let errors = first.map(|found| validation_error(found, &mut places));
         return Err(RequestError::many(errors.collect()));
     }
-    let conditions = subscriptions::conditions(ast);
-    if !conditions.is_empty() {
-        return Err(RequestError::many(conditions));
+    let faults = subscriptions::faults(ast);
+    if !faults.is_empty() {
+        return Err(RequestError::many(faults));
     }
     let misfits = literals::misfits(&graph.types, ast);
     if !misfits.is_empty() {
@@ -169,14 +169,16 @@ fn check(
 
 fn refused(limits: &Limits, error: SyntaxError) -> RequestError {
     match error {
-        SyntaxError::Tokens => {
+        SyntaxError::Tokens(first) => {
             limits::over("tokens", limits.tokens.saturating_add(1), limits.tokens)
+                .or_at(place(first))
         }
-        SyntaxError::Nesting => {
+        SyntaxError::Nesting(first) => {
             let text = format!("brackets are nested more than {MAX_NESTING} deep");
             RequestError::new(Code::LIMIT_EXCEEDED, text)
                 .with("limit", "nesting")
                 .with("max", MAX_NESTING)
+                .or_at(place(first))
         }
         SyntaxError::Unexpected(sentence, position) => {
             let text = format!("Syntax Error: {sentence}");
@@ -265,18 +267,18 @@ fn pick(ast: &Ast, wanted: Option<&str>) -> Result<(usize, OperationKind), Reque
     }
 }
 
-/// Where a text begins.
-const TOP: Location = Location { line: 1, column: 1 };
-
 /// Where a definition begins.
 fn start(definition: &Definition) -> Location {
-    let Pos { line, column } = match definition {
+    place(match definition {
         Definition::Fragment(found) => found.position,
         Definition::Operation(OperationDefinition::SelectionSet(set)) => set.span.0,
         Definition::Operation(OperationDefinition::Query(found)) => found.position,
         Definition::Operation(OperationDefinition::Mutation(found)) => found.position,
         Definition::Operation(OperationDefinition::Subscription(found)) => found.position,
-    };
+    })
+}
+
+fn place(Pos { line, column }: Pos) -> Location {
     Location { line, column }
 }
 

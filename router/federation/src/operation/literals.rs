@@ -214,7 +214,8 @@ fn fits_scalar(name: &str, value: &Value) -> bool {
         && number::is_number(text)
     {
         return match name {
-            "Int" | "String" | "Boolean" => false,
+            "Int" => text == "-0",
+            "String" | "Boolean" => false,
             "ID" => number::is_whole(text),
             _ => true,
         };

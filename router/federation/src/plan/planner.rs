@@ -26,6 +26,7 @@ use hive_router_query_planner::utils::cancellation::CancellationToken;
 use hive_router_query_planner::utils::parsing::safe_parse_schema;
 
 use crate::graph::{LoadError, Requirements};
+use crate::operation::syntax::readable;
 use crate::plan::error::PlanError;
 use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Rename, Selection, Target};
 use crate::plan::required;
@@ -76,7 +77,8 @@ impl Planner {
     /// # Errors
     /// [`LoadError::Parse`].
     pub(crate) fn parse(sdl: &str) -> Result<schema::Document, LoadError> {
-        safe_parse_schema(sdl).map_err(|error| LoadError::Parse(one_line(&error)))
+        let text = readable(sdl).map_err(|error| LoadError::Parse(error.to_string()))?;
+        safe_parse_schema(&text).map_err(|error| LoadError::Parse(one_line(&error)))
     }
 
     /// What clients see of the supergraph, with the types of introspection.

@@ -91,6 +91,9 @@ pub struct Location {
 }
 
 impl Location {
+    /// Where every text begins.
+    pub(crate) const TOP: Self = Self { line: 1, column: 1 };
+
     /// More positions than this of one error tell nothing new.
     pub(crate) const MOST: usize = 20;
 

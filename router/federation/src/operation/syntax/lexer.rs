@@ -45,7 +45,8 @@ pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
     line: usize,
-    line_start: usize,
+    /// A byte of this line up to which its columns are counted, and how many they are.
+    counted: (usize, usize),
     left: usize,
     nesting: usize,
 }
@@ -57,7 +58,7 @@ impl<'a> Lexer<'a> {
             text,
             at: 0,
             line: 1,
-            line_start: 0,
+            counted: (0, 0),
             left: tokens,
             nesting: 0,
         }
@@ -70,11 +71,14 @@ impl<'a> Lexer<'a> {
     pub(super) fn next(&mut self) -> Result<(Token<'a>, Pos), SyntaxError> {
         self.skip_ignored();
         let position = self.position(self.at);
+        // A schema may be one long line.
+        self.counted = (self.at, position.column - 1);
         let rest = &self.text[self.at..];
         let Some(first) = rest.chars().next() else {
             return Ok((Token::End, position));
         };
-        self.left = self.left.checked_sub(1).ok_or(SyntaxError::Tokens)?;
+        let left = self.left.checked_sub(1);
+        self.left = left.ok_or(SyntaxError::Tokens(position))?;
         let token = match first {
             '!' | '$' | '&' | ':' | '=' | '@' | '|' | '(' | ')' | '[' | ']' | '{' | '}' => {
                 self.nest(first)?;
@@ -110,7 +114,7 @@ impl<'a> Lexer<'a> {
             _ => {}
         }
         if self.nesting > MAX_NESTING {
-            return Err(SyntaxError::Nesting);
+            return Err(SyntaxError::Nesting(self.position(self.at)));
         }
         Ok(())
     }
@@ -141,12 +145,13 @@ impl<'a> Lexer<'a> {
             1
         };
         self.line += 1;
-        self.line_start = self.at;
+        self.counted = (self.at, 0);
     }
 
     /// Columns are counted in UTF-16 units, as the clients' own tools count them.
     fn position(&self, at: usize) -> Pos {
-        let before = &self.text[self.line_start..at];
+        let (start, counted) = self.counted;
+        let before = &self.text[start..at];
         let column = if before.is_ascii() {
             before.len()
         } else {
@@ -154,7 +159,7 @@ impl<'a> Lexer<'a> {
         };
         Pos {
             line: self.line,
-            column: column + 1,
+            column: counted + column + 1,
         }
     }
 

@@ -6,21 +6,26 @@
 
 mod lexer;
 mod parser;
+mod schema;
 mod strings;
 
 use graphql_tools::parser::Pos;
 
 pub(crate) use parser::{Parsed, parse};
+pub(crate) use schema::readable;
 
 /// Why a text has no tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SyntaxError {
     /// It is not GraphQL at this position.
+    #[error("{0} at line {line}, column {column}", line = .1.line, column = .1.column)]
     Unexpected(String, Pos),
-    /// It has more tokens than it may.
-    Tokens,
-    /// Its brackets are nested deeper than they may be.
-    Nesting,
+    /// It has more tokens than it may: the first of them.
+    #[error("it has too many tokens")]
+    Tokens(Pos),
+    /// Its brackets are nested deeper than they may be: the first that is.
+    #[error("its brackets are nested deeper than {MAX_NESTING}")]
+    Nesting(Pos),
 }
 
 /// The most brackets in each other: what reads a tree goes down it.

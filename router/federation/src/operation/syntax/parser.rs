@@ -344,8 +344,9 @@ impl<'a> Parser<'a> {
             Token::Name("null") => Value::Null,
             Token::Name(name) => Value::Enum(name.to_owned()),
             Token::Int(digits) => match digits.parse::<i32>() {
-                Ok(number) => Value::Int(number.into()),
-                Err(_) => Value::Enum(digits.to_owned()),
+                // -0 is another argument than 0 (graphql-js compares what is written), and another id.
+                Ok(number) if digits != "-0" => Value::Int(number.into()),
+                _ => Value::Enum(digits.to_owned()),
             },
             Token::Float(digits) => match digits.parse::<f64>() {
                 Ok(number) if number.is_finite() => Value::Float(number),

@@ -100,6 +100,7 @@ class Writer {
     else if (isNonNullType(type) && chance(0.2)) written = String(type.ofType);
     else if (!isNonNullType(type) && chance(0.3)) written = `${type}!`;
     if (this.fault(0.15)) written = pick(["Int", "String", "[ID!]!", "Person", "Nothing", "Kind", "Float!", "PetFilter"]);
+    if (mustBeGiven && !written.endsWith("!")) written += "!";
     let text = `$${name}: ${written}`;
     if (chance(0.3) || (isNonNullType(type) && !written.endsWith("!"))) text += ` = ${this.value(type, false, 2)}`;
     if (this.fault(0.04)) text += pick([" @skip(if: true)", " @nothing", ' @deprecated(reason: "x")']);
@@ -249,6 +250,10 @@ function verdict(text, variables) {
   }
   const executable = [Kind.OPERATION_DEFINITION, Kind.FRAGMENT_DEFINITION];
   if (document.definitions.some(({ kind }) => !executable.includes(kind))) return "parse";
+  // graphql-js takes an empty selection, which the specification's grammar (2.8) does not have.
+  let isEmpty = false;
+  visit(document, { SelectionSet: ({ selections }) => { isEmpty ||= selections.length === 0; } });
+  if (isEmpty) return "parse";
   const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
   if (operations.length !== 1) return "operation";
   if (validate(schema, document).length > 0) return "invalid";
@@ -261,7 +266,8 @@ while (seen.size < count) {
   const writer = new Writer();
   const text = writer.document();
   const variables = writer.given();
-  if (text.length > 450 || text.trim() === "") continue;
+  // Half a surrogate pair is no text that a request could hold.
+  if (text.length > 450 || text.trim() === "" || !text.isWellFormed()) continue;
   const line = [verdict(text, variables), text];
   if (Object.keys(variables).length > 0) line.push(variables);
   const written = JSON.stringify(line);
