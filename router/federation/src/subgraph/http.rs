@@ -58,7 +58,7 @@ impl Http {
     ) -> Result<Self, RouteError> {
         let credential = host.credential.clone().filter(|_| headers.is_trusted);
         let client = Arc::new(Pool::new(url.scheme() == "https", config)?);
-        let protocol = protocol(url, subscriptions, &client, config)?;
+        let protocol = protocol(url, subscriptions, &client, config, credential.clone())?;
         Ok(Self {
             uri: uri(url)?,
             client,
@@ -144,6 +144,7 @@ fn protocol(
     subscriptions: &Url,
     client: &Arc<Pool>,
     config: &FetchConfig,
+    credential: Option<Arc<dyn Credential>>,
 ) -> Result<Arc<dyn Protocol>, RouteError> {
     let bytes_max = config.max_response_bytes;
     let tls = match subscriptions.scheme() {
@@ -159,6 +160,7 @@ fn protocol(
                 uri: uri(subscriptions)?,
                 client,
                 bytes_max,
+                credential,
             }));
         }
     };
@@ -167,6 +169,7 @@ fn protocol(
         tls,
         config.connect_timeout,
         bytes_max,
+        credential,
     )))
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use parking_lot::Mutex;
-use tokio::sync::broadcast;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::host::Telemetry;
@@ -38,6 +38,8 @@ pub(super) struct Live {
     name: Arc<str>,
     protocol: Arc<dyn Protocol>,
     open: Arc<Mutex<HashMap<Asked, broadcast::Sender<LiveEvent>>>>,
+    /// One for each upstream that is open or opens.
+    places: Arc<Semaphore>,
     config: FetchConfig,
     telemetry: Arc<dyn Telemetry>,
 }
@@ -53,6 +55,9 @@ impl Live {
             name: name.into(),
             protocol,
             open: Arc::default(),
+            places: Arc::new(Semaphore::new(
+                config.subscriptions_max.min(Semaphore::MAX_PERMITS),
+            )),
             config,
             telemetry,
         }
@@ -63,9 +68,12 @@ impl Live {
     /// # Errors
     /// [`FetchError`] when the subgraph does not open it, or has as many as it may.
     pub(super) async fn listen(&self, asked: Asked) -> Result<Listener, FetchError> {
-        if let Some(listener) = self.join(&asked)? {
+        if let Some(listener) = self.join(&asked) {
             return Ok(listener);
         }
+        let max = self.config.subscriptions_max;
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| FetchError::Subscriptions { max })?;
         let responses = self.begin(asked.clone()).await?;
         let mut open = self.open.lock();
         // Somebody may have opened the same meanwhile; one of the two is enough.
@@ -87,6 +95,7 @@ impl Live {
             patience: self.config.resubscribe_timeout,
             opening: self.config.timeout,
             telemetry: self.telemetry.clone(),
+            _place: place,
         };
         #[expect(
             clippy::disallowed_methods,
@@ -96,18 +105,10 @@ impl Live {
         Ok(Listener::new(receiver))
     }
 
-    fn join(&self, asked: &Asked) -> Result<Option<Listener>, FetchError> {
+    fn join(&self, asked: &Asked) -> Option<Listener> {
         let open = self.open.lock();
         let shared = open.get(asked).filter(|sender| sender.receiver_count() > 0);
-        if let Some(sender) = shared {
-            return Ok(Some(Listener::new(sender.subscribe())));
-        }
-        if open.len() >= self.config.subscriptions_max {
-            return Err(FetchError::Subscriptions {
-                max: self.config.subscriptions_max,
-            });
-        }
-        Ok(None)
+        shared.map(|sender| Listener::new(sender.subscribe()))
     }
 
     async fn begin(&self, asked: Asked) -> Result<Responses, FetchError> {
@@ -127,6 +128,7 @@ struct Upstream {
     patience: Duration,
     opening: Duration,
     telemetry: Arc<dyn Telemetry>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Upstream {
@@ -189,3 +191,6 @@ impl Upstream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

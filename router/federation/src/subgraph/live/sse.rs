@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 
+use crate::host::Credential;
 use crate::subgraph::error::FetchError;
 use crate::subgraph::live::protocol::{Asked, Protocol, Responses};
 use crate::subgraph::pool::Pool;
@@ -25,6 +26,8 @@ pub(in crate::subgraph) struct Sse {
     pub(in crate::subgraph) client: Arc<Pool>,
     /// The longest event that is read.
     pub(in crate::subgraph) bytes_max: usize,
+    /// What proves this process, asked anew for each stream.
+    pub(in crate::subgraph) credential: Option<Arc<dyn Credential>>,
 }
 
 impl Protocol for Sse {
@@ -69,6 +72,10 @@ impl Sse {
         let headers = request.headers_mut();
         for (name, value) in asked.headers {
             headers.append(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+        }
+        if let Some(credential) = &self.credential {
+            let (name, value) = credential.header();
+            headers.insert(name, value);
         }
         headers.insert(
             header::CONTENT_TYPE,

@@ -31,6 +31,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::Url;
 
+use crate::host::Credential;
 use crate::subgraph::error::FetchError;
 use crate::subgraph::live::protocol::{Asked, Protocol, Responses};
 
@@ -64,6 +65,8 @@ struct Address {
     tls: Option<Arc<ClientConfig>>,
     connect_timeout: Duration,
     bytes_max: usize,
+    /// What proves this process, asked anew for each socket.
+    credential: Option<Arc<dyn Credential>>,
 }
 
 /// An operation that is to run on a socket.
@@ -80,12 +83,14 @@ impl Sockets {
         tls: Option<Arc<ClientConfig>>,
         connect_timeout: Duration,
         bytes_max: usize,
+        credential: Option<Arc<dyn Credential>>,
     ) -> Self {
         let address = Address {
             url,
             tls,
             connect_timeout,
             bytes_max,
+            credential,
         };
         Self {
             address: Arc::new(address),
@@ -191,7 +196,11 @@ async fn connect(address: &Address, headers: &Headers) -> Result<Socket, FetchEr
             Box::new(encrypted.map_err(|error| refused(&error))?)
         }
     };
-    let request = handshake(url, headers).map_err(|error| refused(&error))?;
+    let mut request = handshake(url, headers).map_err(|error| refused(&error))?;
+    if let Some(credential) = &address.credential {
+        let (name, value) = credential.header();
+        request.headers_mut().insert(name, value);
+    }
     let mut config = WebSocketConfig::default();
     config.max_message_size = Some(address.bytes_max);
     config.max_frame_size = Some(address.bytes_max);
