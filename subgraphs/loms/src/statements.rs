@@ -15,9 +15,11 @@ pub fn statements() -> Vec<&'static dyn Described> {
         &order::INSERT_LINES,
         &order::INSERT_ORDERS,
         &order::LIST_HISTORY,
+        &order::LIST_OF_EACH,
         &order::LOCK_DUE,
         &order::LOCK_ORDERS,
         &order::SET_STATUS,
+        &order::TOTALS,
         &stock::WRITE_STOCKS,
     ]
 }

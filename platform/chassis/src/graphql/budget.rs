@@ -1,10 +1,12 @@
 //! How many objects a response may hold, so that a subgraph stops before it makes more than its caller takes in.
 //!
 //! The router says how many in the header `x-response-objects-max`, or by [`ResponseBudget`] in this process. Objects are
-//! counted as they are about to be resolved; with the first that is too many the whole response is one error.
+//! counted as they are about to be resolved, and the rows that they are made of when they are read, by [`ResponseCount`];
+//! with the first that is too many the whole response is one error.
 
 use std::{
     any::TypeId,
+    hash::{Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +14,7 @@ use std::{
 };
 
 use async_graphql::{
-    ErrorExtensions as _, Pos, Request, Response, ServerError, ServerResult, Value,
+    Context, ErrorExtensions as _, Pos, Request, Response, ServerError, ServerResult, Value,
     extensions::{
         Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest, NextRequest,
         NextResolve, ResolveInfo,
@@ -43,13 +45,83 @@ impl ResponseBudget {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
+/// The response would hold more than its caller takes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the response would hold more than {0} objects")]
-struct TooMany(u64);
+pub struct ResponseTooLarge(u64);
 
-impl Coded for TooMany {
+impl Coded for ResponseTooLarge {
     fn code(&self) -> ErrorCode {
         ErrorCode::LimitExceeded
+    }
+}
+
+/// What one response holds and what was read for it. Clones are the same count, and equal to no other response's, so that a
+/// batch over several requests can tell whose key is whose.
+#[derive(Debug, Clone)]
+pub struct ResponseCount(Arc<Count>);
+
+#[derive(Debug)]
+struct Count {
+    max: AtomicU64,
+    /// Objects that were about to be resolved.
+    resolved: AtomicU64,
+    /// Rows that were read, each to become an object.
+    read: AtomicU64,
+}
+
+impl ResponseCount {
+    fn up_to(max: u64) -> Self {
+        Self(Arc::new(Count {
+            max: AtomicU64::new(max),
+            resolved: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+        }))
+    }
+
+    /// The count of the request that is being answered.
+    #[must_use]
+    pub fn of(ctx: &Context<'_>) -> Self {
+        let count = ctx.data_opt::<Self>().cloned();
+        count.unwrap_or_else(|| Self::up_to(DEFAULT_MAX))
+    }
+
+    /// Counts rows that were read and that are to become objects.
+    ///
+    /// # Errors
+    /// [`ResponseTooLarge`] as soon as the response cannot hold them: nothing more need be read for it.
+    pub fn read(&self, rows: usize) -> Result<(), ResponseTooLarge> {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        self.0.read.fetch_add(rows, Ordering::Relaxed);
+        self.check()
+    }
+
+    /// Whether something may still be read for the response.
+    ///
+    /// # Errors
+    /// [`ResponseTooLarge`] when the response is refused anyway.
+    pub fn check(&self) -> Result<(), ResponseTooLarge> {
+        let max = self.0.max.load(Ordering::Relaxed);
+        let resolved = self.0.resolved.load(Ordering::Relaxed);
+        let largest = resolved.max(self.0.read.load(Ordering::Relaxed));
+        if largest > max {
+            return Err(ResponseTooLarge(max));
+        }
+        Ok(())
+    }
+}
+
+impl PartialEq for ResponseCount {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ResponseCount {}
+
+impl Hash for ResponseCount {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }
 
@@ -59,29 +131,21 @@ pub(super) struct BudgetExtension;
 
 impl ExtensionFactory for BudgetExtension {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(OfRequest {
-            max: AtomicU64::new(DEFAULT_MAX),
-            spent: AtomicU64::new(0),
-        })
+        Arc::new(OfRequest(ResponseCount::up_to(DEFAULT_MAX)))
     }
 }
 
-struct OfRequest {
-    max: AtomicU64,
-    spent: AtomicU64,
-}
+struct OfRequest(ResponseCount);
 
 impl OfRequest {
     fn exceeded(&self) -> Option<ServerError> {
-        let max = self.max.load(Ordering::Relaxed);
-        let is_over = self.spent.load(Ordering::Relaxed) > max;
-        is_over.then(|| {
-            let error = fault::graphql(TooMany(max)).extend_with(|_, extensions| {
-                extensions.set("limit", LIMIT);
-                extensions.set("max", max);
-            });
-            error.into_server_error(Pos::default())
-        })
+        let error = self.0.check().err()?;
+        let max = error.0;
+        let error = fault::graphql(error).extend_with(|_, extensions| {
+            extensions.set("limit", LIMIT);
+            extensions.set("max", max);
+        });
+        Some(error.into_server_error(Pos::default()))
     }
 }
 
@@ -95,9 +159,10 @@ impl Extension for OfRequest {
     ) -> ServerResult<Request> {
         let budget = request.data.get(&TypeId::of::<ResponseBudget>());
         if let Some(ResponseBudget(max)) = budget.and_then(|budget| budget.downcast_ref()) {
-            self.max.store((*max).min(DEFAULT_MAX), Ordering::Relaxed);
+            let max = (*max).min(DEFAULT_MAX);
+            self.0.0.max.store(max, Ordering::Relaxed);
         }
-        next.run(ctx, request).await
+        next.run(ctx, request.data(self.0.clone())).await
     }
 
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
@@ -118,7 +183,7 @@ impl Extension for OfRequest {
         let is_object =
             !info.field.selection_set.node.items.is_empty() && !info.return_type.starts_with('[');
         if is_object {
-            self.spent.fetch_add(1, Ordering::Relaxed);
+            self.0.0.resolved.fetch_add(1, Ordering::Relaxed);
             if let Some(error) = self.exceeded() {
                 return Err(error);
             }

@@ -20,7 +20,7 @@ use async_graphql::{
 use futures::{FutureExt as _, future::BoxFuture};
 
 pub use self::{
-    budget::{RESPONSE_OBJECTS_MAX, ResponseBudget},
+    budget::{RESPONSE_OBJECTS_MAX, ResponseBudget, ResponseCount, ResponseTooLarge},
     entities::Entities,
     forward::Forwarded,
     money::{Decimal, Money},

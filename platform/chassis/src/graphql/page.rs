@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use async_graphql::SimpleObject;
+use async_graphql::{Context, SimpleObject};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use schema::code::ErrorCode;
 
@@ -70,6 +70,15 @@ pub fn first_or_default(first: Option<i32>) -> Result<u32, Error> {
     } else {
         Err(Error::First)
     }
+}
+
+/// Whether the rows of the page that is being resolved are asked for: not where the length of the whole list is all.
+#[must_use]
+pub fn is_read(ctx: &Context<'_>) -> bool {
+    let asked = ctx.look_ahead();
+    ["nodes", "edges", "pageInfo"]
+        .iter()
+        .any(|field| asked.field(field).exists())
 }
 
 /// Makes an opaque cursor of a row's key.

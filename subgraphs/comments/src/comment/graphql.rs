@@ -2,12 +2,14 @@
 //!
 //! Users and products are references without a look-up: what can fail sits in their fields.
 
+use std::sync::Arc;
+
 use async_graphql::{
     Context, ID, InputObject, Object, Result, SimpleObject, dataloader::DataLoader,
 };
 use chassis::{
     fault,
-    graphql::{self, PageInfo, UserError, page},
+    graphql::{self, PageInfo, ResponseCount, UserError, page},
 };
 use chrono::{DateTime, Utc};
 use idempotency::{
@@ -273,7 +275,7 @@ impl Product {
 #[derive(Debug)]
 pub(crate) struct CommentConnection {
     list: ListOf,
-    page: Page,
+    page: Arc<Page>,
     continued: bool,
 }
 
@@ -290,23 +292,30 @@ impl CommentConnection {
             .map(page::decode_cursor::<Position>)
             .transpose()
             .map_err(fault::graphql)?;
-        let key = PageOf {
-            list,
-            page: PageRequest { first, after },
+        let page = if page::is_read(ctx) {
+            Self::page(ctx, list, PageRequest { first, after }).await?
+        } else {
+            Arc::default()
         };
-        let loaded = batches(ctx)
-            .load_one(key)
-            .await
-            .unwrap_or_else(|never| match never {});
-        let page = loaded
-            .transpose()
-            .map_err(fault::graphql)?
-            .unwrap_or_default();
         Ok(Self {
             list,
             page,
             continued: after.is_some(),
         })
+    }
+
+    async fn page(ctx: &Context<'_>, list: ListOf, page: PageRequest) -> Result<Arc<Page>> {
+        let key = PageOf {
+            list,
+            page,
+            response: ResponseCount::of(ctx),
+        };
+        let loaded = batches(ctx)
+            .load_one(key)
+            .await
+            .unwrap_or_else(|never| match never {});
+        let page = loaded.transpose().map_err(fault::graphql)?;
+        Ok(page.unwrap_or_default())
     }
 }
 

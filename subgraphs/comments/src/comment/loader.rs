@@ -9,7 +9,10 @@ use std::{
 };
 
 use async_graphql::dataloader::Loader;
-use chassis::fault::Coded;
+use chassis::{
+    fault::Coded,
+    graphql::{ResponseCount, ResponseTooLarge},
+};
 use schema::{
     code::ErrorCode,
     id::{CommentId, Sku, UserId},
@@ -38,35 +41,69 @@ impl From<Error> for Shared {
 #[derive(Debug)]
 pub(crate) struct Batches(pub(crate) Comments);
 
-/// One page of one list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The most lists that one statement reads pages of.
+const LISTS_OF_A_PART: usize = 100;
+
+/// One page of one list, for a response.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PageOf {
     pub(crate) list: ListOf,
     pub(crate) page: PageRequest,
+    pub(crate) response: ResponseCount,
 }
 
+/// Why a page was not read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum PageError {
+    #[error(transparent)]
+    Shared(#[from] Shared),
+    /// The response could not hold it.
+    #[error(transparent)]
+    TooLarge(#[from] ResponseTooLarge),
+}
+
+impl Coded for PageError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Shared(error) => error.code(),
+            Self::TooLarge(error) => error.code(),
+        }
+    }
+}
+
+/// Pages are read a part at a time, and no more of them for a response that cannot hold what was read.
 impl Loader<PageOf> for Batches {
-    // A shard that is down fails its own keys alone, so failure is a value.
-    type Value = Result<Page, Shared>;
+    // A shard that is down fails its own keys alone, and so does a response over its budget; so failure is a value.
+    type Value = Result<Arc<Page>, PageError>;
     type Error = Infallible;
 
     async fn load(&self, keys: &[PageOf]) -> Result<HashMap<PageOf, Self::Value>, Infallible> {
-        let requests: HashSet<PageRequest> = keys.iter().map(|key| key.page).collect();
-        let mut pages = HashMap::new();
-        for page in requests {
-            let lists = keys
-                .iter()
-                .filter(|key| key.page == page)
-                .map(|key| key.list);
-            let found = self.pages(Owners::of(lists), &page).await;
-            pages.extend(
-                found
-                    .into_iter()
-                    .map(|(list, outcome)| (PageOf { list, page }, outcome)),
-            );
+        let mut by_place: HashMap<PageRequest, Vec<&PageOf>> = HashMap::new();
+        for key in keys {
+            by_place.entry(key.page).or_default().push(key);
         }
-        Ok(pages)
+        let mut loaded = HashMap::with_capacity(keys.len());
+        for (page, keys) in by_place {
+            for keys in keys.chunks(LISTS_OF_A_PART) {
+                let wanted = keys.iter().filter(|key| key.response.check().is_ok());
+                let lists: HashSet<ListOf> = wanted.map(|key| key.list).collect();
+                let pages = self.pages(Owners::of(lists.into_iter()), &page).await;
+                loaded.extend(keys.iter().map(|&key| (key.clone(), of_key(key, &pages))));
+            }
+        }
+        Ok(loaded)
     }
+}
+
+/// The page of a key among those that were read, counted for its response.
+fn of_key(
+    key: &PageOf,
+    pages: &HashMap<ListOf, Result<Arc<Page>, Shared>>,
+) -> Result<Arc<Page>, PageError> {
+    let page = pages.get(&key.list).cloned().transpose()?;
+    let page = page.unwrap_or_default();
+    key.response.read(page.comments.len())?;
+    Ok(page)
 }
 
 impl Batches {
@@ -74,10 +111,10 @@ impl Batches {
         &self,
         owners: Owners,
         page: &PageRequest,
-    ) -> HashMap<ListOf, Result<Page, Shared>> {
+    ) -> HashMap<ListOf, Result<Arc<Page>, Shared>> {
         let by_sku = self.0.list_by_skus(&owners.skus, page).await.into_iter();
         let mut pages: HashMap<_, _> = by_sku
-            .map(|(sku, page)| (ListOf::Sku(sku), page.map_err(Shared)))
+            .map(|(sku, page)| (ListOf::Sku(sku), page.map(Arc::new).map_err(Shared)))
             .collect();
         if !owners.authors.is_empty() {
             let by_author = self
@@ -87,7 +124,7 @@ impl Batches {
                 .map_err(Shared::from);
             pages.extend(
                 spread(&owners.authors, by_author)
-                    .map(|(author, page)| (ListOf::Author(author), page)),
+                    .map(|(author, page)| (ListOf::Author(author), page.map(Arc::new))),
             );
         }
         pages

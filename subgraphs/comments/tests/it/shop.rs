@@ -24,7 +24,7 @@ use comments::{
     shard::Shards,
 };
 use schema::id::{CommentId, Sku, UserId};
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use testkit::TestDatabase;
 
 pub(crate) const EDIT_WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -137,6 +137,12 @@ impl Shop {
             .edit(user(editor), id, text(said), None)
             .await?;
         Ok(answered.value)
+    }
+
+    /// Runs a statement on the first shard, the one of even SKUs.
+    pub(crate) async fn execute<const N: usize>(&self, sql: &str, values: [sea_orm::Value; N]) {
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        self.databases[0].db.execute_raw(statement).await.unwrap();
     }
 
     /// Statements sent to any shard until now.

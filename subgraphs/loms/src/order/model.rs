@@ -67,12 +67,22 @@ pub struct OrderFilter {
 }
 
 /// A page of a list, newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The orders.
     pub orders: Vec<Order>,
     /// Whether the list goes on.
     pub has_next: bool,
+}
+
+impl Page {
+    /// Makes a page from one order more than it may hold, where there is one.
+    pub(super) fn of(mut orders: Vec<Order>, first: u32) -> Self {
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        let has_next = orders.len() > first;
+        orders.truncate(first);
+        Self { orders, has_next }
+    }
 }
 
 /// An order and who asks for it.

@@ -2,6 +2,8 @@
 //!
 //! One file, because an order leads to its user, a user to a list, and a list to orders.
 
+use std::sync::Arc;
+
 use ::schema::{
     event::OrderStatus,
     id::{OrderId, UserId},
@@ -9,7 +11,7 @@ use ::schema::{
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use chassis::{
     fault,
-    graphql::{Money, PageInfo, page, principal},
+    graphql::{Money, PageInfo, ResponseCount, page, principal},
 };
 use chrono::{DateTime, Utc};
 
@@ -17,7 +19,7 @@ use super::status::OrderStatusValue;
 use crate::{
     order::{
         Order, OrderFilter, OrderLine, Orders, Page,
-        loader::{HistoryOf, LinesOf, OrderLoader},
+        loader::{HistoryOf, LinesOf, OrderLoader, PageOf, TotalOf},
     },
     stock::graphql::Product,
 };
@@ -84,17 +86,23 @@ impl OrderObject {
 
     /// What was ordered, ascending by SKU; a SKU that was ordered twice stays two lines.
     async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLineObject>> {
-        Ok(self
-            .load_lines(ctx)
-            .await?
-            .into_iter()
-            .map(OrderLineObject::from)
-            .collect())
+        let key = LinesOf {
+            order: self.0.id,
+            response: ResponseCount::of(ctx),
+        };
+        let lines = ctx.data::<OrderLoader>()?.load_one(key).await;
+        let lines = lines.map_err(fault::graphql)?.transpose();
+        let lines = lines.map_err(fault::graphql)?.unwrap_or_default();
+        Ok(lines.iter().copied().map(OrderLineObject::from).collect())
     }
 
     /// What it costs; null for an order that came in without prices.
     async fn total(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
-        Ok(total(&self.load_lines(ctx).await?).map(Money::units))
+        let total = ctx
+            .data::<OrderLoader>()?
+            .load_one(TotalOf(self.0.id))
+            .await;
+        Ok(total.map_err(fault::graphql)?.flatten().map(Money::units))
     }
 
     /// When it was made.
@@ -128,26 +136,6 @@ impl OrderObject {
             })
             .collect())
     }
-}
-
-impl OrderObject {
-    async fn load_lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>> {
-        let lines = ctx
-            .data::<OrderLoader>()?
-            .load_one(LinesOf(self.0.id))
-            .await;
-        Ok(lines
-            .map_err(fault::graphql)?
-            .map(|lines| lines.to_vec())
-            .unwrap_or_default())
-    }
-}
-
-/// Null as soon as one line has no price. An order is refused when its price does not fit, so a stored one fits.
-fn total(lines: &[OrderLine]) -> Option<i64> {
-    lines.iter().try_fold(0_i64, |sum, line| {
-        sum.checked_add(line.unit_price?.checked_mul(i64::from(line.count))?)
-    })
 }
 
 /// One product in an order.
@@ -236,7 +224,7 @@ impl OrderConnection {
 }
 
 impl OrderConnection {
-    /// Reads a page of a list.
+    /// Reads a page of a list; where the count alone is asked for, nothing.
     pub(super) async fn load(
         ctx: &Context<'_>,
         filter: OrderFilter,
@@ -249,16 +237,41 @@ impl OrderConnection {
             .map(page::decode_cursor::<OrderId>)
             .transpose();
         let after = after.map_err(fault::graphql)?;
-        let page = ctx
-            .data::<Orders>()?
-            .list(&filter, after, first)
-            .await
-            .map_err(fault::graphql)?;
-        Ok(Self::new(filter, page, after.is_some()))
+        let page = if page::is_read(ctx) {
+            Self::page(ctx, filter, first, after).await?
+        } else {
+            Arc::default()
+        };
+        Ok(Self::new(filter, &page, after.is_some()))
+    }
+
+    /// A user's list is read together with those of others that concurrent requests ask for.
+    async fn page(
+        ctx: &Context<'_>,
+        filter: OrderFilter,
+        first: u32,
+        after: Option<OrderId>,
+    ) -> Result<Arc<Page>> {
+        let response = ResponseCount::of(ctx);
+        let (Some(user), None) = (filter.user, filter.status) else {
+            let page = ctx.data::<Orders>()?.list(&filter, after, first).await;
+            let page = page.map_err(fault::graphql)?;
+            response.read(page.orders.len()).map_err(fault::graphql)?;
+            return Ok(Arc::new(page));
+        };
+        let key = PageOf {
+            user,
+            after,
+            first,
+            response,
+        };
+        let page = ctx.data::<OrderLoader>()?.load_one(key).await;
+        let page = page.map_err(fault::graphql)?.transpose();
+        Ok(page.map_err(fault::graphql)?.unwrap_or_default())
     }
 
     /// A page as it was read; `has_previous`: it came after a cursor.
-    fn new(filter: OrderFilter, page: Page, has_previous: bool) -> Self {
+    fn new(filter: OrderFilter, page: &Page, has_previous: bool) -> Self {
         let cursor = |order: &Order| page::encode_cursor(&order.id.to_string());
         let page_info = PageInfo {
             has_next_page: page.has_next,
@@ -280,13 +293,9 @@ impl OrderConnection {
 
     /// What a list looks like to somebody whose list it is not.
     fn hidden(filter: OrderFilter) -> Self {
-        let empty = Page {
-            orders: Vec::new(),
-            has_next: false,
-        };
         Self {
             filter: None,
-            ..Self::new(filter, empty, false)
+            ..Self::new(filter, &Page::default(), false)
         }
     }
 }

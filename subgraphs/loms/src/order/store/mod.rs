@@ -14,12 +14,12 @@ pub(crate) use self::{
     held::{HELD_ORDERS, HELD_STOCKS},
     holdings::HOLDINGS,
     lock::{LOCK_DUE, LOCK_ORDERS},
-    read::{FIND_ORDERS, LIST_HISTORY},
+    read::{FIND_ORDERS, LIST_HISTORY, LIST_OF_EACH, TOTALS},
     write::{INSERT_LINES, INSERT_ORDERS, SET_STATUS},
 };
 pub(super) use self::{
     held::{held, wants},
     lock::{lock, lock_due},
-    read::{count, find, list, list_history, list_lines},
+    read::{count, find, list, list_first_lines, list_history, list_lines, list_of_each, totals},
     write::write,
 };

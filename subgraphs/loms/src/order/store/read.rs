@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use ::schema::id::OrderId;
+use ::schema::id::{OrderId, UserId};
 use chassis::{postgres::sql::Sql, row, sql};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
 use super::row::{line, status_change};
@@ -32,8 +32,18 @@ row! {
     }
 }
 
+row! {
+    /// What an order costs.
+    pub(crate) struct OrderTotal {
+        order_id: i64,
+        total: Option<i64>,
+    }
+}
+
 pub(crate) static FIND_ORDERS: Sql<(Vec<i64>, Vec<i64>), FoundOrder> = sql!("find_orders.sql");
 pub(crate) static LIST_HISTORY: Sql<(Vec<i64>,), order_history::Model> = sql!("list_history.sql");
+pub(crate) static LIST_OF_EACH: Sql<(Vec<i64>, i64, i64), order::Model> = sql!("list_of_each.sql");
+pub(crate) static TOTALS: Sql<(Vec<i64>,), OrderTotal> = sql!("totals.sql");
 
 /// Reads the orders that each caller may see, with one statement; the others are left out.
 ///
@@ -92,6 +102,22 @@ pub(in crate::order) async fn list(
     rows.into_iter().map(Order::try_from).collect()
 }
 
+/// Reads at most `limit` orders of each of these users, newest first, below the order `after`, with one statement.
+///
+/// # Errors
+/// A failing database.
+pub(in crate::order) async fn list_of_each(
+    db: &DatabaseConnection,
+    users: &[UserId],
+    after: Option<OrderId>,
+    limit: i64,
+) -> Result<Vec<Order>, Error> {
+    let users = users.iter().map(|user| user.get()).collect();
+    let below = after.map_or(i64::MAX, OrderId::get);
+    let rows = LIST_OF_EACH.all(db, (users, below, limit)).await?;
+    rows.into_iter().map(Order::try_from).collect()
+}
+
 /// Counts a whole list.
 ///
 /// # Errors
@@ -104,7 +130,7 @@ pub(in crate::order) async fn count(
     Ok(orders.count(db).await?)
 }
 
-/// Reads the lines of orders, ascending by SKU and then as they were sent, with one statement.
+/// Reads the lines of orders, by order, ascending by SKU and then as they were sent, with one statement.
 ///
 /// # Errors
 /// A failing database.
@@ -112,14 +138,50 @@ pub(in crate::order) async fn list_lines(
     db: &impl ConnectionTrait,
     ids: &[OrderId],
 ) -> Result<Vec<(OrderId, OrderLine)>, Error> {
-    let rows = order_line::Entity::find()
+    let rows = lines_of(ids).all(db).await?;
+    rows.iter().map(line).collect()
+}
+
+/// Reads the first `rows` of what [`list_lines`] reads.
+///
+/// # Errors
+/// A failing database.
+pub(in crate::order) async fn list_first_lines(
+    db: &DatabaseConnection,
+    ids: &[OrderId],
+    rows: usize,
+) -> Result<Vec<(OrderId, OrderLine)>, Error> {
+    let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+    let rows = lines_of(ids).limit(rows).all(db).await?;
+    rows.iter().map(line).collect()
+}
+
+fn lines_of(ids: &[OrderId]) -> Select<order_line::Entity> {
+    order_line::Entity::find()
         .filter(order_line::Column::OrderId.eq_any(ids.iter().map(|id| id.get())))
         .order_by_asc(order_line::Column::OrderId)
         .order_by_asc(order_line::Column::Sku)
         .order_by_asc(order_line::Column::Position)
-        .all(db)
-        .await?;
-    rows.iter().map(line).collect()
+}
+
+/// Adds up what orders cost, with one statement; `None` for an order with a line without a price.
+///
+/// # Errors
+/// A failing database.
+pub(in crate::order) async fn totals(
+    db: &DatabaseConnection,
+    ids: &[OrderId],
+) -> Result<HashMap<OrderId, Option<i64>>, Error> {
+    let ids = ids.iter().map(|id| id.get()).collect();
+    let rows = TOTALS.all(db, (ids,)).await?;
+    let total = |row: OrderTotal| {
+        let id = OrderId::try_from(row.order_id).map_err(|_| Error::Unreadable {
+            id: row.order_id,
+            what: "order_id",
+        })?;
+        Ok((id, row.total))
+    };
+    rows.into_iter().map(total).collect()
 }
 
 /// Reads every status that the orders had, oldest first, with one statement.
