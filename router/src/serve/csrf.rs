@@ -227,4 +227,24 @@ mod tests {
         assert!(passes(get, &page("https://shop.example")));
         assert!(!passes(get, &page("https://evil.example")));
     }
+
+    /// A browser's script can send no header that helps, so the one remedy is named. Seen red with the sentence for programs.
+    #[test]
+    fn a_foreign_page_is_told_of_the_setting_that_lets_it_in() {
+        let refused = |pairs: &[(&'static str, &'static str)]| {
+            let origins = AllowedOrigins::default();
+            let refused = refuse_foreign_pages(&Method::POST, &headers(pairs), &origins);
+            refused.unwrap_err().to_string()
+        };
+        let json = ("content-type", "application/json");
+        let named = refused(&[json, ("host", "h:1"), ("origin", "https://evil.example")]);
+        let nameless = refused(&[json, ("sec-fetch-site", "cross-site")]);
+        assert!(named.contains("https://evil.example"), "{named}");
+        for sentence in [named, nameless] {
+            assert!(
+                sentence.contains("router.http.allowed_origins"),
+                "{sentence}"
+            );
+        }
+    }
 }

@@ -298,3 +298,114 @@ async fn a_stop_ends_idle_connections_at_once_and_waits_for_what_is_in_flight() 
     assert_eq!((left.len(), idle.as_str()), (0, ""));
     assert!(busy.ends_with("late"), "{busy}");
 }
+
+/// A hundred calls and a reset for each, in one write: a connection that many callers share outlives those who gave up. Seen red
+/// with the library's own bound, 20.
+#[tokio::test]
+async fn calls_that_were_given_up_cost_the_others_of_their_connection_nothing() {
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const GOAWAY: u8 = 7;
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()[..]];
+        [&head.concat()[..], payload].concat()
+    };
+    // GET / over http, of the static table of HPACK, and the authority as a literal.
+    let call = [&[0x82, 0x86, 0x84, 0x41, 9][..], b"localhost"].concat();
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    sent.extend(frame(SETTINGS, 0, 0, &[]));
+    for turn in 0..100 {
+        let (stream, cancel) = (2 * turn + 1, 8_u32.to_be_bytes());
+        sent.extend(frame(HEADERS, 0b101, stream, &call));
+        sent.extend(frame(RST_STREAM, 0, stream, &cancel));
+    }
+    sent.extend(frame(PING, 0, 0, &[7; 8]));
+    let running = listen(long()).await;
+    let mut socket = running.connect().await;
+    socket.write_all(&sent).await.unwrap();
+    let answer = async {
+        loop {
+            let mut head = [0; 9];
+            socket.read_exact(&mut head).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            socket.read_exact(&mut payload).await.unwrap();
+            if matches!(head[3], PING | GOAWAY) {
+                break (head[3], payload);
+            }
+        }
+    };
+    let answered = timeout(PATIENCE, answer).await.expect("answered in time");
+    assert_eq!(answered, (PING, vec![7; 8]));
+}
+
+#[cfg(target_os = "linux")]
+mod descriptors {
+    //! In processes of their own, which may open few files.
+
+    use std::{fs::File, process::Command};
+
+    use rustix::process::{Resource, getrlimit};
+    use tokio::net::TcpSocket;
+
+    use super::{super::descriptors, *};
+
+    fn under(limits: &str, test: &str) {
+        let this = std::env::current_exe().unwrap();
+        let test = format!("listen::tests::descriptors::{test}");
+        let limited =
+            format!("{limits} && exec \"$0\" --exact {test} --include-ignored --nocapture");
+        let ran = Command::new("sh").args(["-c", &limited]).arg(this).status();
+        let ran = ran.unwrap();
+        assert!(ran.success(), "{ran}");
+    }
+
+    /// Seen red without `setrlimit`.
+    #[test]
+    fn the_limit_of_open_files_is_raised_and_some_are_left_over() {
+        under("ulimit -Sn 256", "the_limit_is_raised");
+    }
+
+    #[test]
+    #[ignore = "the test above runs it with a low limit"]
+    fn the_limit_is_raised() {
+        let before = getrlimit(Resource::Nofile);
+        assert_eq!(before.current, Some(256));
+        assert_eq!(descriptors::connections_max(), 128);
+        descriptors::raise_limit();
+        let after = getrlimit(Resource::Nofile);
+        assert_eq!(
+            (after.current, after.maximum),
+            (before.maximum, before.maximum)
+        );
+        assert!(descriptors::connections_max() > 128);
+    }
+
+    /// Seen red with a shortage that closes nothing: the newcomer was not answered.
+    #[test]
+    fn where_no_file_can_be_opened_idle_connections_make_room() {
+        under("ulimit -n 64", "idle_connections_make_room");
+    }
+
+    #[tokio::test]
+    #[ignore = "the test above runs it where few files may be open"]
+    async fn idle_connections_make_room() {
+        let running = listen(long()).await;
+        let mut idle = Vec::new();
+        for _ in 0..4 {
+            let mut socket = running.connect().await;
+            assert!(ask(&mut socket).await.ends_with("here"));
+            idle.push(socket);
+        }
+        let newcomer = TcpSocket::new_v4().unwrap();
+        let files = std::iter::from_fn(|| File::open("/dev/null").ok());
+        let files: Vec<File> = files.collect();
+        assert!(!files.is_empty());
+        let mut newcomer = newcomer.connect(running.address).await.unwrap();
+        assert!(ask(&mut newcomer).await.ends_with("here"));
+        assert_eq!(rest(&mut idle[0]).await, "", "it was closed");
+    }
+}

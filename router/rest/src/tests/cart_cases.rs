@@ -1,6 +1,6 @@
 //! Cart: docs/contracts.md §1.
 
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Method, Request, StatusCode, header};
 use schema::id::UserId;
 use serde_json::{Value, json};
 
@@ -296,18 +296,13 @@ async fn a_page_of_another_site_cannot_write() {
             .body(Body::from(r#"{"count":1}"#))
             .unwrap()
     };
-    assert_eq!(
-        ask(&shop.cart, call(Method::POST, "/user/1/cart/1"))
-            .await
-            .status,
-        403
-    );
-    assert_eq!(
-        ask(&shop.loms, call(Method::POST, "/order/pay"))
-            .await
-            .status,
-        403
-    );
+    for (router, path) in [(&shop.cart, "/user/1/cart/1"), (&shop.loms, "/order/pay")] {
+        let refused = ask(router, call(Method::POST, path)).await;
+        assert_eq!(refused.status, 403, "{path}");
+        // Its author has no header and no setting that would help, so none is named.
+        let told = "a page of another origin may not write here";
+        assert!(refused.text.contains(told), "{}", refused.text);
+    }
     assert_eq!(shop.only_call(), None);
     assert_eq!(
         ask(&shop.cart, call(Method::GET, "/user/1/cart"))
@@ -342,4 +337,48 @@ async fn operators_find_an_index_of_profiles() {
         send(&shop.cart, Method::GET, "/metrics", "").await.status,
         StatusCode::OK
     );
+}
+
+/// Seen red with the route left in place.
+#[tokio::test]
+async fn a_profile_that_is_switched_off_is_not_taken_and_its_setting_is_named() {
+    let options = Config {
+        profile_enabled: false,
+        ..Config::default()
+    };
+    let shop = Surfaces::with(options, healthy);
+    let path = "/debug/pprof/profile?seconds=1";
+    let off = send(&shop.cart, Method::GET, path, "").await;
+    assert_eq!(off.status, StatusCode::NOT_FOUND);
+    assert!(
+        off.text.contains("router.rest.profile_enabled"),
+        "{}",
+        off.text
+    );
+}
+
+/// On what programs read as well. Seen red without the headers.
+#[tokio::test]
+async fn no_answer_is_guessed_at_kept_or_framed_and_a_page_loads_nothing_from_elsewhere() {
+    let shop = Surfaces::new(healthy);
+    for (router, path) in [
+        (&shop.cart, "/debug/pprof/"),
+        (&shop.cart, "/docs/"),
+        (&shop.loms, "/docs/"),
+        (&shop.comments, "/docs/"),
+        (&shop.cart, "/user/1/cart"),
+        (&shop.loms, "/order/info?orderId=1"),
+        (&shop.loms, "/nowhere"),
+    ] {
+        let answer = send(router, Method::GET, path, "").await;
+        let header = |name| {
+            let value = answer.headers.get(name);
+            value.and_then(|value| value.to_str().ok()).unwrap_or("")
+        };
+        assert_eq!(header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
+        assert_eq!(header(header::CACHE_CONTROL), "no-store", "{path}");
+        assert_eq!(header(header::X_FRAME_OPTIONS), "DENY", "{path}");
+        let policy = header(header::CONTENT_SECURITY_POLICY);
+        assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+    }
 }

@@ -175,6 +175,11 @@ async fn what_is_not_accepted_or_not_json_is_refused() {
     );
     let latin = Answer::of(typed("application/json; charset=latin1")).await;
     assert_eq!(latin.status.as_u16(), 415);
+    let packed = Answer::of(typed(JSON).header("content-encoding", "gzip")).await;
+    assert_eq!(
+        (packed.status.as_u16(), packed.header("accept-encoding")),
+        (415, "identity")
+    );
     let form = Answer::of(typed("text/plain")).await;
     assert_eq!(
         (form.status.as_u16(), form.code().as_str()),
