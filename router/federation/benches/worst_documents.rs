@@ -4,42 +4,21 @@
 
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use federation::subgraph::{FetchError, FetchRequest};
-use federation::{
-    Engine, EngineConfig, GraphRequest, Host, OperationKinds, RequestContext, Subgraph, Transport,
-};
-use futures::future::BoxFuture;
+use federation::{Engine, EngineConfig, GraphRequest, OperationKinds};
 
 #[path = "../tests/it/worst/documents.rs"]
 mod documents;
+#[path = "../tests/it/idle.rs"]
+mod idle;
 
 const SUPERGRAPH: &str = include_str!("../tests/it/toy/supergraph.graphql");
 const RUNS: usize = 7;
 
-/// A subgraph that nobody calls.
-struct Idle;
-
-impl Subgraph for Idle {
-    fn fetch<'a>(
-        &'a self,
-        _request: FetchRequest,
-        _ctx: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
-        Box::pin(async { Err(FetchError::BreakerOpen) })
-    }
-}
-
 fn engine() -> Engine {
-    let names = ["catalog", "events", "reviews", "stock"];
-    let idle = names.map(|name| (name.to_owned(), Transport::Custom(Arc::new(Idle))));
-    let subgraphs = BTreeMap::from(idle);
-    let config = EngineConfig::default();
-    Engine::new(config, SUPERGRAPH, subgraphs, Host::default()).expect("the toy supergraph loads")
+    let subgraphs = ["catalog", "events", "reviews", "stock"];
+    idle::engine(EngineConfig::default(), SUPERGRAPH, &subgraphs)
 }
 
 fn main() {

@@ -11,6 +11,7 @@ mod garbage;
 mod generated;
 mod graphs;
 mod http;
+mod idle;
 mod introspection;
 mod mutations;
 mod plans;

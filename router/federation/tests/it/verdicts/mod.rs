@@ -3,44 +3,23 @@
 //! `generate.mjs` writes it; `make differential` compares as many more as one likes. A line is
 //! `[verdict, text]` or `[verdict, text, variables]`.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use bytes::Bytes;
-use federation::subgraph::{FetchError, FetchRequest};
-use federation::{
-    Engine, EngineConfig, GraphRequest, Host, OperationKinds, RequestContext, Subgraph, Transport,
-};
-use futures::future::BoxFuture;
+use federation::{Engine, EngineConfig, GraphRequest, OperationKinds};
 use serde_json::{Map, Value as Json};
+
+use crate::idle;
 
 const SUPERGRAPH: &str = include_str!("supergraph.graphql");
 const CORPUS: &str = include_str!("corpus.jsonl");
 
-/// A subgraph that nobody calls.
-struct Idle;
-
-impl Subgraph for Idle {
-    fn fetch<'a>(
-        &'a self,
-        _request: FetchRequest,
-        _ctx: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
-        Box::pin(async { Err(FetchError::BreakerOpen) })
-    }
-}
-
 /// An engine over a supergraph of one subgraph that nobody calls; it refuses nothing for its size.
 pub(crate) fn engine(supergraph: &str) -> Engine {
-    let idle = Transport::Custom(Arc::new(Idle));
-    let subgraphs = BTreeMap::from([("one".to_owned(), idle)]);
     let mut config = EngineConfig::default();
     config.limits.aliases = 1_000;
     config.limits.directives = 1_000;
     config.limits.cost = u64::MAX;
     config.limits.depth = 1_000;
     config.limits.introspection_schemas = 1_000;
-    Engine::new(config, supergraph, subgraphs, Host::default()).expect("the supergraph loads")
+    idle::engine(config, supergraph, &["one"])
 }
 
 /// The engine's verdict in the corpus' words.
