@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential differential-data playground example contract chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions audit doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions audit doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ example: ## Two subgraphs in Node behind the router, and a third that joins whil
 
 contract: ## What existing REST and gRPC clients rely on, against the real binary
 	$(WITH_SERVICES) cargo test -p e2e -- --nocapture rest_contract:: grpc::
+
+test-clients: ## Every client of docs/clients.md over KILLS=20 kills of router and order service (needs npm; Python and Go where found)
+	@if ! command -v npm >/dev/null; then echo "SKIPPED: test-clients needs node and npm, and none is here" >&2; else \
+	  cargo build --workspace --bin marketplace && cargo build -p e2e --examples && cd clients/js && \
+	  npm ci --no-audit --no-fund --silent && npm test --silent && \
+	  KILLS=$(or $(KILLS),20) MARKETPLACE=$(abspath $(CARGO_TARGET_DIR))/debug/marketplace EXAMPLES=$(abspath $(CARGO_TARGET_DIR))/debug/examples npm run --silent test:live; fi
 
 # The suite and the marketplace that it kills, which has its crash points compiled in.
 CHAOS_PROFILE ?= $(if $(filter nightly record,$(TIER)),release,dev)

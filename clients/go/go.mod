@@ -1,0 +1,3 @@
+module marketplace/follow
+
+go 1.22
