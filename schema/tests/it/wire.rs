@@ -16,8 +16,9 @@ use schema::proto::{
     },
     loms::{
         Item, OrderCancelRequest, OrderCancelResponse, OrderCreateRequest, OrderCreateResponse,
-        OrderInfoRequest, OrderInfoResponse, OrderPayRequest, OrderPayResponse, StocksInfoRequest,
-        StocksInfoResponse,
+        OrderEvent, OrderEventsRequest, OrderInfoRequest, OrderInfoResponse, OrderPayRequest,
+        OrderPayResponse, StocksInfoRequest, StocksInfoResponse, order_event::Kind,
+        order_events_request::Scope,
     },
 };
 
@@ -64,6 +65,37 @@ fn messages_of_loms_have_the_contracts_numbers() {
     check(&OrderCancelResponse {}, &[]);
     check(&StocksInfoRequest { sku: 1_076_963 }, &ITEM[..4]);
     check(&StocksInfoResponse { count: 300 }, &[0x08, 0xac, 0x02]);
+}
+
+#[test]
+fn messages_of_order_events_have_the_contracts_numbers() {
+    let of = |scope| OrderEventsRequest {
+        scope,
+        cursor: "c1".to_owned(),
+    };
+    let cursor = b"\x1a\x02c1";
+    check(
+        &of(Some(Scope::OrderId(5))),
+        &[&[0x08, 0x05][..], cursor].concat(),
+    );
+    check(
+        &of(Some(Scope::UserId(7))),
+        &[&[0x10, 0x07][..], cursor].concat(),
+    );
+    check(&of(None), cursor);
+    let event = OrderEvent {
+        kind: Kind::Change.into(),
+        cursor: "c1".to_owned(),
+        order_id: 5,
+        user_id: 7,
+        version: 3,
+        status: "paid".to_owned(),
+        moment: "z".to_owned(),
+    };
+    let head = b"\x08\x02\x12\x02c1\x18\x05\x20\x07\x28\x03\x32\x04paid\x3a\x01z";
+    check(&event, head);
+    let numbers = [Kind::Unspecified, Kind::Snapshot, Kind::Change, Kind::Gap].map(i32::from);
+    assert_eq!(numbers, [0, 1, 2, 3]);
 }
 
 /// An int64, not an int32 and not zigzag: the greatest and a negative one.

@@ -18,7 +18,9 @@ use chassis::{
 };
 use sea_orm::DatabaseConnection;
 
-use crate::{config::Config, grpc, metrics, order::Orders, schema, stock::Stocks};
+use crate::{
+    config::Config, grpc, metrics, order::Orders, order_events::OrderEvents, schema, stock::Stocks,
+};
 
 /// The database's name on the server.
 const DATABASE: &str = "loms";
@@ -103,7 +105,7 @@ impl Service {
         let relay = outbox::Relay::start(
             relay_config,
             db.clone(),
-            kafka,
+            kafka.clone(),
             clock.clone(),
             tasks,
             health,
@@ -121,7 +123,8 @@ impl Service {
         orders.watch(standstill, health.component("order-groups"), tasks);
         let stocks = Stocks::new(db.clone(), clock.clone());
         orders.start_expiry(config.expiry_interval, config.expiry_batch, tasks);
-        let server = grpc::Server::new(orders.clone(), stocks.clone(), products.clone());
+        let events = OrderEvents::new(&config, kafka, orders.clone(), clock.clone(), tasks, health);
+        let server = grpc::Server::new(orders.clone(), stocks.clone(), products.clone(), events);
         let reporter = grpc::serve(server, listener, tokens, &config, clock, tasks)?;
         metrics::announce();
         let component = health.component("loms-postgres");

@@ -29,6 +29,14 @@ pub struct Config {
     /// The most bytes of one gRPC message; an order of 1,000 lines has about 30 KiB.
     #[schemars(range(min = 1))]
     pub grpc_message_bytes: usize,
+    /// The most streams of order events over gRPC in all; one more is refused with `OVERLOADED`.
+    #[schemars(range(min = 1))]
+    pub order_streams_max: usize,
+    /// The most of them of one caller, a user with a token or an address without one; one more is refused with `RATE_LIMITED`.
+    #[schemars(range(min = 1))]
+    pub order_streams_per_caller_max: usize,
+    /// The log that these streams read, which the first of them starts.
+    pub order_stream: order_stream::Config,
     /// The longest that one gRPC call may take; a shorter `grpc-timeout` wins.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -117,6 +125,12 @@ impl Default for Config {
             grpc_calls: 512,
             grpc_rate_limit: budget::Config::default(),
             grpc_message_bytes: 256 << 10,
+            order_streams_max: 1_000,
+            order_streams_per_caller_max: 100,
+            order_stream: order_stream::Config {
+                log_bytes: 16 << 20,
+                ..order_stream::Config::default()
+            },
             call_timeout: Duration::from_secs(10),
             order_ttl: Duration::from_secs(600),
             open_orders_max: 200,

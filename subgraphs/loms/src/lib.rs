@@ -15,6 +15,7 @@ mod grpc;
 mod loader;
 mod metrics;
 pub mod order;
+mod order_events;
 mod retry;
 mod schema;
 mod seed;

@@ -58,6 +58,15 @@ static UNITS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("the name is registered once")
 });
 
+/// Open streams of order events.
+static ORDER_STREAMS: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!(
+        "marketplace_loms_order_streams_open",
+        "Streams of order events over gRPC that are open"
+    )
+    .expect("the name is registered once")
+});
+
 const STATUSES: [OrderStatus; 5] = [
     OrderStatus::New,
     OrderStatus::AwaitingPayment,
@@ -77,6 +86,7 @@ pub(crate) fn announce() {
     for action in ["reserved", "released", "sold"] {
         UNITS.with_label_values(&[action]).inc_by(0);
     }
+    LazyLock::force(&ORDER_STREAMS);
     LazyLock::force(&EXPIRED);
     LazyLock::force(&RETRIES);
 }
@@ -188,6 +198,16 @@ pub(crate) fn queue_full() {
 /// Counts orders that were cancelled unpaid.
 pub(crate) fn expired(orders: usize) {
     EXPIRED.inc_by(u64::try_from(orders).unwrap_or(u64::MAX));
+}
+
+/// Counts a stream of order events that was opened.
+pub(crate) fn order_stream_opened() {
+    ORDER_STREAMS.inc();
+}
+
+/// Counts one that has ended.
+pub(crate) fn order_stream_closed() {
+    ORDER_STREAMS.dec();
 }
 
 /// Counts a transaction that runs again.

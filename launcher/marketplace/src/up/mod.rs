@@ -48,7 +48,8 @@ pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::R
         () = signals.next() => return Ok(()),
     };
     let settings = stores.point_to(settings, &state)?;
-    let outcome = serve(
+    // The settings of every service are in it: too much for the stack.
+    let serving = Box::pin(serve(
         settings,
         &state,
         &stores,
@@ -56,8 +57,8 @@ pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::R
         options,
         started,
         &mut signals,
-    )
-    .await;
+    ));
+    let outcome = serving.await;
     output::progress("marketplace", "stopping Postgres and Kafka");
     stores.stop(&mut signals).await;
     outcome

@@ -104,14 +104,16 @@ fn reflection<'a>(services: &[&str]) -> tonic_reflection::server::Builder<'a> {
 }
 
 /// Implements each of the generated traits, which differ in name alone, by the server's own methods. These give the
-/// service's own error, which becomes a status here.
+/// service's own error, which becomes a status here. A method whose answers are a stream stands behind `streams`, with the
+/// trait's name of the stream and its type.
 #[macro_export]
 macro_rules! serve_under_names {
-    ($server:ty as $first:ident, $second:ident: $calls:tt) => {
-        $crate::serve_under_names!(@name $server, $first, $calls);
-        $crate::serve_under_names!(@name $server, $second, $calls);
+    ($server:ty as $first:ident, $second:ident: $calls:tt $(streams $streams:tt)?) => {
+        $crate::serve_under_names!(@name $server, $first, $calls $(, $streams)?);
+        $crate::serve_under_names!(@name $server, $second, $calls $(, $streams)?);
     };
-    (@name $server:ty, $name:ident, { $($method:ident($request:ty) -> $response:ty = $call:ident;)* }) => {
+    (@name $server:ty, $name:ident, { $($method:ident($request:ty) -> $response:ty = $call:ident;)* }
+        $(, { $($open:ident($opening:ty) -> $stream:ident: $answers:ty = $opened:ident;)* })?) => {
         #[tonic::async_trait]
         impl $name for $server {
             $(async fn $method(
@@ -120,6 +122,16 @@ macro_rules! serve_under_names {
             ) -> Result<tonic::Response<$response>, tonic::Status> {
                 self.$call(request).await.map_err(Into::into)
             })*
+            $($(
+                type $stream = $answers;
+
+                async fn $open(
+                    &self,
+                    request: tonic::Request<$opening>,
+                ) -> Result<tonic::Response<$answers>, tonic::Status> {
+                    self.$opened(request).await.map_err(Into::into)
+                }
+            )*)?
         }
     };
 }

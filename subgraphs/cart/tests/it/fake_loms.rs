@@ -8,9 +8,9 @@ use std::{
 };
 
 use ::schema::proto::loms::{
-    OrderCancelRequest, OrderCancelResponse, OrderCreateRequest, OrderCreateResponse,
-    OrderInfoRequest, OrderInfoResponse, OrderPayRequest, OrderPayResponse, StocksInfoRequest,
-    StocksInfoResponse,
+    OrderCancelRequest, OrderCancelResponse, OrderCreateRequest, OrderCreateResponse, OrderEvent,
+    OrderEventsRequest, OrderInfoRequest, OrderInfoResponse, OrderPayRequest, OrderPayResponse,
+    StocksInfoRequest, StocksInfoResponse,
     loms_server::{Loms, LomsServer},
 };
 use chassis::tasks::Tasks;
@@ -168,6 +168,15 @@ impl Books {
 
 #[tonic::async_trait]
 impl Loms for Fake {
+    type OrderEventsStream = tokio_stream::Empty<Result<OrderEvent, Status>>;
+
+    async fn order_events(
+        &self,
+        _: Request<OrderEventsRequest>,
+    ) -> Result<Response<Self::OrderEventsStream>, Status> {
+        Err(Status::unimplemented("cart does not ask"))
+    }
+
     async fn order_create(
         &self,
         request: Request<OrderCreateRequest>,

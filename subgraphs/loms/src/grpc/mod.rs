@@ -18,7 +18,7 @@ use tonic::metadata::MetadataValue;
 pub(crate) use self::serve::{Server, listen, serve};
 use crate::{
     order::{self, Refusal},
-    stock,
+    order_events, stock,
 };
 
 /// Metadata of a refusal: its code of docs/errors.md, where gRPC's own does not tell.
@@ -43,6 +43,8 @@ pub(crate) enum Failure {
     Order(order::Error),
     #[error(transparent)]
     Stock(stock::Error),
+    #[error(transparent)]
+    Events(order_events::Error),
 }
 
 impl Coded for Failure {
@@ -55,6 +57,7 @@ impl Coded for Failure {
             Self::NoStock => ErrorCode::NotFound,
             Self::Order(error) => error.code(),
             Self::Stock(error) => error.code(),
+            Self::Events(error) => error.code(),
         }
     }
 }

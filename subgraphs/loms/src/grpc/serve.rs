@@ -4,14 +4,14 @@ use ::schema::proto::{
     alias::loms_server::{Loms as Alias, LomsServer as AliasServer},
     loms::{
         OrderCancelRequest, OrderCancelResponse, OrderCreateRequest, OrderCreateResponse,
-        OrderInfoRequest, OrderInfoResponse, OrderPayRequest, OrderPayResponse, StocksInfoRequest,
-        StocksInfoResponse,
+        OrderEventsRequest, OrderInfoRequest, OrderInfoResponse, OrderPayRequest, OrderPayResponse,
+        StocksInfoRequest, StocksInfoResponse,
         loms_server::{Loms, LomsServer},
     },
 };
 use catalogue::Products;
 use chassis::{
-    budget::Account,
+    budget::{self, Account, RateLimitKey},
     clock::Clock,
     grpc::{self, Authentication, Bounds, ReflectionError, Reporter, Tokens, Toll},
     listen,
@@ -26,6 +26,7 @@ use crate::{
     access::{Access, Caller},
     config::Config,
     order::{self, Orders},
+    order_events::{self, OrderEvents, grpc::Answers},
     stock::{self, Stocks},
 };
 
@@ -44,14 +45,21 @@ pub(crate) struct Server {
     orders: Orders,
     stocks: Stocks,
     products: Products,
+    events: OrderEvents,
 }
 
 impl Server {
-    pub(crate) const fn new(orders: Orders, stocks: Stocks, products: Products) -> Self {
+    pub(crate) const fn new(
+        orders: Orders,
+        stocks: Stocks,
+        products: Products,
+        events: OrderEvents,
+    ) -> Self {
         Self {
             orders,
             stocks,
             products,
+            events,
         }
     }
 
@@ -121,6 +129,23 @@ impl Server {
         let stock = stock::grpc::info(&self.stocks, request.into_inner().sku).await?;
         Ok(Response::new(stock))
     }
+
+    async fn follow(
+        &self,
+        request: Request<OrderEventsRequest>,
+    ) -> Result<Response<Answers>, Failure> {
+        let (who, caller) = callers(&request)?;
+        let principal = match &who {
+            grpc::Caller::Token(principal) => Some(&**principal),
+            grpc::Caller::Service(_) | grpc::Caller::Compatible => None,
+        };
+        let reader = order_events::Reader {
+            access: caller.access,
+            key: RateLimitKey::of(principal, budget::peer(request.extensions())),
+            expires_at: order_events::grpc::expires_at(&who),
+        };
+        order_events::grpc::open(&self.events, reader, request.get_ref()).await
+    }
 }
 
 chassis::serve_under_names!(Server as Loms, Alias: {
@@ -129,6 +154,8 @@ chassis::serve_under_names!(Server as Loms, Alias: {
     order_pay(OrderPayRequest) -> OrderPayResponse = pay;
     order_cancel(OrderCancelRequest) -> OrderCancelResponse = cancel;
     stocks_info(StocksInfoRequest) -> StocksInfoResponse = stock;
+} streams {
+    order_events(OrderEventsRequest) -> OrderEventsStream: Answers = follow;
 });
 
 /// Who calls, and what that allows: a user's token opens the user's own orders; a service and a client of the compatibility

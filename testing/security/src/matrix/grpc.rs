@@ -17,8 +17,8 @@ use schema::proto::{
         CommentListBySkuRequest, CommentListByUserRequest,
     },
     loms::{
-        Item, OrderCancelRequest, OrderCreateRequest, OrderCreateResponse, OrderInfoRequest,
-        OrderPayRequest, StocksInfoRequest,
+        Item, OrderCancelRequest, OrderCreateRequest, OrderCreateResponse, OrderEventsRequest,
+        OrderInfoRequest, OrderPayRequest, StocksInfoRequest, order_events_request::Scope,
     },
 };
 use tempfile::TempDir;
@@ -314,6 +314,14 @@ fn policy(path: &str, owned: &Owned) -> Option<(Policy, Vec<u8>)> {
                 Policy::Owner,
                 OrderCancelRequest { order_id }.encode_to_vec(),
             )
+        }
+        // The first answer is the order as it stands.
+        "OrderEvents" => {
+            let events = OrderEventsRequest {
+                scope: Some(Scope::OrderId(order_id)),
+                cursor: String::new(),
+            };
+            (Policy::Owner, events.encode_to_vec())
         }
         "StocksInfo" => (
             Policy::Known,

@@ -3,5 +3,6 @@
 mod callers;
 mod contract;
 mod keys;
+mod order_events;
 mod process;
 mod server;
