@@ -103,6 +103,7 @@ impl Router<'_> {
         command.args(["--set", "router.rate_limit.enabled=false"]);
         command.args(["--set", "router.engine.limits.cost=1000000"]);
         command.args(["--set", "router.engine.limits.directives=100"]);
+        command.args(["--set", "router.engine.limits.aliases=200"]);
         command.args(["--set", "telemetry.log_filter=error"]);
         command
     }

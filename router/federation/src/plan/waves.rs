@@ -88,7 +88,8 @@ fn move_into(fetch: &mut Fetch, earlier: &mut Fetch) {
     earlier.write_text();
 }
 
-/// A fetch of entities waits for a later one to the same subgraph, where nothing up to that one reads what it brings.
+/// A fetch of entities waits for a later one to the same subgraph, where nothing up to that one reads what it brings, and
+/// the later one asks for something else: what was read before of the same entities is not asked for again.
 fn ask_together(waves: &mut [Vec<Fetch>]) {
     for first in 0..waves.len() {
         let mut at = 0;
@@ -109,7 +110,11 @@ fn partner(waves: &[Vec<Fetch>], first: usize, at: usize) -> Option<(usize, usiz
     let fetch = &waves[first][at];
     let of_entities = |fetch: &Fetch| matches!(fetch.target, Target::Entities(_));
     let is_renamed = |batch: &Batch| !batch.renames.is_empty();
-    if !of_entities(fetch) || fetch.batches().iter().any(is_renamed) {
+    let fits = |other: &Fetch| {
+        other.subgraph == fetch.subgraph && of_entities(other) && !asks_for_the_same(fetch, other)
+    };
+    let is_alone = !waves[first + 1..].iter().flatten().any(fits);
+    if !of_entities(fetch) || is_alone || fetch.batches().iter().any(is_renamed) {
         return None;
     }
     let written = written(fetch);
@@ -118,12 +123,22 @@ fn partner(waves: &[Vec<Fetch>], first: usize, at: usize) -> Option<(usize, usiz
         if fetches.iter().any(reads) {
             return None;
         }
-        let fits = |other: &Fetch| other.subgraph == fetch.subgraph && of_entities(other);
         if let Some(position) = fetches.iter().position(fits) {
             return Some((wave, position));
         }
     }
     None
+}
+
+fn asks_for_the_same(one: &Fetch, other: &Fetch) -> bool {
+    let is_same = |one: &[Selection], other: &[Selection]| {
+        one.len() == other.len() && one.iter().all(|item| other.contains(item))
+    };
+    one.batches().iter().any(|batch| {
+        let known = asked(&one.selection, &batch.alias);
+        let mut batches = other.batches().iter();
+        batches.any(|batch| is_same(known, asked(&other.selection, &batch.alias)))
+    })
 }
 
 /// Puts the batches of a fetch beside those of another one, under names that are free there.
@@ -358,3 +373,7 @@ fn collect(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "waves_tests.rs"]
+mod tests;
