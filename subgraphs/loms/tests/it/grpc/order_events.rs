@@ -167,7 +167,7 @@ fn behind(cursor: &str, request: OrderEventsRequest) -> OrderEventsRequest {
     }
 }
 
-/// Seen red with a snapshot that does not say which version it showed.
+/// The version in the cursor is what keeps the snapshot's own events from coming again.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_order_begins_with_its_state_and_goes_on_with_what_that_did_not_show() {
     let world = World::new().await;
@@ -246,7 +246,7 @@ async fn a_stream_goes_on_in_the_next_process_where_the_first_was_stopped() {
     assert!(everything.contains(&(foreign, 2)), "{everything:?}");
 }
 
-/// Seen red with every reader's scope taken for everybody's.
+/// Foreign and absent look the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_reads_no_order_of_another() {
     let world = World::new().await;
@@ -320,7 +320,6 @@ async fn a_cursor_that_is_none_is_refused_and_one_of_another_topic_is_a_gap() {
     assert!([1, 2, 3].ends_with(&versions), "{versions:?}");
 }
 
-/// Seen red with places that are not given back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_has_so_many_streams_open_and_one_more_once_one_has_ended() {
     let world = World::new().await;
