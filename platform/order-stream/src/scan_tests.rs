@@ -121,7 +121,7 @@ fn whoever_is_not_passed_may_join_and_nobody_who_wants_more_than_there_was() {
     }
 }
 
-/// Fails with a place behind the event that did not fit.
+/// Seen red with a place behind the event that did not fit.
 #[test]
 fn a_reader_that_takes_nothing_is_let_go_before_what_does_not_fit_and_the_others_go_on() {
     let (slow, mut of_slow) = wanted(user(1), [0, 0], [9, 0], 2);

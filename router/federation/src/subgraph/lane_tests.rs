@@ -93,7 +93,7 @@ impl Setting {
     }
 }
 
-/// Fails with a call for each fetch.
+/// Seen red with a call for each fetch.
 #[tokio::test(start_paused = true)]
 async fn what_waits_behind_a_call_of_its_kind_goes_in_the_next_one() {
     let setting = Setting::new(4, 100);

@@ -30,7 +30,7 @@ fn ops(shop: &Shop, user: i64) -> String {
     shop.token_for(user, Scopes::OPS, Duration::from_secs(600))
 }
 
-/// Fails with the caller's own rights for each stream.
+/// Seen red with the caller's own rights for each stream.
 #[tokio::test]
 async fn an_event_is_one_fetch_a_subgraph_for_all_who_ask_the_same() {
     const STREAMS: i64 = 500;
@@ -55,7 +55,7 @@ async fn an_event_is_one_fetch_a_subgraph_for_all_who_ask_the_same() {
     shop.stop().await;
 }
 
-/// Fails with a call for each fetch that waits.
+/// Seen red with a call for each fetch that waits.
 #[tokio::test]
 async fn events_of_distinct_users_that_come_together_share_calls() {
     const USERS: i64 = 100;
@@ -203,7 +203,7 @@ async fn a_crowd_that_watches_has_a_few_calls_of_its_own_and_buyers_are_served_m
     shop.stop().await;
 }
 
-/// Fails with frames' fetches that tell the breaker how they went.
+/// Seen red with frames' fetches that tell the breaker how they went.
 #[tokio::test]
 async fn frames_that_fail_do_not_shut_the_subgraph_for_buyers() {
     let shop = Shop::start().await;
