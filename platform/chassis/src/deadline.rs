@@ -122,6 +122,7 @@ mod tests {
 
     use super::*;
 
+    /// Seen red with a decision that is not noted.
     #[tokio::test(start_paused = true)]
     async fn a_caller_is_waited_for_until_its_request_is_decided() {
         let soon = || Some(Instant::now() + Duration::from_millis(300));
@@ -184,6 +185,7 @@ mod tests {
         assert_eq!(lost, Err(Lost::Panicked));
     }
 
+    /// Seen red with 0 taken for a time.
     #[test]
     fn a_caller_waits_a_whole_number_of_milliseconds() {
         let read = |text: &str| {

@@ -228,7 +228,7 @@ mod tests {
         assert!(!passes(get, &page("https://evil.example")));
     }
 
-    /// A browser's script can send no header that helps, so the one remedy is named. Seen red with the sentence for programs.
+    /// A browser's script can send no header that helps, so the one remedy is named.
     #[test]
     fn a_foreign_page_is_told_of_the_setting_that_lets_it_in() {
         let refused = |pairs: &[(&'static str, &'static str)]| {
@@ -236,9 +236,9 @@ mod tests {
             let refused = refuse_foreign_pages(&Method::POST, &headers(pairs), &origins);
             refused.unwrap_err().to_string()
         };
-        let json = ("content-type", "application/json");
-        let named = refused(&[json, ("host", "h:1"), ("origin", "https://evil.example")]);
-        let nameless = refused(&[json, ("sec-fetch-site", "cross-site")]);
+        let form = ("content-type", "text/plain");
+        let named = refused(&[form, ("host", "h:1"), ("origin", "https://evil.example")]);
+        let nameless = refused(&[form, ("sec-fetch-site", "cross-site")]);
         assert!(named.contains("https://evil.example"), "{named}");
         for sentence in [named, nameless] {
             assert!(

@@ -207,6 +207,7 @@ mod tests {
         RateLimitKey::User(UserId::try_from(id).unwrap())
     }
 
+    /// Seen red with a refusal that is charged.
     #[test]
     fn a_window_refills_and_a_refusal_costs_nothing() {
         let clock = Clock::manual(DateTime::UNIX_EPOCH);
@@ -223,6 +224,7 @@ mod tests {
         assert_eq!(budget.charge(user(1), 10).unwrap().remaining, 0);
     }
 
+    /// Seen red with a check that lets in who has nothing left.
     #[test]
     fn what_is_refused_is_charged_until_nothing_is_left() {
         let budget = budget(&Clock::manual(DateTime::UNIX_EPOCH));

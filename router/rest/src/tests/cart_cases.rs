@@ -339,7 +339,6 @@ async fn operators_find_an_index_of_profiles() {
     );
 }
 
-/// Seen red with the route left in place.
 #[tokio::test]
 async fn a_profile_that_is_switched_off_is_not_taken_and_its_setting_is_named() {
     let options = Config {
@@ -357,7 +356,7 @@ async fn a_profile_that_is_switched_off_is_not_taken_and_its_setting_is_named() 
     );
 }
 
-/// On what programs read as well. Seen red without the headers.
+/// On what programs read as well.
 #[tokio::test]
 async fn no_answer_is_guessed_at_kept_or_framed_and_a_page_loads_nothing_from_elsewhere() {
     let shop = Surfaces::new(healthy);
