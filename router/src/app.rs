@@ -29,7 +29,7 @@ use crate::{
     engine::{self, EngineError},
     events_query::EventsQuery,
     probe,
-    serve::{self, DocumentsError, Gateway, Issuer, TrustedDocuments},
+    serve::{self, Documents, DocumentsError, Gateway, Issuer},
     stream::{Drain, EventLog, Hub},
     supergraph::{Kept, Source, SourceError, Watch},
 };
@@ -104,7 +104,7 @@ impl Service {
         health: &Health,
     ) -> Result<Self, StartError> {
         chassis::tls::install();
-        let documents = TrustedDocuments::load(&config.trusted_documents)?;
+        let documents = Documents::load(&config.trusted_documents)?;
         let listening = listen::bind(config.listen, "router.listen").await?;
         let admin = listen::bind(config.admin_listen, "router.admin_listen").await?;
         let address = local(&listening, config.listen);
@@ -153,6 +153,7 @@ impl Service {
             health,
         )
         .await?;
+        documents.watch(config.supergraph_reload.interval, tasks);
         let gateway = Gateway::new(
             Arc::clone(&engine),
             hub,

@@ -13,7 +13,7 @@ pub const BUILT_IN: &str = "built-in";
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reload {
-    /// How often the file is looked at, or the URL asked. SIGHUP does so at once.
+    /// How often the file is looked at, or the URL asked, and the trusted documents looked at. SIGHUP does so at once.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub interval: Duration,
@@ -67,7 +67,7 @@ pub struct Subgraph {
 #[serde(default, deny_unknown_fields)]
 pub struct TrustedDocuments {
     /// A manifest, either of Apollo's clients or a JSON object of texts by id, or a folder of `.graphql` files, whose ids are the
-    /// SHA-256 of their texts. Empty: none.
+    /// SHA-256 of their texts. Empty: none. Others there are served without a restart; what cannot be read changes nothing.
     pub path: PathBuf,
     /// Serves these and nothing else over GraphQL.
     pub required: bool,

@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 use super::{
     auth::Callers,
     csrf::AllowedOrigins,
-    documents::TrustedDocuments,
+    documents::Documents,
     origin::{self, Origin},
 };
 use crate::{
@@ -39,7 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) hub: Hub,
     pub(crate) callers: Callers,
-    documents: TrustedDocuments,
+    documents: Arc<Documents>,
     pub(crate) drain: Drain,
     door: Door,
     pub(crate) tasks: Tasks,
@@ -68,7 +68,7 @@ impl Gateway {
         engine: Arc<Engine>,
         hub: Hub,
         verifier: Arc<Verifier>,
-        documents: TrustedDocuments,
+        documents: Arc<Documents>,
         door: Door,
         tasks: Tasks,
         config: Config,
@@ -143,7 +143,7 @@ impl Gateway {
         key: RateLimitKey,
     ) -> Result<Prepared, RequestError> {
         self.budget.check(key.clone())?;
-        let request = self.documents.resolve(request)?;
+        let request = self.documents.served().resolve(request)?;
         let prepared = self.engine.prepare(&request, OperationKinds::ALL);
         match timeout(self.config.http.request_timeout, prepared).await {
             Ok(Ok(prepared)) => Ok(prepared),

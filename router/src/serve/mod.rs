@@ -39,7 +39,7 @@ use axum::{
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 
-pub(crate) use documents::{DocumentsError, TrustedDocuments};
+pub(crate) use documents::{Documents, DocumentsError};
 pub(crate) use gateway::Gateway;
 pub(crate) use tokens::Issuer;
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use reqwest::{Client, StatusCode, header, redirect};
+use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -51,7 +52,14 @@ pub enum SourceError {
 
 /// Where the supergraph is, and what was last seen there.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) struct Source {
+    place: Place,
+    /// The hash of what it was: a server without tags answers the same again and again.
+    seen: Option<[u8; 32]>,
+}
+
+#[derive(Debug)]
+enum Place {
     /// The shop's own, which never changes.
     BuiltIn,
     /// A file, by what the file system last said of it.
@@ -75,6 +83,35 @@ impl Source {
     /// # Errors
     /// [`SourceError`] when no client for its URL can be made.
     pub(crate) fn new(config: &Config) -> Result<Self, SourceError> {
+        let place = Place::new(config)?;
+        Ok(Self { place, seen: None })
+    }
+
+    /// Whether it is the shop's own, which never changes.
+    pub(crate) const fn is_built_in(&self) -> bool {
+        matches!(self.place, Place::BuiltIn)
+    }
+
+    /// The supergraph, if it is another than at the last look.
+    ///
+    /// # Errors
+    /// [`SourceError`]; the next look tries again.
+    pub(crate) async fn look(&mut self) -> Result<Option<String>, SourceError> {
+        let Some(bytes) = self.place.read().await? else {
+            return Ok(None);
+        };
+        let hash = Some(Sha256::digest(&bytes).into());
+        if self.seen == hash {
+            return Ok(None);
+        }
+        let text = String::from_utf8(bytes).map_err(|_| SourceError::Text)?;
+        self.seen = hash;
+        Ok(Some(text))
+    }
+}
+
+impl Place {
+    fn new(config: &Config) -> Result<Self, SourceError> {
         let named = config.supergraph.as_str();
         let bytes_max = config.supergraph_reload.bytes_max;
         if named == BUILT_IN {
@@ -109,27 +146,22 @@ impl Source {
         })
     }
 
-    /// The supergraph, if it is another than at the last look.
-    ///
-    /// # Errors
-    /// [`SourceError`]; the next look tries again.
-    pub(crate) async fn look(&mut self) -> Result<Option<String>, SourceError> {
-        let bytes = match self {
-            Self::BuiltIn => return Ok(None),
+    /// What is there, unless it says that it has not changed.
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, SourceError> {
+        match self {
+            Self::BuiltIn => Ok(None),
             Self::File {
                 path,
                 bytes_max,
                 seen,
-            } => file(path, *bytes_max, seen).await?,
+            } => file(path, *bytes_max, seen).await,
             Self::Url {
                 client,
                 url,
                 bytes_max,
                 seen,
-            } => fetch(client, url, *bytes_max, seen).await?,
-        };
-        let text = bytes.map(String::from_utf8).transpose();
-        text.map_err(|_| SourceError::Text)
+            } => fetch(client, url, *bytes_max, seen).await,
+        }
     }
 }
 
@@ -186,3 +218,7 @@ async fn fetch(
     *seen = response.headers().get(header::ETAG).cloned();
     Ok(Some(bytes))
 }
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;

@@ -48,7 +48,7 @@ impl Watch {
     /// Notes that `text` is served.
     pub(crate) async fn serves(&self, text: &str) {
         metrics::loaded_at(self.clock.now().timestamp());
-        if matches!(self.source, Source::BuiltIn) {
+        if self.source.is_built_in() {
             return;
         }
         if let Err(error) = self.kept.write(text).await {
@@ -58,7 +58,7 @@ impl Watch {
 
     /// Watches until the tasks' token; the built-in one never changes.
     pub(crate) fn run(mut self, engine: Arc<Engine>, tasks: &Tasks) {
-        if matches!(self.source, Source::BuiltIn) {
+        if self.source.is_built_in() {
             return;
         }
         let stop = tasks.token();

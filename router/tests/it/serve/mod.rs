@@ -7,6 +7,7 @@ mod frames;
 mod http;
 mod live;
 mod mutation;
+mod registry;
 mod reload;
 mod rest;
 mod resume;

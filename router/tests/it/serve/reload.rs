@@ -84,7 +84,7 @@ const FAULTS: [(&str, &str); 3] = [
     ("shops", "NOT_FOUND"),
 ];
 
-async fn others() -> String {
+pub(super) async fn others() -> String {
     let answer = async |headers: axum::http::HeaderMap, body: String| {
         let call: Value = serde_json::from_str(&body).expect("JSON");
         let query = call["query"].as_str().expect("a text").to_owned();
@@ -142,7 +142,7 @@ type Query @join__type(graph: OTHERS) {{ {} }}
     )
 }
 
-async fn ask(shop: &Shop, field: &str) -> Value {
+pub(super) async fn ask(shop: &Shop, field: &str) -> Value {
     let asked = reqwest::Client::new()
         .post(shop.url())
         .bearer_auth(shop.token(1))

@@ -101,6 +101,14 @@ impl Shop {
         format!("http://{}/graphql", self.service.address)
     }
 
+    /// A series of the operators' page, 0 before it is there. Other tests of this process count in it too.
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
+        let page = reqwest::get(format!("http://{}/metrics", self.service.admin_address));
+        let page = page.await.expect("answers").text().await.expect("a text");
+        let line = page.lines().find_map(|line| line.strip_prefix(series));
+        line.map_or(0.0, |value| value.trim().parse().expect("a number"))
+    }
+
     pub(crate) fn token(&self, user: i64) -> String {
         self.token_for(user, Scopes::CUSTOMER, Duration::from_secs(600))
     }

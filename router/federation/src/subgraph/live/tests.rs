@@ -127,7 +127,6 @@ async fn one_that_is_lost_is_opened_again_until_its_time_is_over() {
     assert_eq!(live.places.available_permits(), 1_000);
 }
 
-/// Seen red with an unbounded channel in the place of the broadcast: what is not read was kept.
 #[tokio::test]
 async fn a_slow_listener_is_told_of_a_gap_and_keeps_nobody_waiting() {
     let (live, _scripted, mut opened) = live(FetchConfig::default());

@@ -82,7 +82,7 @@ async fn every_verdict_is_that_of_graphql_js() {
     );
 }
 
-/// What random documents rarely have. Seen red with the library's rule for subscriptions, and with -0 read as 0.
+/// What random documents rarely have: of 110,000 one had a -0 beside a 0, and three a subscription of one field under two names.
 #[tokio::test]
 async fn verdicts_on_what_is_rarely_written_are_those_of_graphql_js() {
     let engine = engine(SUPERGRAPH);

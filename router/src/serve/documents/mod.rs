@@ -4,6 +4,8 @@
 //! Sources: the manifest of Apollo's clients (`apollo-persisted-query-manifest`, version 1), Relay's map of ids to texts, the
 //! protocol `extensions.persistedQuery`, and `documentId` of the draft appendix on persisted documents of GraphQL over HTTP.
 
+mod watch;
+
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -19,6 +21,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use self::watch::Documents;
 use crate::{config, error::RequestError};
 
 /// The extension that names a text, and the member in it.
@@ -58,7 +61,7 @@ pub enum DocumentsError {
 }
 
 /// The documents that are trusted.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct TrustedDocuments {
     /// Texts by their ids, and by their SHA-256.
     texts: HashMap<String, String>,
@@ -97,8 +100,7 @@ impl TrustedDocuments {
         } else if path.is_dir() {
             for file in fs::read_dir(path).map_err(|error| failed(path, error))? {
                 let file = file.map_err(|error| failed(path, error))?.path();
-                let ending = file.extension().and_then(|it| it.to_str());
-                if matches!(ending, Some("graphql" | "gql")) {
+                if is_document(&file) {
                     let text = read(&file).map_err(|error| failed(&file, error))?;
                     documents.add(sha256(&text), text)?;
                 }
@@ -187,6 +189,12 @@ fn id(request: &GraphRequest) -> Option<&str> {
 fn not_trusted() -> RequestError {
     let text = "only trusted documents are served, and this operation is none of them (router.trusted_documents.required)";
     RequestError::new(ErrorCode::Forbidden, text).with("reason", "NOT_TRUSTED")
+}
+
+/// Whether a file of a folder is one of the documents.
+fn is_document(file: &Path) -> bool {
+    let ending = file.extension().and_then(|it| it.to_str());
+    matches!(ending, Some("graphql" | "gql"))
 }
 
 fn read(path: &Path) -> io::Result<String> {
