@@ -35,7 +35,7 @@ async fn leaves_while_its_row_is_held(shop: Shop) {
 }
 
 /// The holder keeps the row until the caller has gone: without the deadline the order would be refused for the lock, after
-/// `lock_timeout`.
+/// `lock_timeout`. Seen red with a database that waits on for callers who have left.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_for_a_lock_ends_when_its_caller_leaves() {
     let shop = Shop::alone(&[(SKU, 10)]).await;
@@ -55,6 +55,7 @@ async fn what_a_caller_left_behind_has_not_happened_and_may_be_asked_again() {
     leaves_while_its_row_is_held(Shop::grouped(64, &[(SKU, 10)]).await).await;
 }
 
+/// Seen red with a database that is asked for callers who have left.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_begins_for_a_caller_who_has_left() {
     for shop in [
