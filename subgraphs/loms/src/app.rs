@@ -123,7 +123,7 @@ impl Service {
         orders.watch(standstill, health.component("order-groups"), tasks);
         let stocks = Stocks::new(db.clone(), clock.clone());
         orders.start_expiry(config.expiry_interval, config.expiry_batch, tasks);
-        let events = OrderEvents::new(&config, kafka, orders.clone(), clock.clone(), tasks, health);
+        let events = OrderEvents::new(&config, kafka, orders.clone(), clock.clone(), tasks);
         let server = grpc::Server::new(orders.clone(), stocks.clone(), products.clone(), events);
         let reporter = grpc::serve(server, listener, tokens, &config, clock, tasks)?;
         metrics::announce();

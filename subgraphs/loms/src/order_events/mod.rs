@@ -92,7 +92,6 @@ struct Shared {
     places: Arc<Places>,
     clock: Clock,
     tasks: Tasks,
-    health: Health,
 }
 
 impl OrderEvents {
@@ -102,7 +101,6 @@ impl OrderEvents {
         orders: Orders,
         clock: Clock,
         tasks: &Tasks,
-        health: &Health,
     ) -> Self {
         let places = Places::new(
             config.order_streams_max,
@@ -116,7 +114,6 @@ impl OrderEvents {
             places,
             clock,
             tasks: tasks.clone(),
-            health: health.clone(),
         }))
     }
 
@@ -191,12 +188,13 @@ impl OrderEvents {
             config,
             kafka,
             tasks,
-            health,
             ..
         } = &*self.0;
+        // Not the service's health: orders are made and read without a broker, so its loss takes nobody else's calls away.
+        let health = Health::new();
         self.0
             .log
-            .get_or_init(|| OrderStream::start(config.clone(), kafka.clone(), tasks, health))
+            .get_or_init(|| OrderStream::start(config.clone(), kafka.clone(), tasks, &health))
     }
 }
 
