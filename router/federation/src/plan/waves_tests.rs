@@ -77,6 +77,7 @@ fn two_fetches_of_the_same_fields_stay_apart() {
     assert_eq!([asked[0].len(), asked[1].len()], [2, 1], "{asked:?}");
 }
 
+/// Seen red with nothing looked at that is read in between.
 #[test]
 fn what_is_read_before_the_later_request_is_not_held_back() {
     let waves = vec![

@@ -126,8 +126,6 @@ async fn fields_whose_types_differ_in_a_subgraph_are_asked_under_two_names() {
 const AUTHORS: &str = "{authors{__typename ...on Person{id_1: id} ...on Program{id_2: id}}}";
 
 /// Keys that the planner asks for by itself get another name where their types differ; so does what is sent on of them.
-///
-/// Seen red with the names kept as they come: the key was null without a word.
 #[tokio::test]
 async fn a_key_that_the_planner_renamed_has_its_own_name_in_the_response() {
     let script: Script = &[
@@ -152,7 +150,6 @@ async fn a_key_that_the_planner_renamed_has_its_own_name_in_the_response() {
     assert_eq!(response, json!({ "data": { "authors": authors } }));
 }
 
-/// Seen red with the paths of errors kept as they come.
 #[tokio::test]
 async fn an_error_of_a_field_under_another_name_stands_at_the_clients_field() {
     let script: Script = &[("library", AUTHORS, || {
