@@ -64,8 +64,11 @@ pub(crate) fn attribute(
     match fault {
         Fault::Failed(error) => {
             tracing::warn!(subgraph = %call.fetch.subgraph, %error, "a fetch failed");
-            let reports = [ClientError::unavailable()];
-            deal(&reports, &[fetched.blamed(fetched.everywhere())], progress);
+            let places = fetched.blamed(fetched.everywhere());
+            // Who lacks nothing is told nothing: it may have been asked for objects of other types than they are.
+            if !places.is_empty() {
+                deal(&[ClientError::unavailable()], &[places], progress);
+            }
         }
         Fault::Reported { errors, is_all } => report(&fetched, errors, is_all, progress),
     }
