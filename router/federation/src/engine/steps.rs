@@ -138,7 +138,6 @@ mod tests {
         String::from_utf8_lossy(&response.body).into_owned()
     }
 
-    /// Seen red with the texts of clients for keys, and with neither arguments nor the numbers of response keys in them.
     #[tokio::test]
     async fn what_only_clients_can_tell_apart_is_planned_once() {
         let engine = engine();

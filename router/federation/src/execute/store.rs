@@ -297,7 +297,7 @@ mod tests {
     }
 
     /// Two products whose sizes were sent in the same bytes, so that they are one object, and another subgraph's part of
-    /// each. Seen red with a merge into what is there.
+    /// each.
     #[test]
     fn what_one_place_brings_is_not_seen_at_the_others() {
         let mut store = Store::default();

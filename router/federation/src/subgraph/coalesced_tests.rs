@@ -144,7 +144,7 @@ async fn identical_queries_at_once_are_sent_once() {
     assert!(case.coalesced.flights.lock().is_empty());
 }
 
-/// Seen red with each of the four left out of what is compared, and with mutations and streams let in.
+/// Seen red with the text left out of what is compared.
 #[tokio::test(start_paused = true)]
 async fn whatever_the_subgraph_could_tell_apart_is_sent_by_itself() {
     let case = Case::good();
@@ -204,7 +204,6 @@ async fn whatever_the_subgraph_could_tell_apart_is_sent_by_itself() {
     assert_eq!(case.calls(), 8);
 }
 
-/// Seen red with the fetch polled by who came first.
 #[tokio::test(start_paused = true)]
 async fn one_who_leaves_cancels_nothing_and_all_who_leave_cancel_the_fetch() {
     let case = Case::good();
@@ -219,7 +218,6 @@ async fn one_who_leaves_cancels_nothing_and_all_who_leave_cancel_the_fetch() {
     assert!(case.coalesced.flights.lock().is_empty());
 }
 
-/// Seen red with the deadline of who came first for all, and with no room behind it.
 #[tokio::test(start_paused = true)]
 async fn each_waits_by_its_own_deadline() {
     let case = Case::good();
@@ -237,7 +235,7 @@ async fn each_waits_by_its_own_deadline() {
     assert_eq!(case.calls(), 2, "the most patient one asks for itself");
 }
 
-/// The timeout of a fetch runs from when it is asked. Seen red with a late answer for all.
+/// The timeout of a fetch runs from when it is asked. Seen red with that of a second fetch counted from its own beginning.
 #[tokio::test(start_paused = true)]
 async fn who_came_later_does_not_time_out_with_who_came_first() {
     let case = Case::new(TIMEOUT * 2, answer());
@@ -256,7 +254,6 @@ async fn who_came_later_does_not_time_out_with_who_came_first() {
     assert_eq!(case.calls(), 2, "both later ones ask again, once");
 }
 
-/// Seen red without the count of mutations.
 #[tokio::test(start_paused = true)]
 async fn nobody_reads_what_was_before_a_mutation_that_ended() {
     let case = Case::good();
@@ -271,7 +268,6 @@ async fn nobody_reads_what_was_before_a_mutation_that_ended() {
     assert_eq!(case.calls(), 2);
 }
 
-/// Seen red with an attempt of each who waited.
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_everybodys_and_repeated_by_nobody() {
     let failed = Err(FetchError::Status(500));

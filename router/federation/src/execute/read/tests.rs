@@ -123,7 +123,6 @@ fn a_string_ends_at_its_quote_wherever_it_stands() {
     }
 }
 
-/// Seen red with only the ends of objects compared, and with objects that are known again not counted.
 #[test]
 fn objects_in_the_same_bytes_are_one_and_each_counts() {
     let item = |text: &str| format!("{{\"c\":\"{text}\"}}");

@@ -85,14 +85,14 @@ impl Kind {
                 command
             }
             Self::HiveRouter | Self::HiveRouterAlone => {
-                if args.hive_router.as_os_str().is_empty() {
+                let Some(binary) = &args.hive_router else {
                     return Ok(None);
-                }
+                };
                 let is_shared = self == Self::HiveRouter;
                 let settings =
                     format!("traffic_shaping:\n  all:\n    dedupe_enabled: {is_shared}\n");
                 std::fs::write(own.join("router.config.yaml"), settings)?;
-                let mut command = Command::new(&args.hive_router);
+                let mut command = Command::new(binary);
                 command.current_dir(&own);
                 command.env("SUPERGRAPH_FILE_PATH", supergraph);
                 command.env("PORT", &port).env("HOST", "127.0.0.1");

@@ -49,9 +49,9 @@ struct Args {
     /// Folder with `npm ci` done, which has the gateways from npm
     #[arg(long, default_value = "testing/bench/gateways")]
     gateways: PathBuf,
-    /// Hive Router's binary; it is left out, with a line, where this is empty
-    #[arg(long, default_value = "")]
-    hive_router: PathBuf,
+    /// Hive Router's binary; it is left out, with a line, without this
+    #[arg(long)]
+    hive_router: Option<PathBuf>,
     /// Turns of each gateway for each query and number of connections
     #[arg(long, default_value_t = 9)]
     rounds: usize,
