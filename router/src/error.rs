@@ -4,6 +4,8 @@
 //! table. Refusals of the engine become one by `?`.
 //! Invariant: a message of a fault is the code's own masked sentence; the cause goes to the log alone.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use chassis::{admission::Refusal, fault::Coded as _, request_rules::Unfit};
 use federation::{Code, GraphqlError};
@@ -15,6 +17,9 @@ use crate::engine;
 
 /// The member of a refusal's `extensions` with the seconds until a retry can succeed.
 pub(crate) const RETRY_AFTER_SECONDS: &str = "retryAfterSeconds";
+
+/// The limit of streams that one caller may hold, as refusals name it.
+pub(crate) const PER_CALLER_MAX: &str = "stream.per_caller_max";
 
 /// A request that was refused before its execution.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -68,6 +73,22 @@ impl RequestError {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    /// When a retry can succeed, where that is known.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let first = self.errors.first()?;
+        let seconds = first.extensions.get(RETRY_AFTER_SECONDS)?.as_u64()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    /// Whether the caller itself holds what it asks for more of.
+    pub(crate) fn is_own_limit(&self) -> bool {
+        let limit = self
+            .errors
+            .first()
+            .and_then(|first| first.extensions.get("limit"));
+        limit.is_some_and(|limit| limit == PER_CALLER_MAX)
     }
 
     /// The HTTP status of a response that says only this.

@@ -67,6 +67,12 @@ impl OrderStatus {
         }
     }
 
+    /// Whether nothing follows it. Source: docs/contracts.md §3, "Life of an order".
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Failed | Self::Paid | Self::Cancelled)
+    }
+
     /// The name of the GraphQL enum value.
     #[must_use]
     pub const fn graphql_name(self) -> &'static str {

@@ -57,6 +57,18 @@ impl OrderStream {
         .map_err(|_| Unavailable::NotReady)?
     }
 
+    /// How far this process has read the topic: at or before its end, without a question to the broker. `None` until it has
+    /// caught up once.
+    #[must_use]
+    pub fn reached(&self) -> Option<Cursor> {
+        let log = self.0.log.read();
+        let reached = log.end();
+        // A place in a topic whose name is not known yet would be taken for one in any later topic.
+        let is_nameless =
+            reached.epoch().is_nil() && reached.offsets().iter().any(|next| *next > 0);
+        (log.is_live() && !is_nameless).then_some(reached)
+    }
+
     /// A reader of the events in scope after everything that the cursor's holder has seen. It costs a registration and
     /// no queue. A caller that also reads state elsewhere takes [`OrderStream::end_cursor`] first, then the state, and
     /// begins at that cursor.

@@ -8,7 +8,7 @@ use chassis::budget::RateLimitKey;
 use parking_lot::Mutex;
 use schema::code::ErrorCode;
 
-use crate::error::{RETRY_AFTER_SECONDS, RequestError};
+use crate::error::{PER_CALLER_MAX, RETRY_AFTER_SECONDS, RequestError};
 
 /// Counts open streams against their limits.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl StreamLimits {
         if *held >= self.per_caller_max {
             return Err(full(
                 "streams of one caller",
-                "stream.per_caller_max",
+                PER_CALLER_MAX,
                 self.per_caller_max,
             ));
         }

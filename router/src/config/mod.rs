@@ -161,6 +161,11 @@ pub struct Stream {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub charge_timeout: Duration,
+    /// How long a stream that resumes waits to be opened while a service is away or too busy, rather than be refused; then its
+    /// client is told to come back.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "chassis::config::duration::AboveZero")]
+    pub resume_timeout: Duration,
     /// Streams that one caller may hold.
     #[schemars(range(min = 1))]
     pub per_caller_max: usize,
@@ -260,6 +265,7 @@ impl Default for Stream {
             frame_fetches_max: 256,
             frame_fetches_per_caller_max: 32,
             charge_timeout: Duration::from_secs(90),
+            resume_timeout: Duration::from_secs(10),
             per_caller_max: 1_000,
             total_max: 20_000,
             log: order_stream::Config::default(),

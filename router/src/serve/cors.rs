@@ -3,9 +3,13 @@
 use axum::http::{HeaderName, HeaderValue, Method, header, request::Parts};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{csrf::AllowedOrigins, origin::QUERY_PLAN};
+use super::{
+    csrf::AllowedOrigins, delivery::STREAM_CURSOR, origin::QUERY_PLAN,
+    single_connection::STREAM_TOKEN,
+};
 
-const ACCEPTED: [HeaderName; 9] = [
+const ACCEPTED: [HeaderName; 10] = [
+    STREAM_TOKEN,
     HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("last-event-id"),
     HeaderName::from_static("graphql-require-preflight"),
@@ -17,7 +21,8 @@ const ACCEPTED: [HeaderName; 9] = [
     header::CONTENT_TYPE,
 ];
 
-const EXPOSED: [HeaderName; 4] = [
+const EXPOSED: [HeaderName; 5] = [
+    STREAM_CURSOR,
     HeaderName::from_static("ratelimit-limit"),
     HeaderName::from_static("ratelimit-remaining"),
     HeaderName::from_static("ratelimit-reset"),
@@ -31,7 +36,7 @@ pub(super) fn layer(origins: AllowedOrigins) -> CorsLayer {
     };
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(allowed))
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(ACCEPTED)
         .expose_headers(EXPOSED)
 }

@@ -17,7 +17,7 @@ use federation::{
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use idempotency::graphql::of_root_field;
 use schema::code::ErrorCode;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use super::{
@@ -30,8 +30,12 @@ use crate::{
     admission::{class, with_charge},
     config::Config,
     error::RequestError,
-    stream::{Drain, Hub, ResumeHints, Subscription},
+    stream::{Credentials, Drain, End, Hub, ResumeHints, Share, Subscription},
 };
+
+/// Pauses between the tries to open one stream: the first, and what they grow to.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What every request needs.
 #[derive(Debug)]
@@ -200,20 +204,67 @@ impl Gateway {
         Ok(self.door.admit(class, leaves_at).await?)
     }
 
-    /// Charges and opens a stream.
+    /// Charges and opens a stream, which is read with the newest of `credentials`. One that resumes waits its turn while what it
+    /// needs is away or too busy.
     ///
     /// # Errors
-    /// `RATE_LIMITED`, `OVERLOADED`, and what [`Hub::open`] refuses.
+    /// What [`Hub::open`] refuses, `RATE_LIMITED` and `OVERLOADED`; interrupted where the client would take a refusal for the
+    /// end of a stream that it had: it resumes, or the process stops, and what its own streams take up is not why.
     pub(super) async fn open(
         &self,
         prepared: Prepared,
         ctx: RequestContext,
+        credentials: Credentials,
+        hints: ResumeHints,
+        key: RateLimitKey,
+    ) -> Result<Subscription, End> {
+        let resumes = Hub::resumes(&prepared, &hints);
+        let patience = self.config.stream.resume_timeout;
+        let patience = if resumes { patience } else { Duration::ZERO };
+        let opened = self.open_within(patience, prepared, ctx, credentials, hints, key);
+        opened.await.map_err(|refused| {
+            let may_pass = refused.code().retryable() && !refused.is_own_limit();
+            // What a stream needs stops with the process.
+            let is_stopping = self.drain.has_begun() || self.tasks.token().is_cancelled();
+            match refused {
+                _ if may_pass && is_stopping => End::interrupted(ErrorCode::ServerDraining, ""),
+                refused if may_pass && resumes => End::before_a_frame(refused, ""),
+                refused => End::Refused(refused),
+            }
+        })
+    }
+
+    async fn open_within(
+        &self,
+        patience: Duration,
+        prepared: Prepared,
+        ctx: RequestContext,
+        credentials: Credentials,
         hints: ResumeHints,
         key: RateLimitKey,
     ) -> Result<Subscription, RequestError> {
         self.budget.charge(key.clone(), prepared.cost())?;
-        let permit = self.admit(&prepared, &ctx, None).await?;
-        permit.hold(self.hub.open(prepared, ctx, hints, key)).await
+        let until = Instant::now() + patience;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (prepared, key) = (prepared.clone(), key.clone());
+            let (ctx, credentials) = (ctx.clone(), credentials.clone());
+            let opened = match self.admit(&prepared, &ctx, None).await {
+                Ok(permit) => {
+                    let opening = self.hub.open(prepared, ctx, credentials, &hints, key);
+                    permit.hold(opening).await
+                }
+                Err(refused) => Err(refused),
+            };
+            let is_late = Instant::now() + pause > until || self.drain.has_begun();
+            match opened {
+                Err(refused) if may_pass_soon(refused.code()) && !is_late => {}
+                settled => return settled,
+            }
+            // Of a crowd that was refused together, none tries again together with another.
+            sleep(pause + Share::take().of(pause)).await;
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
     }
 
     /// Charges and runs a query or a mutation, whose client leaves at `leaves_at` where it said so.
@@ -286,6 +337,14 @@ impl Gateway {
             }
         })
     }
+}
+
+/// Whether a stream that was refused may be opened in a moment.
+const fn may_pass_soon(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::Overloaded | ErrorCode::Unavailable | ErrorCode::DeadlineExceeded
+    )
 }
 
 /// Every name that a rule of a subgraph passes on; the engine has refused those that are none.

@@ -23,7 +23,10 @@ use super::{
     refusal::refusal,
     request, telemetry, websocket,
 };
-use crate::{error::RequestError, stream::ResumeHints};
+use crate::{
+    error::RequestError,
+    stream::{Credentials, ResumeHints},
+};
 
 /// `POST /graphql`
 pub(super) async fn post(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
@@ -116,8 +119,12 @@ async fn operation(
         )),
         OperationKind::Subscription => {
             let media = accepted.stream()?;
-            let hints = resume_hints(&parts.headers, &request);
-            Ok(subscribe(gateway, prepared, origin, hints, media).await)
+            let hints = resume_hints(&parts.headers, &request)?;
+            let form = delivery::Form {
+                media,
+                tells_end: request::tells_end(&request)?,
+            };
+            Ok(subscribe(gateway, prepared, origin, hints, form).await)
         }
         OperationKind::Query | OperationKind::Mutation => {
             let key = origin.rate_limit_key();
@@ -135,17 +142,17 @@ async fn subscribe(
     prepared: Prepared,
     origin: Origin,
     hints: ResumeHints,
-    media: Media,
+    form: delivery::Form,
 ) -> Response {
     let key = origin.rate_limit_key();
     let ctx = gateway.context(origin);
     let traceparent = ctx.traceparent.clone();
-    match gateway.open(prepared, ctx, hints, key).await {
-        Ok(subscription) => delivery::stream(gateway, subscription, media),
-        Err(error) => {
-            let error = telemetry::traced(error, traceparent.as_deref());
-            delivery::refused(&error, media)
-        }
+    let credentials = Credentials::fixed(ctx.clone());
+    match gateway.open(prepared, ctx, credentials, hints, key).await {
+        Ok(subscription) => delivery::stream(gateway, subscription, form),
+        Err(end) => delivery::not_opened(end, form, |error| {
+            telemetry::traced(error, traceparent.as_deref())
+        }),
     }
 }
 
@@ -171,12 +178,12 @@ fn single(gateway: &Gateway, executed: Executed, media: Media) -> Response {
     response
 }
 
-fn resume_hints(headers: &HeaderMap, request: &GraphRequest) -> ResumeHints {
+fn resume_hints(headers: &HeaderMap, request: &GraphRequest) -> Result<ResumeHints, RequestError> {
+    // What is no text is no cursor either, and is refused as such.
     let last_event_id = headers
         .get("last-event-id")
-        .and_then(|value| value.to_str().ok())
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned);
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .filter(|text| !text.is_empty());
     ResumeHints {
         last_event_id,
         extension: None,

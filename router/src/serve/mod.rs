@@ -3,7 +3,8 @@
 //! A request over HTTP takes these steps, in this order:
 //!
 //! 1. `chassis::listen` accepts the connection; `telemetry` opens the request's span; `cors` answers preflights.
-//! 2. `http` takes the request; a GET that upgrades goes on in `websocket`.
+//! 2. `http` takes the request; a GET that upgrades goes on in `websocket`. `single_connection` has routes of its own; both
+//!    have several operations at once (`multiplex`).
 //! 3. `negotiate` reads which forms the client accepts; `csrf` refuses what a page of another site sent.
 //! 4. `request` receives the body, or the query string, and reads the GraphQL request in it.
 //! 5. `origin` says who calls (`auth`), with which idempotency key, in which trace, from which address.
@@ -20,12 +21,14 @@ mod delivery;
 mod documents;
 mod gateway;
 mod http;
+mod multiplex;
 mod negotiate;
 mod origin;
 mod playground;
 mod rate_limit;
 mod refusal;
 mod request;
+mod single_connection;
 mod telemetry;
 mod tokens;
 mod websocket;
@@ -65,7 +68,8 @@ pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> R
     let mut router = Router::new()
         .route("/graphql", graphql)
         .route("/schema.graphql", routing::get(http::schema))
-        .with_state(gateway)
+        .with_state(Arc::clone(&gateway))
+        .merge(single_connection::routes(gateway))
         .merge(tokens::routes(issuer));
     if config.playground_enabled {
         router = router.merge(playground::routes(config.playground));

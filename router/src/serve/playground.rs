@@ -65,11 +65,12 @@ const PLAIN_PAGE: &str = include_str!("../../web/plain/index.html");
 const LIVE_PAGE: &str = include_str!("../../web/live/index.html");
 
 /// What the plain page and the live page need.
-const OWN_ASSETS: [(&str, &str); 7] = [
+const OWN_ASSETS: [(&str, &str); 8] = [
     ("plain.js", include_str!("../../web/plain/plain.js")),
     ("plain.css", include_str!("../../web/plain/plain.css")),
     ("live.js", include_str!("../../web/live/live.js")),
     ("sse.js", include_str!("../../web/src/sse.js")),
+    ("websocket.js", include_str!("../../web/src/websocket.js")),
     ("resume.js", include_str!("../../web/src/resume.js")),
     ("session.js", include_str!("../../web/src/session.js")),
     ("demo-token.js", include_str!("../../web/src/demo-token.js")),

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use chassis::budget::{Charge, whole_seconds};
 use chrono::{DateTime, Utc};
 
-use crate::error::{RETRY_AFTER_SECONDS, RequestError};
+use crate::error::RequestError;
 
 /// What is left of the caller's budget at `now`.
 pub(super) fn headers(charge: &Charge, now: DateTime<Utc>) -> [(HeaderName, HeaderValue); 3] {
@@ -19,9 +19,7 @@ pub(super) fn headers(charge: &Charge, now: DateTime<Utc>) -> [(HeaderName, Head
 
 /// Copies a refusal's `retryAfterSeconds` to the header `Retry-After`.
 pub(super) fn retry_after(error: &RequestError, headers: &mut HeaderMap) {
-    let first = error.errors().first();
-    let seconds = first.and_then(|first| first.extensions.get(RETRY_AFTER_SECONDS));
-    if let Some(seconds) = seconds.and_then(serde_json::Value::as_u64) {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    if let Some(pause) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(pause.as_secs()));
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn from_body(body: &[u8]) -> Result<GraphRequest, RequestError> {
 /// # Errors
 /// `BAD_REQUEST` as [`from_body`].
 pub(crate) fn from_value(value: Value) -> Result<GraphRequest, RequestError> {
-    let mut members = match value {
+    let members = match value {
         Value::Object(members) => members,
         Value::Array(_) => {
             return Err(bad("batches are not served; send one operation a request"));
@@ -82,6 +82,38 @@ pub(crate) fn from_value(value: Value) -> Result<GraphRequest, RequestError> {
             return Err(bad("the body must be a JSON object"));
         }
     };
+    require_operation(parameters(members)?)
+}
+
+/// Reads the payload of a `subscribe` message. A blank text is the operation's fault, and not refused here.
+///
+/// # Errors
+/// `BAD_REQUEST` for a parameter of a wrong type, and where no operation is named. Source: graphql-ws PROTOCOL.md, whose
+/// server closes the socket then.
+pub(crate) fn from_payload(payload: Map<String, Value>) -> Result<GraphRequest, RequestError> {
+    let request = parameters(payload)?;
+    if request.query.is_none() {
+        return require_operation(request);
+    }
+    Ok(request)
+}
+
+/// `extensions.endErrors`: the client wants to be told by an error message why a stream stops before its end, rather than by
+/// a connection that breaks.
+///
+/// # Errors
+/// `BAD_REQUEST` when it is not a boolean.
+pub(crate) fn tells_end(request: &GraphRequest) -> Result<bool, RequestError> {
+    match request.extensions.get("endErrors") {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(tells)) => Ok(*tells),
+        Some(Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(bad("extensions.endErrors must be true or false"))
+        }
+    }
+}
+
+fn parameters(mut members: Map<String, Value>) -> Result<GraphRequest, RequestError> {
     let document_id = text(members.remove("documentId"), "documentId")?;
     let mut request = GraphRequest {
         query: text(members.remove("query"), "query")?,
@@ -92,7 +124,7 @@ pub(crate) fn from_value(value: Value) -> Result<GraphRequest, RequestError> {
     if let Some(id) = document_id {
         documents::name(&mut request, &id);
     }
-    require_operation(request)
+    Ok(request)
 }
 
 /// Reads a GET's query string; `variables` and `extensions` are JSON texts.
@@ -115,6 +147,7 @@ pub(crate) fn from_query(query: &str) -> Result<GraphRequest, RequestError> {
     require_operation(request)
 }
 
+/// Refuses a request that names no operation.
 fn require_operation(request: GraphRequest) -> Result<GraphRequest, RequestError> {
     let persisted = request.extensions.contains_key("persistedQuery");
     match &request.query {

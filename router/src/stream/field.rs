@@ -43,6 +43,14 @@ impl Field {
         }
     }
 
+    /// The order, where one alone is asked for.
+    pub(super) const fn order(self) -> Option<OrderId> {
+        match self {
+            Self::Order(order) => Some(order),
+            Self::Mine | Self::All => None,
+        }
+    }
+
     pub(super) fn scope(self, principal: &Principal) -> Result<Scope, RequestError> {
         match self {
             Self::Order(order) => Ok(Scope::Order(order)),

@@ -10,14 +10,14 @@ use chassis::{
     clock::Clock,
     principal::{Principal, Signer},
 };
-use chrono::{DateTime, Utc};
 use federation::{Engine, Prepared, RequestContext, subgraph::FetchError};
 use schema::code::ErrorCode;
 use serde_json::Value;
 
 use super::{
-    closing::{self, Closing},
+    closing::{Closing, Expiries},
     complete::Completer,
+    credentials::Credentials,
     drain::Drain,
     field::Field,
     identity::Identities,
@@ -46,6 +46,7 @@ pub(crate) struct Hub {
     config: config::Stream,
     limits: Arc<StreamLimits>,
     drain: Drain,
+    expiries: Expiries,
 }
 
 impl Hub {
@@ -73,6 +74,7 @@ impl Hub {
             engine,
             budget,
             frames: Arc::new(frames),
+            expiries: Expiries::start(clock.clone(), log.tasks()),
             log,
             clock,
             config,
@@ -96,9 +98,27 @@ impl Hub {
         self.clock.clone()
     }
 
-    /// Resolves when a token that ends at `expires_at` has ended.
-    pub(crate) async fn token_ended(&self, expires_at: DateTime<Utc>) {
-        closing::token_ended(&self.clock, expires_at).await;
+    /// What ends a stream or a socket with `credentials`.
+    pub(crate) fn closing(&self, credentials: Credentials) -> Closing {
+        Closing {
+            turn: self.drain.turn(),
+            expiries: self.expiries.clone(),
+            credentials,
+        }
+    }
+
+    /// A place at or before the end of the log, for a client that has no other: what happens from now on is behind it. It is
+    /// not asked for, so there is none while the log is behind its topic.
+    pub(crate) fn cursor_of_now(&self) -> Option<String> {
+        let reached = self.log.running()?.reached()?;
+        Some(ResumePoint::before_anything(reached).to_string())
+    }
+
+    /// Whether a stream goes on behind a cursor.
+    pub(crate) fn resumes(prepared: &Prepared, hints: &ResumeHints) -> bool {
+        let after = prepared.subscription();
+        let after = after.and_then(|call| call.arguments.get("after"));
+        hints.is_some() || after.is_some_and(Value::is_string)
     }
 
     /// Opens the stream that `prepared` asks for; it counts against the limits of `key`.
@@ -111,14 +131,15 @@ impl Hub {
         &self,
         prepared: Prepared,
         ctx: RequestContext,
-        hints: ResumeHints,
+        credentials: Credentials,
+        hints: &ResumeHints,
         key: RateLimitKey,
     ) -> Result<Subscription, RequestError> {
         if self.drain.has_begun() {
             return Err(RequestError::masked(ErrorCode::ServerDraining));
         }
         if !self.engine.is_own_subscription(&prepared) {
-            let stream = self.open_live(prepared, ctx, key).await?;
+            let stream = self.open_live(prepared, ctx, credentials, key).await?;
             return Ok(Subscription::Live(Box::new(stream)));
         }
         let principal = ctx.data.get::<Arc<Principal>>();
@@ -137,13 +158,9 @@ impl Hub {
             point,
             cursor,
             snapshot,
+            is_over,
         } = self.start(field, resume, &ctx).await?;
         let source = Source::open(self.log.get(), &key, scope, point.cursor);
-        let closing = Closing::new(
-            self.drain.clone(),
-            self.clock.clone(),
-            Some(principal.expires_at),
-        );
         let completer = Completer {
             frames: Arc::clone(&self.frames),
             asker: self.frames.asker(prepared, ctx, key),
@@ -158,7 +175,10 @@ impl Hub {
             failed: None,
             cursor,
             lag: Lag::of_a_stream(self.clock.clone()),
-            closing,
+            closing: self.closing(credentials.clone()),
+            credentials,
+            order: field.order(),
+            is_over,
             reloads,
             _permit: permit,
             _open: OpenStream::count(field.name()),
@@ -170,12 +190,11 @@ impl Hub {
         &self,
         prepared: Prepared,
         ctx: RequestContext,
+        credentials: Credentials,
         key: RateLimitKey,
     ) -> Result<LiveStream, RequestError> {
         let reloads = self.engine.reloads();
         let permit = self.limits.admit(key.clone())?;
-        let principal = ctx.data.get::<Arc<Principal>>();
-        let expires_at = principal.map(|principal| principal.expires_at);
         let listener = self.engine.listen(&prepared, &ctx).await.map_err(refused)?;
         Ok(LiveStream {
             config: self.config.clone(),
@@ -184,7 +203,8 @@ impl Hub {
             asker: self.frames.asker(prepared, ctx, key),
             listener,
             may_be_missing: false,
-            closing: Closing::new(self.drain.clone(), self.clock.clone(), expires_at),
+            closing: self.closing(credentials.clone()),
+            credentials,
             reloads,
             _permit: permit,
             _open: OpenStream::count(metrics::OF_OTHERS),
@@ -200,17 +220,22 @@ impl Hub {
     ) -> Result<Start, RequestError> {
         match (field, resume) {
             // Of the order that was to be shown nothing was: it is read now, and the events go on where they were to begin.
-            (Field::Order(order), Some(point)) if point.seen == Some(Seen::nothing(order)) => {
+            (Field::Order(order), Some(point)) if point.shows_nothing_of(order) => {
                 let shown = snapshot::load(&self.engine, order, ctx).await?;
                 Ok(Start::behind(point.cursor, shown))
             }
             // The broker may be away: the stream waits for it, or reads on in the log.
             (field, Some(point)) => {
+                let mut is_over = false;
                 if let Field::Order(order) = field {
                     // Reading the order is what checks the caller's right to it.
-                    snapshot::load(&self.engine, order, ctx).await?;
+                    let shown = snapshot::load(&self.engine, order, ctx).await?;
+                    is_over = shown.is_last() && point.seen == Some(shown.seen());
                 }
-                Ok(Start::at(point))
+                Ok(Start {
+                    is_over,
+                    ..Start::at(point)
+                })
             }
             (Field::Order(order), None) => {
                 // The end is taken before the order is read: see the invariant above.
@@ -238,6 +263,8 @@ struct Start {
     cursor: String,
     /// The frame before the events.
     snapshot: Option<PendingFrame>,
+    /// Whether no event can follow.
+    is_over: bool,
 }
 
 impl Start {
@@ -246,21 +273,20 @@ impl Start {
             cursor: point.to_string(),
             point,
             snapshot: None,
+            is_over: false,
         }
     }
 
     /// Events from `end` on, without those that the snapshot shows.
     fn behind(end: order_stream::Cursor, shown: Snapshot) -> Self {
         let before = ResumePoint::new(end.clone(), Some(Seen::nothing(shown.order)));
-        let seen = Seen {
-            order: shown.order,
-            version: shown.version,
-        };
-        let point = ResumePoint::new(end, Some(seen));
+        let point = ResumePoint::new(end, Some(shown.seen()));
+        let is_over = shown.is_last();
         Self {
             cursor: before.to_string(),
             snapshot: Some(PendingFrame::snapshot(shown, &point)),
             point,
+            is_over,
         }
     }
 }

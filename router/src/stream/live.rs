@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     closing::Closing,
+    credentials::Credentials,
     frame::{End, Frame},
     metrics::OpenStream,
     shared::{Asker, Frames},
@@ -29,6 +30,7 @@ pub(crate) struct LiveStream {
     /// Whether the client has yet to be told that events may be missing.
     pub(super) may_be_missing: bool,
     pub(super) closing: Closing,
+    pub(super) credentials: Credentials,
     /// Changes when another graph is served.
     pub(super) reloads: watch::Receiver<()>,
     pub(super) _permit: StreamPermit,
@@ -41,26 +43,31 @@ impl LiveStream {
     /// # Errors
     /// [`End`]: complete where the subgraph says so.
     pub(super) async fn next(&mut self) -> Result<Frame, End> {
-        let closing = self.closing.clone();
+        let mut closing = self.closing.clone();
+        let end = |error| End::before_a_frame(error, "");
         loop {
             let event = tokio::select! {
                 biased;
-                code = closing.due() => return Err(End::refused(RequestError::masked(code))),
+                code = closing.due() => return Err(End::interrupted(code, "")),
                 Ok(()) = self.reloads.changed() => {
-                    self.renew().await.map_err(End::refused)?;
+                    self.renew().await.map_err(end)?;
+                    continue;
+                }
+                () = self.credentials.renewed() => {
+                    self.credentials.renew(&mut self.asker.ctx);
                     continue;
                 }
                 event = self.listener.next() => event,
             };
             match event {
                 LiveEvent::Response(response) => {
-                    return self.frame(response).await.map_err(End::refused);
+                    return Box::pin(self.frame(response)).await.map_err(end);
                 }
                 LiveEvent::Gap => self.may_be_missing = true,
-                LiveEvent::Complete => return Err(End::COMPLETE),
+                LiveEvent::Complete => return Err(End::Complete),
                 LiveEvent::Lost(error) => {
                     tracing::warn!(%error, "a stream of a subgraph is lost");
-                    return Err(End::refused(RequestError::masked(ErrorCode::Unavailable)));
+                    return Err(End::interrupted(ErrorCode::Unavailable, ""));
                 }
             }
         }

@@ -32,6 +32,16 @@ impl EventLog {
         }
     }
 
+    /// What it runs as part of.
+    pub(crate) const fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// The log, if it has been started.
+    pub(crate) fn running(&self) -> Option<&OrderStream> {
+        self.started.get()
+    }
+
     /// The running log.
     pub(crate) fn get(&self) -> &OrderStream {
         self.started.get_or_init(|| {

@@ -4,13 +4,14 @@
 //! one end. In the order of reading: `hub` decides who may read what and from where (`field`, `resume`, `snapshot`),
 //! `subscription` reads its stream (`source`), `pending` is an event as the schema shows it, `complete` has it
 //! completed (`shared`, for all streams: `groups` are those whose frames are alike, `rights` and `identity` say as whom entities
-//! are read, `verdict` whether a frame may be shown), `frame` is what a transport gets, `lag` how late; `closing` and `drain` end
-//! streams.
+//! are read, `verdict` whether a frame may be shown), `frame` is what a transport gets, `lag` how late; `closing` ends
+//! streams, with `drain` or with their `credentials`.
 //! `live` is the other kind: a stream of a subgraph of others, without cursors; `opened` is either.
 //! Invariant: a stream ends rather than skip an event; whoever resumes with its last cursor sees each version once.
 
 mod closing;
 mod complete;
+mod credentials;
 mod drain;
 mod field;
 mod frame;
@@ -28,13 +29,16 @@ mod rights;
 mod shared;
 mod snapshot;
 mod source;
+mod spread;
 mod subscription;
 mod verdict;
 mod work;
 
+pub(crate) use credentials::Credentials;
 pub(crate) use drain::Drain;
-pub(crate) use frame::{End, Frame};
+pub(crate) use frame::{End, Frame, Interruption};
 pub(crate) use hub::Hub;
 pub(crate) use log::EventLog;
 pub(crate) use opened::Subscription;
 pub(crate) use resume::ResumeHints;
+pub(crate) use spread::Share;

@@ -3,7 +3,8 @@
 //! To the log's own cursor the router adds, after a SNAPSHOT, which version the snapshot showed:
 //! `<cursor>.<order>-<version>`. The log's end is taken before the snapshot is read, so an event that the snapshot
 //! already shows may lie behind the cursor; the mark makes a client that resumes right there skip it too. Before the
-//! SNAPSHOT was sent the version is 0: whoever resumes there gets one.
+//! SNAPSHOT was sent the version is 0: whoever resumes there gets one. A place that was given before anything was asked for
+//! is marked `<cursor>.0`: of no order anything was shown.
 //! Invariant: a text that is not a cursor is refused; a cursor of another stream is a GAP.
 
 use std::fmt;
@@ -35,14 +36,37 @@ pub(super) struct Seen {
 pub(super) struct ResumePoint {
     pub(super) cursor: Cursor,
     pub(super) seen: Option<Seen>,
+    /// Whether it is before the first frame of any stream.
+    before_anything: bool,
 }
+
+/// The mark of such a place.
+const BEFORE_ANYTHING: &str = "0";
 
 impl ResumeHints {
     /// Reads `extensions.resume` of a request.
-    pub(crate) fn with_extensions(mut self, extensions: &Map<String, Value>) -> Self {
-        let resume = extensions.get("resume").and_then(Value::as_str);
-        self.extension = resume.filter(|text| !text.is_empty()).map(str::to_owned);
-        self
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when it is neither a text nor null: a stream never begins "now" because its client's cursor could
+    /// not be read.
+    pub(crate) fn with_extensions(
+        mut self,
+        extensions: &Map<String, Value>,
+    ) -> Result<Self, RequestError> {
+        self.extension = match extensions.get("resume") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                let message = "extensions.resume must be a cursor, as text";
+                return Err(RequestError::new(ErrorCode::InvalidArgument, message));
+            }
+        };
+        Ok(self)
+    }
+
+    /// Whether the transport found a cursor.
+    pub(crate) const fn is_some(&self) -> bool {
+        self.last_event_id.is_some() || self.extension.is_some()
     }
 
     /// The newest: `Last-Event-ID`, which a client that reconnects adds to its first request, then `extensions.resume`,
@@ -65,16 +89,38 @@ impl ResumeHints {
 
 impl ResumePoint {
     pub(super) const fn new(cursor: Cursor, seen: Option<Seen>) -> Self {
-        Self { cursor, seen }
+        Self {
+            cursor,
+            seen,
+            before_anything: false,
+        }
+    }
+
+    /// A place for a client that has asked for nothing yet.
+    pub(super) const fn before_anything(cursor: Cursor) -> Self {
+        Self {
+            cursor,
+            seen: None,
+            before_anything: true,
+        }
+    }
+
+    /// Whether a client that resumes here has seen nothing of the order, not even its first frame.
+    pub(super) fn shows_nothing_of(&self, order: OrderId) -> bool {
+        self.before_anything || self.seen == Some(Seen::nothing(order))
     }
 
     fn parse(text: &str) -> Result<Self, RequestError> {
-        let (cursor, seen) = match text.split_once('.') {
+        let (cursor, mark) = match text.split_once('.') {
             None => (text, None),
-            Some((cursor, seen)) => (cursor, Some(Seen::parse(seen).ok_or_else(not_a_cursor)?)),
+            Some((cursor, mark)) => (cursor, Some(mark)),
         };
         let cursor = cursor.parse().map_err(|_| not_a_cursor())?;
-        Ok(Self { cursor, seen })
+        if mark == Some(BEFORE_ANYTHING) {
+            return Ok(Self::before_anything(cursor));
+        }
+        let seen = mark.map(|mark| Seen::parse(mark).ok_or_else(not_a_cursor));
+        Ok(Self::new(cursor, seen.transpose()?))
     }
 }
 
@@ -108,6 +154,8 @@ impl fmt::Display for ResumePoint {
         write!(f, "{}", self.cursor)?;
         if let Some(seen) = self.seen {
             write!(f, ".{}-{}", seen.order, seen.version)?;
+        } else if self.before_anything {
+            write!(f, ".{BEFORE_ANYTHING}")?;
         }
         Ok(())
     }
@@ -116,7 +164,7 @@ impl fmt::Display for ResumePoint {
 fn not_a_cursor() -> RequestError {
     RequestError::new(
         ErrorCode::InvalidArgument,
-        "after is not a cursor of this stream",
+        "what is to be resumed from is not a cursor of this stream",
     )
 }
 
@@ -159,6 +207,7 @@ mod tests {
             &format!("{START}."),
             &format!("{START}.7"),
             &format!("{START}.0-1"),
+            &format!("{START}.1"),
         ] {
             let refused = hints(None, None).resume_point(Some(text)).expect_err(text);
             assert_eq!(refused.code(), ErrorCode::InvalidArgument);
@@ -167,7 +216,24 @@ mod tests {
 
     #[test]
     fn a_place_survives_its_text_form() {
-        let text = format!("{START}.7-3");
-        assert_eq!(ResumePoint::parse(&text).unwrap().to_string(), text);
+        for mark in ["", ".7-3", ".7-0", ".0"] {
+            let text = format!("{START}{mark}");
+            assert_eq!(ResumePoint::parse(&text).unwrap().to_string(), text);
+        }
+    }
+
+    /// Seen red with the extension passed over where it is no text: the stream began "now".
+    #[test]
+    fn what_is_in_the_place_of_a_cursor_is_never_passed_over() {
+        let read = |resume: Value| {
+            let extensions = Map::from_iter([("resume".to_owned(), resume)]);
+            ResumeHints::default().with_extensions(&extensions)
+        };
+        for wrong in [Value::from(7), Value::from(true), Value::Array(vec![])] {
+            assert_eq!(read(wrong).unwrap_err().code(), ErrorCode::InvalidArgument);
+        }
+        let empty = read(Value::from("")).unwrap();
+        assert!(empty.resume_point(None).is_err());
+        assert!(!read(Value::Null).unwrap().is_some());
     }
 }

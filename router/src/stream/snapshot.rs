@@ -8,6 +8,7 @@ use schema::{code::ErrorCode, event::OrderStatus, id::OrderId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::resume::Seen;
 use crate::error::RequestError;
 
 const ORDER: &str = "query OrderSnapshot($id: ID!) { order(id: $id) { id version status createdAt history { version at } } }";
@@ -20,6 +21,21 @@ pub(super) struct Snapshot {
     pub(super) status: OrderStatus,
     /// When it came to this status.
     pub(super) at: String,
+}
+
+impl Snapshot {
+    /// That its client has seen it.
+    pub(super) const fn seen(&self) -> Seen {
+        Seen {
+            order: self.order,
+            version: self.version,
+        }
+    }
+
+    /// Whether no change can follow it.
+    pub(super) const fn is_last(&self) -> bool {
+        self.status.is_final()
+    }
 }
 
 /// Reads the order as the caller.

@@ -5,12 +5,13 @@ use std::{collections::VecDeque, sync::Arc};
 use chassis::crash;
 use futures::StreamExt;
 use order_stream::{Cursor, Stopped};
-use schema::{code::ErrorCode, event::OrderEvent};
+use schema::{code::ErrorCode, event::OrderEvent, id::OrderId};
 use tokio::sync::watch;
 
 use super::{
     closing::Closing,
     complete::{Completed, Completer},
+    credentials::Credentials,
     frame::{End, Frame},
     lag::Lag,
     metrics::OpenStream,
@@ -37,6 +38,11 @@ pub(crate) struct OrderStream {
     pub(super) cursor: String,
     pub(super) lag: Lag,
     pub(super) closing: Closing,
+    pub(super) credentials: Credentials,
+    /// The order, where the stream is of one alone.
+    pub(super) order: Option<OrderId>,
+    /// Nothing can follow what was read: the order has its last status.
+    pub(super) is_over: bool,
     /// Changes when another graph is served.
     pub(super) reloads: watch::Receiver<()>,
     pub(super) _permit: StreamPermit,
@@ -57,14 +63,17 @@ impl OrderStream {
             if let Some(error) = self.failed.take() {
                 return Err(End::before_a_frame(error, &self.cursor));
             }
-            let closing = self.closing.clone();
+            if self.is_over && self.snapshot.is_none() {
+                return Err(End::Complete);
+            }
+            let mut closing = self.closing.clone();
             let filled = tokio::select! {
                 biased;
                 code = closing.due() => Err(code),
                 filled = self.fill() => filled,
             };
             if let Err(code) = filled {
-                return Err(End::resumable(code, &self.cursor));
+                return Err(End::interrupted(code, &self.cursor));
             }
         }
     }
@@ -92,6 +101,14 @@ impl OrderStream {
         if let Some(moment) = pending.first().and_then(PendingFrame::changed_at) {
             self.lag.works_on(moment);
         }
+        if !pending.is_empty() {
+            // What completing takes is not held while the stream waits, which is nearly always.
+            Box::pin(self.complete(pending)).await;
+        }
+        Ok(())
+    }
+
+    async fn complete(&mut self, pending: Vec<PendingFrame>) {
         let completer = &self.completer;
         let mut frames = futures::stream::iter(pending)
             .map(|pending| completer.complete(pending))
@@ -105,7 +122,6 @@ impl OrderStream {
                 }
             }
         }
-        Ok(())
     }
 
     async fn read(&mut self) -> Result<Vec<PendingFrame>, ErrorCode> {
@@ -115,6 +131,10 @@ impl OrderStream {
             biased;
             Ok(()) = self.reloads.changed() => {
                 self.renew().await;
+                return Ok(Vec::new());
+            }
+            () = self.credentials.renewed() => {
+                self.credentials.renew(&mut self.completer.asker.ctx);
                 return Ok(Vec::new());
             }
             items = self.source.take(max) => items.map_err(|Stopped| ErrorCode::ServerDraining)?,
@@ -145,6 +165,14 @@ impl OrderStream {
             return None;
         }
         self.seen = self.seen.filter(|seen| !seen.is_passed_by(&event));
+        if self.order.is_some() && event.status.is_final() {
+            self.is_over = true;
+            // Whoever resumes behind the last one is told so.
+            self.seen = Some(Seen {
+                order: event.order_id,
+                version: event.version,
+            });
+        }
         let behind = ResumePoint::new(cursor, self.seen);
         Some(PendingFrame::change(event, &behind))
     }

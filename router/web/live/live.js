@@ -1,7 +1,7 @@
 // The live page: one subscription to order events, resumed behind its cursor over everything that can end it.
 import { fetchToken, USERS } from "./demo-token.js";
 import { follow } from "./resume.js";
-import { open } from "./sse.js";
+import { open } from "./websocket.js";
 
 const ROWS_KEPT = 500;
 const FIELDS = "kind orderId version status at cursor";
@@ -55,13 +55,12 @@ async function watch() {
   const payload = { query: `subscription { ${field} { ${FIELDS} } }` };
   const connect = async function* (connection) {
     const headers = await authorization(who);
-    yield* open({ url: "/graphql", payload, headers, ...connection, cursor: connection.cursor ?? cursor });
+    yield* open({ url: "/graphql", payload, headers, ...connection });
   };
   const tell = (news) => end === mine && say(news, who);
   running(true);
   try {
-    const begin = cursor ?? (await ask(who, "{ orderEventsCursor }")).orderEventsCursor;
-    for await (const frame of follow({ connect, begin, tell, breaker, signal: mine.signal })) {
+    for await (const frame of follow({ connect, from: cursor, tell, breaker, signal: mine.signal })) {
       if (end === mine) draw(frame, who);
     }
     if (end === mine) at("state").textContent = "Stopped. Nothing is lost meanwhile: resume when you like.";
@@ -81,6 +80,7 @@ function say({ state, cursor, connections, why }, who) {
     connecting: "Connecting …",
     live: `Live, as ${who.label}. ${connections > 0 ? `Resumed ${connections === 1 ? "once" : `${connections} times`}.` : ""}`,
     waiting: `Connection lost (${why}). Trying again.`,
+    hidden: "Not watching while nobody looks. It goes on where it was.",
   };
   at("state").dataset.state = state;
   at("state").textContent = words[state];

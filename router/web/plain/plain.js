@@ -3,7 +3,7 @@ import { fetchToken, USERS } from "./demo-token.js";
 import { OPERATIONS } from "./operations.js";
 import { follow } from "./resume.js";
 import { askedBy, fill, initialVariables, learn } from "./session.js";
-import { open } from "./sse.js";
+import { open } from "./websocket.js";
 
 const at = (id) => document.getElementById(id);
 let user = USERS[0];
@@ -74,7 +74,7 @@ async function watch(payload) {
     at("state").textContent = connections > 0 ? `${state}, resumed ${connections} times` : state;
   };
   try {
-    for await (const { result } of follow({ connect, begin: null, tell, breaker: {}, signal })) show(result);
+    for await (const { result } of follow({ connect, tell, breaker: {}, signal })) show(result);
     at("state").textContent = "stopped";
   } finally {
     at("stop").disabled = true;

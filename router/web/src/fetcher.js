@@ -1,4 +1,4 @@
-// How GraphiQL reaches the router: one POST for queries and mutations, SSE or a WebSocket for subscriptions.
+// How GraphiQL reaches the router: one POST for queries and mutations, a WebSocket or SSE for subscriptions.
 import { getOperationAST, Kind, parse } from "graphql";
 import { learn } from "./session.js";
 import { open as openSse } from "./sse.js";
@@ -63,12 +63,8 @@ function withToken(typed, token, issuedHere) {
 function subscribe(payload, headers, page) {
   const { user, transport, tab } = page();
   const connect = (connection) => OPEN[transport.id]({ url: URL_PATH, payload, headers: headers(), ...connection });
-  const begin = async () => {
-    const answer = await post({ query: "{ orderEventsCursor }" }, headers, page).catch(() => null);
-    return answer?.data?.orderEventsCursor ?? null;
-  };
   const words = { operation: payload.operationName, who: user.label, transport: transport.label };
-  return watch({ ...words, connect, begin, stays: () => page().tab !== tab });
+  return watch({ ...words, connect, stays: () => page().tab !== tab });
 }
 
 async function post(payload, headers, page) {

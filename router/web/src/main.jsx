@@ -16,8 +16,8 @@ import { Strip } from "./strip.jsx";
 import { issuedHere, useDemoTokens } from "./token.js";
 
 const TRANSPORTS = [
-  { id: "sse", label: "SSE" },
   { id: "websocket", label: "WebSocket" },
+  { id: "sse", label: "SSE" },
 ];
 const TABS = OPERATIONS.map((query) => ({ query, variables: initialVariables(query) }));
 

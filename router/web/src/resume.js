@@ -6,55 +6,88 @@ import { Refused } from "./sse.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8_000;
-/** Codes with which the router ends a stream that it, or its successor, will go on with from the cursor. */
-const RESUMABLE = new Set(["SERVER_DRAINING", "SLOW_CONSUMER", "TOKEN_EXPIRED"]);
-/** An end of the stream, unlike a fault beside data, says where to go on. */
-const isEnd = ({ extensions }) => RESUMABLE.has(extensions?.code) || typeof extensions?.cursor === "string";
+/** Codes of refusals and ends that pass: the router, or its successor, goes on from the cursor. */
+const PASSING = new Set([
+  "SERVER_DRAINING", "SLOW_CONSUMER", "TOKEN_EXPIRED", "UNAVAILABLE", "OVERLOADED", "RATE_LIMITED", "DEADLINE_EXCEEDED",
+]);
+/** Why a stream stops, unlike a fault beside data. */
+function stopped({ data, errors }) {
+  return data == null ? errors?.find(({ extensions }) => PASSING.has(extensions?.code)) : undefined;
+}
 
 /**
  * Yields `{ cursor, result }` until the router completes the stream or `signal` aborts.
  *
- * `connect({ cursor, signal, opened })` is one connection, as `open` in `sse.js`; `begin` is the cursor of the stream's
- * end before the first connection, so that one that breaks before its first frame loses nothing either. `tell` hears
- * `connecting`, `live` and `waiting`, each with the cursor to go on behind. What `breaker.current()` does at any time
- * is break the connection, as a network would.
+ * It begins behind `from`, or now. `connect({ cursor, signal, opened })` is one connection, as `open` in `sse.js`; it calls `opened` with the cursor of its
+ * beginning, so that one that breaks before its first frame loses nothing either. `tell` hears `connecting`, `live`,
+ * `waiting` and `hidden`, each with the cursor to go on behind. What `breaker.current()` does at any time is break the
+ * connection, as a network would. `page` is the document: while nobody sees it no connection is held.
  */
-export async function* follow({ connect, begin, tell, breaker, signal }) {
-  let cursor = null;
+export async function* follow({ connect, from = null, tell, breaker, signal, page = globalThis.document }) {
+  let cursor = from;
   let wait = FIRST_WAIT_MS;
   for (let connections = 0; !signal.aborted; connections += 1) {
+    await shown({ page, signal, tell: () => tell({ state: "hidden", cursor, connections }) });
+    if (signal.aborted) return;
     const connection = new AbortController();
     const abort = () => connection.abort();
+    const hide = () => page.hidden && abort();
     breaker.current = abort;
     signal.addEventListener("abort", abort);
-    const behind = connections === 0 ? null : (cursor ?? begin);
-    tell({ state: "connecting", cursor: behind, connections });
-    const opened = () => tell({ state: "live", cursor: cursor ?? behind, connections });
+    page?.addEventListener("visibilitychange", hide);
+    tell({ state: "connecting", cursor, connections });
+    const opened = (beginning) => {
+      cursor ??= beginning ?? null;
+      tell({ state: "live", cursor, connections });
+    };
     try {
-      for await (const frame of connect({ cursor: behind, signal: connection.signal, opened })) {
-        wait = FIRST_WAIT_MS;
-        const goodbye = frame.result.errors?.find(isEnd);
+      for await (const frame of connect({ cursor, signal: connection.signal, opened })) {
+        const goodbye = stopped(frame.result);
         cursor = goodbye?.extensions.cursor ?? frame.cursor ?? cursor;
         if (goodbye) throw new Error(goodbye.extensions.code);
+        wait = FIRST_WAIT_MS;
         yield frame;
       }
       return;
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof Refused) throw error;
-      tell({ state: "waiting", cursor: cursor ?? begin, connections, why: error.message });
+      if (page?.hidden) continue;
+      tell({ state: "waiting", cursor, connections, why: error.message });
     } finally {
       signal.removeEventListener("abort", abort);
+      page?.removeEventListener("visibilitychange", hide);
       abort();
     }
-    await pause(wait, signal);
+    await pause(wait * (0.5 + Math.random()), signal);
     wait = Math.min(wait * 2, LONGEST_WAIT_MS);
   }
 }
 
+/** Waits until the page is seen, or `signal` aborts. */
+async function shown({ page, signal, tell }) {
+  if (!page?.hidden) return;
+  tell();
+  await new Promise((resolve) => {
+    const look = () => {
+      if (page.hidden && !signal.aborted) return;
+      page.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", look);
+      resolve();
+    };
+    page.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look);
+  });
+}
+
 function pause(ms, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const wake = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    signal.addEventListener("abort", wake);
   });
 }

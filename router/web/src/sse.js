@@ -1,6 +1,6 @@
 // One connection of a subscription over server-sent events, distinct connections mode: one POST, one stream.
 //
-// `resume.js` opens the next one when this ends. The page, the live page and the page without npm share both.
+// `resume.js` opens the next one when this ends.
 
 /** The router answered, and not with a stream: trying again would not help. */
 export class Refused extends Error {
@@ -11,8 +11,8 @@ export class Refused extends Error {
 }
 
 /**
- * Yields `{ cursor, result }` a frame, until the router completes the stream. `opened()` is called when the router has
- * taken the subscription. Fails when the connection does; fails with [`Refused`] where there is no point in trying again.
+ * Yields `{ cursor, result }` a frame, until the router completes the stream. `opened(cursor)` is called when the router has
+ * taken the subscription, with the place where it begins. Fails when the connection does; fails with [`Refused`] where there is no point in trying again.
  */
 export async function* open({ url, payload, headers, cursor, signal, opened }) {
   const response = await fetch(url, {
@@ -29,7 +29,7 @@ export async function* open({ url, payload, headers, cursor, signal, opened }) {
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
   if (response.status >= 500 && !isStream) throw new Error(`status ${response.status}`);
   if (!response.ok || !isStream) throw new Refused(await refusal(response));
-  opened();
+  opened(response.headers.get("x-stream-cursor"));
   for await (const event of events(response.body)) {
     if (event.name === "complete") return;
     if (event.name === "next") yield { cursor: event.id, result: JSON.parse(event.data) };

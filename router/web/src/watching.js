@@ -36,9 +36,9 @@ export function breakIt() {
 
 /**
  * Watches `operation`; the results for GraphiQL's pane. `stays()` is asked when the pane takes no more: true keeps the
- * watch for the strip. `begin()` gives the cursor of the stream's end; `who` and `transport` are words for the strip.
+ * watch for the strip. `who` and `transport` are words for the strip.
  */
-export function watch({ operation, who, transport, connect, begin, stays }) {
+export function watch({ operation, who, transport, connect, stays }) {
   stop();
   const end = new AbortController();
   const breaker = { current: () => {} };
@@ -54,14 +54,13 @@ export function watch({ operation, who, transport, connect, begin, stays }) {
   const tell = ({ state, cursor, connections, why }) => mine() && show({ state, cursor, why, breaks: connections });
   // The tab that ran it may be about to change; GraphiQL says so only a moment later.
   const results = new Results(() => setTimeout(() => stays() || cease()));
-  const frames = begin().then((cursor) => follow({ connect, begin: cursor, tell, breaker, signal: end.signal }));
-  pump(frames, results, mine);
+  pump(follow({ connect, tell, breaker, signal: end.signal }), results, mine);
   return results;
 }
 
 async function pump(frames, results, mine) {
   try {
-    for await (const { cursor, result } of await frames) {
+    for await (const { cursor, result } of frames) {
       if (mine()) keep(cursor, result);
       results.put(result);
     }

@@ -1,7 +1,10 @@
 // One connection of a subscription over a WebSocket (graphql-transport-ws); see `sse.js` for what `open` promises.
-import { createClient } from "graphql-ws";
+//
+// All pages use it before SSE: a browser keeps six connections of HTTP/1.1 to a server, and each event stream holds one.
+// Source: graphql-ws PROTOCOL.md.
 import { Refused } from "./sse.js";
 
+const ID = "1";
 /** Close codes that say the client is at fault, so that trying again would not help. */
 const HOPELESS = new Set([4400, 4401, 4403, 4406, 4409, 4429, 4500]);
 
@@ -10,28 +13,65 @@ function isHopeless({ code, reason }) {
 }
 
 export async function* open({ url, payload, headers, cursor, signal, opened }) {
-  const client = createClient({
-    url: new URL(url, location.href.replace(/^http/, "ws")).href,
-    connectionParams: headers,
-    retryAttempts: 0,
-    lazy: false,
-    onNonLazyError: () => {}, // the iteration fails with it too
-    on: { connected: opened },
-  });
-  const dispose = () => client.terminate();
-  signal.addEventListener("abort", dispose);
-  const resumed = cursor ? { ...payload, extensions: { resume: cursor } } : payload;
-  try {
-    for await (const result of client.iterate(resumed)) {
-      yield { cursor: result.extensions?.cursor ?? null, result };
+  const socket = new WebSocket(new URL(url, location.href).href.replace(/^http/, "ws"), "graphql-transport-ws");
+  const say = (message) => socket.send(JSON.stringify(message));
+  const heard = new Heard();
+  const leave = () => heard.end(new Error("aborted"));
+  signal.addEventListener("abort", leave);
+  socket.onopen = () => say({ type: "connection_init", payload: headers });
+  socket.onclose = (event) => heard.end(isHopeless(event) ? refused(event) : new Error(lost(event)));
+  socket.onmessage = ({ data }) => {
+    const message = JSON.parse(data);
+    if (message.type === "connection_ack") {
+      // Without a cursor of its own it begins at the acknowledgement: what happens until the router has read on is not lost.
+      const resume = cursor ?? message.payload?.cursor;
+      say({ type: "subscribe", id: ID, payload: { ...payload, extensions: { resume } } });
+      opened(resume);
     }
-  } catch (error) {
-    if (Array.isArray(error)) yield { cursor: null, result: { errors: error } };
-    // The browser tells nothing but a close code where a connection failed.
-    else if (isHopeless(error)) throw new Refused({ errors: [{ message: error.reason || `closed: ${error.code}` }] });
-    else throw new Error(`the WebSocket closed: ${error.code ?? "no connection"}`);
+    if (message.type === "ping") say({ type: "pong" });
+    if (message.type === "next") heard.put(message.payload);
+    if (message.type === "error") heard.put({ errors: message.payload });
+    if (message.type === "error" || message.type === "complete") heard.end(null);
+  };
+  try {
+    for await (const result of heard) yield { cursor: result.extensions?.cursor ?? null, result };
   } finally {
-    signal.removeEventListener("abort", dispose);
-    await client.dispose();
+    signal.removeEventListener("abort", leave);
+    socket.close(1000);
+  }
+}
+
+function refused({ code, reason }) {
+  return new Refused({ errors: [{ message: reason || `closed: ${code}` }] });
+}
+
+/** The browser tells nothing but a close code where a connection failed. */
+function lost({ code, reason }) {
+  return reason || `the WebSocket closed: ${code}`;
+}
+
+/** What came over the socket, until it ends well (`null`) or with an error. */
+class Heard {
+  #results = [];
+  #end;
+  #wake = () => {};
+
+  put(result) {
+    this.#results.push(result);
+    this.#wake();
+  }
+
+  end(error) {
+    this.#end ??= { error };
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator]() {
+    while (true) {
+      while (this.#results.length > 0) yield this.#results.shift();
+      if (this.#end?.error) throw this.#end.error;
+      if (this.#end) return;
+      await new Promise((resolve) => (this.#wake = resolve));
+    }
   }
 }

@@ -29,6 +29,10 @@ pub struct Config {
     /// The longest head of a request: its target and headers; more is 431.
     #[schemars(range(min = 8192, max = 1_048_576))]
     pub header_bytes_max: u32,
+    /// Connections that wait in the kernel to be accepted: as many as a crowd of returning streams makes at once. The kernel
+    /// takes fewer where `net.core.somaxconn` says so.
+    #[schemars(range(min = 16, max = 65_535))]
+    pub backlog: u32,
     /// Connections of one listener. Beyond it, and short of file descriptors, a new connection takes the place of the
     /// oldest one that has no request in flight; it is refused with 503 only when all have one.
     #[schemars(range(min = 1))]
@@ -46,6 +50,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(60),
             header_bytes_max: 32 * 1024,
+            backlog: 4_096,
             per_listener_max: 20_000,
             per_address_max: 15_000,
         }

@@ -32,10 +32,6 @@ pub use self::{
 };
 use crate::{health::Health, tasks::Tasks};
 
-/// Connections that wait in the kernel to be accepted: as many as a crowd of returning streams makes at once. The kernel
-/// takes fewer where `net.core.somaxconn` says so.
-const BACKLOG: u32 = 4_096;
-
 /// Why a socket cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -121,7 +117,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(config::installed().config.backlog)
 }
 
 /// How long our HTTP clients keep a connection that nobody uses: less than a process's notice before it stops listening

@@ -55,6 +55,7 @@ pub struct Server {
     is_reserved: bool,
     allowed_hosts: Vec<String>,
     is_grpc: bool,
+    keeps_case: bool,
     late: fn() -> BoxError,
 }
 
@@ -76,6 +77,7 @@ impl Server {
             is_reserved: false,
             allowed_hosts,
             is_grpc: false,
+            keeps_case: false,
             late: || BodyTimeout.into(),
         }
     }
@@ -109,6 +111,14 @@ impl Server {
     pub const fn reserved(mut self) -> Self {
         self.is_reserved = true;
         self.max = RESERVED_MAX;
+        self
+    }
+
+    /// Remembers how a client of HTTP/1 writes the names of its headers, in an extension of the request. A response with that
+    /// extension writes them so too: some clients look for theirs in their own letters alone.
+    #[must_use]
+    pub const fn keeping_header_case(mut self) -> Self {
+        self.keeps_case = true;
         self
     }
 
@@ -165,7 +175,7 @@ impl Server {
         };
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
         let served = Served {
-            protocol: protocol(&self.config, self.is_grpc),
+            protocol: protocol(&self.config, self.is_grpc, self.keeps_case),
             config: Arc::new(self.config),
             rules: Arc::new(rules),
             stop: self.stop.clone(),
@@ -275,7 +285,7 @@ where
     }
 }
 
-fn protocol(config: &Config, is_grpc: bool) -> auto::Builder<TokioExecutor> {
+fn protocol(config: &Config, is_grpc: bool, keeps_case: bool) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     if is_grpc {
         builder = builder.http2_only();
@@ -286,6 +296,7 @@ fn protocol(config: &Config, is_grpc: bool) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         // The socket has the deadlines of all states; this one knows of heads alone.
         .header_read_timeout(None)
+        .preserve_header_case(keeps_case)
         .max_buf_size(bytes);
     builder
         .http2()

@@ -1,20 +1,24 @@
 //! What a form of stream must be able to write.
 
+use std::time::Duration;
+
 use axum::http::HeaderValue;
 use bytes::Bytes;
+use schema::code::ErrorCode;
 
 use crate::error::RequestError;
 
 /// One form of stream over HTTP.
-pub(super) trait Encoding: Send + Sync + 'static {
+pub(in crate::serve) trait Encoding: Send + Sync + 'static {
     /// The header `content-type`.
     fn content_type(&self) -> HeaderValue;
     /// What comes before everything else.
     fn opening(&self) -> Bytes {
         Bytes::new()
     }
-    /// What comes first where the first frame may be long in coming.
-    fn opening_of_a_stream(&self) -> Bytes {
+    /// What comes first where the first frame may be long in coming: the cursor of the beginning, unless it is empty, and how
+    /// long to wait before connecting again.
+    fn opening_of_a_stream(&self, _cursor: &str, _pause: Duration) -> Bytes {
         self.opening()
     }
     /// One response.
@@ -23,4 +27,12 @@ pub(super) trait Encoding: Send + Sync + 'static {
     fn heartbeat(&self) -> Bytes;
     /// The end, with what went wrong.
     fn end(&self, error: Option<&RequestError>) -> Bytes;
+    /// A refusal that says when to come back, and not that all is said.
+    fn come_back(&self, error: &RequestError, _pause: Duration) -> Bytes {
+        self.end(Some(error))
+    }
+    /// The last words before the response is broken off.
+    fn break_off(&self, _code: ErrorCode, _pause: Duration) -> Bytes {
+        Bytes::new()
+    }
 }

@@ -2,43 +2,60 @@
 //!
 //! A task of its own takes frames from the subscription and hands them to the body through a channel of one: while the
 //! client reads nothing, nothing more is read from the log. Invariant: a frame is never dropped; the stream of a client
-//! that reads nothing for too long ends with a cursor to resume from. The listener cuts the socket if the client does
-//! not read even that.
+//! that reads nothing for too long is broken off, and resumes behind its last cursor. A stream that stops before its end is
+//! broken off too, without an error and without a completion, because clients take either for the end.
 
 mod encoding;
 mod multipart;
+mod pieces;
 mod sse;
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use chassis::crash;
-use futures::StreamExt;
 use schema::code::ErrorCode;
 use tokio::{
     sync::mpsc,
     time::{Instant, Interval, MissedTickBehavior},
 };
-use tokio_stream::wrappers::ReceiverStream;
 
-use self::{encoding::Encoding, multipart::Multipart, sse::Sse};
+pub(super) use self::{encoding::Encoding, pieces::Piece, sse::Sse};
+use self::{multipart::Multipart, pieces::Pieces};
 use super::{gateway::Gateway, negotiate::Media, telemetry};
 use crate::{
     error::RequestError,
-    stream::{End, Frame, Subscription},
+    stream::{End, Frame, Share, Subscription},
 };
 
+/// What may come at the end of a body behind a frame that nobody takes: the last words, and the break.
+const LAST_PIECES: usize = 2;
+/// Before this a client need not come back, and how far a crowd of them is spread.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const SPREAD: Duration = Duration::from_secs(4);
+
+/// The cursor of a stream's beginning, for forms that have no place for it.
+pub(super) const STREAM_CURSOR: HeaderName = HeaderName::from_static("x-stream-cursor");
+
+/// How a client wants its stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) media: Media,
+    /// Whether it wants to be told by an error why the stream stops before its end.
+    pub(super) tells_end: bool,
+}
+
 /// The response to a subscription: frames until the stream ends or its client goes.
-pub(super) fn stream(gateway: &Gateway, subscription: Subscription, media: Media) -> Response {
-    match media {
-        Media::Multipart => start(gateway, subscription, Multipart),
+pub(super) fn stream(gateway: &Gateway, subscription: Subscription, form: Form) -> Response {
+    match form.media {
+        Media::Multipart => start(gateway, subscription, Multipart, form.tells_end),
         Media::EventStream | Media::Json | Media::GraphqlResponse => {
-            start(gateway, subscription, Sse)
+            start(gateway, subscription, Sse, form.tells_end)
         }
     }
 }
@@ -55,6 +72,42 @@ pub(super) fn refused(error: &RequestError, media: Media) -> Response {
     whole(media, |encoding| encoding.end(Some(error)).to_vec())
 }
 
+/// A stream that could not be opened. Where it may be later, its client is told when to try, and not that all is said; one
+/// that resumes hears of no error either.
+pub(super) fn not_opened(
+    end: End,
+    form: Form,
+    traced: impl FnOnce(RequestError) -> RequestError,
+) -> Response {
+    let error = match end {
+        // The multipart format has no way to say so but an error.
+        End::Interrupted(why) if !form.tells_end && form.media != Media::Multipart => {
+            why.error.count();
+            let (code, pause) = (why.error.code(), pause(Some(&why.error)));
+            return whole(form.media, |encoding| {
+                encoding.break_off(code, pause).to_vec()
+            });
+        }
+        End::Interrupted(why) => traced(why.error),
+        End::Refused(error) => traced(error),
+        End::Complete => return whole(form.media, |encoding| encoding.end(None).to_vec()),
+    };
+    if !error.code().retryable() {
+        return refused(&error, form.media);
+    }
+    let pause = pause(Some(&error));
+    whole(form.media, |encoding| {
+        encoding.come_back(&error, pause).to_vec()
+    })
+}
+
+/// How long a client should wait before it connects again: 1 to 5 s, each another time, and not before a refusal says so.
+pub(super) fn pause(error: Option<&RequestError>) -> Duration {
+    let least = error.and_then(RequestError::retry_after);
+    let least = least.unwrap_or_default().max(SHORTEST_PAUSE);
+    least + Share::take().of(SPREAD)
+}
+
 fn whole(media: Media, write: impl FnOnce(&dyn Encoding) -> Vec<u8>) -> Response {
     let encoding: &dyn Encoding = if media == Media::Multipart {
         &Multipart
@@ -63,62 +116,95 @@ fn whole(media: Media, write: impl FnOnce(&dyn Encoding) -> Vec<u8>) -> Response
     };
     let mut text = encoding.opening().to_vec();
     text.extend(write(encoding));
-    respond(encoding, Body::from(text))
+    respond(encoding, Body::from(text), None)
 }
 
-fn respond(encoding: &(impl Encoding + ?Sized), body: Body) -> Response {
+fn respond(encoding: &(impl Encoding + ?Sized), body: Body, cursor: Option<&str>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, encoding.content_type()),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         // Proxies that buffer responses would hold frames back.
         (
-            header::HeaderName::from_static("x-accel-buffering"),
+            HeaderName::from_static("x-accel-buffering"),
             HeaderValue::from_static("no"),
         ),
     ];
-    (headers, body).into_response()
+    let mut response = (headers, body).into_response();
+    let cursor = HeaderValue::from_str(cursor.unwrap_or_default());
+    if let Some(cursor) = cursor.ok().filter(|cursor| !cursor.is_empty()) {
+        response.headers_mut().insert(STREAM_CURSOR, cursor);
+    }
+    response
 }
 
-fn start(gateway: &Gateway, subscription: Subscription, encoding: impl Encoding) -> Response {
-    // One frame is on its way to the socket while the next is made; the second slot is kept for the end.
-    let (body, taken) = mpsc::channel(2);
-    let (head, _) = respond(&encoding, Body::empty()).into_parts();
+/// An event stream of the pieces, which began at `cursor`.
+pub(super) fn event_stream(pieces: mpsc::Receiver<Piece>, cursor: Option<&str>) -> Response {
+    respond(&Sse, Body::from_stream(Pieces::new(pieces)), cursor)
+}
+
+fn start(
+    gateway: &Gateway,
+    subscription: Subscription,
+    encoding: impl Encoding,
+    tells_end: bool,
+) -> Response {
+    // One frame is on its way to the socket while the next is made; the other slots are kept for the end.
+    let (body, taken) = mpsc::channel(1 + LAST_PIECES);
+    let response = respond(
+        &encoding,
+        Body::from_stream(Pieces::new(taken)),
+        Some(subscription.cursor()),
+    );
     let tracked = gateway.drain.track();
     let _task = gateway.tasks.spawn("subscription", async move {
-        deliver(subscription, &encoding, &body).await;
+        deliver(subscription, &encoding, &body, tells_end).await;
         drop(tracked);
     });
-    let frames = ReceiverStream::new(taken).map(Ok::<_, std::convert::Infallible>);
-    Response::from_parts(head, Body::from_stream(frames))
+    response
 }
 
 async fn deliver(
     mut subscription: Subscription,
     encoding: &impl Encoding,
-    body: &mpsc::Sender<Bytes>,
+    body: &mpsc::Sender<Piece>,
+    tells_end: bool,
 ) {
-    // The reserved slot makes sure that the end can be queued behind a frame that nobody takes.
-    let Ok(last_slot) = body.reserve().await else {
+    // The reserved slots make sure that the end can be queued behind a frame that nobody takes.
+    let Ok(mut last) = body.reserve_many(LAST_PIECES).await else {
         return;
     };
-    let opening = encoding.opening_of_a_stream();
-    if !opening.is_empty() && body.send(opening).await.is_err() {
+    let opening = encoding.opening_of_a_stream(subscription.cursor(), pause(None));
+    if !opening.is_empty() && body.send(Piece::Bytes(opening)).await.is_err() {
         return;
     }
     let end = tokio::select! {
         end = run(&mut subscription, encoding, body) => end,
         () = body.closed() => return,
     };
-    last_slot.send(encoding.end(end.error.as_ref()));
+    let (words, breaks) = match end {
+        End::Complete => (encoding.end(None), None),
+        End::Refused(error) => (encoding.end(Some(&error)), None),
+        End::Interrupted(why) if tells_end => (encoding.end(Some(&why.error)), None),
+        End::Interrupted(why) => {
+            why.error.count();
+            let words = encoding.break_off(why.error.code(), pause(Some(&why.error)));
+            (words, Some(Piece::Break))
+        }
+    };
+    for (slot, piece) in last.by_ref().zip([Some(Piece::Bytes(words)), breaks]) {
+        if let Some(piece) = piece {
+            slot.send(piece);
+        }
+    }
 }
 
 /// Takes frames and hands them over until the stream ends.
 async fn run(
     subscription: &mut Subscription,
     encoding: &impl Encoding,
-    body: &mpsc::Sender<Bytes>,
+    body: &mpsc::Sender<Piece>,
 ) -> End {
-    let closing = subscription.closing();
+    let mut closing = subscription.closing();
     let interval = subscription.config().heartbeat_interval;
     let slow_client_timeout = subscription.config().slow_client_timeout;
     let mut heartbeats = tokio::time::interval_at(Instant::now() + interval, interval);
@@ -133,15 +219,15 @@ async fn run(
         let bytes = encoding.next(cursor, &frame.body);
         crash_mid_frame(body, &bytes).await;
         tokio::select! {
-            sent = tokio::time::timeout(slow_client_timeout, body.send(bytes)) => match sent {
+            sent = tokio::time::timeout(slow_client_timeout, body.send(Piece::Bytes(bytes))) => match sent {
                 Ok(Ok(())) => taken = frame.cursor,
-                Ok(Err(_)) => return End::COMPLETE,
+                Ok(Err(_)) => return End::Complete,
                 Err(_) => {
                     telemetry::slow_client();
-                    return End::resumable(ErrorCode::SlowConsumer, &taken);
+                    return End::interrupted(ErrorCode::SlowConsumer, &taken);
                 }
             },
-            code = closing.due() => return End::resumable(code, &taken),
+            code = closing.due() => return End::interrupted(code, &taken),
         }
         heartbeats.reset();
     }
@@ -151,7 +237,7 @@ async fn run(
 async fn next(
     subscription: &mut Subscription,
     encoding: &impl Encoding,
-    body: &mpsc::Sender<Bytes>,
+    body: &mpsc::Sender<Piece>,
     heartbeats: &mut Interval,
 ) -> Result<Frame, End> {
     // Pinned outside of the loop: a heartbeat must not drop events that are being resolved.
@@ -160,18 +246,19 @@ async fn next(
         tokio::select! {
             frame = &mut frame => return frame,
             // When the channel is full, what is in it is as good as a heartbeat.
-            _ = heartbeats.tick() => drop(body.try_send(encoding.heartbeat())),
+            _ = heartbeats.tick() => drop(body.try_send(Piece::Bytes(encoding.heartbeat()))),
         }
     }
 }
 
 /// Crash point: half a frame has left for the client when the process dies.
-async fn crash_mid_frame(body: &mpsc::Sender<Bytes>, frame: &Bytes) {
+async fn crash_mid_frame(body: &mpsc::Sender<Piece>, frame: &Bytes) {
     if !crash::take("stream::after_half_a_frame") {
         return;
     }
     // Nobody takes it when the client has left; the process ends either way.
-    drop(body.send(frame.slice(..frame.len() / 2)).await);
+    let half = frame.slice(..frame.len() / 2);
+    drop(body.send(Piece::Bytes(half)).await);
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     crash::end();
 }

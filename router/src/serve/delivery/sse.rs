@@ -1,18 +1,37 @@
 //! Server-sent events: GraphQL over SSE, distinct connections mode.
 //!
-//! Each frame is `id: <cursor>`, `event: next`, `data: <response>`; the end is `event: complete`. A browser's
-//! `EventSource` sends the last id back as `Last-Event-ID` by itself, so a dropped connection resumes without code.
+//! Each frame is `id: <cursor>`, `event: next`, `data: <response>`; the end is `event: complete`. The first block has an id too,
+//! so a client that sends the last one back as `Last-Event-ID`, as `EventSource` does by itself, misses nothing even when the
+//! connection breaks before the first frame. `retry:` says how long it should wait, each client another time.
 //! Source: graphql-sse PROTOCOL.md; the event-stream format of the HTML standard.
+
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
+use schema::code::ErrorCode;
 
 use super::encoding::Encoding;
 use crate::error::RequestError;
 
 /// The event-stream format.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sse;
+pub(in crate::serve) struct Sse;
+
+impl Sse {
+    /// One event. A line break inside of JSON stands between tokens, where a client that joins the lines reads it as space.
+    pub(in crate::serve) fn event(name: &str, data: &[u8]) -> Vec<u8> {
+        let mut text = Vec::with_capacity(data.len() + 40);
+        text.extend_from_slice(b"event: ");
+        text.extend_from_slice(name.as_bytes());
+        for line in data.split(|byte| matches!(byte, b'\n' | b'\r')) {
+            text.extend_from_slice(b"\ndata: ");
+            text.extend_from_slice(line);
+        }
+        text.extend_from_slice(b"\n\n");
+        text
+    }
+}
 
 impl Encoding for Sse {
     fn content_type(&self) -> HeaderValue {
@@ -20,26 +39,21 @@ impl Encoding for Sse {
     }
 
     fn next(&self, cursor: Option<&str>, body: &[u8]) -> Bytes {
-        let mut text = Vec::with_capacity(body.len() + 160);
-        if let Some(cursor) = cursor {
-            text.extend_from_slice(b"id: ");
-            text.extend_from_slice(cursor.as_bytes());
-            text.push(b'\n');
-        }
-        text.extend_from_slice(b"event: next\n");
-        // A line break inside of JSON stands between tokens, where a client that joins the lines reads it as space.
-        for line in body.split(|byte| matches!(byte, b'\n' | b'\r')) {
-            text.extend_from_slice(b"data: ");
-            text.extend_from_slice(line);
-            text.push(b'\n');
-        }
-        text.push(b'\n');
-        Bytes::from(text)
+        let event = Self::event("next", body);
+        Bytes::from(match cursor {
+            Some(cursor) => [&b"id: "[..], cursor.as_bytes(), b"\n", &event].concat(),
+            None => event,
+        })
     }
 
-    /// Says that the stream has begun: its first event may be long in coming.
-    fn opening_of_a_stream(&self) -> Bytes {
-        self.heartbeat()
+    /// A block without data dispatches no event, and its id counts. Source: the HTML standard, 9.2.6.
+    fn opening_of_a_stream(&self, cursor: &str, pause: Duration) -> Bytes {
+        let pause = pause.as_millis();
+        Bytes::from(if cursor.is_empty() {
+            format!(":\nretry: {pause}\n\n")
+        } else {
+            format!(":\nid: {cursor}\nretry: {pause}\n\n")
+        })
     }
 
     fn heartbeat(&self) -> Bytes {
@@ -56,12 +70,22 @@ impl Encoding for Sse {
         text.extend_from_slice(b"event: complete\ndata:\n\n");
         Bytes::from(text)
     }
+
+    fn come_back(&self, error: &RequestError, pause: Duration) -> Bytes {
+        error.count();
+        let mut text = format!("retry: {}\n", pause.as_millis()).into_bytes();
+        text.extend_from_slice(&self.next(None, &error.to_body()));
+        Bytes::from(text)
+    }
+
+    fn break_off(&self, code: ErrorCode, pause: Duration) -> Bytes {
+        let (code, pause) = (code.as_str(), pause.as_millis());
+        Bytes::from(format!(": {code}\nretry: {pause}\n\n"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use schema::code::ErrorCode;
-
     use super::*;
 
     #[test]
@@ -82,5 +106,15 @@ mod tests {
             end,
             "event: next\ndata: {\"errors\":[{\"message\":\"no such order\",\"extensions\":{\"code\":\"NOT_FOUND\"}}]}\n\nevent: complete\ndata:\n\n"
         );
+    }
+    #[test]
+    fn what_comes_before_and_after_the_frames_is_no_event_and_keeps_the_id() {
+        let pause = Duration::from_millis(1_500);
+        let opening = Sse.opening_of_a_stream("c0", pause);
+        assert_eq!(opening, ":\nid: c0\nretry: 1500\n\n");
+        let opening = Sse.opening_of_a_stream("", pause);
+        assert_eq!(opening, ":\nretry: 1500\n\n");
+        let last = Sse.break_off(ErrorCode::ServerDraining, pause);
+        assert_eq!(last, ": SERVER_DRAINING\nretry: 1500\n\n");
     }
 }

@@ -1,14 +1,13 @@
 //! GraphQL over WebSocket: the subprotocol `graphql-transport-ws`, for queries, mutations and subscriptions.
 //!
-//! `session` is one socket, `operations` starts and stops what runs on it, `operation` is one of them, `message` is what
-//! goes over the wire, `writer` the only place that sends. A subscription resumes with `extensions.resume` of its
-//! `subscribe` message; each frame carries `extensions.cursor`.
+//! `session` is one socket, on which operations are multiplexed, `message` is what goes over the wire (`token` finds tokens in it, `close` has the codes), `writer` the only place that sends. A subscription
+//! resumes with `extensions.resume` of its `subscribe` message; each frame carries `extensions.cursor`.
 //! Invariant: a socket that cannot be written to for the slow-client limit is closed; what it had is never skipped.
 
+mod close;
 mod message;
-mod operation;
-mod operations;
 mod session;
+mod token;
 mod writer;
 
 use std::sync::Arc;
@@ -23,6 +22,10 @@ use schema::code::ErrorCode;
 use super::{csrf, gateway::Gateway, negotiate::Media, origin::Origin, refusal::refusal};
 use crate::error::RequestError;
 
+/// What a socket reads at once, in bytes: most messages are shorter. The buffer is there for as long as the socket is, and is
+/// cleared each time the socket is looked at; a longer message makes it grow until it is read.
+const READ_BUFFER: usize = 1024;
+
 /// Upgrades a GET.
 pub(super) async fn upgrade(gateway: Arc<Gateway>, parts: &mut Parts) -> Response {
     let origin = match check(&gateway, parts) {
@@ -35,14 +38,18 @@ pub(super) async fn upgrade(gateway: Arc<Gateway>, parts: &mut Parts) -> Respons
     };
     let limit = gateway.config.http.body_limit_bytes;
     let tracked = gateway.drain.track();
-    upgrade
+    let mut response = upgrade
         .protocols([message::PROTOCOL])
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| async move {
             session::serve(gateway, socket, origin).await;
             drop(tracked);
-        })
+        });
+    // In the letters of the request: Python's gql looks for its subprotocol as it wrote the name.
+    response.extensions_mut().extend(parts.extensions.clone());
+    response
 }
 
 /// Refuses a page of a foreign origin, since browsers let it open sockets without asking.

@@ -1,30 +1,38 @@
 //! One socket: its handshake, its operations, and why it is closed.
 //!
 //! Reading and writing run side by side; every message to the client goes through one bounded channel, so operations
-//! wait while the client does not read. Invariant: the close frame is the last thing sent, behind all messages of
-//! operations that ended.
+//! wait while the client does not read. Invariants: the close frame is the last thing sent, behind all messages of
+//! operations that ended; a subscription that stops before its end is told of by it alone, since clients take an `error` for
+//! the end and connect again after a close.
 
 use std::{pin::pin, sync::Arc};
 
 use axum::extract::ws::{Message, WebSocket};
-use chrono::{DateTime, Utc};
+use chassis::principal::Principal;
+use chrono::SecondsFormat;
+use federation::RequestContext;
 use futures::{StreamExt, stream::SplitStream};
 use schema::code::ErrorCode;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout},
 };
 
 use super::{
-    message::{self, Close, Incoming, PROTOCOL},
-    operation::{self, Operation},
-    operations::{NotStarted, Operations},
+    close::Close,
+    message::{self, Incoming, PROTOCOL, Payload},
+    token,
     writer::{self, CLOSE_TIMEOUT},
 };
 use crate::{
-    error::RequestError,
-    serve::{gateway::Gateway, origin::Origin},
+    serve::{
+        gateway::Gateway,
+        multiplex::{NotStarted, Operation, Operations, Said as _, too_many},
+        origin::Origin,
+        request,
+    },
+    stream::{Credentials, Interruption},
 };
 
 /// Messages that may wait for the socket.
@@ -35,9 +43,18 @@ const SILENT_HEARTBEATS: u32 = 3;
 struct Session {
     gateway: Arc<Gateway>,
     origin: Origin,
+    /// What operations are run with; a fresh token changes it for the streams that are open.
+    credentials: watch::Sender<RequestContext>,
     out: mpsc::Sender<Message>,
     acknowledged: bool,
     operations: Operations,
+    ending: Option<Ending>,
+}
+
+/// The socket is about to be closed; what is not a stream may end first.
+struct Ending {
+    reason: Close,
+    at: Instant,
 }
 
 /// Serves a socket until either side closes it.
@@ -58,11 +75,13 @@ pub(super) async fn serve(gateway: Arc<Gateway>, socket: WebSocket, origin: Orig
         config.slow_client_timeout,
     ));
     let session = Session {
+        credentials: watch::Sender::new(gateway.context(origin.clone())),
         gateway,
         origin,
         out,
         acknowledged: false,
         operations: Operations::default(),
+        ending: None,
     };
     tokio::select! {
         reason = session.run(stream) => {
@@ -79,43 +98,44 @@ impl Session {
     async fn run(mut self, mut stream: SplitStream<WebSocket>) -> Close {
         let init_by = Instant::now() + self.gateway.config.websocket.init_timeout;
         let silence = self.gateway.config.stream.heartbeat_interval * SILENT_HEARTBEATS;
-        let gateway = Arc::clone(&self.gateway);
         let idle_limit = self.gateway.config.websocket.idle_timeout;
+        let credentials = Credentials::renewable(self.credentials.subscribe());
+        let mut closing = self.gateway.hub.closing(credentials);
         let mut heard_at = Instant::now();
         let mut worked_at = Instant::now();
-        // Set when the socket must end; operations get some time for their last message.
-        let mut ending: Option<(Close, Instant)> = None;
         loop {
-            if let Some((reason, _)) = ending.as_ref().filter(|_| self.operations.is_empty()) {
-                return reason.clone();
-            }
-            let principal = self.origin.caller.principal.as_ref();
-            let expires_at = principal.map(|principal| principal.expires_at);
-            let until = ending.as_ref().map_or(heard_at + silence, |(_, at)| *at);
             let is_idle = self.operations.is_empty();
+            if let Some(ending) = self.ending.as_ref().filter(|_| is_idle) {
+                return ending.reason.clone();
+            }
+            let until = self.ending.as_ref().map_or(heard_at + silence, |it| it.at);
+            // Streams end by themselves when their socket must, each with its cursor.
+            let must_look = self.ending.is_none() && !self.operations.has_streams();
             if !is_idle {
                 worked_at = Instant::now();
             }
             tokio::select! {
                 biased;
-                true = self.operations.one_ended() => worked_at = Instant::now(),
-                () = gateway.drain.begun(), if ending.is_none() => {
-                    let limit = self.gateway.config.http.drain_timeout;
-                    ending = Some((Close::Restart, Instant::now() + limit));
+                Some(interruption) = self.operations.one_ended() => {
+                    worked_at = Instant::now();
+                    self.ended(interruption);
                 }
-                () = token_ended(&gateway, expires_at), if ending.is_none() => {
-                    let reason = Close::Forbidden("TOKEN_EXPIRED: resume with a new token");
-                    ending = Some((reason, Instant::now() + CLOSE_TIMEOUT));
+                code = closing.due(), if must_look => {
+                    // One may have been opened since.
+                    if !self.operations.has_streams() {
+                        self.end(Close::interrupted(code));
+                    }
                 }
                 () = sleep_until(worked_at + idle_limit), if is_idle => return Close::Idle,
                 () = sleep_until(init_by), if !self.acknowledged => return Close::InitTimeout,
                 () = sleep_until(until) => {
-                    return ending.map_or(Close::Gone, |(reason, _)| reason);
+                    let silent = Close::interrupted(ErrorCode::SlowConsumer);
+                    return self.ending.map_or(silent, |ending| ending.reason);
                 }
                 received = stream.next() => {
                     heard_at = Instant::now();
                     let handled = match received {
-                        Some(Ok(Message::Text(text))) => self.handle(&text, ending.is_some()).await,
+                        Some(Ok(Message::Text(text))) => self.handle(&text).await,
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
                         Some(Ok(Message::Binary(_))) => {
                             Err(Close::BadMessage("Only text messages are served".to_owned()))
@@ -131,12 +151,40 @@ impl Session {
         }
     }
 
-    async fn handle(&mut self, text: &str, ending: bool) -> Result<(), Close> {
+    /// One operation is over; where it stopped before its end, the socket is closed so that its client comes back.
+    fn ended(&mut self, interruption: Option<Interruption>) {
+        let Some(Interruption { error, cursor }) = interruption else {
+            return;
+        };
+        let is_only = self.operations.is_empty() && !cursor.is_empty();
+        self.end(Close::Interrupted {
+            code: error.code(),
+            cursor: is_only.then_some(cursor),
+        });
+    }
+
+    fn end(&mut self, reason: Close) {
+        if self.ending.is_some() {
+            return;
+        }
+        let limit = match &reason {
+            Close::Interrupted {
+                code: ErrorCode::ServerDraining,
+                ..
+            } => self.gateway.config.http.drain_timeout,
+            _ => CLOSE_TIMEOUT,
+        };
+        self.operations.stop_streams();
+        let at = Instant::now() + limit;
+        self.ending = Some(Ending { reason, at });
+    }
+
+    async fn handle(&mut self, text: &str) -> Result<(), Close> {
         match message::read(text)? {
             Incoming::ConnectionInit { payload } => self.init(&payload).await,
-            Incoming::Ping { payload } => self.send(message::pong(payload)).await,
-            Incoming::Pong => Ok(()),
-            Incoming::Subscribe { id, payload } => self.subscribe(id, payload, ending).await,
+            Incoming::Ping { payload } => self.ping(payload).await,
+            Incoming::Pong { .. } => Ok(()),
+            Incoming::Subscribe { id, payload } => self.subscribe(id, payload).await,
             Incoming::Complete { id } => {
                 self.operations.stop(&id);
                 Ok(())
@@ -144,51 +192,79 @@ impl Session {
         }
     }
 
-    async fn init(&mut self, payload: &Value) -> Result<(), Close> {
+    async fn init(&mut self, payload: &Payload) -> Result<(), Close> {
         if self.acknowledged {
             return Err(Close::TooManyInits);
         }
-        if let Some(token) = token(payload) {
+        if let Some(token) = token::find(payload)? {
             let caller = self.gateway.callers.of_token(token);
             self.origin.caller = caller.map_err(|_| Close::Forbidden("Forbidden"))?;
+            self.renewed();
         }
         self.acknowledged = true;
-        self.send(message::ack()).await
+        let principal = self.origin.caller.principal.as_ref();
+        let cursor = principal.and_then(|_| self.gateway.hub.cursor_of_now());
+        self.send(message::ack(cursor.as_deref())).await
     }
 
-    async fn subscribe(&mut self, id: String, payload: Value, ending: bool) -> Result<(), Close> {
+    /// A ping is given back as it came. One with a token renews the socket's: its open streams go on until that one ends.
+    async fn ping(&mut self, payload: Payload) -> Result<(), Close> {
+        let Some(token) = token::find(&payload)?.filter(|_| self.acknowledged) else {
+            return self.send(message::pong(payload)).await;
+        };
+        let caller = self.gateway.callers.of_token(token);
+        let caller = caller.map_err(|_| Close::Forbidden("Forbidden"))?;
+        let (now, fresh) = (&self.origin.caller.principal, &caller.principal);
+        if now.is_some() && !is_same_caller(now.as_deref(), fresh.as_deref()) {
+            return Err(Close::Forbidden("Forbidden: the token is another caller's"));
+        }
+        let expires_at = fresh.as_ref().map(|principal| principal.expires_at);
+        self.origin.caller = caller;
+        self.renewed();
+        let mut said = Map::new();
+        if let Some(at) = expires_at {
+            let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+            said.insert("expiresAt".to_owned(), Value::from(at));
+        }
+        self.send(message::pong(Some(said))).await
+    }
+
+    fn renewed(&self) {
+        let ctx = self.gateway.context(self.origin.clone());
+        self.credentials.send_replace(ctx);
+    }
+
+    async fn subscribe(&mut self, id: String, payload: Map<String, Value>) -> Result<(), Close> {
+        let request = request::from_payload(payload).map_err(|refused| {
+            let first = refused.errors().first();
+            let why = first.map(|first| first.message.as_str());
+            Close::BadMessage(format!("Invalid message: {}", why.unwrap_or_default()))
+        })?;
         if !self.acknowledged {
             return Err(Close::Unauthorized);
         }
-        if id.is_empty() || id.len() > 255 {
-            return Err(Close::BadMessage(
-                "The id must have 1 to 255 characters".to_owned(),
-            ));
-        }
-        if ending {
-            let draining = RequestError::masked(ErrorCode::ServerDraining);
-            return self.send(message::error(&id, &draining)).await;
+        if self.ending.is_some() {
+            // The close frame is on its way, after which the client asks again.
+            return Ok(());
         }
         let max = self.gateway.config.websocket.operations_max;
         let (gateway, origin) = (Arc::clone(&self.gateway), self.origin.clone());
-        let out = self.out.clone();
+        let (out, credentials) = (self.out.clone(), self.credentials.subscribe());
         let started = self.operations.start(&id, max, |slot| {
             let operation = Operation {
                 gateway,
                 origin,
+                credentials,
                 out,
                 slot,
-                payload,
+                request,
             };
             operation.run()
         });
         match started {
             Ok(()) => Ok(()),
             Err(NotStarted::Duplicate) => Err(Close::Duplicate(id)),
-            Err(NotStarted::TooMany) => {
-                self.send(message::error(&id, &operation::too_many(max)))
-                    .await
-            }
+            Err(NotStarted::TooMany) => self.send(Message::error(&id, &too_many(max))).await,
         }
     }
 
@@ -197,31 +273,11 @@ impl Session {
     }
 }
 
-/// Looks at the clock by the streams' own rule, so that socket and streams agree.
-async fn token_ended(gateway: &Gateway, expires_at: Option<DateTime<Utc>>) {
-    match expires_at {
-        Some(expires_at) => gateway.hub.token_ended(expires_at).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The token in the payload of `connection_init`, as clients variously put it.
-fn token(payload: &Value) -> Option<&str> {
-    let pointers = [
-        "/authorization",
-        "/Authorization",
-        "/headers/authorization",
-        "/headers/Authorization",
-    ];
-    let value = pointers
-        .iter()
-        .find_map(|pointer| payload.pointer(pointer)?.as_str())?;
-    let (scheme, token) = value.split_once(' ').unwrap_or(("bearer", value));
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(token.trim());
-    }
-    // Another scheme is checked as it stands, and refused.
-    Some(value)
+/// Whether a fresh token gives the rights that the socket has.
+fn is_same_caller(now: Option<&Principal>, fresh: Option<&Principal>) -> bool {
+    let rights =
+        |principal: &Principal| (principal.user, principal.scopes, principal.service.clone());
+    now.map(rights) == fresh.map(rights)
 }
 
 /// A message over the limit is the client's fault; anything else that breaks the socket leaves nobody to tell.

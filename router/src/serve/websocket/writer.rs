@@ -5,12 +5,13 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures::{SinkExt, stream::SplitSink};
+use schema::code::ErrorCode;
 use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
-use super::message::Close;
+use super::close::Close;
 use crate::serve::telemetry;
 
 /// How long the close frame may take, and how long operations may take to send their last message before it.
@@ -41,7 +42,7 @@ pub(super) async fn write(
             Ok(Err(_)) => return (sink, Close::Gone),
             Err(_) => {
                 telemetry::slow_client();
-                return (sink, Close::SlowConsumer);
+                return (sink, Close::interrupted(ErrorCode::SlowConsumer));
             }
         }
     }

@@ -51,6 +51,14 @@ impl Frame {
 pub(crate) struct Sse {
     response: Response,
     text: String,
+    /// What `EventSource` would send as `Last-Event-ID` now.
+    pub(crate) last_id: Option<String>,
+    /// How long it would wait, in milliseconds, before it connects again.
+    pub(crate) retry: Option<u64>,
+    /// Comments that say something.
+    pub(crate) comments: Vec<String>,
+    /// Whether the body broke off rather than end.
+    pub(crate) is_broken: bool,
 }
 
 impl Sse {
@@ -82,31 +90,78 @@ impl Sse {
         Self {
             response,
             text: String::new(),
+            last_id: None,
+            retry: None,
+            comments: Vec::new(),
+            is_broken: false,
         }
     }
 
-    /// The next frame; heartbeats are passed. `None` when the body ended.
+    /// A header of the response.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// Reads until the stream's beginning is known.
+    pub(crate) async fn opened(mut self) -> Self {
+        while self.retry.is_none() {
+            let chunk = tokio::time::timeout(LIMIT, self.response.chunk()).await;
+            let chunk = chunk.expect("in time").expect("not cut").expect("more");
+            self.text.push_str(&String::from_utf8_lossy(&chunk));
+            while self.retry.is_none()
+                && let Some((block, rest)) = self.text.split_once("\n\n")
+            {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.read_block(&block);
+                self.text = rest;
+            }
+        }
+        self
+    }
+
+    fn read_block(&mut self, block: &str) -> Option<Frame> {
+        for line in block.lines() {
+            match line.split_once(':') {
+                Some(("", said)) if !said.is_empty() => self.comments.push(said.trim().to_owned()),
+                Some(("id", id)) => self.last_id = Some(id.trim().to_owned()),
+                Some(("retry", pause)) => self.retry = pause.trim().parse().ok(),
+                _ => {}
+            }
+        }
+        parse(block)
+    }
+
+    /// The next frame; heartbeats are passed. `None` when the body ended or broke off.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         tokio::time::timeout(LIMIT, self.read())
             .await
             .expect("a frame in time")
     }
 
+    /// Waits until the body breaks off, for this reason and without another frame.
+    pub(crate) async fn breaks_off(&mut self, code: &str) {
+        assert_eq!(self.next().await, None);
+        assert!(self.is_broken, "a body that ends is a stream that is over");
+        assert_eq!(self.comments, [code]);
+    }
+
     async fn read(&mut self) -> Option<Frame> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
-                let frame = parse(block);
-                self.text = rest.to_owned();
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                let frame = self.read_block(&block);
                 if frame.is_some() {
                     return frame;
                 }
             }
-            let chunk = self
-                .response
-                .chunk()
-                .await
-                .expect("the stream is not cut")?;
-            self.text.push_str(&String::from_utf8_lossy(&chunk));
+            match self.response.chunk().await {
+                Ok(chunk) => self.text.push_str(&String::from_utf8_lossy(&chunk?)),
+                Err(_) => {
+                    self.is_broken = true;
+                    return None;
+                }
+            }
         }
     }
 
@@ -161,13 +216,20 @@ impl Socket {
 
     /// Connected, and acknowledged for the caller.
     pub(crate) async fn greeted(shop: &Shop, token: &str) -> Self {
+        Self::greeted_with(shop, json!({"authorization": format!("Bearer {token}")}))
+            .await
+            .0
+    }
+
+    /// Connected, and acknowledged for who the payload says; and the acknowledgement's payload.
+    pub(crate) async fn greeted_with(shop: &Shop, payload: Value) -> (Self, Value) {
         let mut socket = Self::connect(shop, Some("graphql-transport-ws")).await;
-        let bearer = format!("Bearer {token}");
         socket
-            .say(json!({"type": "connection_init", "payload": {"authorization": bearer}}))
+            .say(json!({"type": "connection_init", "payload": payload}))
             .await;
-        assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));
-        socket
+        let ack = socket.hear().await;
+        assert_eq!(ack["type"], "connection_ack", "{ack}");
+        (socket, ack["payload"].clone())
     }
 
     pub(crate) async fn say(&mut self, message: Value) {
@@ -202,11 +264,22 @@ impl Socket {
 
     /// The code with which the server closes; messages before it are passed.
     pub(crate) async fn close_code(&mut self) -> u16 {
+        self.closed().await.0
+    }
+
+    /// The code and the reason with which the server closes, and the messages before.
+    pub(crate) async fn closed(&mut self) -> (u16, String, Vec<Value>) {
+        let mut before = Vec::new();
         let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
             let message = tokio::time::timeout_at(deadline, self.0.next()).await;
             match message.expect("closed in time") {
-                Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return (frame.code.into(), frame.reason.to_string(), before);
+                }
+                Some(Ok(Message::Text(text))) => {
+                    before.push(serde_json::from_str(text.as_str()).expect("JSON"));
+                }
                 Some(Ok(_)) => {}
                 other => panic!("expected a close frame, got {other:?}"),
             }

@@ -14,6 +14,7 @@ mod resume;
 mod rules;
 mod sharing;
 mod shop;
+mod single;
 mod slow;
 mod sse;
 mod subgraphs;

@@ -106,7 +106,7 @@ async fn what_only_an_operator_may_see_stays_with_operators() {
             };
             assert_eq!((total, frame.code()), expected, "round {round}: {frame:?}");
         }
-        shop.change(7, 1, OrderStatus::Paid).await;
+        shop.change(7, 1, OrderStatus::AwaitingPayment).await;
     }
     drop(streams);
     shop.stop().await;

@@ -106,8 +106,94 @@ async fn an_idle_stream_shows_that_it_lives() {
         .await
         .unwrap()
         .unwrap();
+    let opening = String::from_utf8(chunk.expect("the beginning").to_vec()).unwrap();
+    assert!(opening.starts_with(":\nid: "), "{opening}");
+    let chunk = tokio::time::timeout(LIMIT, response.chunk())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(chunk.as_deref(), Some(b":\n\n".as_slice()));
     drop(response);
+    shop.stop().await;
+}
+
+/// What happens before the first frame is not lost with the connection. Seen red without the opening's id: the stream that
+/// resumed began "now".
+#[tokio::test]
+async fn a_stream_that_breaks_before_its_first_frame_resumes_where_it_began() {
+    let shop = Shop::start().await;
+    shop.orders.set(9, 1, OrderStatus::New);
+    let token = shop.token(1);
+    let mine = "subscription { myOrderEvents { kind version } }";
+    let one = r#"subscription { orderEvents(orderId: "9") { kind version } }"#;
+    for (query, expected) in [(mine, ("CHANGE", 1)), (one, ("SNAPSHOT", 1))] {
+        let stream = Sse::open(&shop, &token, query, None).await.opened().await;
+        let begin = stream
+            .last_id
+            .clone()
+            .expect("an id before the first frame");
+        assert_eq!(stream.header("x-stream-cursor"), Some(begin.as_str()));
+        drop(stream);
+        shop.change(7, 1, OrderStatus::New).await;
+        let mut resumed = Sse::open(&shop, &token, query, Some(&begin)).await;
+        let first = resumed.next().await.expect("what was missed");
+        assert_eq!((first.kind(), first.version()), expected, "{query}");
+    }
+    shop.stop().await;
+}
+
+/// Seen red with the stream left open: nothing can follow.
+#[tokio::test]
+async fn the_stream_of_an_order_is_complete_when_the_order_is() {
+    let shop = Shop::start().await;
+    let token = shop.token(1);
+    shop.orders.set(7, 1, OrderStatus::AwaitingPayment);
+    let mut stream = Sse::open(&shop, &token, ORDER, None).await;
+    assert_eq!(stream.next().await.expect("a snapshot").kind(), "SNAPSHOT");
+    shop.change(7, 1, OrderStatus::Paid).await;
+    let last = stream.next().await.expect("the last change");
+    assert_eq!(stream.next().await.expect("the end").event, "complete");
+    // Whoever missed that it is complete is told so, and whoever begins now sees it once.
+    let mut again = Sse::open(&shop, &token, ORDER, last.id.as_deref()).await;
+    assert_eq!(again.next().await.expect("the end").event, "complete");
+    let mut late = Sse::open(&shop, &token, ORDER, None).await;
+    assert_eq!(late.next().await.expect("a snapshot").kind(), "SNAPSHOT");
+    assert_eq!(late.next().await.expect("the end").event, "complete");
+    // Other streams go on: the buyer may have more orders.
+    let mine = "subscription { myOrderEvents { kind version } }";
+    let mut mine = Sse::open(&shop, &token, mine, None).await.opened().await;
+    for _ in 0..2 {
+        shop.change(8, 1, OrderStatus::Cancelled).await;
+        assert_eq!(mine.next().await.expect("a change").kind(), "CHANGE");
+    }
+    drop(mine);
+    shop.stop().await;
+}
+
+/// A client that is one too many comes back by itself, and is told when.
+#[tokio::test]
+async fn a_stream_over_a_limit_says_when_to_come_back_and_one_that_resumes_waits() {
+    let shop = Shop::with(|config| config.stream.per_caller_max = 1).await;
+    let token = shop.token(1);
+    let mine = "subscription { myOrderEvents { version } }";
+    let held = Sse::open(&shop, &token, mine, None).await.opened().await;
+    let begin = held.last_id.clone();
+    let mut refused = Sse::open(&shop, &token, mine, None).await;
+    let reason = refused.next().await.expect("the reason");
+    assert_eq!(reason.code(), "OVERLOADED");
+    let extensions = &reason.data["errors"][0]["extensions"];
+    assert_eq!(extensions["retryAfterSeconds"], 1);
+    assert!(refused.retry.is_some_and(|pause| pause >= 1_000));
+    assert_eq!(refused.next().await, None, "no completion");
+    let resumes = Sse::open(&shop, &token, mine, begin.as_deref());
+    let leaves = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        drop(held);
+    };
+    let (mut resumed, ()) = tokio::join!(resumes, leaves);
+    shop.change(7, 1, OrderStatus::New).await;
+    assert_eq!(resumed.next().await.expect("a frame").version(), 1);
+    drop(resumed);
     shop.stop().await;
 }
 

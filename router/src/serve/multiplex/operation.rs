@@ -1,0 +1,165 @@
+//! One operation of a connection, from its request to the last that is said of it.
+//!
+//! Invariant: the id is free again before the message that ends the operation leaves, so a client may use it at once.
+
+use std::sync::Arc;
+
+use chassis::telemetry::trace;
+use federation::{GraphRequest, OperationKind, Prepared, RequestContext};
+use schema::code::ErrorCode;
+use tokio::sync::{mpsc, watch};
+use tracing::Instrument as _;
+
+use super::{Said, operations::Slot};
+use crate::{
+    error::{RETRY_AFTER_SECONDS, RequestError},
+    serve::{gateway::Gateway, origin::Origin, request, telemetry},
+    stream::{Credentials, End, Interruption, ResumeHints, Subscription},
+};
+
+/// An operation that is about to run.
+#[derive(Debug)]
+pub(in crate::serve) struct Operation<S> {
+    pub(in crate::serve) gateway: Arc<Gateway>,
+    pub(in crate::serve) origin: Origin,
+    /// The newest of the connection's caller.
+    pub(in crate::serve) credentials: watch::Receiver<RequestContext>,
+    pub(in crate::serve) out: mpsc::Sender<S>,
+    pub(in crate::serve) slot: Slot,
+    pub(in crate::serve) request: GraphRequest,
+}
+
+/// What came of the beginning.
+enum Begun {
+    Streams {
+        subscription: Subscription,
+        tells_end: bool,
+    },
+    Ended(End),
+}
+
+/// Why an operation got no further.
+enum Stop {
+    /// The connection is gone: nothing can be sent any more.
+    Gone,
+    Refused(RequestError),
+}
+
+impl From<RequestError> for Stop {
+    fn from(error: RequestError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl<S: Said> Operation<S> {
+    /// Runs to the end, which is one of `complete`, `error`, or silence when the client is gone. What stops before its end
+    /// says nothing to the client either, and is returned.
+    pub(in crate::serve) async fn run(mut self) -> Option<Interruption> {
+        let span = tracing::info_span!(
+            "operation",
+            otel.name = S::SPAN,
+            otel.kind = "server",
+            trace_id = tracing::field::Empty,
+        );
+        let (span, header) = trace::begin(span, self.origin.traceparent.as_deref());
+        self.origin.traceparent = Some(header);
+        self.run_traced().instrument(span).await
+    }
+
+    async fn run_traced(self) -> Option<Interruption> {
+        let end = match self.respond().await {
+            Ok(end) => end,
+            Err(Stop::Refused(error)) => End::Refused(error),
+            Err(Stop::Gone) => return None,
+        };
+        self.slot.free();
+        let id = self.slot.id();
+        let last = match end {
+            End::Complete => S::complete(id),
+            End::Refused(error) => {
+                let traceparent = self.origin.traceparent.as_deref();
+                S::error(id, &telemetry::traced(error, traceparent))
+            }
+            End::Interrupted(why) => {
+                why.error.count();
+                return Some(why);
+            }
+        };
+        drop(self.out.send(last).await);
+        None
+    }
+
+    async fn respond(&self) -> Result<End, Stop> {
+        // What the beginning takes is not held while the stream waits.
+        match Box::pin(self.begin()).await? {
+            Begun::Ended(end) => Ok(end),
+            Begun::Streams {
+                subscription,
+                tells_end,
+            } => match self.stream(subscription).await? {
+                End::Interrupted(why) if tells_end => Ok(End::Refused(why.error)),
+                end => Ok(end),
+            },
+        }
+    }
+
+    async fn begin(&self) -> Result<Begun, Stop> {
+        let key = self.origin.rate_limit_key();
+        let prepared = self.gateway.prepare(&self.request, key.clone()).await?;
+        telemetry::operation(&prepared);
+        let ctx = self.gateway.context(self.origin.clone());
+        if prepared.kind() == OperationKind::Subscription {
+            return self.open(prepared, ctx).await;
+        }
+        let executed = self.gateway.run(prepared, ctx, key, None).await?;
+        self.send(S::next(self.slot.id(), &executed.response.body))
+            .await?;
+        Ok(Begun::Ended(End::Complete))
+    }
+
+    async fn open(&self, prepared: Prepared, ctx: RequestContext) -> Result<Begun, Stop> {
+        let hints = ResumeHints::default().with_extensions(&self.request.extensions)?;
+        let tells_end = request::tells_end(&self.request)?;
+        let credentials = Credentials::renewable(self.credentials.clone());
+        let key = self.origin.rate_limit_key();
+        let opened = self.gateway.open(prepared, ctx, credentials, hints, key);
+        Ok(match opened.await {
+            Ok(subscription) => Begun::Streams {
+                subscription,
+                tells_end,
+            },
+            Err(End::Interrupted(why)) if tells_end => Begun::Ended(End::Refused(why.error)),
+            Err(end) => Begun::Ended(end),
+        })
+    }
+
+    async fn stream(&self, mut subscription: Subscription) -> Result<End, Stop> {
+        self.slot.streams();
+        let mut closing = subscription.closing();
+        let mut taken = subscription.cursor().to_owned();
+        loop {
+            let frame = match subscription.next().await {
+                Ok(frame) => frame,
+                Err(end) => return Ok(end),
+            };
+            tokio::select! {
+                sent = self.send(S::next(self.slot.id(), &frame.body)) => sent?,
+                code = closing.due() => return Ok(End::interrupted(code, &taken)),
+            }
+            taken = frame.cursor;
+        }
+    }
+
+    /// Waits for room: the connection's pace is the stream's pace.
+    async fn send(&self, said: S) -> Result<(), Stop> {
+        self.out.send(said).await.map_err(|_| Stop::Gone)
+    }
+}
+
+/// The refusal of an operation that is one too many for its connection.
+pub(in crate::serve) fn too_many(max: usize) -> RequestError {
+    let message = format!("a connection runs at most {max} operations at once");
+    RequestError::new(ErrorCode::Overloaded, message)
+        .with("limit", "websocket.operations_max")
+        .with(RETRY_AFTER_SECONDS, 1)
+}
