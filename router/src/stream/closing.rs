@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    /// Seen red with signals that stay.
+    /// Meant against signals that stay.
     #[tokio::test(start_paused = true)]
     async fn streams_of_one_moment_end_together_and_what_nobody_waits_for_is_forgotten() {
         let start = DateTime::UNIX_EPOCH;

@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    /// Seen red with every turn at the drain's beginning.
+    /// Meant against every turn at the drain's beginning.
     #[tokio::test(start_paused = true)]
     async fn streams_end_one_by_one_and_all_in_time() {
         let drain = Drain::default();

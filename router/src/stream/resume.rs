@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Seen red with the extension passed over where it is no text: the stream began "now".
+    /// Meant against the extension passed over where it is no text: the stream began "now".
     #[test]
     fn what_is_in_the_place_of_a_cursor_is_never_passed_over() {
         let read = |resume: Value| {

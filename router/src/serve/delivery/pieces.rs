@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    /// Seen red with the error right behind the last bytes.
+    /// Meant against the error right behind the last bytes.
     #[tokio::test]
     async fn the_last_bytes_are_written_before_the_body_breaks_off() {
         let (pieces, taken) = mpsc::channel(2);

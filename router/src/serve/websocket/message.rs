@@ -106,7 +106,7 @@ impl Said for Message {
 mod tests {
     use super::*;
 
-    /// Seen red with payloads of any JSON type.
+    /// Meant against payloads of any JSON type.
     #[test]
     fn messages_outside_of_the_protocol_are_refused() {
         let long = format!(r#"{{"type":"complete","id":"{}"}}"#, "x".repeat(256));

@@ -20,7 +20,7 @@ async fn shut_down(shop: &Shop) {
     assert!(late.is_empty(), "tasks that did not stop: {late:?}");
 }
 
-/// Seen red with an `error` message and with `event: complete`, which graphql-ws and graphql-sse take for the end.
+/// Meant against an `error` message and `event: complete`, which graphql-ws and graphql-sse take for the end.
 #[tokio::test]
 async fn a_shutdown_turns_readiness_off_and_tells_every_stream_where_to_resume() {
     let shop = Shop::start().await;
@@ -157,7 +157,7 @@ async fn a_stream_ends_with_its_token() {
     shop.stop().await;
 }
 
-/// Seen red with streams that end with the token that they began with.
+/// Meant against streams that end with the token that they began with.
 #[tokio::test]
 async fn a_fresh_token_on_a_live_socket_moves_the_end_of_its_streams() {
     let shop = Shop::start().await;

@@ -55,7 +55,7 @@ async fn an_order_that_stays_out_of_reach_ends_the_stream_with_the_cursor_before
     shop.stop().await;
 }
 
-/// Fails with a frame that waits for what stands below its order for a second only: it came without the name, and its cursor
+/// Meant against a frame that waits for what stands below its order for a second only: it came without the name, and its cursor
 /// had passed it.
 #[tokio::test]
 async fn what_is_missing_below_an_order_for_a_moment_is_waited_for_too() {
@@ -90,7 +90,7 @@ async fn what_is_missing_below_an_order_for_a_moment_is_waited_for_too() {
     shop.stop().await;
 }
 
-/// Fails with a cursor that has passed the snapshot before it was sent: the client never saw the order.
+/// Meant against a cursor that has passed the snapshot before it was sent: the client never saw the order.
 #[tokio::test]
 async fn whoever_resumes_before_the_snapshot_gets_it() {
     let shop = Shop::with(|config| config.stream.frame_timeout = Duration::from_millis(400)).await;

@@ -85,7 +85,7 @@ async fn events_of_distinct_users_that_come_together_share_calls() {
     shop.stop().await;
 }
 
-/// Fails with the router's own rights for every field: the buyer read the operator's number.
+/// Meant against the router's own rights for every field: the buyer read the operator's number.
 #[tokio::test]
 async fn what_only_an_operator_may_see_stays_with_operators() {
     let shop = Shop::start().await;
@@ -167,7 +167,7 @@ async fn the_cursor_among_the_variables_parts_no_group() {
     shop.stop().await;
 }
 
-/// Fails with fetches of frames that take the way of all others.
+/// Meant against fetches of frames that take the way of all others.
 #[tokio::test]
 async fn a_crowd_that_watches_has_a_few_calls_of_its_own_and_buyers_are_served_meanwhile() {
     const WATCHERS: i64 = 60;

@@ -153,7 +153,7 @@ async fn operations_share_a_stream_and_each_has_its_id() {
     );
 }
 
-/// Seen red with streams found by their token alone.
+/// Meant against streams found by their token alone.
 #[tokio::test]
 async fn a_stream_is_its_callers_alone_and_bad_requests_are_refused() {
     let shop = Shop::start().await;

@@ -117,7 +117,7 @@ async fn an_idle_stream_shows_that_it_lives() {
     shop.stop().await;
 }
 
-/// What happens before the first frame is not lost with the connection. Seen red without the opening's id: the stream that
+/// What happens before the first frame is not lost with the connection. Meant against an opening without its id: the stream that
 /// resumed began "now".
 #[tokio::test]
 async fn a_stream_that_breaks_before_its_first_frame_resumes_where_it_began() {
@@ -142,7 +142,7 @@ async fn a_stream_that_breaks_before_its_first_frame_resumes_where_it_began() {
     shop.stop().await;
 }
 
-/// Seen red with the stream left open: nothing can follow.
+/// Meant against the stream left open: nothing can follow.
 #[tokio::test]
 async fn the_stream_of_an_order_is_complete_when_the_order_is() {
     let shop = Shop::start().await;

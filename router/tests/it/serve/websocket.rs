@@ -157,7 +157,7 @@ async fn operations_of_a_socket_are_bounded_and_completing_one_makes_room() {
     shop.stop().await;
 }
 
-/// Seen red with tokens looked for under one name: the socket was nobody's.
+/// Meant against tokens looked for under one name: the socket was nobody's.
 #[tokio::test]
 async fn a_token_counts_under_the_names_that_clients_use() {
     let shop = Shop::start().await;
@@ -180,7 +180,7 @@ async fn a_token_counts_under_the_names_that_clients_use() {
     shop.stop().await;
 }
 
-/// Seen red with an acknowledgement that says nothing: the stream that came after the break began "now".
+/// Meant against an acknowledgement that says nothing: the stream that came after the break began "now".
 #[tokio::test]
 async fn a_socket_that_breaks_before_its_first_frame_resumes_where_it_began() {
     let shop = Shop::start().await;
@@ -202,8 +202,8 @@ async fn a_socket_that_breaks_before_its_first_frame_resumes_where_it_began() {
     shop.stop().await;
 }
 
-/// Python's gql looks for the header in these letters alone, and speaks another protocol where it does not find it. Seen red
-/// with names in lower case.
+/// Python's gql looks for the header in these letters alone, and speaks another protocol where it does not find it. Meant
+/// against names in lower case.
 #[tokio::test]
 async fn the_subprotocol_is_named_in_the_letters_of_the_request() {
     let shop = Shop::start().await;
