@@ -46,7 +46,7 @@ impl Priority {
     /// capacity, and little enough that a crowd of them leaves the shop open to who looks around.
     pub(super) const fn share(self) -> f64 {
         match self {
-            Self::Payment => 14.0,
+            Self::Payment => 16.0,
             Self::Mutation => 8.0,
             Self::Resume => 3.0,
             Self::Read => 5.0,

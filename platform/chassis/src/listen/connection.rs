@@ -22,6 +22,9 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::config::Config;
 
+/// How long a first request may be on its way before the connection counts as one that asks nothing.
+const JUST_COME: Duration = Duration::from_secs(1);
+
 /// One connection, shared by its socket, its requests and the registry.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -136,6 +139,11 @@ impl Connection {
             _ => return None,
         };
         Some((standing, self.since()))
+    }
+
+    /// Whether it is new, and so young that its first request may be on its way.
+    pub(super) fn has_just_come(&self) -> bool {
+        matches!(self.standing(), Some((Standing::New, since)) if since.elapsed() < JUST_COME)
     }
 
     /// Asks the connection's task to close it.

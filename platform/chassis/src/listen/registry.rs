@@ -126,9 +126,11 @@ impl Registry {
         Ok((connection, slot))
     }
 
-    /// Closes some connections without a request in flight, because descriptors are short.
+    /// Closes some connections without a request in flight, because descriptors are short. Whoever has just come, perhaps into
+    /// the place of one that was closed, has had no time to ask yet.
     pub(super) fn shed(&self) {
-        self.inner.lock().give_way(|_| true);
+        let mut inner = self.inner.lock();
+        inner.give_way(|held| !held.connection.has_just_come());
     }
 
     /// What one address may hold of all that the process can.

@@ -110,6 +110,20 @@ mod tests {
     }
 
     #[test]
+    fn each_reason_to_come_back_has_its_number() {
+        let numbers = [
+            (ErrorCode::ServerDraining, 1012),
+            (ErrorCode::SlowConsumer, 4290),
+            (ErrorCode::TokenExpired, 4403),
+            (ErrorCode::Unavailable, 1013),
+        ];
+        for (code, number) in numbers {
+            let frame = Close::interrupted(code).frame().unwrap();
+            assert_eq!(frame.code, number, "{code:?}");
+        }
+    }
+
+    #[test]
     fn the_reason_has_the_cursor_whole_or_not_at_all() {
         let reason = |cursor: &str| {
             let close = Close::Interrupted {

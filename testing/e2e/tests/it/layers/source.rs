@@ -209,6 +209,8 @@ impl<'a> Reader<'a> {
                     self.at += 7;
                     self.skip_item();
                 }
+                // A file that stands with another crate is that crate's.
+                "#" if self.peek(1) == "[" && self.peek(2) == "path" => self.skip_item(),
                 "mod" if self.peek(2) == ";" => {
                     self.files.push(self.peek(1).to_owned());
                     self.at += 3;
