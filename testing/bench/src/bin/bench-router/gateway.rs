@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use reqwest::header::CONTENT_TYPE;
 
-use crate::Args;
+use crate::args::Args;
 
 const START: Duration = Duration::from_secs(60);
 
@@ -128,8 +129,8 @@ impl Kind {
 pub(crate) struct Gateway {
     kind: Kind,
     process: Child,
-    pub(crate) url: String,
-    pub(crate) client: reqwest::Client,
+    url: String,
+    client: reqwest::Client,
 }
 
 /// What a process has used.
@@ -164,7 +165,7 @@ impl Gateway {
             if let Some(status) = gateway.process.try_wait()? {
                 bail!("{} ended: {status}", kind.name());
             }
-            if crate::load::ask(&gateway, "{ __typename }").await.is_ok() {
+            if gateway.ask("{ __typename }").await.is_ok() {
                 return Ok(gateway);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -175,6 +176,32 @@ impl Gateway {
 
     pub(crate) const fn name(&self) -> &'static str {
         self.kind.name()
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// When it does not answer with success.
+    pub(crate) async fn ask(&self, query: &str) -> anyhow::Result<Vec<u8>> {
+        let body = serde_json::json!({ "query": query }).to_string();
+        self.send(&body).await
+    }
+
+    /// Sends a body; gives the answer's.
+    ///
+    /// # Errors
+    /// When it does not answer with success.
+    pub(crate) async fn send(&self, body: &str) -> anyhow::Result<Vec<u8>> {
+        let request = self.client.post(&self.url);
+        let request = request.header(CONTENT_TYPE, "application/json");
+        let response = request.body(body.to_owned()).send().await?;
+        ensure!(
+            response.status().is_success(),
+            "{} from {}",
+            response.status(),
+            self.name()
+        );
+        Ok(response.bytes().await?.into())
     }
 
     /// What its process has used so far.

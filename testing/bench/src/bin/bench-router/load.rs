@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
-use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
 
 use crate::gateway::Gateway;
@@ -23,28 +22,6 @@ pub(crate) struct Turn {
     pub(crate) subgraph_requests: u64,
 }
 
-/// Asks once.
-///
-/// # Errors
-/// When the gateway does not answer with 200.
-pub(crate) async fn ask(gateway: &Gateway, query: &str) -> anyhow::Result<Vec<u8>> {
-    let body = serde_json::json!({ "query": query }).to_string();
-    send(gateway, &body).await
-}
-
-async fn send(gateway: &Gateway, body: &str) -> anyhow::Result<Vec<u8>> {
-    let request = gateway.client.post(&gateway.url);
-    let request = request.header(CONTENT_TYPE, "application/json");
-    let response = request.body(body.to_owned()).send().await?;
-    ensure!(
-        response.status().is_success(),
-        "{} from {}",
-        response.status(),
-        gateway.name()
-    );
-    Ok(response.bytes().await?.into())
-}
-
 /// Keeps so many requests under way for a while.
 ///
 /// # Errors
@@ -56,7 +33,7 @@ pub(crate) async fn run(
     time: Duration,
 ) -> anyhow::Result<Turn> {
     let body = serde_json::json!({ "query": query }).to_string();
-    let length = send(gateway, &body).await?.len();
+    let length = gateway.send(&body).await?.len();
     let before = gateway.used()?;
     let start = Instant::now();
     let clients = (0..connections).map(|_| one(gateway, &body, length, start + time));
@@ -90,7 +67,7 @@ async fn one(
     let mut latencies = Vec::new();
     while Instant::now() < end {
         let start = Instant::now();
-        let answer = send(gateway, body).await?;
+        let answer = gateway.send(body).await?;
         latencies.push(start.elapsed());
         ensure!(
             answer.len() == length,

@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "the summary is what it is for")]
 
+mod args;
 mod gateway;
 mod load;
 mod page;
@@ -15,13 +16,14 @@ mod data;
 #[path = "../../../../../router/federation/tests/it/executor.rs"]
 mod executor;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use serde_json::Value as Json;
 
 use crate::{
+    args::Args,
     gateway::{Gateway, Kind},
     load::Turn,
     page::{Measured, Results},
@@ -39,35 +41,6 @@ const QUERIES: [(&str, &str); 3] = [
     ),
     ("one hop", "{ users { id name username } }"),
 ];
-
-/// Compares the router with other gateways.
-#[derive(Debug, Parser)]
-struct Args {
-    /// The marketplace binary
-    #[arg(long, default_value = "target/release/marketplace")]
-    binary: PathBuf,
-    /// Folder with `npm ci` done, which has the gateways from npm
-    #[arg(long, default_value = "testing/bench/gateways")]
-    gateways: PathBuf,
-    /// Hive Router's binary; it is left out, with a line, without this
-    #[arg(long)]
-    hive_router: Option<PathBuf>,
-    /// Turns of each gateway for each query and number of connections
-    #[arg(long, default_value_t = 9)]
-    rounds: usize,
-    /// How long a turn is, in milliseconds
-    #[arg(long, default_value_t = 1_000)]
-    turn: u64,
-    /// Requests that are under way at once
-    #[arg(long, value_delimiter = ',', default_values_t = [16, 64])]
-    connections: Vec<usize>,
-    /// Moves the ports of the measured gateways
-    #[arg(long, default_value_t = 30_000)]
-    port_offset: u16,
-    /// Where results.json and router.svg go
-    #[arg(long, default_value = "docs/benchmarks/router")]
-    output: PathBuf,
-}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -147,7 +120,7 @@ async fn turns(
 async fn compare(text: &str, gateways: &[Gateway]) -> anyhow::Result<usize> {
     let mut first: Option<(Json, usize)> = None;
     for gateway in gateways {
-        let body = load::ask(gateway, text).await?;
+        let body = gateway.ask(text).await?;
         let json: Json = serde_json::from_slice(&body)
             .with_context(|| format!("{} answers no JSON", gateway.name()))?;
         ensure!(
