@@ -119,7 +119,7 @@ async fn start(settings: Settings, cli: &Cli) -> anyhow::Result<()> {
         Command::Up(options) => Box::pin(up::run(settings, &cli.common, options)).await,
         Command::Migrate(migrate) => command::migrate::run(&settings, migrate.direction).await,
         Command::Seed => up::prepare::seed(&settings).await,
-        service => command::service::run(settings, service).await,
+        service => Box::pin(command::service::run(settings, service)).await,
     }
 }
 
