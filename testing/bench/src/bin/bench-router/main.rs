@@ -11,11 +11,6 @@ mod load;
 mod page;
 mod subgraphs;
 
-#[path = "../../../../../router/federation/benches/instructions/data.rs"]
-mod data;
-#[path = "../../../../../router/federation/tests/it/executor.rs"]
-mod executor;
-
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};

@@ -15,7 +15,12 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
 
-use crate::{data::data, executor::Executor};
+#[path = "../../../../../router/federation/benches/instructions/data.rs"]
+mod data;
+#[path = "../../../../../router/federation/tests/it/executor.rs"]
+mod executor;
+
+use self::{data::data, executor::Executor};
 
 macro_rules! graph {
     ($file:literal) => {
