@@ -5,6 +5,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::patience;
 use crate::stack::Stack;
 
 /// A page of orders.
@@ -82,9 +83,9 @@ async fn customer(stack: &Stack, user: i64, lines: usize) -> anyhow::Result<Stri
 async fn order(stack: &Stack, user: i64, lines: usize) -> anyhow::Result<()> {
     let skus = SKUS.iter().cycle().take(lines);
     let items: Vec<Value> = skus.map(|sku| json!({"sku": sku, "count": 1})).collect();
-    let request = stack.http.post(format!("{}/order/create", stack.url(8084)));
+    let url = format!("{}/order/create", stack.url(8084));
     let body = json!({"userId": user, "items": items});
-    let answer = request.json(&body).send().await?;
+    let answer = patience::send(|| stack.http.post(&url).json(&body)).await?;
     let status = answer.status();
     let body: Value = answer.json().await?;
     let is_made = status == StatusCode::OK || body["code"] == 9;
@@ -93,7 +94,10 @@ async fn order(stack: &Stack, user: i64, lines: usize) -> anyhow::Result<()> {
 }
 
 async fn ask(stack: &Stack, token: &str, query: &str) -> anyhow::Result<Value> {
-    let request = stack.http.post(format!("{}/graphql", stack.url(4000)));
-    let request = request.bearer_auth(token).json(&json!({"query": query}));
-    Ok(request.send().await?.json().await?)
+    let (url, body) = (
+        format!("{}/graphql", stack.url(4000)),
+        json!({"query": query}),
+    );
+    let request = || stack.http.post(&url).bearer_auth(token).json(&body);
+    Ok(patience::send(request).await?.json().await?)
 }

@@ -5,8 +5,13 @@ use anyhow::ensure;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use schema::proto::loms::{Item, OrderCreateRequest, loms_client::LomsClient};
 use serde_json::{Value, json};
-use tonic::{Code, Request, transport::Endpoint};
+use tonic::{
+    Code, Request,
+    metadata::{Ascii, MetadataValue},
+    transport::Endpoint,
+};
 
+use super::patience;
 use crate::{output::print, stack::Stack};
 
 /// As much as `loms.open_orders_max` allows unless it is set.
@@ -102,9 +107,10 @@ impl<'a> Customer<'a> {
     }
 
     async fn send(&self, body: &Value) -> anyhow::Result<Value> {
-        let graphql = format!("{}/graphql", self.stack.url(4000));
-        let request = self.stack.http.post(graphql).bearer_auth(&self.token);
-        Ok(request.json(body).send().await?.json().await?)
+        let url = format!("{}/graphql", self.stack.url(4000));
+        let request = || self.stack.http.post(&url).bearer_auth(&self.token);
+        let answer = patience::send(|| request().json(body)).await?;
+        Ok(answer.json().await?)
     }
 
     async fn check_grpc(&self) -> anyhow::Result<()> {
@@ -113,14 +119,20 @@ impl<'a> Customer<'a> {
             count: 1,
             unit_price: None,
         };
-        let mut request = Request::new(OrderCreateRequest {
+        let order = OrderCreateRequest {
             user_id: self.user,
             items: vec![item],
-        });
-        let bearer = format!("Bearer {}", self.token).parse()?;
-        request.metadata_mut().insert("authorization", bearer);
+        };
+        let bearer: MetadataValue<Ascii> = format!("Bearer {}", self.token).parse()?;
         let channel = Endpoint::from_shared(self.stack.url(8083))?.connect_lazy();
-        let answer = LomsClient::new(channel).order_create(request).await;
+        let create = || {
+            let mut request = Request::new(order.clone());
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", bearer.clone());
+            let mut client = LomsClient::new(channel.clone());
+            async move { client.order_create(request).await }
+        };
+        let answer = patience::call(create).await;
         let refused = answer.err().unwrap_or_else(|| tonic::Status::ok(""));
         ensure!(
             refused.code() == Code::ResourceExhausted

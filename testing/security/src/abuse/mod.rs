@@ -8,6 +8,7 @@
 mod cases;
 mod customers;
 mod hoard;
+mod patience;
 mod verdict;
 
 use std::time::{Duration, Instant};
@@ -100,7 +101,7 @@ async fn try_one(
 }
 
 async fn send(stack: &Stack, customers: &Customers, abuse: &Abuse, number: u64) -> Answer {
-    match (abuse.request)(stack, customers, number).send().await {
+    match patience::send(|| (abuse.request)(stack, customers, number)).await {
         Ok(response) => Answer::read(response).await,
         Err(_) => Answer::cut(),
     }
