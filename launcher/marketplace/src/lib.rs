@@ -91,6 +91,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             });
         }
         Command::CleanData => command::clean::run(&settings)?,
+        Command::Status(status) => return command::status::run(&settings, status.json).await,
+        Command::Stop(stop) => command::stop::run(&settings, stop.timeout).await?,
+        Command::Open(open) => command::open::run(&settings, open.page)?,
+        Command::Token(token) => {
+            command::token::run(&settings, token.user, token.ops, token.ttl)?;
+        }
         Command::Config(_) | Command::Sdl(_) | Command::Openapi(_) | Command::Completions(_) => {}
         Command::Load(load) => return command::load::run(&settings, load).await,
         Command::DeadLetters(letters) => {
@@ -140,6 +146,10 @@ fn name(command: &Command) -> &'static str {
         Command::Up(_)
         | Command::Config(_)
         | Command::CleanData
+        | Command::Status(_)
+        | Command::Stop(_)
+        | Command::Open(_)
+        | Command::Token(_)
         | Command::Doctor
         | Command::Load(_)
         | Command::DeadLetters(_)

@@ -48,7 +48,7 @@ pub struct Config {
     /// Takes an `authorization` that is no valid token of the shop's issuers for nobody's, rather than refuse it; subgraphs get it
     /// where `forward_headers` names it, and judge it themselves. For a graph whose users the shop does not know.
     pub foreign_tokens_enabled: bool,
-    /// Serves the playground at `/` and the live page at `/live`; in the profile `production` only when this is set.
+    /// Serves the playground at `/`, the live page at `/live` and the shop at `/shop`; in the profile `production` only when this is set.
     pub playground_enabled: bool,
     /// Where the built playground is.
     pub playground: Playground,

@@ -1,8 +1,9 @@
-//! The pages that the router serves: the playground at `/`, the live page at `/live`, their files under `/assets`.
+//! The pages that the router serves: the playground at `/`, the live page at `/live`, the shop at `/shop`, their files under
+//! `/assets`.
 //!
 //! The playground is GraphiQL, built from npm into a folder (`make playground`) and read from there while the router
-//! runs. Where it was not built, a plain page has the same operations and explains how to build it. The plain page and
-//! the live page are in the binary. Invariant: no page loads anything from elsewhere; their content security
+//! runs. Where it was not built, a plain page has the same operations and explains how to build it. The plain page,
+//! the live page and the shop are in the binary. Invariant: no page loads anything from elsewhere; their content security
 //! policy forbids it.
 
 use std::path::Path;
@@ -27,11 +28,12 @@ const PLAIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'se
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
-/// Serves the pages at `/` and `/live` and their files under `/assets`.
+/// Serves the pages at `/`, `/live` and `/shop` and their files under `/assets`.
 pub(super) fn routes(config: Playground) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/live", get(live))
+        .route("/shop", get(shop))
         .route("/assets/{name}", get(asset))
         .with_state(config)
 }
@@ -46,6 +48,10 @@ async fn page(State(config): State<Playground>) -> Response {
 
 async fn live() -> Response {
     html_page(LIVE_PAGE.into(), PLAIN_POLICY)
+}
+
+async fn shop() -> Response {
+    html_page(SHOP_PAGE.into(), PLAIN_POLICY)
 }
 
 async fn asset(State(config): State<Playground>, UrlPath(name): UrlPath<String>) -> Response {
@@ -63,12 +69,32 @@ async fn asset(State(config): State<Playground>, UrlPath(name): UrlPath<String>)
 
 const PLAIN_PAGE: &str = include_str!("../../web/plain/index.html");
 const LIVE_PAGE: &str = include_str!("../../web/live/index.html");
+const SHOP_PAGE: &str = include_str!("../../web/shop/index.html");
 
-/// What the plain page and the live page need.
-const OWN_ASSETS: [(&str, &str); 8] = [
+/// What the plain page, the live page and the shop need.
+const OWN_ASSETS: [(&str, &str); 15] = [
     ("plain.js", include_str!("../../web/plain/plain.js")),
     ("plain.css", include_str!("../../web/plain/plain.css")),
     ("live.js", include_str!("../../web/live/live.js")),
+    ("shop.css", include_str!("../../web/shop/shop.css")),
+    ("shop.js", include_str!("../../web/shop/shop.js")),
+    (
+        "shop-graph.js",
+        include_str!("../../web/shop/shop-graph.js"),
+    ),
+    (
+        "shop-elements.js",
+        include_str!("../../web/shop/shop-elements.js"),
+    ),
+    (
+        "shop-products.js",
+        include_str!("../../web/shop/shop-products.js"),
+    ),
+    ("shop-cart.js", include_str!("../../web/shop/shop-cart.js")),
+    (
+        "shop-orders.js",
+        include_str!("../../web/shop/shop-orders.js"),
+    ),
     ("sse.js", include_str!("../../web/src/sse.js")),
     ("websocket.js", include_str!("../../web/src/websocket.js")),
     ("resume.js", include_str!("../../web/src/resume.js")),
@@ -182,7 +208,7 @@ mod tests {
     async fn every_file_that_a_plain_page_names_is_served_and_none_is_elsewhere() {
         let nowhere = Path::new("no-such-folder");
         let mut named = Vec::new();
-        for page in ["/", "/live"] {
+        for page in ["/", "/live", "/shop"] {
             let (status, _, body) = get_from(nowhere, page).await;
             assert_eq!(status, StatusCode::OK, "{page}");
             assert!(!body.contains("//"), "{page} names another address: {body}");

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "react";
 import { startOver } from "./storage.js";
 
-export function Bar({ users, user, chooseUser, inThisTab, transports, transport, chooseTransport, budget, problem }) {
+export function Bar({ users, user, chooseUser, inThisTab, transports, transport, chooseTransport, budget, share, problem }) {
   return (
     <header className="bar">
       <h1>Marketplace</h1>
@@ -10,7 +10,9 @@ export function Bar({ users, user, chooseUser, inThisTab, transports, transport,
       <Choice legend="Live over" options={transports} chosen={transport} choose={chooseTransport} />
       <Budget budget={budget} />
       <nav aria-label="More">
+        <a href="/shop">Shop</a>
         <a href="/live">Live</a>
+        <Share share={share} />
         <button type="button" title="Brings the ten operations back as they were" onClick={startOver}>
           Start over
         </button>
@@ -21,6 +23,27 @@ export function Bar({ users, user, chooseUser, inThisTab, transports, transport,
         </span>
       )}
     </header>
+  );
+}
+
+/** Copies the way to the open tab; its user and variables go along, and its token never does. */
+function Share({ share }) {
+  const [told, setTold] = useState(null);
+  useEffect(() => {
+    if (told === null) return undefined;
+    const timer = setTimeout(() => setTold(null), 4_000);
+    return () => clearTimeout(timer);
+  }, [told]);
+  const copy = async () => {
+    const link = share();
+    history.replaceState(null, "", link);
+    const isCopied = await navigator.clipboard?.writeText(link).then(() => true, () => false);
+    setTold(isCopied ? "Copied" : "It is in the address bar");
+  };
+  return (
+    <button type="button" title="Copies a link to this operation, with its variables and its user" onClick={copy}>
+      <span role="status">{told ?? "Share"}</span>
+    </button>
   );
 }
 

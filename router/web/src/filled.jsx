@@ -9,8 +9,8 @@ import { issuedHere } from "./token.js";
 /** Comments of an operation are read whole on a screen of 1280 pixels. */
 const READABLE = { fontSize: 13, wordWrap: "on" };
 
-/** Draws nothing. Tells `onTab` which tab is open, before anything in it can be run. */
-export function Filled({ token, onTab }) {
+/** Draws nothing. Tells `onTab` which tab is open, before anything in it can be run; `editors` gets what reads its texts. */
+export function Filled({ token, onTab, editors }) {
   const facts = useSyncExternalStore(subscribe, known);
   const query = useGraphiQL((state) => state.queryEditor);
   const headers = useGraphiQL((state) => state.headerEditor);
@@ -22,6 +22,9 @@ export function Filled({ token, onTab }) {
     for (const editor of [query, headers, variables, response]) editor?.updateOptions(READABLE);
   }, [query, headers, variables, response]);
   useEffect(() => onTab({ id, title }), [id, title, onTab]);
+  useEffect(() => {
+    editors.current = () => ({ query: query?.getValue(), variables: variables?.getValue() });
+  }, [query, variables, editors]);
   useEffect(() => {
     if (headers && token) change(headers, (text) => withToken(text, token));
   }, [headers, token, id]);

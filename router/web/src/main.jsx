@@ -3,7 +3,7 @@ import "./workers.js";
 import "graphiql/style.css";
 import "./page.css";
 import { GraphiQL } from "graphiql";
-import { useCallback, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { Bar } from "./bar.jsx";
 import { USERS } from "./demo-token.js";
@@ -11,7 +11,8 @@ import { createFetcher } from "./fetcher.js";
 import { Filled } from "./filled.jsx";
 import { OPERATIONS } from "./operations.js";
 import { askedBy, initialVariables } from "./session.js";
-import { prepareStorage } from "./storage.js";
+import { linkTo, shared } from "./share.js";
+import { prepareStorage, remember, remembered } from "./storage.js";
 import { Strip } from "./strip.jsx";
 import { issuedHere, useDemoTokens } from "./token.js";
 
@@ -19,13 +20,17 @@ const TRANSPORTS = [
   { id: "websocket", label: "WebSocket" },
   { id: "sse", label: "SSE" },
 ];
-const TABS = OPERATIONS.map((query) => ({ query, variables: initialVariables(query) }));
+const SHARED = shared();
+const TABS = [
+  ...(SHARED ? [{ query: SHARED.query, variables: SHARED.variables }] : []),
+  ...OPERATIONS.map((query) => ({ query, variables: initialVariables(query) })),
+];
 
 function Playground() {
-  const [switched, setSwitched] = useState(USERS[0]);
+  const [switched, setSwitched] = useState(chosenOf(USERS, SHARED?.user ?? remembered("user")));
   const [ofTab, setOfTab] = useState({});
   const [tab, setTab] = useState({ id: null, title: null });
-  const [transport, setTransport] = useState(TRANSPORTS[0]);
+  const [transport, setTransport] = useState(chosenOf(TRANSPORTS, remembered("transport")));
   const [budget, setBudget] = useState({});
   const { ready, problem, tokenOf, renew } = useDemoTokens(USERS);
 
@@ -33,6 +38,10 @@ function Playground() {
   const own = ofTab[tab.id] ?? USERS.find((user) => user.id === askedBy(tab.title));
   const user = own ?? switched;
   const chooseUser = (chosen) => (own ? setOfTab({ ...ofTab, [tab.id]: chosen }) : setSwitched(chosen));
+  const editors = useRef(() => ({}));
+  const share = () => linkTo({ ...editors.current(), user: user.id });
+  useEffect(() => remember("user", switched.id), [switched]);
+  useEffect(() => remember("transport", transport.id), [transport]);
   const token = tokenOf(user);
 
   // GraphiQL keeps the first fetcher it is given, so what may change is behind a reference.
@@ -59,21 +68,34 @@ function Playground() {
         transport={transport}
         chooseTransport={setTransport}
         budget={budget}
+        share={share}
         problem={problem}
       />
       {ready && (
-        <GraphiQL fetcher={fetcher} defaultTabs={TABS} defaultEditorToolsVisibility="variables" inputValueDeprecation>
+        <GraphiQL
+          fetcher={fetcher}
+          defaultTabs={TABS}
+          initialQuery={SHARED?.query}
+          initialVariables={SHARED?.variables}
+          defaultEditorToolsVisibility="variables"
+          inputValueDeprecation
+        >
           <GraphiQL.Logo>
             <span className="logo" />
           </GraphiQL.Logo>
           <GraphiQL.Footer>
-            <Filled token={token} onTab={hearTab} />
+            <Filled token={token} onTab={hearTab} editors={editors} />
           </GraphiQL.Footer>
         </GraphiQL>
       )}
       <Strip />
     </>
   );
+}
+
+/** The option with this id, or the first. */
+function chosenOf(options, id) {
+  return options.find((option) => option.id === id) ?? options[0];
 }
 
 function definedIn(values) {

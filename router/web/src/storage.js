@@ -20,6 +20,24 @@ export function prepareStorage(operations) {
   }
 }
 
+/** What this tab of the browser keeps over a reload. */
+export function remembered(name) {
+  try {
+    return sessionStorage.getItem(`marketplace:${name}`);
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps it. */
+export function remember(name, value) {
+  try {
+    sessionStorage.setItem(`marketplace:${name}`, value);
+  } catch {
+    // A browser that stores nothing begins at the first choice.
+  }
+}
+
 /** Brings the ten operations back as they were. */
 export function startOver() {
   // Done at the next load: GraphiQL writes its tabs for half a second after a change.

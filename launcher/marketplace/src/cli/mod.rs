@@ -10,12 +10,14 @@ use crate::settings::broker::Broker;
 
 mod dead_letters;
 mod load;
+mod running;
 
 use self::dead_letters::DEAD_LETTERS;
 use self::load::LOAD;
 pub use self::{
     dead_letters::{DeadLetterAction, DeadLetters, ReplayWhich},
     load::{Load, LoadArrivals},
+    running::{Open, Page, Status, Stop, Token},
 };
 
 /// A shop back end: carts, orders, comments and live order events behind one GraphQL graph, REST and gRPC.
@@ -152,6 +154,15 @@ pub enum Command {
     Doctor,
     /// Delete the data, logs and keys of this folder's `up`; refused while it runs
     CleanData,
+    /// Show what runs in this folder: ports, readiness, memory; exit code 1 if a part is not well
+    Status(Status),
+    /// Stop this folder's `up`, as Ctrl-C would, and wait until it has stopped
+    Stop(Stop),
+    /// Show a page of this folder's `up` in the browser
+    Open(Open),
+    /// Print a token of the demo's issuer
+    #[command(after_long_help = running::TOKEN)]
+    Token(Token),
     /// Put load on a running marketplace, and check every response and every frame
     #[command(after_long_help = LOAD)]
     Load(Box<Load>),
@@ -318,6 +329,9 @@ Examples:
   marketplace up                         everything in one process; Ctrl-C stops it
   marketplace up --processes             one process for each service
   marketplace up --port-offset 10000     a second marketplace: GraphQL on port 14000
+  marketplace status                     what runs here, and whether it is well
+  marketplace open shop                  a page of it, in the browser
+  marketplace stop                       the end of it
   marketplace doctor                     what this machine is missing
   marketplace config print               every setting and its origin
   marketplace load                       load for 30 seconds

@@ -72,6 +72,10 @@ async fn start(host: &ServiceHost, command: &Command) -> anyhow::Result<()> {
             .await
         }
         Command::Up(_)
+        | Command::Status(_)
+        | Command::Stop(_)
+        | Command::Open(_)
+        | Command::Token(_)
         | Command::Migrate(_)
         | Command::Seed
         | Command::Doctor

@@ -67,6 +67,7 @@ fn links(text: &mut String, host: &ServiceHost) -> std::fmt::Result {
         router.listen
     );
     entry(text, "Playground", &page)?;
+    entry(text, "Shop", &format!("http://{}/shop", router.listen))?;
     entry(text, "GraphQL", &graph)?;
     entry(text, "Cart REST", &format!("http://{}/", rest.cart_listen))?;
     let gateway = format!(

@@ -1,6 +1,6 @@
 //! `up --processes`: each service is a child process of this same binary, restarted when it dies.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -70,13 +70,17 @@ impl Fleet {
 
     /// Name and pid of each process that runs now.
     pub(crate) fn pids(&self) -> Vec<(&'static str, u32)> {
-        let find =
-            |name: &'static str| Identity::find_running(&self.run.join(format!("{name}.pid")));
-        SERVICES
-            .iter()
-            .filter_map(|name| Some((*name, find(name)?.pid)))
-            .collect()
+        pids(&self.run)
     }
+}
+
+/// Name and pid of each process that has left its pid in `folder` and runs now.
+pub(super) fn pids(folder: &Path) -> Vec<(&'static str, u32)> {
+    let find = |name: &'static str| Identity::find_running(&folder.join(format!("{name}.pid")));
+    SERVICES
+        .iter()
+        .filter_map(|name| Some((*name, find(name)?.pid)))
+        .collect()
 }
 
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod fleet;
 mod mock;
 pub(crate) mod ports;
 pub(crate) mod prepare;
+pub(crate) mod record;
 mod restart;
 pub(crate) mod service_file;
 pub(crate) mod stores;
@@ -47,6 +48,7 @@ pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::R
         stores = Stores::start(&settings, &state, &progress) => stores?,
         () = signals.next() => return Ok(()),
     };
+    let _written = record::write(state.root(), &settings, options.processes)?;
     let settings = stores.point_to(settings, &state)?;
     // The settings of every service are in it: too much for the stack.
     let serving = Box::pin(serve(

@@ -119,6 +119,11 @@ impl Browser {
         self.client.execute(paste, arguments).await.unwrap();
     }
 
+    /// Writes into a field.
+    pub(super) async fn write(&self, css: &str, text: &str) {
+        self.find(css).await.send_keys(text).await.unwrap();
+    }
+
     /// Waits until the first element that matches shows all of these texts; what it shows.
     pub(super) async fn sees(&self, css: &str, texts: &[&str]) -> String {
         let what = format!("{css} shows {texts:?}");
@@ -143,6 +148,27 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
+    /// Shows pages as a phone of 390 by 844 points does, from the next one on.
+    pub(super) async fn be_a_phone(&self) {
+        let params = json!({"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true});
+        let command = DevTools("Emulation.setDeviceMetricsOverride", params);
+        self.client.issue_cmd(command).await.unwrap();
+    }
+
+    /// Whether the page is wider than what shows it.
+    pub(super) async fn scrolls_sideways(&self) -> bool {
+        let wider = "return document.documentElement.scrollWidth > innerWidth";
+        self.script(wider).await == json!(true)
+    }
+
+    /// Keeps a picture of what is seen, where `PICTURES` names a folder for them (`make pictures`).
+    pub(super) async fn keep_picture(&self, name: &str) {
+        if let Some(folder) = std::env::var_os("PICTURES") {
+            let picture = self.client.screenshot().await.unwrap();
+            std::fs::write(std::path::Path::new(&folder).join(name), picture).unwrap();
+        }
+    }
+
     /// Every address that the browser asked for since it started, by its own record of the network.
     pub(super) async fn requested(&self) -> Vec<String> {
         let log = self.client.issue_cmd(PerformanceLog).await.unwrap();
@@ -160,6 +186,26 @@ impl Browser {
                 asked.as_str().map(str::to_owned)
             })
             .collect()
+    }
+}
+
+/// chromedriver's way to a command of the `DevTools` protocol, with its parameters.
+#[derive(Debug)]
+struct DevTools(&'static str, Value);
+
+impl fantoccini::wd::WebDriverCompatibleCommand for DevTools {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        let session = session.unwrap_or_default();
+        base.join(&format!("session/{session}/goog/cdp/execute"))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        let body = json!({"cmd": self.0, "params": self.1});
+        (http::Method::POST, Some(body.to_string()))
     }
 }
 

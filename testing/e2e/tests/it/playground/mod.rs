@@ -7,6 +7,7 @@ mod browser;
 mod operations;
 mod page;
 mod plain;
+mod shop;
 
 use std::path::Path;
 

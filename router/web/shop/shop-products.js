@@ -1,0 +1,147 @@
+// The catalogue, and one product with what people say of it.
+import { button, element, money, moment, named, operation } from "./shop-elements.js";
+import { freshKey, link } from "./shop-graph.js";
+
+const PAGE = 100;
+const BROWSE = `query Browse($after: String) {
+  products(first: ${PAGE}, after: $after) {
+    nodes { sku name price { amount currency } stock { available } }
+    pageInfo { hasNextPage endCursor }
+  }
+}`;
+const PRODUCT = `query Product($sku: ID!) {
+  product(sku: $sku) {
+    sku
+    name
+    price { amount currency }
+    stock { available }
+    comments(first: 20) { totalCount nodes { id text createdAt author { id } } }
+  }
+}`;
+const ADD = `mutation AddToCart($sku: ID!, $count: Int!) {
+  addToCart(input: { sku: $sku, count: $count }) {
+    cart { itemCount }
+    userErrors { code message }
+  }
+}`;
+const COMMENT = `mutation AddComment($sku: ID!, $text: String!) {
+  addComment(input: { sku: $sku, text: $text }) {
+    comment { id }
+    userErrors { code message }
+  }
+}`;
+
+/** All products, with a search in what is shown. */
+export async function products(shop) {
+  const all = [];
+  for (let after = null; ; ) {
+    const { data } = await shop.graph.ask(BROWSE, { after }, shop);
+    const page = data.products;
+    if (!page) throw new Error("The catalogue cannot be read now.");
+    all.push(...page.nodes);
+    if (!page.pageInfo.hasNextPage) break;
+    after = page.pageInfo.endCursor;
+  }
+  const list = element("ul", { class: "cards" });
+  const found = element("p", { class: "quiet", role: "status" });
+  const words = element("input", { type: "search", id: "search", placeholder: "Search", autocomplete: "off" });
+  const inStock = element("input", { type: "checkbox", id: "in-stock" });
+  const draw = () => {
+    const wanted = words.value.trim().toLowerCase().split(/\s+/);
+    const shown = all.filter((one) => {
+      const text = `${one.sku} ${one.name ?? ""}`.toLowerCase();
+      return wanted.every((word) => text.includes(word)) && (!inStock.checked || available(one) > 0);
+    });
+    found.textContent = `${shown.length} of ${all.length} products`;
+    list.replaceChildren(...shown.map((one) => card(one, shop)));
+  };
+  words.addEventListener("input", draw);
+  inStock.addEventListener("change", draw);
+  draw();
+  shop.show(
+    element("h2", {}, "Products"),
+    element("div", { class: "search", role: "search" }, [
+      element("label", { for: "search" }, "Search"),
+      words,
+      element("label", {}, [inStock, "in stock only"]),
+      operation(link(BROWSE, {}, shop.graph.user.id)),
+    ]),
+    found,
+    list,
+  );
+}
+
+function card(one, shop) {
+  return element("li", { class: "card" }, [
+    element("a", { href: `#/product/${one.sku}` }, named(one)),
+    stock(one),
+    element("div", { class: "row" }, [
+      element("span", { class: "price" }, money(one.price)),
+      add(one, () => 1, shop),
+    ]),
+  ]);
+}
+
+/** One product. */
+export async function product(shop, sku) {
+  const { data } = await shop.graph.ask(PRODUCT, { sku }, shop);
+  const one = data.product;
+  if (!one) {
+    const back = element("a", { href: "#/" }, "All products");
+    return shop.show(element("h2", {}, "No such product"), element("p", {}, [`Nothing has the SKU ${sku}. `, back]));
+  }
+  const count = element("input", { type: "number", id: "count", min: 1, value: 1, inputmode: "numeric" });
+  shop.show(
+    element("h2", {}, named(one)),
+    element("p", { class: "quiet" }, `SKU ${one.sku}`),
+    element("p", { class: "price" }, money(one.price)),
+    stock(one),
+    element("div", { class: "row start" }, [
+      element("label", { for: "count" }, "How many"),
+      count,
+      add(one, () => Number(count.value), shop),
+      operation(link(ADD, { sku, count: 1 }, shop.graph.user.id)),
+    ]),
+    ...comments(one, shop),
+  );
+}
+
+function comments({ sku, comments: said }, shop) {
+  const text = element("textarea", { id: "comment", maxlength: 255, rows: 3 });
+  const send = async () => {
+    await shop.graph.ask(COMMENT, { sku, text: text.value }, { key: freshKey("comment") });
+    await shop.again();
+    shop.say("Thank you: it is said.");
+  };
+  const rows = (said?.nodes ?? []).map((one) =>
+    element("li", {}, [element("p", {}, one.text), element("span", { class: "quiet" }, [`user ${one.author.id}, `, moment(one.createdAt)])]));
+  const title = said ? `What people say (${said.totalCount})` : "What people say cannot be read now";
+  return [
+    element("h3", {}, title),
+    element("ul", { class: "lines comments" }, rows),
+    element("label", { for: "comment" }, "Say something about it, in 1 to 255 characters"),
+    text,
+    element("div", { class: "row start" }, [button("Comment", send, shop), operation(link(COMMENT, { sku, text: "As promised." }, shop.graph.user.id))]),
+  ];
+}
+
+function add(one, count, shop) {
+  const act = async () => {
+    const { data } = await shop.graph.ask(ADD, { sku: one.sku, count: count() }, { key: freshKey("add") });
+    const { itemCount } = data.addToCart.cart;
+    shop.counted(itemCount);
+    shop.say(`In the cart, which has ${itemCount} ${itemCount === 1 ? "unit" : "units"} now.`);
+  };
+  const label = `Add to cart: ${one.name ?? one.sku}`;
+  return button("Add to cart", act, { ...shop, main: true, disabled: available(one) === 0, label });
+}
+
+function available({ stock: kept }) {
+  return kept?.available ?? 0;
+}
+
+function stock(one) {
+  const left = available(one);
+  const text = one.stock ? `${left} in stock` : "not in stock";
+  return element("span", { class: "quiet" }, left === 0 ? "not in stock" : text);
+}
