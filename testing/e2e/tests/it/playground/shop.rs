@@ -8,7 +8,7 @@ use crate::shop::{Arrangement, Shop, free_offset};
 /// A product that the seed has much of.
 const SKU: &str = "1076963";
 
-/// Seen red without the frames of the stream: the second order did not come onto the page.
+/// Seen red without the frames of the stream: the paid order went on awaiting its payment.
 #[tokio::test]
 async fn a_book_is_bought_by_clicks_and_orders_move_by_themselves() {
     let (shop, browser) = tokio::join!(Shop::start(Arrangement::Together), Browser::start());
