@@ -59,7 +59,7 @@ pub enum Error {
         log: PathBuf,
     },
     /// Another living process holds the state folder.
-    #[error("{} is in use by process {pid}; stop it, or choose another folder with --state-dir", path.display())]
+    #[error("{} is in use by process {pid}; stop it (`marketplace stop`), or choose another folder with --state-dir", path.display())]
     InUse {
         /// The folder.
         path: PathBuf,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use dev_services::process::{self, Signal};
+use dev_services::state;
 use tokio::time::{Instant, sleep};
 
 use crate::output;
@@ -25,7 +26,8 @@ pub(crate) async fn run(settings: &Settings, limit: Duration) -> anyhow::Result<
     let started = Instant::now();
     let process = running.process;
     process::send(process.pid, Signal::Term);
-    while process.is_running() {
+    // The folder is free when the process has ended, also where its parent has not yet asked how.
+    while state::holder(&settings.state_dir).is_some() {
         if started.elapsed() >= limit {
             let pid = process.pid;
             bail!(

@@ -3,9 +3,12 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
+use dev_services::process::Identity;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::eventually;
 
-use crate::shop::{Arrangement, Shop, command, free_offset};
+use crate::shop::{Arrangement, Shop, command, free_offset, run};
 
 #[tokio::test]
 async fn a_taken_port_is_named_with_its_setting_before_anything_is_started() {
@@ -78,11 +81,7 @@ async fn a_stop_leaves_no_process_and_the_second_start_is_quick() {
     );
     let took = first.stop().await;
     assert!(took < Duration::from_secs(10), "the stop took {took:?}");
-    let left: Vec<_> = processes
-        .iter()
-        .filter(|process| process.is_running())
-        .collect();
-    assert!(left.is_empty(), "left behind: {left:?}");
+    all_end(&processes).await;
 
     let started = Instant::now();
     let second = Shop::start_in(folder.path(), Arrangement::Together, offset, &[]).await;
@@ -93,6 +92,59 @@ async fn a_stop_leaves_no_process_and_the_second_start_is_quick() {
         "the second start took {took:?}"
     );
     second.stop().await;
+}
+
+#[tokio::test]
+async fn what_runs_in_a_folder_is_shown_used_and_stopped_without_any_other_flag() {
+    let folder = TempDir::new().unwrap();
+    let of_folder = async |arguments: &[&str]| {
+        let mut command = command(&folder.path().join("state"), 0);
+        command.args(arguments);
+        let output = run(command).await;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        (output.status.success(), stdout, stderr)
+    };
+    let (is_well, shown, _) = of_folder(&["status"]).await;
+    assert!(!is_well && shown.contains("nothing runs in"), "{shown}");
+    let (is_given, _, why) = of_folder(&["token", "7"]).await;
+    assert!(!is_given && why.contains("`marketplace up`"), "{why}");
+
+    let shop = Shop::start_in(folder.path(), Arrangement::Processes, free_offset(), &[]).await;
+    let (is_well, shown, _) = of_folder(&["status"]).await;
+    let router = format!("127.0.0.1:{}", shop.port(4000));
+    assert!(is_well && shown.contains(&router), "{shown}");
+    assert!(shown.contains("loms") && shown.contains("MiB"), "{shown}");
+    let (_, shown, _) = of_folder(&["status", "--json"]).await;
+    let status: Value = serde_json::from_str(&shown).unwrap();
+    let services = status["services"].as_array().unwrap();
+    assert!(services.iter().any(|it| it["state"] == "ready"), "{status}");
+    let (_, token, _) = of_folder(&["token", "7", "--ttl", "1m"]).await;
+    let me = shop.graphql(token.trim(), "{ me { id } }", json!({})).await;
+    assert_eq!(me["me"]["id"], "7", "{me}");
+    let (_, address, _) = of_folder(&["open", "live"]).await;
+    assert_eq!(address.trim(), format!("http://{router}/live"));
+
+    let processes = shop.processes();
+    let (is_stopped, said, why) = of_folder(&["stop"]).await;
+    assert!(
+        is_stopped && said.contains("stopped after"),
+        "{said}\n{why}"
+    );
+    let (is_well, _, _) = of_folder(&["status"]).await;
+    assert!(!is_well, "it has ended");
+    shop.stop().await;
+    all_end(&processes).await;
+}
+
+/// A server's last helper may end a moment after the server itself.
+async fn all_end(processes: &[Identity]) {
+    eventually(
+        "no process is left behind",
+        Duration::from_secs(5),
+        async || (!processes.iter().any(Identity::is_running)).then_some(()),
+    )
+    .await;
 }
 
 #[tokio::test]
