@@ -76,7 +76,8 @@ impl Database {
                 "loms/0002_outbox",
                 "loms/0003_idempotency",
                 "loms/0004_order_history",
-                role "loms/0005_role"
+                role "loms/0005_role",
+                "loms/0006_outbox_skus",
             ],
             Self::Cart => steps![
                 "cart/0001_carts",

@@ -66,6 +66,7 @@ mod tests {
             version: 2,
             status: OrderStatus::AwaitingPayment,
             moment: "2026-08-01T10:00:00.5Z".parse().unwrap(),
+            skus: Vec::new(),
             traceparent: Some("with \n a line break".to_owned()),
         };
         let line = line(&event);

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{OrderId, UserId};
+use crate::id::{OrderId, Sku, UserId};
 
 /// The topic's name unless configured otherwise.
 pub const TOPIC: &str = "loms.order-events";
@@ -24,6 +24,9 @@ pub mod header {
     pub const VERSION: &str = "version";
     /// The order's owner.
     pub const USER_ID: &str = "user-id";
+    /// The SKUs of the order's lines, decimal, ascending, each once, with commas between them. Messages of releases before it
+    /// have none.
+    pub const SKUS: &str = "skus";
     /// W3C trace context of the change.
     pub const TRACEPARENT: &str = "traceparent";
     /// Identity of the stream, written by the relay.
@@ -127,6 +130,8 @@ pub struct OrderEvent {
     pub status: OrderStatus,
     /// When it changed.
     pub moment: DateTime<Utc>,
+    /// The SKUs of the order's lines, ascending, each once; empty where the message does not tell them.
+    pub skus: Vec<Sku>,
     /// W3C trace context of the request that changed it.
     pub traceparent: Option<String>,
 }
@@ -177,12 +182,37 @@ impl OrderEvent {
             (header::VERSION, self.version.to_string()),
             (header::USER_ID, self.user_id.to_string()),
         ];
+        if !self.skus.is_empty() {
+            headers.push((header::SKUS, self.skus_text()));
+        }
         headers.extend(
             self.traceparent
                 .clone()
                 .map(|trace| (header::TRACEPARENT, trace)),
         );
         headers
+    }
+
+    /// The SKUs as their header has them; empty where there are none.
+    #[must_use]
+    pub fn skus_text(&self) -> String {
+        let skus: Vec<String> = self.skus.iter().map(Sku::to_string).collect();
+        skus.join(",")
+    }
+
+    /// Reads the text of [`OrderEvent::skus_text`]; `None` when it is not one.
+    #[must_use]
+    pub fn skus_of(text: &str) -> Option<Vec<Sku>> {
+        if text.is_empty() {
+            return Some(Vec::new());
+        }
+        let mut skus: Vec<Sku> = text
+            .split(',')
+            .map(|sku| sku.parse().ok())
+            .collect::<Option<_>>()?;
+        skus.sort_unstable();
+        skus.dedup();
+        Some(skus)
     }
 
     /// Reads a message. `header` finds a header's bytes by name.
@@ -215,6 +245,8 @@ impl OrderEvent {
                 .parse()
                 .map_err(|_| DecodeError::Field("status is unknown"))?,
             moment: body.moment,
+            skus: Self::skus_of(&text(header::SKUS).unwrap_or_default())
+                .ok_or(DecodeError::Field("header skus is no list of SKUs"))?,
             traceparent: text(header::TRACEPARENT),
         })
     }
@@ -232,6 +264,7 @@ mod tests {
             version: 2,
             status: OrderStatus::AwaitingPayment,
             moment: DateTime::from_timestamp(1_700_000_000, 5_000).unwrap(),
+            skus: [4, 30].map(|sku| Sku::try_from(sku).unwrap()).to_vec(),
             traceparent: Some("00-1-2-01".into()),
         }
     }
@@ -249,6 +282,34 @@ mod tests {
     #[test]
     fn a_message_reads_back_as_it_was_written() {
         assert_eq!(decode(&event()).unwrap(), event());
+    }
+
+    #[test]
+    fn the_skus_are_a_header_of_their_own_and_may_be_missing() {
+        let header = |event: &OrderEvent| {
+            let mut headers = event.headers().into_iter();
+            headers.find_map(|(name, value)| (name == header::SKUS).then_some(value))
+        };
+        assert_eq!(header(&event()).as_deref(), Some("4,30"));
+        let older = OrderEvent {
+            skus: Vec::new(),
+            ..event()
+        };
+        assert_eq!(header(&older), None);
+        assert_eq!(decode(&older).unwrap(), older);
+        assert_eq!(OrderEvent::skus_of("30,4,30"), Some(event().skus));
+        for wrong in [
+            "4,",
+            ",4",
+            "4;5",
+            "0",
+            "-1",
+            "x",
+            " 4",
+            "9223372036854775808",
+        ] {
+            assert_eq!(OrderEvent::skus_of(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl TryFrom<LeasedRow> for Leased {
             version: row.version.try_into().map_err(|_| broken("version"))?,
             status: row.status.parse().map_err(|_| broken("status"))?,
             moment: row.moment,
+            skus: Vec::new(),
             traceparent: row.traceparent,
         };
         Ok(Self {

@@ -181,6 +181,7 @@ pub(crate) fn change(order: i64, version: u32) -> OrderEvent {
         version,
         status: OrderStatus::Paid,
         moment: "2026-08-01T10:00:00.123456Z".parse().unwrap(),
+        skus: Vec::new(),
         traceparent: None,
     }
 }

@@ -17,6 +17,7 @@ type Columns = (
     Vec<String>,
     Vec<DateTime<Utc>>,
     Vec<String>,
+    Vec<String>,
 );
 
 pub(crate) static APPEND: Sql<Columns> = sql!("append.sql");
@@ -47,6 +48,7 @@ fn columns(events: &[OrderEvent]) -> Columns {
         column(events, |event| event.user_id.get()),
         column(events, |event| event.status.as_str().to_owned()),
         column(events, |event| event.moment),
+        column(events, OrderEvent::skus_text),
         column(events, |event| {
             event.traceparent.clone().unwrap_or_default()
         }),

@@ -187,6 +187,7 @@ mod tests {
             version,
             status: OrderStatus::Paid,
             moment: minute(at),
+            skus: Vec::new(),
             traceparent: None,
         }
     }

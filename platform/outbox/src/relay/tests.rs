@@ -23,6 +23,7 @@ fn row(id: i64, order: i64, version: u32) -> Unsent {
         version,
         status: OrderStatus::New,
         moment: chrono::DateTime::UNIX_EPOCH,
+        skus: Vec::new(),
         traceparent: None,
     };
     Unsent { id, event }

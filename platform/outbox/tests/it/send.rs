@@ -10,10 +10,12 @@ use crate::shop::{LIMIT, Shop, assert_in_order, change, changes};
 async fn a_committed_event_arrives_whole_and_is_marked() {
     let shop = Shop::open().await;
     let process = shop.process();
-    let event = change(1, 1);
-    shop.commit(std::slice::from_ref(&event)).await;
-    process.relay.wake();
-    assert_eq!(shop.next().await.event, event);
+    for order in [1, 3] {
+        let event = change(order, 1);
+        shop.commit(std::slice::from_ref(&event)).await;
+        process.relay.wake();
+        assert_eq!(shop.next().await.event, event);
+    }
     shop.until_all_sent().await;
 }
 

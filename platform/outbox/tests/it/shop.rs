@@ -169,6 +169,8 @@ pub(crate) fn change(order: i64, version: u32) -> OrderEvent {
         version,
         status: OrderStatus::AwaitingPayment,
         moment: "2026-08-01T10:00:00.123456Z".parse().unwrap(),
+        // Messages of the release before have none.
+        skus: (1..order).map(|sku| sku.try_into().unwrap()).collect(),
         traceparent: (version == 1).then(|| "00-aa-bb-01".to_owned()),
     }
 }

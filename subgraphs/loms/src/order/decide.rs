@@ -157,7 +157,11 @@ impl<'a> State<'a> {
             ..order
         };
         self.orders.insert(order.id, order);
-        self.decisions.updates.push(Update { order, traceparent });
+        self.decisions.updates.push(Update {
+            order,
+            skus: needs.skus().collect(),
+            traceparent,
+        });
         Ok(order)
     }
 }

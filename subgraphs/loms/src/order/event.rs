@@ -1,6 +1,9 @@
 //! The events of a transaction: one for each version of an order, built from the rows that were written.
 
-use ::schema::event::{OrderEvent, OrderStatus};
+use ::schema::{
+    event::{OrderEvent, OrderStatus},
+    id::Sku,
+};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -19,15 +22,24 @@ pub(super) fn events(
             version: 1,
             ..*order
         };
-        events.push(event(&first, now, new.traceparent));
-        events.push(event(order, now, new.traceparent));
+        let skus: Vec<Sku> = new.lines.needs().skus().collect();
+        events.push(event(&first, skus.clone(), now, new.traceparent));
+        events.push(event(order, skus, now, new.traceparent));
     }
     let updates = decisions.updates.iter();
-    events.extend(updates.map(|update| event(&update.order, now, update.traceparent)));
+    events.extend(updates.map(|update| {
+        let skus = update.skus.clone();
+        event(&update.order, skus, now, update.traceparent)
+    }));
     events
 }
 
-fn event(order: &Order, now: DateTime<Utc>, traceparent: Option<&str>) -> OrderEvent {
+fn event(
+    order: &Order,
+    skus: Vec<Sku>,
+    now: DateTime<Utc>,
+    traceparent: Option<&str>,
+) -> OrderEvent {
     OrderEvent {
         event_id: Uuid::now_v7(),
         order_id: order.id,
@@ -35,6 +47,7 @@ fn event(order: &Order, now: DateTime<Utc>, traceparent: Option<&str>) -> OrderE
         version: order.version,
         status: order.status,
         moment: now,
+        skus,
         traceparent: traceparent.map(str::to_owned),
     }
 }

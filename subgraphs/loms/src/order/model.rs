@@ -169,6 +169,8 @@ pub(super) struct NewOrder<'a> {
 #[derive(Debug)]
 pub(super) struct Update<'a> {
     pub(super) order: Order,
+    /// What its lines name, ascending, each once.
+    pub(super) skus: Vec<Sku>,
     pub(super) traceparent: Option<&'a str>,
 }
 

@@ -4,7 +4,7 @@ use loms::order::Refusal;
 use loms_domain::order::OrderError;
 use schema::event::OrderStatus::{self, AwaitingPayment, Cancelled, Failed, New, Paid};
 
-use crate::shop::{SKU, Shop, buyer, lines, order_id, sku, user};
+use crate::shop::{ORDER_TTL, SKU, Shop, buyer, lines, order_id, sku, user};
 
 #[tokio::test]
 async fn an_order_reserves_every_line_and_announces_new_then_awaiting_payment() {
@@ -158,4 +158,28 @@ async fn an_order_of_a_thousand_lines_is_fine() {
         OrderStatus::AwaitingPayment
     );
     assert_eq!(shop.stock(SKU).await, (1_000, 1_000));
+}
+
+/// Whatever the change, and each once. Seen red with the SKUs of changes left out.
+#[tokio::test]
+async fn every_event_names_the_skus_of_its_order() {
+    let shop = Shop::with_stock(&[(SKU, 10), (2, 5)]).await;
+    let paid = shop.ordered(1, &[(SKU, 1), (2, 1), (SKU, 1)]).await;
+    shop.orders.pay(&buyer(1), paid.id).await.unwrap();
+    let failed = shop.order(1, &[(2, 600)]).await.order.unwrap();
+    let cancelled = shop.ordered(1, &[(SKU, 1)]).await;
+    shop.orders.cancel(&buyer(1), cancelled.id).await.unwrap();
+    let expired = shop.ordered(1, &[(2, 1)]).await;
+    shop.clock.advance(ORDER_TTL);
+    assert_eq!(shop.orders.expire(10).await.unwrap(), 1);
+    let both = format!("2,{SKU}");
+    let (one, other) = ("2".to_owned(), SKU.to_string());
+    for (order, expected) in [
+        (paid, vec![both; 3]),
+        (failed, vec![one.clone(); 2]),
+        (cancelled, vec![other; 3]),
+        (expired, vec![one; 3]),
+    ] {
+        assert_eq!(shop.skus(order.id).await, expected);
+    }
 }

@@ -226,6 +226,15 @@ impl Shop {
         rows.iter().map(read).collect()
     }
 
+    /// The SKUs that each event of an order names, by version.
+    pub(crate) async fn skus(&self, id: OrderId) -> Vec<String> {
+        let sql = "select skus from outbox where order_id = $1 order by version";
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [id.get().into()]);
+        let rows = self.database.db.query_all_raw(statement).await.unwrap();
+        let read = |row: &sea_orm::QueryResult| row.try_get("", "skus").unwrap();
+        rows.iter().map(read).collect()
+    }
+
     /// Statements that `work` runs; begin and commit do not count.
     pub(crate) async fn statements<T>(&self, work: impl Future<Output = T>) -> (usize, T) {
         let before = self.statements.load(Ordering::Relaxed);

@@ -140,6 +140,7 @@ fn record(order: i64, version: u32) -> Record {
         version,
         status: OrderStatus::Paid,
         moment: "2026-08-01T10:00:00.5Z".parse().unwrap(),
+        skus: Vec::new(),
         traceparent: None,
     };
     let headers = event.headers().into_iter();

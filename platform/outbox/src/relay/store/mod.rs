@@ -29,6 +29,7 @@ row! {
         user_id: i64,
         status: String,
         moment: DateTime<Utc>,
+        skus: String,
         traceparent: Option<String>,
     }
 }
@@ -162,6 +163,7 @@ fn unsent(row: UnsentRow) -> Result<Unsent, sqlx::Error> {
         version: row.version.try_into().map_err(|_| illegal("version"))?,
         status: row.status.parse().map_err(|_| illegal("status"))?,
         moment: row.moment,
+        skus: OrderEvent::skus_of(&row.skus).ok_or_else(|| illegal("skus"))?,
         traceparent: row.traceparent,
     };
     Ok(Unsent { id, event })
