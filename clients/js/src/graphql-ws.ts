@@ -5,7 +5,7 @@
 import { type Client, type ClientOptions, createClient, type Sink, type SubscribePayload } from "graphql-ws";
 import { subscribed } from "./document.js";
 import { iterate } from "./iterate.js";
-import type { LosslessOptions, Result, Sink as OurSink } from "./lossless.js";
+import type { Feed, LosslessOptions, Result, Sink as OurSink } from "./lossless.js";
 import { askEnd, resumeOf, Streams } from "./streams.js";
 
 /** graphql-ws's own options, but for its retries, and ours. */
@@ -17,7 +17,8 @@ const PONG_MS = 8_000;
 
 /** A graphql-ws client whose subscriptions lose nothing and repeat nothing. */
 export function createLosslessClient(options: LosslessClientOptions): Client {
-  const { token, onGap, onState, backoff, connectionParams, on, ...rest } = options;
+  const { token, onGap, onState, backoff, connectionParams, generateID, on, ...rest } = options;
+  const feeds = new Feeds(generateID);
   let renew = false;
   const params = async () => {
     const given = typeof connectionParams === "function" ? await connectionParams() : connectionParams;
@@ -30,7 +31,8 @@ export function createLosslessClient(options: LosslessClientOptions): Client {
     ...rest,
     connectionParams: params,
     retryAttempts: 0,
-    on: brokenWhenSilent(() => client.terminate(), on),
+    generateID: (payload) => feeds.identify(payload),
+    on: brokenWhenSilent(() => client.terminate(), feeds.marked(on)),
   });
   const streams = new Streams(options);
   const once = client.subscribe.bind(client);
@@ -46,8 +48,15 @@ export function createLosslessClient(options: LosslessClientOptions): Client {
     const source = {
       root,
       resume: resumeOf(payload.extensions),
-      connect: (cursor: () => string | null, feed: OurSink<Result>) =>
-        once(resumed(payload, cursor), feed as Sink<never>),
+      connect: (cursor: () => string | null, feed: Feed<Result>) => {
+        const request = resumed(payload, cursor);
+        feeds.add(request, feed);
+        const close = once(request, feed as Sink<never>);
+        return () => {
+          feeds.delete(request);
+          close();
+        };
+      },
       end: () => askEnd(once as Parameters<typeof askEnd>[0]),
       renew: canRenew ? renewed : undefined,
     };
@@ -72,6 +81,45 @@ function resumed(payload: SubscribePayload, cursor: () => string | null): Subscr
       return behind ? { ...payload.extensions, resume: behind } : payload.extensions;
     },
   };
+}
+
+/** The streams by the ids of their operations: a ping of the router tells the place that a quiet one has come to. */
+class Feeds {
+  readonly #given: ClientOptions["generateID"];
+  readonly #byRequest = new Map<SubscribePayload, Feed<Result>>();
+  readonly #requests = new Map<string, SubscribePayload>();
+  #last = 0;
+
+  constructor(given: ClientOptions["generateID"]) {
+    this.#given = given;
+  }
+
+  add(request: SubscribePayload, feed: Feed<Result>): void {
+    this.#byRequest.set(request, feed);
+  }
+
+  delete(request: SubscribePayload): void {
+    this.#byRequest.delete(request);
+    for (const [id, of] of this.#requests) if (of === request) this.#requests.delete(id);
+  }
+
+  identify(request: SubscribePayload): string {
+    const id = this.#given?.(request) ?? String(++this.#last);
+    if (this.#byRequest.has(request)) this.#requests.set(id, request);
+    return id;
+  }
+
+  marked(on: ClientOptions["on"] = {}): NonNullable<ClientOptions["on"]> {
+    return {
+      ...on,
+      ping: (received, payload) => {
+        const { id, cursor } = payload ?? {};
+        const request = typeof id === "string" ? this.#requests.get(id) : undefined;
+        if (received && request && typeof cursor === "string") this.#byRequest.get(request)?.mark(cursor);
+        on.ping?.(received, payload);
+      },
+    };
+  }
 }
 
 /** Breaks a socket that answers no ping: a machine that vanished sends no close. */

@@ -35,6 +35,6 @@ pub use config::Config;
 pub use cursor::{Cursor, CursorError, MAX_PARTITIONS};
 pub use reader::{Item, Reader};
 pub use resume::{ResumePoint, Seen};
-pub use scope::Scope;
+pub use scope::{Filter, Scope};
 pub use shared::{Caller, Stopped};
 pub use stream::OrderStream;

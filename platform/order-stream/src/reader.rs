@@ -82,6 +82,19 @@ impl Reader {
         self.cursor.clone()
     }
 
+    /// Moves the place past what is logged and out of scope, without waiting. An event in scope stays to be read.
+    pub fn pass(&mut self) {
+        let (State::Log(position), Some(waiter)) = (&mut self.state, &self.waiter) else {
+            return;
+        };
+        let mut ahead = position.clone();
+        let polled = self.shared.log.read().poll(self.scope, &mut ahead, waiter);
+        if let Polled::AtEnd(cursor) = polled {
+            *position = ahead;
+            self.cursor = cursor;
+        }
+    }
+
     /// The next event in scope, or a gap. Waits as long as there is none, also while the broker is away.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Reads events that are older than the log from the topic, once for all readers of an order or a buyer who wait: what one of
+//! Reads events that are older than the log from the topic, once for all readers of an order, a buyer or a SKU who wait: what one of
 //! them costs is a look at each message that all are spared.
 //!
 //! A scan begins at the lowest place of those who wait, and whoever comes while it has not passed its place joins it. Nobody is
@@ -24,7 +24,7 @@ use crate::{
     log::Record,
     metrics,
     replay::{Ended, Feed},
-    scope::Scope,
+    scope::{ByScope, Scope},
     versions::Versions,
 };
 
@@ -174,7 +174,7 @@ struct Passing {
     end: Vec<i64>,
     versions: Versions,
     readers: HashMap<u64, Served>,
-    by_scope: HashMap<Scope, Vec<u64>>,
+    by_scope: ByScope<Vec<u64>>,
     joined: u64,
 }
 
@@ -197,7 +197,7 @@ impl Passing {
             end: bounds.high.clone(),
             versions: Versions::default(),
             readers: HashMap::new(),
-            by_scope: HashMap::new(),
+            by_scope: ByScope::default(),
             joined: 0,
         }
     }
@@ -219,7 +219,7 @@ impl Passing {
         metrics::REPLAYS.inc();
         let id = self.joined;
         self.joined += 1;
-        self.by_scope.entry(scope).or_default().push(id);
+        self.by_scope.entry(scope).push(id);
         let served = Served {
             scope,
             // The place speaks for the stream as it is now, whatever the first cursor knew of it.
@@ -260,22 +260,22 @@ impl Passing {
 
     /// Sends an event to those who want it, and gives those who do not take it.
     fn offer(&self, event: OrderEvent, partition: usize, offset: i64) -> Vec<u64> {
-        let scopes = Scope::of(&event);
-        let wanting = scopes.iter().filter_map(|scope| self.by_scope.get(scope));
-        let mut wanting = wanting.flatten().peekable();
+        let mut wanting = Vec::new();
+        self.by_scope
+            .visit(&event, |ids| wanting.extend_from_slice(ids));
         let mut full = Vec::new();
-        if wanting.peek().is_none() {
+        if wanting.is_empty() {
             return full;
         }
         let event = Arc::new(event);
         for id in wanting {
-            let served = self.readers.get(id);
+            let served = self.readers.get(&id);
             let Some(served) = served.filter(|it| it.wants(partition, offset)) else {
                 continue;
             };
             let after = served.place(&self.next, Some((partition, offset + 1)));
             if !served.feed.offer(Arc::clone(&event), after) {
-                full.push(*id);
+                full.push(id);
             }
         }
         full
@@ -329,10 +329,10 @@ impl Passing {
         let Some(served) = self.readers.remove(&id) else {
             return;
         };
-        if let Some(same) = self.by_scope.get_mut(&served.scope) {
+        if let Some(same) = self.by_scope.get_mut(served.scope) {
             same.retain(|it| *it != id);
             if same.is_empty() {
-                self.by_scope.remove(&served.scope);
+                self.by_scope.remove(served.scope);
             }
         }
         let place = served.place(&self.next, None);

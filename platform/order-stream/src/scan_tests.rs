@@ -34,6 +34,7 @@ fn record(partition: usize, offset: i64, order: i64, version: u32) -> Record {
             version,
             status: OrderStatus::New,
             moment: chrono::DateTime::UNIX_EPOCH,
+            skus: Vec::new(),
             traceparent: None,
         }),
     }
@@ -51,7 +52,7 @@ fn wanted(scope: Scope, begin: [i64; 2], aim: [i64; 2], buffer: usize) -> (Wante
 }
 
 fn user(id: i64) -> Scope {
-    Scope::User(id.try_into().unwrap())
+    Scope::of_user(id.try_into().unwrap())
 }
 
 /// What a reader got so far: (order, version) and the cursor behind each; and where it was let go.
@@ -102,7 +103,8 @@ fn each_gets_its_own_from_its_place_on_and_no_version_twice() {
     passing.let_go();
     assert_eq!(got(&mut of_one), (vec![], Some(cursor([5, 3]))));
     assert_eq!(got(&mut of_two), (vec![], Some(cursor([5, 3]))));
-    assert!(passing.readers.is_empty() && passing.by_scope.is_empty());
+    assert!(passing.readers.is_empty());
+    assert_eq!(passing.by_scope.len(), 0);
 }
 
 #[test]

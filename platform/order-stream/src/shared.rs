@@ -135,9 +135,10 @@ impl Shared {
                 }
                 Judged::Older(aim) => {
                     let begin = cursor.clone();
-                    let replay = match scope {
-                        Scope::All => self.replay(caller, scope, begin, aim),
-                        Scope::Order(_) | Scope::User(_) => self.scanned(scope, begin, aim),
+                    let replay = if scope.is_narrow() {
+                        self.scanned(scope, begin, aim)
+                    } else {
+                        self.replay(caller, scope, begin, aim)
                     };
                     return Ok(Resumed::Replay(replay));
                 }

@@ -1,18 +1,15 @@
 //! Readers that wait at the end of the log, by scope, so that an event wakes only those it concerns.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use parking_lot::Mutex;
 use schema::event::OrderEvent;
 use tokio::sync::Notify;
 
-use crate::scope::Scope;
+use crate::scope::{ByScope, Scope};
 
 /// What the readers of one scope share.
 #[derive(Debug, Default)]
@@ -33,13 +30,13 @@ impl Waiter {
 /// All scopes that have a reader.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    scopes: Mutex<HashMap<Scope, Arc<Waiter>>>,
+    scopes: Mutex<ByScope<Arc<Waiter>>>,
 }
 
 impl Waiters {
     /// Registers a reader; from now on its scope's events are noted.
     pub(crate) fn join(&self, scope: Scope) -> Arc<Waiter> {
-        self.scopes.lock().entry(scope).or_default().clone()
+        self.scopes.lock().entry(scope).clone()
     }
 
     /// Takes a reader's registration back and forgets a scope without readers.
@@ -47,23 +44,19 @@ impl Waiters {
         let mut scopes = self.scopes.lock();
         drop(waiter);
         if scopes
-            .get(&scope)
+            .get_mut(scope)
             .is_some_and(|left| Arc::strong_count(left) == 1)
         {
-            scopes.remove(&scope);
+            scopes.remove(scope);
         }
     }
 
     /// Tells the readers of an event that was logged at `position`.
     pub(crate) fn announce(&self, event: &OrderEvent, position: u64) {
-        let scopes = self.scopes.lock();
-        for waiter in Scope::of(event)
-            .iter()
-            .filter_map(|scope| scopes.get(scope))
-        {
+        self.scopes.lock().visit(event, |waiter| {
             waiter.last.store(position + 1, Ordering::Release);
             waiter.news.notify_waiters();
-        }
+        });
     }
 
     /// Wakes everybody: the log was started over, or stops.

@@ -178,6 +178,7 @@ impl Hub {
             closing: self.closing(credentials.clone()),
             credentials,
             order: field.order(),
+            is_waiting: false,
             is_over,
             reloads,
             _permit: permit,
@@ -243,7 +244,7 @@ impl Hub {
                 let shown = snapshot::load(&self.engine, order, ctx).await?;
                 Ok(Start::behind(end, shown))
             }
-            (Field::Mine | Field::All, None) => {
+            (Field::Mine(_) | Field::All(_), None) => {
                 Ok(Start::at(ResumePoint::new(self.end().await?, None)))
             }
         }

@@ -4,7 +4,8 @@
 //! one end. In the order of reading: `hub` decides who may read what and from where (`field`, `resume`, `snapshot`),
 //! `subscription` reads its stream (`source`), `pending` is an event as the schema shows it, `complete` has it
 //! completed (`shared`, for all streams: `groups` are those whose frames are alike, `rights` and `identity` say as whom entities
-//! are read, `verdict` whether a frame may be shown), `frame` is what a transport gets, `lag` how late; `closing` ends
+//! are read, `verdict` whether a frame may be shown), `frame` is what a transport gets, `heartbeat` what it gets when there is none,
+//! `lag` how late; `closing` ends
 //! streams, with `drain` or with their `credentials`.
 //! `live` is the other kind: a stream of a subgraph of others, without cursors; `opened` is either.
 //! Invariant: a stream ends rather than skip an event; whoever resumes with its last cursor sees each version once.
@@ -16,6 +17,7 @@ mod drain;
 mod field;
 mod frame;
 mod groups;
+mod heartbeat;
 mod hub;
 mod identity;
 mod lag;
@@ -34,9 +36,11 @@ mod subscription;
 mod verdict;
 mod work;
 
+pub(crate) use closing::Closing;
 pub(crate) use credentials::Credentials;
 pub(crate) use drain::Drain;
-pub(crate) use frame::{End, Frame, Interruption};
+pub(crate) use frame::{End, Interruption};
+pub(crate) use heartbeat::Heartbeats;
 pub(crate) use hub::Hub;
 pub(crate) use log::EventLog;
 pub(crate) use opened::Subscription;

@@ -3,6 +3,7 @@
 use super::{
     closing::Closing,
     frame::{End, Frame},
+    heartbeat::Heartbeats,
     live::LiveStream,
     subscription::OrderStream,
 };
@@ -18,18 +19,21 @@ pub(crate) enum Subscription {
 }
 
 impl Subscription {
-    /// Waits for the next frame.
+    /// Waits for the next frame, with a heartbeat whenever that takes long.
     ///
     /// # Errors
     /// [`End`], with the cursor from which the client can resume where the stream has cursors.
-    pub(crate) async fn next(&mut self) -> Result<Frame, End> {
+    pub(crate) async fn next<S>(&mut self, heartbeats: &mut Heartbeats<S>) -> Result<Frame, End>
+    where
+        S: FnMut(Option<&str>),
+    {
         match self {
-            Self::Orders(stream) => stream.next().await,
-            Self::Live(stream) => stream.next().await,
+            Self::Orders(stream) => stream.next(heartbeats).await,
+            Self::Live(stream) => heartbeats.during(stream.next()).await,
         }
     }
 
-    /// The cursor that the client has once it took the last frame; empty where the stream has none.
+    /// The cursor that the client has once it took the last frame, or heartbeat; empty where the stream has none.
     pub(crate) fn cursor(&self) -> &str {
         match self {
             Self::Orders(stream) => &stream.cursor,

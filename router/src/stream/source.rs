@@ -35,10 +35,19 @@ impl Source {
         }
     }
 
+    /// The place that the reader has come to: what is before it was taken, or is out of its scope.
+    pub(super) fn place(&mut self) -> Cursor {
+        self.reader.pass();
+        self.reader.cursor()
+    }
+
     /// Waits for one item and takes up to `max` that are there.
     ///
     /// # Errors
     /// [`Stopped`] at shutdown.
+    ///
+    /// # Cancel safety
+    /// Nothing is taken when the future is dropped.
     pub(super) async fn take(&mut self, max: usize) -> Result<Vec<Item>, Stopped> {
         let first = self.reader.next().await?;
         let mut items = vec![first.into()];

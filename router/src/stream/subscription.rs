@@ -13,6 +13,7 @@ use super::{
     complete::{Completed, Completer},
     credentials::Credentials,
     frame::{End, Frame},
+    heartbeat::Heartbeats,
     lag::Lag,
     metrics::OpenStream,
     pending::PendingFrame,
@@ -20,6 +21,14 @@ use super::{
     source::{Item, Source},
 };
 use crate::{admission::StreamPermit, config, error::RequestError};
+
+/// Why a stream waits no longer for its next events.
+enum Woken {
+    ByItems(Result<Vec<Item>, Stopped>),
+    ByAnotherGraph,
+    ByAnotherToken,
+    ToSayThatItLives,
+}
 
 /// One open stream.
 #[derive(Debug)]
@@ -41,6 +50,8 @@ pub(crate) struct OrderStream {
     pub(super) credentials: Credentials,
     /// The order, where the stream is of one alone.
     pub(super) order: Option<OrderId>,
+    /// Whether nothing was read that its client does not have: the place of the source is the client's.
+    pub(super) is_waiting: bool,
     /// Nothing can follow what was read: the order has its last status.
     pub(super) is_over: bool,
     /// Changes when another graph is served.
@@ -50,11 +61,14 @@ pub(crate) struct OrderStream {
 }
 
 impl OrderStream {
-    /// Waits for the next frame.
+    /// Waits for the next frame, with a heartbeat whenever that takes long.
     ///
     /// # Errors
     /// [`End`] with the cursor from which the client can resume.
-    pub(super) async fn next(&mut self) -> Result<Frame, End> {
+    pub(super) async fn next<S>(&mut self, heartbeats: &mut Heartbeats<S>) -> Result<Frame, End>
+    where
+        S: FnMut(Option<&str>),
+    {
         self.lag.is_written();
         loop {
             if let Some(completed) = self.ready.pop_front() {
@@ -70,9 +84,10 @@ impl OrderStream {
             let filled = tokio::select! {
                 biased;
                 code = closing.due() => Err(code),
-                filled = self.fill() => filled,
+                filled = self.fill(heartbeats) => filled,
             };
             if let Err(code) = filled {
+                self.move_on();
                 return Err(End::interrupted(code, &self.cursor));
             }
         }
@@ -93,17 +108,20 @@ impl OrderStream {
 
     /// Completes the snapshot, or whatever the log has ready, keeping its order. A frame that cannot be completed ends the
     /// stream: one behind it would move the client's cursor past it.
-    async fn fill(&mut self) -> Result<(), ErrorCode> {
+    async fn fill<S>(&mut self, heartbeats: &mut Heartbeats<S>) -> Result<(), ErrorCode>
+    where
+        S: FnMut(Option<&str>),
+    {
         let pending = match self.snapshot.take() {
             Some(snapshot) => vec![snapshot],
-            None => self.read().await?,
+            None => self.read(heartbeats).await?,
         };
         if let Some(moment) = pending.first().and_then(PendingFrame::changed_at) {
             self.lag.works_on(moment);
         }
         if !pending.is_empty() {
             // What completing takes is not held while the stream waits, which is nearly always.
-            Box::pin(self.complete(pending)).await;
+            Box::pin(heartbeats.during(self.complete(pending))).await;
         }
         Ok(())
     }
@@ -124,21 +142,41 @@ impl OrderStream {
         }
     }
 
-    async fn read(&mut self) -> Result<Vec<PendingFrame>, ErrorCode> {
+    async fn read<S>(
+        &mut self,
+        heartbeats: &mut Heartbeats<S>,
+    ) -> Result<Vec<PendingFrame>, ErrorCode>
+    where
+        S: FnMut(Option<&str>),
+    {
         let max = self.config.concurrent_frames.max(1);
+        self.is_waiting = true;
         // What is under way ends on the old graph; what the wait for the next event loses, it has not taken.
-        let items = tokio::select! {
+        let woken = tokio::select! {
             biased;
-            Ok(()) = self.reloads.changed() => {
+            Ok(()) = self.reloads.changed() => Woken::ByAnotherGraph,
+            () = self.credentials.renewed() => Woken::ByAnotherToken,
+            items = self.source.take(max) => Woken::ByItems(items),
+            () = heartbeats.due() => Woken::ToSayThatItLives,
+        };
+        let items = match woken {
+            Woken::ByItems(Ok(items)) => items,
+            Woken::ByItems(Err(Stopped)) => return Err(ErrorCode::ServerDraining),
+            Woken::ToSayThatItLives => {
+                let has_moved = self.move_on();
+                heartbeats.say(has_moved.then_some(self.cursor.as_str()));
+                return Ok(Vec::new());
+            }
+            Woken::ByAnotherGraph => {
                 self.renew().await;
                 return Ok(Vec::new());
             }
-            () = self.credentials.renewed() => {
+            Woken::ByAnotherToken => {
                 self.credentials.renew(&mut self.completer.asker.ctx);
                 return Ok(Vec::new());
             }
-            items = self.source.take(max) => items.map_err(|Stopped| ErrorCode::ServerDraining)?,
         };
+        self.is_waiting = false;
         let mut pending = Vec::with_capacity(items.len());
         for item in items {
             match item {
@@ -150,6 +188,17 @@ impl OrderStream {
             }
         }
         Ok(pending)
+    }
+
+    /// Moves the client's cursor past what is out of the stream's scope; whether there was any.
+    fn move_on(&mut self) -> bool {
+        if !self.is_waiting {
+            return false;
+        }
+        let place = ResumePoint::new(self.source.place(), self.seen).to_string();
+        let has_moved = place != self.cursor;
+        self.cursor = place;
+        has_moved
     }
 
     /// Plans the operation over the graph that is served now. Only where it is none of that graph the stream ends.

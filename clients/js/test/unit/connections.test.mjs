@@ -141,6 +141,7 @@ async function sockets(t, steps) {
       asked.push({ resume: payload.extensions?.resume, authorization });
       steps[Math.min(asked.length, steps.length) - 1]({
         next: (cursor) => say({ type: "next", id, payload: frame(cursor) }),
+        ping: (payload) => say({ type: "ping", payload: { id, ...payload } }),
         error: (payload) => say({ type: "error", id, payload }),
         complete: () => say({ type: "complete", id }),
         close: (code, reason) => socket.close(code, reason),
@@ -210,4 +211,28 @@ test("an iteration fails with what is refused", async (t) => {
     for await (const result of follow({ url, backoff }, { query })) results.push(result);
   }, /no/);
   assert.ok(results.length <= 1);
+});
+
+// A filter that finds nothing must not keep its stream where it was when the page was opened. Seen red with pings passed over.
+test("a quiet stream goes on where the last sign of life says, and never where another stream's does", async (t) => {
+  const steps = [
+    (stream) => (stream.next("c1"), stream.ping({ cursor: "c5" }), setTimeout(stream.cut, 20)),
+    (stream) => (stream.ping({ id: "none", cursor: "c9" }), stream.ping({ cursor: 7 }), setTimeout(stream.cut, 20)),
+    (stream) => (stream.next("c6"), stream.complete()),
+  ];
+  const overSocket = await sockets(t, steps);
+  const client = createWs({ url: overSocket.url, webSocketImpl: WebSocket, backoff });
+  const results = [];
+  for await (const result of client.iterate({ query })) results.push(result);
+  assert.deepEqual(cursors(results), ["c1", "c6"]);
+  assert.deepEqual(overSocket.asked.map(({ resume }) => resume), ["begin", "c5", "c5"]);
+
+  const overHttp = await sse(t, [
+    (stream) => (stream.next(frame("c1")), stream.write(":\nid: c5\n\n"), setTimeout(stream.cut, 20)),
+    (stream) => (stream.next(frame("c6")), stream.complete()),
+  ]);
+  const got = [];
+  for await (const result of follow({ url: overHttp.url, backoff }, { query })) got.push(result);
+  assert.deepEqual(cursors(got), ["c1", "c6"]);
+  assert.deepEqual(overHttp.asked.map(({ resume }) => resume), ["begin", "c5"]);
 });

@@ -2,15 +2,17 @@
 
 use std::{collections::HashMap, mem::size_of, sync::Arc};
 
-use schema::{
-    event::OrderEvent,
-    id::{OrderId, UserId},
+use schema::{event::OrderEvent, id::Sku};
+
+use crate::{
+    cursor::Cursor,
+    scope::{Key, Scope},
 };
 
-use crate::{cursor::Cursor, scope::Scope};
-
-/// Amortised cost of the two index entries and the reference counts, in bytes.
-const INDEX_BYTES: usize = 160;
+/// Amortised cost of the entries of order, user and status in the index, and of the reference counts, in bytes.
+const INDEX_BYTES: usize = 176;
+/// The same of a SKU, with itself.
+const SKU_BYTES: usize = size_of::<Sku>() + 24;
 
 /// One logged event.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ impl Entry {
             + size_of::<OrderEvent>()
             + self.event.traceparent.as_ref().map_or(0, String::len)
             + size_of_val(self.after.offsets())
+            + self.event.skus.len() * SKU_BYTES
             + INDEX_BYTES
     }
 }
@@ -38,8 +41,8 @@ pub(crate) struct Segment {
     pub(crate) base: u64,
     pub(crate) bytes: usize,
     entries: Vec<Entry>,
-    by_order: HashMap<OrderId, Vec<usize>>,
-    by_user: HashMap<UserId, Vec<usize>>,
+    /// Where the events with each key are, ascending.
+    index: HashMap<Key, Vec<u32>>,
 }
 
 impl Segment {
@@ -48,21 +51,16 @@ impl Segment {
             base,
             bytes: 0,
             entries: Vec::new(),
-            by_order: HashMap::new(),
-            by_user: HashMap::new(),
+            index: HashMap::new(),
         }
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
-        let index = self.entries.len();
-        self.by_order
-            .entry(entry.event.order_id)
-            .or_default()
-            .push(index);
-        self.by_user
-            .entry(entry.event.user_id)
-            .or_default()
-            .push(index);
+        // A segment is full long before.
+        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        for key in Key::of(&entry.event) {
+            self.index.entry(key).or_default().push(index);
+        }
         self.bytes += entry.bytes();
         self.entries.push(entry);
     }
@@ -79,14 +77,25 @@ impl Segment {
     /// The first entry in scope at `position` or later, with its position.
     pub(crate) fn find(&self, scope: Scope, position: u64) -> Option<(u64, &Entry)> {
         let from = usize::try_from(position.saturating_sub(self.base)).ok()?;
-        let index = match scope {
-            Scope::All => Some(from),
-            Scope::Order(order) => first_from(self.by_order.get(&order)?, from),
-            Scope::User(user) => first_from(self.by_user.get(&user)?, from),
-        }?;
+        let index = self.first(scope, from)?;
         self.entries
             .get(index)
             .map(|entry| (self.base + index as u64, entry))
+    }
+
+    /// The index of the first entry in scope from `from` on, which may be behind the last where all are. The lists of the keys
+    /// take turns: each leaps to where the one before it is, so it takes no more steps than the shortest list has.
+    fn first(&self, scope: Scope, from: usize) -> Option<usize> {
+        let mut at = from;
+        loop {
+            let before = at;
+            for key in scope.keys() {
+                at = first_from(self.index.get(&key)?, at)?;
+            }
+            if at == before {
+                return Some(at);
+            }
+        }
     }
 
     /// The position of the first entry that is not wholly below `cursor`.
@@ -98,8 +107,9 @@ impl Segment {
     }
 }
 
-fn first_from(indexes: &[usize], from: usize) -> Option<usize> {
-    indexes
-        .get(indexes.partition_point(|index| *index < from))
-        .copied()
+/// The first of the indexes that is not below `from`.
+fn first_from(indexes: &[u32], from: usize) -> Option<usize> {
+    let below = |index: &u32| usize::try_from(*index).is_ok_and(|index| index < from);
+    let found = indexes.get(indexes.partition_point(below))?;
+    usize::try_from(*found).ok()
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use schema::{event::OrderStatus, id::OrderId};
 
 use super::*;
+use crate::scope::Filter;
 
 /// A topic: what stands in each partition, repeats and foreign messages included.
 #[derive(Debug, Clone)]
@@ -88,13 +89,15 @@ const EPOCH: Uuid = Uuid::from_u128(7);
 
 fn event(order: usize, version: u32) -> OrderEvent {
     let order = i64::try_from(order).unwrap() + 1;
+    let skus = [10 + order % 2, 20 + order % 3];
     OrderEvent {
         event_id: Uuid::from_u128(order.unsigned_abs().into()),
         order_id: order.try_into().unwrap(),
         user_id: (order % 3 + 1).try_into().unwrap(),
         version,
-        status: OrderStatus::New,
+        status: OrderStatus::ALL[usize::try_from(version).unwrap() % 3],
         moment: chrono::DateTime::UNIX_EPOCH,
+        skus: skus.map(|sku| sku.try_into().unwrap()).to_vec(),
         traceparent: None,
     }
 }
@@ -127,10 +130,25 @@ fn read(
 
 fn scopes() -> impl Strategy<Value = Scope> {
     prop_oneof![
-        Just(Scope::All),
+        Just(Scope::ALL),
         (1..6_i64).prop_map(|id| Scope::Order(id.try_into().unwrap())),
-        (1..4_i64).prop_map(|id| Scope::User(id.try_into().unwrap())),
+        (1..4_i64).prop_map(|id| Scope::of_user(id.try_into().unwrap())),
+        filters(),
     ]
+}
+
+/// Any combination, also of what no event has.
+fn filters() -> impl Strategy<Value = Scope> {
+    let user = prop::option::of(1..5_i64);
+    let status = prop::option::of(0..4_usize);
+    let sku = prop::option::of(prop::sample::select(vec![10_i64, 11, 20, 21, 22, 23]));
+    (user, status, sku).prop_map(|(user, status, sku)| {
+        Scope::Orders(Filter {
+            user: user.map(|id| id.try_into().unwrap()),
+            status: status.map(|at| OrderStatus::ALL[at]),
+            sku: sku.map(|sku| sku.try_into().unwrap()),
+        })
+    })
 }
 
 fn begin() -> Cursor {
@@ -138,7 +156,8 @@ fn begin() -> Cursor {
 }
 
 proptest! {
-    /// Seen red with the floor dropped at the first event, and with a cursor that forgets the floor.
+    /// Seen red with the floor dropped at the first event, with a cursor that forgets the floor, and with the events of a
+    /// filter's first key taken for those of all its keys.
     #[test]
     fn a_reader_that_changes_process_at_any_place_misses_and_repeats_nothing(
         partitions in 1..4_usize,
@@ -148,7 +167,9 @@ proptest! {
         scope in scopes(),
     ) {
         let topic = Topic::of(partitions, &steps);
-        let processes: Vec<_> = merges.iter().map(|merge| topic.read(merge, usize::MAX)).collect();
+        // Large enough for all, in segments of a few events.
+        let limit = 256 * 1024;
+        let processes: Vec<_> = merges.iter().map(|merge| topic.read(merge, limit)).collect();
         let (mut seen, mut cursor) = (Vec::new(), begin());
         for (hop, cut) in cuts.iter().chain([&usize::MAX]).enumerate() {
             let wire = cursor.to_string();
@@ -177,10 +198,34 @@ proptest! {
         prop_assert!(log.bytes() <= limit + limit / SEGMENTS + 1024);
         let evicted = log.start != begin();
         prop_assert_eq!(log.position(&begin()).is_none(), evicted);
-        let (seen, _) = read(&(log, waiters), Scope::All, &topic.read(&merge, limit).0.start, usize::MAX);
-        let expected = topic.expected(Scope::All);
+        let (seen, _) = read(&(log, waiters), Scope::ALL, &topic.read(&merge, limit).0.start, usize::MAX);
+        let expected = topic.expected(Scope::ALL);
         prop_assert!(seen.len() <= expected.len());
         prop_assert!(evicted || seen.len() == expected.len());
+    }
+}
+
+proptest! {
+    /// A place is of the log and of no filter: whoever goes on with another filter gets what that one finds behind it.
+    #[test]
+    fn a_reader_that_changes_its_filter_at_any_place_gets_what_is_behind_it(
+        steps in prop::collection::vec((0..6_usize, 0..6_u8), 0..60),
+        merge in prop::collection::vec(0..4_usize, 1..12),
+        cut in 0..20_usize,
+        before in filters(),
+        after in filters(),
+    ) {
+        let topic = Topic::of(2, &steps);
+        let log = topic.read(&merge, 256 * 1024);
+        let (_, place) = read(&log, before, &begin(), cut);
+        let (seen, end) = read(&log, after, &place, usize::MAX);
+        let (all, _) = read(&log, Scope::ALL, &place, usize::MAX);
+        let is_in_scope = |(order, version): &(OrderId, u32)| {
+            let order = usize::try_from(order.get() - 1).unwrap();
+            after.contains(&event(order, *version))
+        };
+        prop_assert_eq!(seen, all.into_iter().filter(is_in_scope).collect::<Vec<_>>());
+        prop_assert_eq!(end, log.0.end());
     }
 }
 
@@ -249,7 +294,7 @@ fn a_reader_whose_events_were_evicted_is_sent_back_to_the_topic() {
 fn a_new_epoch_in_a_live_log_changes_nothing_until_it_is_started_over() {
     let (mut log, waiters) = small_log();
     let next = Uuid::from_u128(8);
-    let waiter = waiters.join(Scope::All);
+    let waiter = waiters.join(Scope::ALL);
     let mut position = log.position(&log.end()).unwrap();
     assert_eq!(
         log.append(record(0, 0, 1, 1, next), &waiters),
@@ -258,7 +303,7 @@ fn a_new_epoch_in_a_live_log_changes_nothing_until_it_is_started_over() {
     assert_eq!(log.end(), begin());
     log.start_over(&[0], next);
     assert!(matches!(
-        log.poll(Scope::All, &mut position, &waiter),
+        log.poll(Scope::ALL, &mut position, &waiter),
         Polled::Lost
     ));
     assert_eq!(

@@ -12,7 +12,7 @@ async fn a_reader_outlives_the_broker_and_health_says_so() {
     broker.create_topic("events", 2).await;
     let topic = Topic::at(broker.brokers(), "events".to_owned());
     let process = topic.process(1 << 20);
-    let mut reader = process.from(Scope::All, &process.end().await);
+    let mut reader = process.from(Scope::ALL, &process.end().await);
     topic.write(1, 1).await;
     assert_eq!(next_event(&mut reader).await.0, (1, 1));
 
@@ -47,7 +47,7 @@ async fn a_stream_that_starts_without_a_broker_begins_when_it_comes() {
     let end = topic.process(1 << 20).end().await;
     broker.kill().await;
     let process = topic.process(1 << 20);
-    let mut reader = process.stream.reader(Scope::All, end);
+    let mut reader = process.stream.reader(Scope::ALL, end);
     assert!(process.stream.end_cursor().await.is_err());
     testkit::eventually("queries go on without streams", LIMIT, async || {
         process.health.is_ready().then_some(())
@@ -68,7 +68,7 @@ async fn events_of_a_partition_that_was_added_reach_readers_that_were_there() {
     let topic = Topic::new(1).await;
     topic.write(1, 1).await;
     let process = topic.process(1 << 20);
-    let mut reader = process.from(Scope::All, &process.end().await);
+    let mut reader = process.from(Scope::ALL, &process.end().await);
     let grow = NewPartitions::new(&topic.kafka.topic, 3);
     let admin = kafka::admin(&topic.kafka).unwrap();
     let grown = admin

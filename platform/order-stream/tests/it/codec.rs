@@ -14,7 +14,7 @@ async fn events_reach_readers_by_whichever_codec_they_are_stored() {
         let topic = testkit::compressed_topic(1, codec).await;
         let topic = Topic::at(testkit::kafka().await, topic);
         let live = topic.process(1 << 20);
-        let mut reader = live.from(Scope::All, &live.end().await);
+        let mut reader = live.from(Scope::ALL, &live.end().await);
         for version in 1..=3 {
             topic.write(1, version).await;
             assert_eq!(next_event(&mut reader).await.0, (1, version), "{codec}");
@@ -22,7 +22,7 @@ async fn events_reach_readers_by_whichever_codec_they_are_stored() {
         let later = topic.process(1);
         later.end().await;
         let begin = Cursor::parse(&crate::resume::start_text()).unwrap();
-        let mut reader = later.from(Scope::All, &begin);
+        let mut reader = later.from(Scope::ALL, &begin);
         for version in 1..=3 {
             assert_eq!(next_event(&mut reader).await.0, (1, version), "{codec}");
         }

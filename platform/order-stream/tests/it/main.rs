@@ -7,5 +7,6 @@
 
 mod broker;
 mod codec;
+mod filters;
 mod resume;
 mod topic;

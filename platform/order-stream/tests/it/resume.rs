@@ -13,15 +13,15 @@ use uuid::Uuid;
 use crate::topic::{EPOCH, LIMIT, Topic, next, next_event, order};
 
 /// A log that holds everything the tests write.
-const LARGE: usize = 16 * 1024 * 1024;
+pub(crate) const LARGE: usize = 16 * 1024 * 1024;
 /// A log that holds next to nothing, so that readers go back to the topic.
-const TINY: usize = 1;
+pub(crate) const TINY: usize = 1;
 
-const ORDERS: i64 = 6;
-const VERSIONS: u32 = 5;
+pub(crate) const ORDERS: i64 = 6;
+pub(crate) const VERSIONS: u32 = 5;
 
 /// All versions of a few orders over two partitions, with repeats and noise between them.
-async fn busy_topic() -> Topic {
+pub(crate) async fn busy_topic() -> Topic {
     let topic = Topic::new(2).await;
     for version in 1..=VERSIONS {
         for order in 1..=ORDERS {
@@ -58,13 +58,13 @@ async fn resume_at_every_place(here: usize, there: usize) {
     let total = usize::try_from(ORDERS).unwrap() * usize::try_from(VERSIONS).unwrap();
     for first in 0..=total {
         let (mut seen, mut cursor) = (Vec::new(), begin.clone());
-        let mut reader = here.from(Scope::All, &cursor);
+        let mut reader = here.from(Scope::ALL, &cursor);
         while seen.len() < first {
             let (event, after) = next_event(&mut reader).await;
             seen.push(event);
             cursor = after;
         }
-        let mut reader = there.from(Scope::All, &cursor);
+        let mut reader = there.from(Scope::ALL, &cursor);
         while seen.len() < total {
             seen.push(next_event(&mut reader).await.0);
         }
@@ -123,8 +123,8 @@ async fn scopes_see_their_events_alone() {
     let process = topic.process(LARGE);
     let end = process.end().await;
     let mut one = process.from(Scope::Order(order(4)), &end);
-    let mut user = process.from(Scope::User(2.try_into().unwrap()), &end);
-    let mut all = process.from(Scope::All, &end);
+    let mut user = process.from(Scope::of_user(2.try_into().unwrap()), &end);
+    let mut all = process.from(Scope::ALL, &end);
     for id in [3, 1, 4, 6, 7] {
         topic.write(id, 1).await;
     }
@@ -148,7 +148,7 @@ async fn what_was_acknowledged_before_the_call_is_behind_the_end_cursor() {
     for version in 1..20 {
         topic.write(1, version).await;
         let end = process.stream.end_cursor().await.unwrap();
-        let mut reader = process.from(Scope::All, &end);
+        let mut reader = process.from(Scope::ALL, &end);
         topic.write(2, version).await;
         assert_eq!(next_event(&mut reader).await.0, (2, version));
     }
@@ -158,7 +158,7 @@ async fn what_was_acknowledged_before_the_call_is_behind_the_end_cursor() {
 async fn a_reader_dropped_in_the_middle_of_a_wait_loses_nothing() {
     let topic = Topic::new(1).await;
     let process = topic.process(LARGE);
-    let mut reader = process.from(Scope::All, &process.end().await);
+    let mut reader = process.from(Scope::ALL, &process.end().await);
     for version in 1..10 {
         let dropped = tokio::time::timeout(Duration::from_millis(1), reader.next()).await;
         assert!(dropped.is_err(), "nothing was written yet");
@@ -177,7 +177,7 @@ async fn deleted_records_are_a_gap_and_the_reader_goes_on_behind_it() {
     let process = topic.process(TINY);
     process.end().await;
     let begin = Cursor::parse(&start_text()).unwrap();
-    let mut reader = process.from(Scope::All, &begin);
+    let mut reader = process.from(Scope::ALL, &begin);
     let Item::Gap { cursor } = next(&mut reader).await else {
         panic!("no gap")
     };
@@ -195,7 +195,7 @@ async fn a_place_past_the_end_is_a_gap() {
     short.write(1, 1).await;
     let far = long.process(LARGE).end().await;
     let process = short.process(LARGE);
-    let mut reader = process.from(Scope::All, &far);
+    let mut reader = process.from(Scope::ALL, &far);
     assert!(matches!(next(&mut reader).await, Item::Gap { .. }));
     short.write(1, 2).await;
     assert_eq!(next_event(&mut reader).await.0, (1, 2));
@@ -208,24 +208,24 @@ async fn a_cursor_of_another_stream_is_a_gap() {
     topic.write(1, 1).await;
     topic.write(1, 2).await;
     let old = topic.process(LARGE);
-    let mut waiting = old.from(Scope::All, &old.end().await);
+    let mut waiting = old.from(Scope::ALL, &old.end().await);
     let cursor = old.end().await;
     topic.write_in(Uuid::from_u128(8), 1, 1).await;
     let process = topic.process(LARGE);
     process.end().await;
     assert!(matches!(
-        next(&mut process.from(Scope::All, &cursor)).await,
+        next(&mut process.from(Scope::ALL, &cursor)).await,
         Item::Gap { .. }
     ));
     // A reader that was there when the stream changed is told too.
     assert!(matches!(next(&mut waiting).await, Item::Gap { .. }));
     let fresh = process.end().await;
-    let mut reader = process.from(Scope::All, &fresh);
+    let mut reader = process.from(Scope::ALL, &fresh);
     topic.write_in(Uuid::from_u128(8), 1, 2).await;
     assert_eq!(next_event(&mut reader).await.0, (1, 2));
 }
 
-async fn delete_below(topic: &Topic, offset: i64) {
+pub(crate) async fn delete_below(topic: &Topic, offset: i64) {
     let admin: AdminClient<DefaultClientContext> = chassis::kafka::admin(&topic.kafka).unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&topic.kafka.topic, 0, Offset::Offset(offset))
@@ -245,7 +245,7 @@ async fn unread_readers_of_the_topic_keep_nobody_from_it() {
     let process = topic.process(TINY);
     process.end().await;
     let begin = Cursor::parse(&start_text()).unwrap();
-    let reader = |caller| process.from(Scope::All, &begin).of(Caller(caller));
+    let reader = |caller| process.from(Scope::ALL, &begin).of(Caller(caller));
     let mut unread: Vec<_> = (0..UNREAD).map(|_| reader(1)).collect();
     for reader in &mut unread {
         // The first event shows that its turn has begun; there are more than a buffer holds.
@@ -276,7 +276,7 @@ async fn a_stream_at_the_end_of_a_topic_that_ends_in_markers_hears_the_next_even
     let started_after = topic.process(LARGE);
     let mut version = 1;
     for process in [&running, &started_after] {
-        let mut reader = process.from(Scope::All, &process.end().await);
+        let mut reader = process.from(Scope::ALL, &process.end().await);
         version += 1;
         let (heard, _) = tokio::join!(next_event(&mut reader), topic.write(1, version));
         assert_eq!(heard.0, (1, version));
@@ -300,7 +300,7 @@ async fn readers_behind_the_log_share_scans_and_each_sees_its_own() {
     tiny.end().await;
     let begin = Cursor::parse(&start_text()).unwrap();
     let mut places = vec![(None, begin.clone())];
-    let mut reader = large.from(Scope::All, &begin);
+    let mut reader = large.from(Scope::ALL, &begin);
     for _ in 0..ORDERS * i64::from(VERSIONS) {
         let (event, cursor) = next_event(&mut reader).await;
         places.push((Some(event), cursor));
@@ -320,7 +320,7 @@ async fn readers_behind_the_log_share_scans_and_each_sees_its_own() {
     let reading = from_everywhere.map(|(at, user)| {
         let behind = places[at + 1..].iter().filter_map(|(event, _)| *event);
         let mut expected: Vec<_> = behind.filter(|(order, _)| order % 3 + 1 == user).collect();
-        let scope = Scope::User(user.try_into().unwrap());
+        let scope = Scope::of_user(user.try_into().unwrap());
         let mut reader = tiny.from(scope, &places[at].1);
         async move {
             let mut seen = Vec::new();

@@ -46,7 +46,7 @@ impl Topic {
         }
     }
 
-    /// Writes one version of one order. User = order % 3 + 1.
+    /// Writes one version of one order; [`event`] says whose and of what.
     pub(crate) async fn write(&self, order: i64, version: u32) -> (i32, i64) {
         self.write_in(EPOCH, order, version).await
     }
@@ -149,14 +149,17 @@ pub(crate) fn order(id: i64) -> OrderId {
     id.try_into().unwrap()
 }
 
-fn event(order: i64, version: u32) -> OrderEvent {
+/// Of user 1 to 3, with SKU 99 and one of 10 to 13, both by the order; the status by the version.
+pub(crate) fn event(order: i64, version: u32) -> OrderEvent {
+    let skus = [10 + order % 4, 99];
     OrderEvent {
         event_id: Uuid::new_v4(),
         order_id: order.try_into().unwrap(),
         user_id: (order % 3 + 1).try_into().unwrap(),
         version,
-        status: OrderStatus::New,
+        status: OrderStatus::ALL[usize::try_from(version).unwrap() % OrderStatus::ALL.len()],
         moment: "2026-08-01T10:00:00Z".parse().unwrap(),
+        skus: skus.map(|sku| sku.try_into().unwrap()).to_vec(),
         traceparent: None,
     }
 }

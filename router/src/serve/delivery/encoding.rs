@@ -23,8 +23,8 @@ pub(in crate::serve) trait Encoding: Send + Sync + 'static {
     }
     /// One response.
     fn next(&self, cursor: Option<&str>, body: &[u8]) -> Bytes;
-    /// A sign of life.
-    fn heartbeat(&self) -> Bytes;
+    /// A sign of life, with the cursor that the stream has come to where it has moved on.
+    fn heartbeat(&self, cursor: Option<&str>) -> Bytes;
     /// The end, with what went wrong.
     fn end(&self, error: Option<&RequestError>) -> Bytes;
     /// A refusal that says when to come back, and not that all is said.

@@ -10,7 +10,7 @@ mod multipart;
 mod pieces;
 mod sse;
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use axum::{
     body::Body,
@@ -20,17 +20,14 @@ use axum::{
 use bytes::Bytes;
 use chassis::crash;
 use schema::code::ErrorCode;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, Interval, MissedTickBehavior},
-};
+use tokio::sync::mpsc;
 
 pub(super) use self::{encoding::Encoding, pieces::Piece, sse::Sse};
 use self::{multipart::Multipart, pieces::Pieces};
 use super::{gateway::Gateway, negotiate::Media, telemetry};
 use crate::{
     error::RequestError,
-    stream::{End, Frame, Share, Subscription},
+    stream::{End, Heartbeats, Share, Subscription},
 };
 
 /// What may come at the end of a body behind a frame that nobody takes: the last words, and the break.
@@ -207,11 +204,13 @@ async fn run(
     let mut closing = subscription.closing();
     let interval = subscription.config().heartbeat_interval;
     let slow_client_timeout = subscription.config().slow_client_timeout;
-    let mut heartbeats = tokio::time::interval_at(Instant::now() + interval, interval);
-    heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // When the channel is full, what is in it is as good as a heartbeat.
+    let mut heartbeats = Heartbeats::every(interval, |cursor| {
+        drop(body.try_send(Piece::Bytes(encoding.heartbeat(cursor))));
+    });
     let mut taken = subscription.cursor().to_owned();
     loop {
-        let frame = match next(subscription, encoding, body, &mut heartbeats).await {
+        let frame = match subscription.next(&mut heartbeats).await {
             Ok(frame) => frame,
             Err(end) => return end,
         };
@@ -230,24 +229,6 @@ async fn run(
             code = closing.due() => return End::interrupted(code, &taken),
         }
         heartbeats.reset();
-    }
-}
-
-/// Waits for the next frame, with a heartbeat whenever that takes long.
-async fn next(
-    subscription: &mut Subscription,
-    encoding: &impl Encoding,
-    body: &mpsc::Sender<Piece>,
-    heartbeats: &mut Interval,
-) -> Result<Frame, End> {
-    // Pinned outside of the loop: a heartbeat must not drop events that are being resolved.
-    let mut frame = pin!(subscription.next());
-    loop {
-        tokio::select! {
-            frame = &mut frame => return frame,
-            // When the channel is full, what is in it is as good as a heartbeat.
-            _ = heartbeats.tick() => drop(body.try_send(Piece::Bytes(encoding.heartbeat()))),
-        }
     }
 }
 

@@ -27,7 +27,7 @@ impl Encoding for Multipart {
         part(&[b"{\"payload\":", body, b"}"], b"")
     }
 
-    fn heartbeat(&self) -> Bytes {
+    fn heartbeat(&self, _cursor: Option<&str>) -> Bytes {
         part(&[b"{}"], b"")
     }
 
@@ -65,7 +65,7 @@ mod tests {
         let body = [
             Multipart.opening(),
             Multipart.next(Some("c1"), br#"{"data":1}"#),
-            Multipart.heartbeat(),
+            Multipart.heartbeat(Some("c2")),
             Multipart.end(Some(&error)),
         ]
         .concat();

@@ -56,8 +56,12 @@ impl Encoding for Sse {
         })
     }
 
-    fn heartbeat(&self) -> Bytes {
-        Bytes::from_static(b":\n\n")
+    /// As above, an id without data is no event.
+    fn heartbeat(&self, cursor: Option<&str>) -> Bytes {
+        match cursor {
+            Some(cursor) => Bytes::from(format!(":\nid: {cursor}\n\n")),
+            None => Bytes::from_static(b":\n\n"),
+        }
     }
 
     fn end(&self, error: Option<&RequestError>) -> Bytes {
@@ -114,6 +118,8 @@ mod tests {
         assert_eq!(opening, ":\nid: c0\nretry: 1500\n\n");
         let opening = Sse.opening_of_a_stream("", pause);
         assert_eq!(opening, ":\nretry: 1500\n\n");
+        assert_eq!(Sse.heartbeat(None), ":\n\n");
+        assert_eq!(Sse.heartbeat(Some("c1")), ":\nid: c1\n\n");
         let last = Sse.break_off(ErrorCode::ServerDraining, pause);
         assert_eq!(last, ": SERVER_DRAINING\nretry: 1500\n\n");
     }

@@ -7,7 +7,7 @@ mod operation;
 mod operations;
 
 pub(super) use operation::{Operation, too_many};
-pub(super) use operations::{NotStarted, Operations};
+pub(super) use operations::{Ended, NotStarted, Operations};
 
 use crate::error::RequestError;
 
@@ -24,4 +24,8 @@ pub(super) trait Said: Send + 'static {
     fn error(id: &str, error: &RequestError) -> Self;
     /// The end.
     fn complete(id: &str) -> Self;
+    /// The place that a quiet stream has come to; `None` where the protocol has no word for it.
+    fn place(id: &str, cursor: &str) -> Option<Self>
+    where
+        Self: Sized;
 }

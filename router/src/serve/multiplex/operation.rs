@@ -14,7 +14,7 @@ use super::{Said, operations::Slot};
 use crate::{
     error::{RETRY_AFTER_SECONDS, RequestError},
     serve::{gateway::Gateway, origin::Origin, request, telemetry},
-    stream::{Credentials, End, Interruption, ResumeHints, Subscription},
+    stream::{Credentials, End, Heartbeats, Interruption, ResumeHints, Subscription},
 };
 
 /// An operation that is about to run.
@@ -28,6 +28,9 @@ pub(in crate::serve) struct Operation<S> {
     pub(in crate::serve) slot: Slot,
     pub(in crate::serve) request: GraphRequest,
 }
+
+/// Heartbeats between two words of where a quiet stream is: what is read again from the one before is soon read.
+const PLACE_EVERY: u32 = 5;
 
 /// What came of the beginning.
 enum Begun {
@@ -137,8 +140,16 @@ impl<S: Said> Operation<S> {
         self.slot.streams();
         let mut closing = subscription.closing();
         let mut taken = subscription.cursor().to_owned();
+        // The connection has its own signs of life; here it is only told where the stream is.
+        let interval = subscription.config().heartbeat_interval * PLACE_EVERY;
+        let mut heartbeats = Heartbeats::every(interval, |cursor| {
+            let said = cursor.and_then(|cursor| S::place(self.slot.id(), cursor));
+            // What is not heard of is said again when it has moved on.
+            said.into_iter()
+                .for_each(|said| drop(self.out.try_send(said)));
+        });
         loop {
-            let frame = match subscription.next().await {
+            let frame = match subscription.next(&mut heartbeats).await {
                 Ok(frame) => frame,
                 Err(end) => return Ok(end),
             };

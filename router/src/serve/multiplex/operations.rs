@@ -7,7 +7,9 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::stream::Interruption;
+use schema::code::ErrorCode;
+
+use crate::stream::{Closing, Interruption};
 
 /// The running operations by id.
 type Running = Arc<Mutex<HashMap<String, Entry>>>;
@@ -34,6 +36,17 @@ pub(in crate::serve) struct Slot {
     running: Running,
     id: String,
     number: u64,
+}
+
+/// What ends on a connection.
+#[derive(Debug)]
+pub(in crate::serve) enum Ended {
+    /// An operation, to its end.
+    Operation,
+    /// A stream, before its end: its connection is to end too, so that the client comes back.
+    Stream(Interruption),
+    /// The connection must, and no stream is there to say so.
+    Connection(ErrorCode),
 }
 
 /// Why an operation does not start.
@@ -95,22 +108,45 @@ impl Operations {
         });
     }
 
-    /// Waits until one operation has ended, and says whether it stopped before its end; resolves to `None` at once when
-    /// none runs.
-    pub(in crate::serve) async fn one_ended(&mut self) -> Option<Option<Interruption>> {
-        let ended = self.tasks.join_next().await?;
-        // A task that fails to join was stopped.
-        Some(ended.ok().flatten())
+    /// Waits until something ends: an operation, or, where `closing` is given, the connection. Streams end by themselves when
+    /// their connection must, each with its cursor, so as long as there are some they are waited for.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(in crate::serve) async fn ended(&mut self, mut closing: Option<&mut Closing>) -> Ended {
+        let running = &self.running;
+        loop {
+            let must_close = async {
+                match &mut closing {
+                    Some(closing) if !has_streams(running) => closing.due().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                Some(ended) = self.tasks.join_next() => {
+                    // A task that fails to join was stopped.
+                    let interruption = ended.ok().flatten();
+                    return interruption.map_or(Ended::Operation, Ended::Stream);
+                }
+                code = must_close => {
+                    // One may have been opened since.
+                    if !has_streams(running) {
+                        return Ended::Connection(code);
+                    }
+                }
+            }
+        }
     }
 
     pub(in crate::serve) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
+}
 
-    /// Whether a stream is open.
-    pub(in crate::serve) fn has_streams(&self) -> bool {
-        self.running.lock().values().any(|entry| entry.is_stream)
-    }
+/// Whether a stream is open.
+fn has_streams(running: &Running) -> bool {
+    running.lock().values().any(|entry| entry.is_stream)
 }
 
 impl Slot {

@@ -15,7 +15,7 @@ use crate::{
     serve::{
         delivery::{self, Encoding as _, Piece, Sse},
         gateway::Gateway,
-        multiplex::{NotStarted, Operation, Operations, Said},
+        multiplex::{Ended, NotStarted, Operation, Operations, Said},
         origin::Origin,
         telemetry,
     },
@@ -85,25 +85,19 @@ impl Session {
         let mut taking_at = Instant::now();
         let out = self.out.clone();
         let code = loop {
-            // Streams stop by themselves, and the first takes the connection with it.
-            let must_look = !self.operations.has_streams();
             tokio::select! {
                 biased;
-                Some(ended) = self.operations.one_ended() => {
-                    if let Some(interruption) = ended {
-                        break interruption.error.code();
-                    }
-                }
-                code = closing.due(), if must_look => {
-                    if !self.operations.has_streams() {
-                        break code;
-                    }
-                }
+                // The first stream that stops takes the connection with it.
+                ended = self.operations.ended(Some(&mut closing)) => match ended {
+                    Ended::Operation => {}
+                    Ended::Stream(interruption) => break interruption.error.code(),
+                    Ended::Connection(code) => break code,
+                },
                 () = out.closed() => return,
                 Some(command) = commands.recv() => self.obey(command),
                 _ = heartbeats.tick() => {
                     // When the channel is full, what is in it is as good as a heartbeat.
-                    drop(out.try_send(Piece::Bytes(Sse.heartbeat())));
+                    drop(out.try_send(Piece::Bytes(Sse.heartbeat(None))));
                 }
                 _ = look.tick() => {
                     if out.capacity() > 0 {
@@ -198,5 +192,10 @@ impl Said for Piece {
     fn complete(id: &str) -> Self {
         let text = json!({ "id": id }).to_string();
         Self::Bytes(Sse::event("complete", text.as_bytes()).into())
+    }
+
+    /// An event's id is that of the connection, which has several streams.
+    fn place(_id: &str, _cursor: &str) -> Option<Self> {
+        None
     }
 }

@@ -100,6 +100,13 @@ impl Said for Message {
     fn complete(id: &str) -> Self {
         Self::text(json!({"id": id, "type": "complete"}).to_string())
     }
+
+    /// A `ping`, which may have any payload: clients that know nothing of it answer and go on.
+    fn place(id: &str, cursor: &str) -> Option<Self> {
+        let payload = json!({"id": id, "cursor": cursor});
+        let ping = json!({"type": "ping", "payload": payload});
+        Some(Self::text(ping.to_string()))
+    }
 }
 
 #[cfg(test)]

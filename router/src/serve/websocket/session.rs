@@ -28,7 +28,7 @@ use super::{
 use crate::{
     serve::{
         gateway::Gateway,
-        multiplex::{NotStarted, Operation, Operations, Said as _, too_many},
+        multiplex::{Ended, NotStarted, Operation, Operations, Said as _, too_many},
         origin::Origin,
         request,
     },
@@ -109,23 +109,21 @@ impl Session {
                 return ending.reason.clone();
             }
             let until = self.ending.as_ref().map_or(heard_at + silence, |it| it.at);
-            // Streams end by themselves when their socket must, each with its cursor.
-            let must_look = self.ending.is_none() && !self.operations.has_streams();
+            // One that is about to be closed has its reason.
+            let watched = self.ending.is_none().then_some(&mut closing);
             if !is_idle {
                 worked_at = Instant::now();
             }
             tokio::select! {
                 biased;
-                Some(interruption) = self.operations.one_ended() => {
-                    worked_at = Instant::now();
-                    self.ended(interruption);
-                }
-                code = closing.due(), if must_look => {
-                    // One may have been opened since.
-                    if !self.operations.has_streams() {
-                        self.end(Close::interrupted(code));
+                ended = self.operations.ended(watched) => match ended {
+                    Ended::Operation => worked_at = Instant::now(),
+                    Ended::Stream(interruption) => {
+                        worked_at = Instant::now();
+                        self.interrupted(interruption);
                     }
-                }
+                    Ended::Connection(code) => self.end(Close::interrupted(code)),
+                },
                 () = sleep_until(worked_at + idle_limit), if is_idle => return Close::Idle,
                 () = sleep_until(init_by), if !self.acknowledged => return Close::InitTimeout,
                 () = sleep_until(until) => {
@@ -151,11 +149,8 @@ impl Session {
         }
     }
 
-    /// One operation is over; where it stopped before its end, the socket is closed so that its client comes back.
-    fn ended(&mut self, interruption: Option<Interruption>) {
-        let Some(Interruption { error, cursor }) = interruption else {
-            return;
-        };
+    /// A stream stopped before its end: the socket is closed so that its client comes back.
+    fn interrupted(&mut self, Interruption { error, cursor }: Interruption) {
         let is_only = self.operations.is_empty() && !cursor.is_empty();
         self.end(Close::Interrupted {
             code: error.code(),

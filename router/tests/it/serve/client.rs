@@ -138,6 +138,23 @@ impl Sse {
             .expect("a frame in time")
     }
 
+    /// Waits until the place to resume from is another one, without a frame; gives it.
+    pub(crate) async fn moves_on(&mut self) -> String {
+        let before = self.last_id.clone();
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        while self.last_id == before {
+            let chunk = tokio::time::timeout_at(deadline, self.response.chunk()).await;
+            let chunk = chunk.expect("in time").expect("not cut").expect("more");
+            self.text.push_str(&String::from_utf8_lossy(&chunk));
+            while let Some((block, rest)) = self.text.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                assert_eq!(self.read_block(&block), None, "no frame");
+            }
+        }
+        self.last_id.clone().expect("a place")
+    }
+
     /// Waits until the body breaks off, for this reason and without another frame.
     pub(crate) async fn breaks_off(&mut self, code: &str) {
         assert_eq!(self.next().await, None);

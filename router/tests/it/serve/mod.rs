@@ -3,6 +3,7 @@
 
 mod client;
 mod drain;
+mod filters;
 mod frames;
 mod http;
 mod live;

@@ -16,7 +16,7 @@ use rdkafka::{
 use router::{Config, Dependencies, Service};
 use schema::{
     event::{OrderEvent, OrderStatus, header},
-    id::{OrderId, UserId},
+    id::{OrderId, Sku, UserId},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -132,7 +132,21 @@ impl Shop {
         version
     }
 
-    /// Sends an event without a change.
+    /// The end of the stream, as everybody may ask for it.
+    pub(crate) async fn end(&self) -> String {
+        let request = reqwest::Client::new().post(self.url());
+        let request = request.json(&json!({"query": "{ orderEventsCursor }"}));
+        let answer = request
+            .bearer_auth(self.ops())
+            .send()
+            .await
+            .expect("answers");
+        let answer: serde_json::Value = answer.json().await.expect("JSON");
+        let end = answer["data"]["orderEventsCursor"].as_str();
+        end.unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    /// Sends an event without a change. The order's line is of the SKU that the fake loms gives it.
     pub(crate) async fn announce(&self, id: i64, owner: i64, version: u32, status: OrderStatus) {
         let event = OrderEvent {
             event_id: Uuid::now_v7(),
@@ -141,6 +155,7 @@ impl Shop {
             version,
             status,
             moment: Clock::system().now(),
+            skus: vec![Sku::try_from(10 * id).expect("a SKU")],
             traceparent: None,
         };
         let epoch = self.epoch.to_string();

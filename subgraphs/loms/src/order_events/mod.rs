@@ -202,8 +202,8 @@ impl OrderEvents {
 fn scope(access: Access, wanted: Wanted) -> Result<Scope, Denied> {
     match wanted {
         Wanted::Order(order) => Ok(Scope::Order(order)),
-        Wanted::User(user) if access.covers(user) => Ok(Scope::User(user)),
-        Wanted::Everybody if access == Access::Everybody => Ok(Scope::All),
+        Wanted::User(user) if access.covers(user) => Ok(Scope::of_user(user)),
+        Wanted::Everybody if access == Access::Everybody => Ok(Scope::ALL),
         Wanted::User(_) | Wanted::Everybody => Err(Denied::Forbidden),
     }
 }
@@ -217,7 +217,7 @@ mod tests {
         let user = |id: i64| UserId::try_from(id).unwrap();
         let owner = Access::Owner(user(1));
         let mine = scope(owner, Wanted::User(user(1)));
-        assert_eq!(mine, Ok(Scope::User(user(1))));
+        assert_eq!(mine, Ok(Scope::of_user(user(1))));
         for foreign in [Wanted::User(user(2)), Wanted::Everybody] {
             assert_eq!(scope(owner, foreign), Err(Denied::Forbidden));
             assert!(scope(Access::Everybody, foreign).is_ok());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     caller::{Caller, Person},
     cell::{CONCURRENCY, Cell},
-    policy::{FIELDS, Policy, TYPES},
+    policy::{FIELDS, NARROWED, Policy, TYPES},
     transport::{Seen, Transport},
 };
 use crate::stack::Stack;
@@ -102,7 +102,14 @@ async fn rows(stack: &Stack, order: &str) -> anyhow::Result<Vec<Row>> {
     let types = answer["data"]["__schema"]["types"]
         .as_array()
         .context("no schema")?;
-    let mut rows = Vec::new();
+    let narrowed = NARROWED.iter().map(|(name, policy, text)| Row {
+        name: (*name).to_owned(),
+        policy: *policy,
+        text: (*text).to_owned(),
+        is_query: false,
+        is_stream: true,
+    });
+    let mut rows: Vec<_> = narrowed.collect();
     for ty in types.iter().filter(|ty| ty["kind"] == "OBJECT") {
         let name = ty["name"].as_str().unwrap_or_default();
         if name.starts_with("__") {
