@@ -26,7 +26,7 @@ use hive_router_query_planner::utils::cancellation::CancellationToken;
 use hive_router_query_planner::utils::parsing::safe_parse_schema;
 
 use crate::graph::{LoadError, Requirements};
-use crate::operation::syntax::readable;
+use crate::operation::syntax::{readable, restore_numbers};
 use crate::plan::error::PlanError;
 use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Rename, Selection, Target};
 use crate::plan::required;
@@ -78,7 +78,10 @@ impl Planner {
     /// [`LoadError::Parse`].
     pub(crate) fn parse(sdl: &str) -> Result<schema::Document, LoadError> {
         let text = readable(sdl).map_err(|error| LoadError::Parse(error.to_string()))?;
-        safe_parse_schema(&text).map_err(|error| LoadError::Parse(one_line(&error)))
+        let parsed = safe_parse_schema(&text);
+        let mut document = parsed.map_err(|error| LoadError::Parse(one_line(&error)))?;
+        restore_numbers(&mut document);
+        Ok(document)
     }
 
     /// What clients see of the supergraph, with the types of introspection.

@@ -12,7 +12,7 @@ mod strings;
 use graphql_tools::parser::Pos;
 
 pub(crate) use parser::{Parsed, parse};
-pub(crate) use schema::readable;
+pub(crate) use schema::{readable, restore_numbers};
 
 /// Why a text has no tree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,12 @@
 //!
 //! Strings are read here, by the rules of the specification, and written again without the escapes and blocks that the
 //! library reads otherwise or refuses (`\u{1F600}`, surrogate pairs, `\b`, lines that end with a carriage return), and so
-//! are the exponents that it refuses (`1e9`). Each token keeps its line, and its column as far as there is room.
+//! are the exponents that it refuses (`1e9`). A number that its numbers cannot hold is written as a name and read back from
+//! it, as it stands in an operation's tree. Each token keeps its line, and its column as far as there is room.
+
+use graphql_tools::static_graphql::schema::{
+    Definition, Directive, Document, Field, InputValue, TypeDefinition, Value,
+};
 
 use crate::operation::syntax::SyntaxError;
 use crate::operation::syntax::lexer::{Lexer, Token};
@@ -31,7 +36,11 @@ pub(crate) fn readable(text: &str) -> Result<String, SyntaxError> {
         match token {
             Token::Punctuator(sign) => out.push(sign),
             Token::Spread => out.push_str("..."),
+            Token::Int(digits) if digits.parse::<i64>().is_err() => hide(digits, &mut out),
             Token::Name(text) | Token::Int(text) => out.push_str(text),
+            Token::Float(digits) if !digits.parse().is_ok_and(f64::is_finite) => {
+                hide(digits, &mut out);
+            }
             Token::Float(digits) => out.push_str(&with_signed_exponent(digits)),
             Token::String(value) => write_string(&value, &mut out),
             Token::End => return Ok(out),
@@ -42,6 +51,102 @@ pub(crate) fn readable(text: &str) -> Result<String, SyntaxError> {
 /// Whether what is written next would be read as one with what is written last.
 fn is_of_a_word(out: &str) -> bool {
     out.ends_with(|last: char| last.is_ascii_alphanumeric() || matches!(last, '_' | '"' | '.'))
+}
+
+/// What the name of a number begins with. No schema may have such a name of its own, for they begin with two underscores.
+const HIDDEN: &str = "__number_";
+
+/// What a name has in place of the characters of a number that are none of a name.
+const SIGNS: [(char, &str); 3] = [('-', "minus"), ('+', "plus"), ('.', "point")];
+
+fn hide(digits: &str, out: &mut String) {
+    out.push_str(HIDDEN);
+    for character in digits.chars() {
+        match SIGNS.iter().find(|(sign, _)| *sign == character) {
+            Some((_, word)) => out.push_str(word),
+            None => out.push(character),
+        }
+    }
+}
+
+/// The number that is written as this name.
+fn hidden(name: &str) -> Option<String> {
+    let mut digits = name.strip_prefix(HIDDEN)?.to_owned();
+    for (sign, word) in SIGNS {
+        digits = digits.replace(word, &sign.to_string());
+    }
+    Some(digits)
+}
+
+/// Gives the numbers back that [`readable`] wrote as names.
+pub(crate) fn restore_numbers(document: &mut Document) {
+    for definition in &mut document.definitions {
+        match definition {
+            Definition::TypeDefinition(ty) => of_type(ty),
+            Definition::DirectiveDefinition(found) => of_inputs(&mut found.arguments),
+            Definition::SchemaDefinition(schema) => of_directives(&mut schema.directives),
+            Definition::TypeExtension(_) => {}
+        }
+    }
+}
+
+fn of_type(ty: &mut TypeDefinition) {
+    match ty {
+        TypeDefinition::Scalar(it) => of_directives(&mut it.directives),
+        TypeDefinition::Object(it) => {
+            of_directives(&mut it.directives);
+            it.fields.iter_mut().for_each(of_field);
+        }
+        TypeDefinition::Interface(it) => {
+            of_directives(&mut it.directives);
+            it.fields.iter_mut().for_each(of_field);
+        }
+        TypeDefinition::Union(it) => of_directives(&mut it.directives),
+        TypeDefinition::Enum(it) => {
+            of_directives(&mut it.directives);
+            let values = it.values.iter_mut();
+            values.for_each(|value| of_directives(&mut value.directives));
+        }
+        TypeDefinition::InputObject(it) => {
+            of_directives(&mut it.directives);
+            of_inputs(&mut it.fields);
+        }
+    }
+}
+
+fn of_field(field: &mut Field) {
+    of_inputs(&mut field.arguments);
+    of_directives(&mut field.directives);
+}
+
+fn of_inputs(inputs: &mut [InputValue]) {
+    for input in inputs {
+        input.default_value.iter_mut().for_each(of_value);
+        of_directives(&mut input.directives);
+    }
+}
+
+fn of_directives(directives: &mut [Directive]) {
+    let arguments = directives.iter_mut().flat_map(|it| &mut it.arguments);
+    arguments.for_each(|(_, value)| of_value(value));
+}
+
+fn of_value(value: &mut Value) {
+    match value {
+        Value::Enum(name) => {
+            if let Some(digits) = hidden(name) {
+                *name = digits;
+            }
+        }
+        Value::List(items) => items.iter_mut().for_each(of_value),
+        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| of_value(value)),
+        Value::Variable(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::Boolean(_)
+        | Value::Null => {}
+    }
 }
 
 /// The library takes an exponent without a sign only where it begins with one digit of 1 to 8.
@@ -111,6 +216,39 @@ mod tests {
             ("\"\"\"\n\u{a0}one\n\u{a0}two\"\"\"", "\u{a0}one\n\u{a0}two"),
         ] {
             assert_eq!(described(literal), value, "{literal}");
+        }
+    }
+
+    /// Seen red with the digits handed to the library, which refuses the whole schema.
+    #[test]
+    fn a_number_keeps_its_digits_where_the_tree_cannot_hold_it() {
+        for digits in [
+            "9223372036854775808",
+            "-9223372036854775809",
+            "123456789012345678901234567890",
+            "-1.5e+999",
+            "1e999",
+        ] {
+            let text = format!(
+                "input I {{ a: ID = {digits} b: [J] = [{{ c: {digits} }}] @d(e: {digits}) }}"
+            );
+            let mut document = parse_schema::<String>(&readable(&text).unwrap())
+                .unwrap()
+                .into_static();
+            restore_numbers(&mut document);
+            let Definition::TypeDefinition(TypeDefinition::InputObject(input)) =
+                &document.definitions[0]
+            else {
+                panic!("{document}")
+            };
+            let defaults = input.fields.iter().flat_map(|field| &field.default_value);
+            let defaults: Vec<_> = defaults.map(crate::graph::literal).collect();
+            assert_eq!(
+                defaults,
+                [digits.to_owned(), format!("[{{ c: {digits} }}]")]
+            );
+            let argument = &input.fields[1].directives[0].arguments[0].1;
+            assert_eq!(crate::graph::literal(argument), digits);
         }
     }
 
