@@ -51,57 +51,29 @@ fn roots(schema: &SchemaDefinition, out: &mut String) -> Written {
 }
 
 fn type_definition(ty: &TypeDefinition, out: &mut String) -> Written {
-    match ty {
-        TypeDefinition::Scalar(it) => {
-            head(
-                &it.description,
-                "scalar",
-                &it.name,
-                &[],
-                &it.directives,
-                out,
-            )?;
-            writeln!(out)
-        }
+    let (keyword, description, interfaces, directives) = match ty {
+        TypeDefinition::Scalar(it) => ("scalar", &it.description, &[][..], &it.directives),
         TypeDefinition::Object(it) => {
-            let interfaces = &it.implements_interfaces;
-            head(
-                &it.description,
-                "type",
-                &it.name,
-                interfaces,
-                &it.directives,
-                out,
-            )?;
-            block(&it.fields, field, out)
+            let interfaces = it.implements_interfaces.as_slice();
+            ("type", &it.description, interfaces, &it.directives)
         }
         TypeDefinition::Interface(it) => {
-            let interfaces = &it.implements_interfaces;
-            head(
-                &it.description,
-                "interface",
-                &it.name,
-                interfaces,
-                &it.directives,
-                out,
-            )?;
-            block(&it.fields, field, out)
+            let interfaces = it.implements_interfaces.as_slice();
+            ("interface", &it.description, interfaces, &it.directives)
         }
-        TypeDefinition::Union(it) => {
-            head(&it.description, "union", &it.name, &[], &it.directives, out)?;
-            if !it.types.is_empty() {
-                write!(out, " = {}", it.types.join(" | "))?;
-            }
-            writeln!(out)
-        }
-        TypeDefinition::Enum(it) => {
-            head(&it.description, "enum", &it.name, &[], &it.directives, out)?;
-            block(&it.values, enum_value, out)
-        }
-        TypeDefinition::InputObject(it) => {
-            head(&it.description, "input", &it.name, &[], &it.directives, out)?;
-            block(&it.fields, input_field, out)
-        }
+        TypeDefinition::Union(it) => ("union", &it.description, &[][..], &it.directives),
+        TypeDefinition::Enum(it) => ("enum", &it.description, &[][..], &it.directives),
+        TypeDefinition::InputObject(it) => ("input", &it.description, &[][..], &it.directives),
+    };
+    head(description, keyword, ty.name(), interfaces, directives, out)?;
+    match ty {
+        TypeDefinition::Scalar(_) => writeln!(out),
+        TypeDefinition::Object(it) => block(&it.fields, field, out),
+        TypeDefinition::Interface(it) => block(&it.fields, field, out),
+        TypeDefinition::Union(it) if it.types.is_empty() => writeln!(out),
+        TypeDefinition::Union(it) => writeln!(out, " = {}", it.types.join(" | ")),
+        TypeDefinition::Enum(it) => block(&it.values, enum_value, out),
+        TypeDefinition::InputObject(it) => block(&it.fields, input_field, out),
     }
 }
 

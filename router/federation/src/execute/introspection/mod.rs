@@ -3,16 +3,23 @@
 //! The values go into the store like those of any subgraph, so names, order and nulls are written by the one writer.
 //! Source: GraphQL specification, 4.2 Schema Introspection.
 
+mod leaves;
+mod node;
+
 use graphql_tools::static_graphql::query::Value as Literal;
 use graphql_tools::static_graphql::schema::{
     Definition, Directive, DirectiveDefinition, Document, EnumValue, Field, InputValue, Type,
-    TypeDefinition, Value as Default,
+    TypeDefinition,
 };
 use serde_json::{Map, Value as Json};
 
 use crate::execute::budget::Budget;
+use crate::execute::introspection::leaves::Leaves;
+use crate::execute::introspection::node::{
+    Node, description, directive_text, is_deprecated, kind, types,
+};
 use crate::execute::state::Progress;
-use crate::execute::store::{Span, Store, Value};
+use crate::execute::store::{Store, Value};
 use crate::graph::literal;
 use crate::request::Location;
 use crate::shape::{Shape, ShapeField};
@@ -49,10 +56,12 @@ pub(crate) fn resolve(
     let mut resolver = Resolver {
         consumer,
         variables,
-        buffer: progress.store.next_buffer(),
+        leaves: Leaves {
+            buffer: progress.store.next_buffer(),
+            out: Vec::new(),
+        },
         store: &mut progress.store,
         budget: &mut progress.budget,
-        out: Vec::new(),
     };
     let mut resolved = Vec::new();
     for field in wanted {
@@ -60,36 +69,22 @@ pub(crate) fn resolve(
             "__schema" => Some(Node::Schema),
             _ => resolver
                 .text_argument(field, "name")
-                .and_then(|name| resolver.named(&name)),
+                .and_then(|name| Node::named(consumer, &name)),
         };
         resolved.push((field.key, resolver.node(field, node)));
     }
-    let out = resolver.out;
+    let out = resolver.leaves.out;
     progress.store.keep(out.into());
     let resolved = progress.store.object(resolved, 1);
     progress.store.put_root(resolved);
 }
 
-/// Something that introspection can look at.
-#[derive(Clone, Copy)]
-enum Node<'a> {
-    Schema,
-    Named(&'a TypeDefinition),
-    /// A list or a non-null type.
-    Wrapped(&'a Type),
-    Field(&'a Field),
-    Input(&'a InputValue),
-    EnumValue(&'a EnumValue),
-    Directive(&'a DirectiveDefinition),
-}
-
 struct Resolver<'a> {
     consumer: &'a Document,
     variables: &'a Map<String, Json>,
-    buffer: u32,
+    leaves: Leaves,
     store: &'a mut Store,
     budget: &'a mut Budget,
-    out: Vec<u8>,
 }
 
 impl<'a> Resolver<'a> {
@@ -114,8 +109,8 @@ impl<'a> Resolver<'a> {
             Node::Field(definition) => self.output_field(field, definition),
             Node::Input(definition) => self.input_value(field, definition),
             Node::EnumValue(value) => match &*field.name {
-                "name" => self.text(&value.name),
-                "description" => self.optional(value.description.as_deref()),
+                "name" => self.leaves.text(&value.name),
+                "description" => self.leaves.optional(value.description.as_deref()),
                 other => self.deprecation(other, &value.directives),
             },
             Node::Directive(definition) => self.directive(field, definition),
@@ -150,15 +145,15 @@ impl<'a> Resolver<'a> {
     }
 
     fn root(&mut self, field: &ShapeField, name: Option<&String>) -> Value {
-        let node = name.and_then(|name| self.named(name));
+        let node = name.and_then(|name| Node::named(self.consumer, name));
         self.node(field, node)
     }
 
     fn named_type(&mut self, field: &ShapeField, definition: &'a TypeDefinition) -> Value {
         match &*field.name {
-            "kind" => self.text(kind(definition)),
-            "name" => self.text(definition.name()),
-            "description" => self.optional(description(definition)),
+            "kind" => self.leaves.text(kind(definition)),
+            "name" => self.leaves.text(definition.name()),
+            "description" => self.leaves.optional(description(definition)),
             "specifiedByURL" => {
                 let url = match definition {
                     TypeDefinition::Scalar(scalar) => {
@@ -166,10 +161,10 @@ impl<'a> Resolver<'a> {
                     }
                     _ => None,
                 };
-                self.optional(url)
+                self.leaves.optional(url)
             }
             "isOneOf" => match definition {
-                TypeDefinition::InputObject(_) => self.flag(definition.is_one_of()),
+                TypeDefinition::InputObject(_) => self.leaves.flag(definition.is_one_of()),
                 _ => Value::Null,
             },
             "fields" => self.fields(field, definition),
@@ -245,7 +240,8 @@ impl<'a> Resolver<'a> {
         let Some(names) = names else {
             return Value::Null;
         };
-        let nodes = names.iter().filter_map(|name| self.named(name)).collect();
+        let named = |name: &String| Node::named(self.consumer, name);
+        let nodes = names.iter().filter_map(named).collect();
         self.list(field, nodes)
     }
 
@@ -256,9 +252,9 @@ impl<'a> Resolver<'a> {
             Type::NamedType(_) => return Value::Null,
         };
         match &*field.name {
-            "kind" => self.text(kind),
+            "kind" => self.leaves.text(kind),
             "ofType" => {
-                let node = self.ty(inner);
+                let node = Node::of_type(self.consumer, inner);
                 self.node(field, node)
             }
             _ => Value::Null,
@@ -267,11 +263,11 @@ impl<'a> Resolver<'a> {
 
     fn output_field(&mut self, field: &ShapeField, definition: &'a Field) -> Value {
         match &*field.name {
-            "name" => self.text(&definition.name),
-            "description" => self.optional(definition.description.as_deref()),
+            "name" => self.leaves.text(&definition.name),
+            "description" => self.leaves.optional(definition.description.as_deref()),
             "args" => self.inputs(field, &definition.arguments),
             "type" => {
-                let node = self.ty(&definition.field_type);
+                let node = Node::of_type(self.consumer, &definition.field_type);
                 self.node(field, node)
             }
             other => self.deprecation(other, &definition.directives),
@@ -280,14 +276,14 @@ impl<'a> Resolver<'a> {
 
     fn input_value(&mut self, field: &ShapeField, definition: &'a InputValue) -> Value {
         match &*field.name {
-            "name" => self.text(&definition.name),
-            "description" => self.optional(definition.description.as_deref()),
+            "name" => self.leaves.text(&definition.name),
+            "description" => self.leaves.optional(definition.description.as_deref()),
             "type" => {
-                let node = self.ty(&definition.value_type);
+                let node = Node::of_type(self.consumer, &definition.value_type);
                 self.node(field, node)
             }
             "defaultValue" => match &definition.default_value {
-                Some(value) => self.text(&literal(value)),
+                Some(value) => self.leaves.text(&literal(value)),
                 None => Value::Null,
             },
             other => self.deprecation(other, &definition.directives),
@@ -296,15 +292,15 @@ impl<'a> Resolver<'a> {
 
     fn directive(&mut self, field: &ShapeField, definition: &'a DirectiveDefinition) -> Value {
         match &*field.name {
-            "name" => self.text(&definition.name),
-            "description" => self.optional(definition.description.as_deref()),
-            "isRepeatable" => self.flag(definition.repeatable),
+            "name" => self.leaves.text(&definition.name),
+            "description" => self.leaves.optional(definition.description.as_deref()),
+            "isRepeatable" => self.leaves.flag(definition.repeatable),
             "args" => self.inputs(field, &definition.arguments),
             "locations" => {
                 let names = definition
                     .locations
                     .iter()
-                    .map(|location| self.text(location.as_str()));
+                    .map(|location| self.leaves.text(location.as_str()));
                 Value::List(names.collect())
             }
             _ => Value::Null,
@@ -327,25 +323,13 @@ impl<'a> Resolver<'a> {
         )
     }
 
-    fn ty(&self, ty: &'a Type) -> Option<Node<'a>> {
-        match ty {
-            Type::NamedType(name) => self.named(name),
-            Type::ListType(_) | Type::NonNullType(_) => Some(Node::Wrapped(ty)),
-        }
-    }
-
-    fn named(&self, name: &str) -> Option<Node<'a>> {
-        types(self.consumer)
-            .find(|definition| definition.name() == name)
-            .map(Node::Named)
-    }
-
     fn deprecation(&mut self, name: &str, directives: &[Directive]) -> Value {
         match name {
-            "isDeprecated" => self.flag(is_deprecated(directives)),
+            "isDeprecated" => self.leaves.flag(is_deprecated(directives)),
             "deprecationReason" if is_deprecated(directives) => {
                 let reason = directive_text(directives, "deprecated", "reason");
-                self.optional(Some(reason.unwrap_or("No longer supported")))
+                self.leaves
+                    .optional(Some(reason.unwrap_or("No longer supported")))
             }
             _ => Value::Null,
         }
@@ -373,80 +357,5 @@ impl<'a> Resolver<'a> {
             (_, Literal::Variable(name)) => self.variables.get(name)?.as_str().map(str::to_owned),
             _ => None,
         }
-    }
-
-    fn optional(&mut self, text: Option<&str>) -> Value {
-        text.map_or(Value::Null, |text| self.text(text))
-    }
-
-    fn text(&mut self, text: &str) -> Value {
-        let json = serde_json::to_vec(text).expect("a string is JSON");
-        self.leaf(&json)
-    }
-
-    fn flag(&mut self, flag: bool) -> Value {
-        self.leaf(if flag { b"true" } else { b"false" })
-    }
-
-    fn leaf(&mut self, json: &[u8]) -> Value {
-        let narrow = |at| u32::try_from(at).expect("a schema is shorter than 4 GiB");
-        let start = narrow(self.out.len());
-        self.out.extend(json);
-        Value::Leaf(Span {
-            buffer: self.buffer,
-            start,
-            end: narrow(self.out.len()),
-        })
-    }
-}
-
-fn types(consumer: &Document) -> impl Iterator<Item = &TypeDefinition> {
-    consumer
-        .definitions
-        .iter()
-        .filter_map(|definition| match definition {
-            Definition::TypeDefinition(definition) => Some(definition),
-            _ => None,
-        })
-}
-
-fn kind(definition: &TypeDefinition) -> &'static str {
-    match definition {
-        TypeDefinition::Scalar(_) => "SCALAR",
-        TypeDefinition::Object(_) => "OBJECT",
-        TypeDefinition::Interface(_) => "INTERFACE",
-        TypeDefinition::Union(_) => "UNION",
-        TypeDefinition::Enum(_) => "ENUM",
-        TypeDefinition::InputObject(_) => "INPUT_OBJECT",
-    }
-}
-
-fn description(definition: &TypeDefinition) -> Option<&str> {
-    let text = match definition {
-        TypeDefinition::Scalar(found) => &found.description,
-        TypeDefinition::Object(found) => &found.description,
-        TypeDefinition::Interface(found) => &found.description,
-        TypeDefinition::Union(found) => &found.description,
-        TypeDefinition::Enum(found) => &found.description,
-        TypeDefinition::InputObject(found) => &found.description,
-    };
-    text.as_deref()
-}
-
-fn is_deprecated(directives: &[Directive]) -> bool {
-    directives
-        .iter()
-        .any(|directive| directive.name == "deprecated")
-}
-
-fn directive_text<'d>(directives: &'d [Directive], name: &str, argument: &str) -> Option<&'d str> {
-    let directive = directives.iter().find(|directive| directive.name == name)?;
-    match directive
-        .arguments
-        .iter()
-        .find(|(found, _)| found == argument)?
-    {
-        (_, Default::String(text)) => Some(text),
-        _ => None,
     }
 }
