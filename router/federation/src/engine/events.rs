@@ -58,8 +58,8 @@ impl Prepared {
     /// The fetches that complete an event: all but the subscription itself.
     fn event_fetches(&self) -> impl Iterator<Item = &FetchPlan> {
         let plan = self.planned.steps.plans.first();
-        let waves = plan.map_or(&[][..], |(_, plan)| &plan.waves);
-        waves.iter().skip(1).flatten()
+        let fetches = plan.map_or(&[][..], |(_, plan)| &plan.fetches);
+        fetches.iter().skip(1)
     }
 }
 

@@ -27,7 +27,7 @@ use crate::operation::document;
 pub use crate::operation::limits::Limits;
 use crate::operation::persisted::PersistedOperations;
 pub use crate::operation::turns::NewOperations;
-use crate::plan::explain::{explain, waves};
+use crate::plan::explain::{explain, fetches};
 use crate::plan::planner::Planner;
 use crate::subgraph::{Connected, Declared, Mutations, Routes};
 pub use config::EngineConfig;
@@ -108,11 +108,16 @@ impl Engine {
             .collect()
     }
 
-    /// The plan as it stands in `extensions.queryPlan`: its waves one after another, the fetches of each side by side.
+    /// The plan as it stands in `extensions.queryPlan`: its fetches, each with those that it starts after. The fields of a
+    /// mutation run one after another, so that the first fetches of one start after the fetches of the field before.
     fn plan_as_json(&self, prepared: &Prepared) -> serde_json::Value {
-        let plans = prepared.planned.steps.plans.iter();
-        let waves = plans.flat_map(|(_, plan)| waves(plan, &prepared.planned.steps.keys));
-        serde_json::json!({ "waves": waves.collect::<Vec<_>>() })
+        let mut all = Vec::new();
+        let mut before = 1..1;
+        for (_, plan) in &prepared.planned.steps.plans {
+            all.extend(fetches(plan, &prepared.planned.steps.keys, before.clone()));
+            before = before.end..all.len() + 1;
+        }
+        serde_json::json!({ "fetches": all })
     }
 }
 

@@ -85,7 +85,7 @@ impl Prepared {
     #[must_use]
     pub fn fetches_for_events(&self) -> bool {
         let plan = self.planned.steps.plans.first();
-        plan.is_some_and(|(_, plan)| plan.waves.len() > 1)
+        plan.is_some_and(|(_, plan)| plan.fetches.len() > 1)
     }
 
     /// What one frame of a subscription costs: the objects that it may hold.

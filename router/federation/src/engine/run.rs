@@ -1,4 +1,4 @@
-//! Runs what was prepared: fetches in waves, then the response.
+//! Runs what was prepared: the fetches of its plan, then the response.
 
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use crate::engine::Engine;
 use crate::engine::prepare::{Planned, Prepared};
 use crate::execute::budget::Budget;
-use crate::execute::run::{first_request, run, run_after};
+use crate::execute::run::{first_request, run, run_after, run_after_event};
 use crate::execute::state::{Progress, Scope};
 use crate::execute::store::Value;
 use crate::execute::{introspection, read, response};
@@ -41,7 +41,7 @@ impl Engine {
             self.mutations.ended();
         } else {
             for (_, plan) in &planned.steps.plans {
-                run(scope, plan, 0, &mut progress).await;
+                run(scope, plan, &mut progress).await;
             }
         }
         response::write(scope, root, progress)
@@ -70,7 +70,7 @@ impl Engine {
         let mut progress = Progress::new(budget, planned.place());
         if let Some((_, plan)) = planned.steps.plans.first() {
             take_event(plan, event, &mut progress);
-            run(scope, plan, 1, &mut progress).await;
+            run_after_event(scope, plan, &mut progress).await;
         }
         progress.extensions.extend(extensions);
         response::write(scope, root, progress)
@@ -80,7 +80,7 @@ impl Engine {
     #[must_use]
     pub fn is_own_subscription(&self, prepared: &Prepared) -> bool {
         let plan = prepared.planned.steps.plans.first();
-        let first = plan.and_then(|(_, plan)| plan.waves.first()?.first());
+        let first = plan.and_then(|(_, plan)| plan.fetches.first());
         let subgraphs = &prepared.served.subgraphs;
         first.is_some_and(|fetch| subgraphs.get(&*fetch.subgraph).is_some_and(|it| it.is_ours))
     }
@@ -153,7 +153,7 @@ impl Engine {
 
 /// Lets the event stand in for the response of the plan's first fetch, the subscription itself.
 fn take_event(plan: &CompiledPlan, event: Json, progress: &mut Progress) {
-    let Some(primary) = plan.waves.first().and_then(|wave| wave.first()) else {
+    let Some(primary) = plan.fetches.first() else {
         return;
     };
     let mut data = Map::new();
@@ -180,9 +180,9 @@ async fn one_by_one(scope: Scope<'_>, planned: &Planned, root: &Case, progress: 
         };
         if root.fields.len() > 1 {
             let ctx = ContextPerField::of(scope.ctx, &field.response);
-            run(Scope { ctx: &ctx, ..scope }, plan, 0, progress).await;
+            run(Scope { ctx: &ctx, ..scope }, plan, progress).await;
         } else {
-            run(scope, plan, 0, progress).await;
+            run(scope, plan, progress).await;
         }
         if progress.budget.is_passed() {
             return;

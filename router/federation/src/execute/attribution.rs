@@ -6,19 +6,15 @@
 //! field that it should have brought and the client asked for, so no null stays without a reason.
 //! Source: GraphQL specification, 7.1.7 Path.
 
-use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
 use crate::execute::error::{ClientError, Errors, Place, SubgraphError, SubgraphPathSegment};
-use crate::execute::missing::{Missing, Target};
-use crate::execute::places::each_place;
-use crate::execute::representations::Asked;
+use crate::execute::fetched::Fetched;
+use crate::execute::missing::Missing;
 use crate::execute::state::{Call, Progress, Scope};
-use crate::execute::store::{ObjectId, Slot, Store};
-use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, PathElement, TargetPlan};
-use crate::shape::ReadShape;
+use crate::plan::compile::CompiledPlan;
 use crate::subgraph::FetchError;
 
 /// What went wrong with a fetch.
@@ -54,18 +50,12 @@ pub(crate) fn attribute(
     progress: &mut Progress,
 ) {
     let store = std::mem::take(&mut progress.store);
-    let fetched = Fetched {
-        scope,
-        plan,
-        call,
-        store: &store,
-        places: call.asked.iter().map(|_| OnceCell::new()).collect(),
-    };
+    let fetched = Fetched::new(scope, plan, call, &store);
     match fault {
         Fault::Failed(error) => {
             tracing::warn!(subgraph = %call.fetch.subgraph, %error, "a fetch failed");
             let places = fetched.blamed(fetched.everywhere());
-            // Who lacks nothing is told nothing: it may have been asked for objects of other types than they are.
+            // Who lacks nothing is told nothing.
             if !places.is_empty() {
                 deal(&[ClientError::unavailable()], &[places], progress);
             }
@@ -119,6 +109,14 @@ fn report(
     }
 }
 
+/// Where an error without a position may belong: the places of one entity.
+#[derive(Debug, Clone)]
+struct Group<'a> {
+    places: Vec<Place<'a>>,
+    /// Whether the null is that of the field itself, so that one of the errors is about it.
+    is_own: bool,
+}
+
 /// Passes on errors whose paths lack the position in the list of entities, by path.
 fn report_vague(
     fetched: &Fetched<'_>,
@@ -140,29 +138,56 @@ fn report_vague(
     // What failed as a whole has none of what a longer path is about.
     vague.sort_by_key(|(order, ..)| *order);
     let mut left = Vec::new();
+    let mut told = HashSet::new();
     for (_, groups, reports) in vague {
-        let groups = groups.into_iter().map(|missing| fetched.blamed(missing));
+        let groups = groups.into_iter().map(|missing| Group {
+            is_own: missing.is_own,
+            places: fetched.blamed(missing),
+        });
         let mut groups = unexplained(groups.collect(), &progress.errors);
         // Who blames what is blamed already has nothing new to tell.
         if groups.iter().any(|group| has_new(group, &progress.errors)) {
             groups.retain(|group| has_new(group, &progress.errors));
         }
-        let others = groups.split_off(groups.len().min(reports.len()));
+        let (groups, others) = likeliest(groups, reports.len());
+        let places = groups.into_iter().map(|group| group.places);
+        let places: Vec<_> = places.collect();
+        told.extend(places.iter().flatten().map(|place| place.object().to_vec()));
         left.push((reports.last().cloned(), others));
-        deal(&reports, &groups, progress);
+        deal(&reports, &places, progress);
     }
-    // Fewer errors than places: the same happened there, unless a longer path told what.
+    // Fewer errors than places: the same happened there, unless another error told what.
     for (report, groups) in left {
-        let others = groups.into_iter().flatten();
-        let is_free = |place: &Place<'_>| {
+        let is_free = |group: &Group<'_>, place: &Place<'_>| {
             let errors = &progress.errors;
-            !errors.is_reported_above(&place.path) && !errors.is_reported_below(&place.path)
+            let went_up = !group.is_own && told.contains(place.object());
+            !went_up
+                && !errors.is_reported_above(&place.path)
+                && !errors.is_reported_below(&place.path)
         };
-        let others: Vec<_> = others.filter(is_free).collect();
+        let others = groups.into_iter().flat_map(|mut group| {
+            let places = std::mem::take(&mut group.places).into_iter();
+            places.filter(move |place| is_free(&group, place))
+        });
+        let others: Vec<_> = others.collect();
         if !others.is_empty() {
             deal(report.as_slice(), &[others], progress);
         }
     }
+}
+
+/// As many groups as there are errors, and the others. A null of the field itself has an error in any case; one that went up
+/// may be another field's.
+fn likeliest(groups: Vec<Group<'_>>, errors: usize) -> (Vec<Group<'_>>, Vec<Group<'_>>) {
+    let own = groups.iter().filter(|group| group.is_own).count();
+    let mut own = own.min(errors);
+    let mut others = errors - own;
+    groups.into_iter().partition(|group| {
+        let left = if group.is_own { &mut own } else { &mut others };
+        let is_chosen = *left > 0;
+        *left = left.saturating_sub(1);
+        is_chosen
+    })
 }
 
 /// Where a path leads to a null, or through one. Where it leads to none, which is told beside, it is about what is missing
@@ -175,21 +200,23 @@ fn at_the_end(mut groups: Vec<Missing<'_>>) -> (bool, Vec<Missing<'_>>) {
 }
 
 /// The places below no error. Where each is below one they are all left, for none is the likelier.
-fn unexplained<'a>(groups: Vec<Vec<Place<'a>>>, errors: &Errors) -> Vec<Vec<Place<'a>>> {
+fn unexplained<'a>(groups: Vec<Group<'a>>, errors: &Errors) -> Vec<Group<'a>> {
     let is_free = |place: &&Place<'_>| !errors.is_reported_above(&place.path);
-    let free = groups
-        .iter()
-        .map(|group| group.iter().filter(is_free).cloned().collect());
-    let free: Vec<Vec<_>> = free.collect();
-    match free.iter().all(Vec::is_empty) {
+    let free = groups.iter().map(|group| Group {
+        is_own: group.is_own,
+        places: group.places.iter().filter(is_free).cloned().collect(),
+    });
+    let free: Vec<_> = free.collect();
+    match free.iter().all(|group| group.places.is_empty()) {
         true => groups,
         false => free,
     }
 }
 
 /// Whether some of the places are not blamed yet.
-fn has_new(group: &[Place<'_>], errors: &Errors) -> bool {
-    group.iter().any(|place| !errors.is_reported(&place.path))
+fn has_new(group: &Group<'_>, errors: &Errors) -> bool {
+    let mut places = group.places.iter();
+    places.any(|place| !errors.is_reported(&place.path))
 }
 
 /// Reports errors at places that are not blamed yet: one for each group, the last for all groups that are left. Without a
@@ -223,203 +250,4 @@ fn deal(reports: &[ClientError], groups: &[Vec<Place<'_>>], progress: &mut Progr
             said.push(report);
         }
     }
-}
-
-/// A fetch and the data that it is about.
-struct Fetched<'a> {
-    scope: Scope<'a>,
-    plan: &'a CompiledPlan,
-    call: &'a Call<'a>,
-    store: &'a Store,
-    /// Where the objects of each batch are, once an error asks for it.
-    places: Vec<OnceCell<HashMap<ObjectId, Vec<Slot>>>>,
-}
-
-impl<'a> Fetched<'a> {
-    /// All that the fetch was to bring and is not there.
-    fn everywhere(&self) -> Missing<'a> {
-        let mut missing = Missing::default();
-        match &self.call.fetch.target {
-            TargetPlan::Root | TargetPlan::Path(_) => missing = self.at_each(&[]),
-            TargetPlan::Entities(batches) => {
-                let all = (0..batches.len()).flat_map(|batch| self.of_batch(batch, &[]));
-                all.for_each(|entity| missing.extend(entity));
-            }
-        }
-        missing
-    }
-
-    /// What is not there of a path that names its place; `None` for one that does not.
-    fn exactly(&self, path: &[SubgraphPathSegment]) -> Option<Missing<'a>> {
-        let (first, rest) = path.split_first()?;
-        let TargetPlan::Entities(batches) = &self.call.fetch.target else {
-            return Some(self.at_each(path));
-        };
-        let (SubgraphPathSegment::Index(position), rest) = rest.split_first()? else {
-            return None;
-        };
-        let batch = self.batch(first)?;
-        let (_, asked) = self.call.asked[batch].get_index(*position as usize)?;
-        let target = self.of_entities(self.call.fetch, &batches[batch])?;
-        Some(at(target, self.places(batch, asked), rest))
-    }
-
-    /// All else that is not there of the entity that a path names.
-    fn beside(&self, path: &[SubgraphPathSegment]) -> Missing<'a> {
-        match (&self.call.fetch.target, path) {
-            (TargetPlan::Entities(_), [list, position, ..]) => {
-                let entity = [list.clone(), position.clone()];
-                self.exactly(&entity).unwrap_or_default()
-            }
-            _ => Missing::default(),
-        }
-    }
-
-    /// What a path without a position may be about, of each entity.
-    fn wherever_null(&self, path: &[SubgraphPathSegment]) -> Vec<Missing<'a>> {
-        let Some((first, rest)) = path.split_first() else {
-            return Vec::new();
-        };
-        let batch = self.batch(first);
-        batch.map_or_else(Vec::new, |batch| self.of_batch(batch, rest))
-    }
-
-    /// Which batch has this response key.
-    fn batch(&self, key: &SubgraphPathSegment) -> Option<usize> {
-        let TargetPlan::Entities(batches) = &self.call.fetch.target else {
-            return None;
-        };
-        let SubgraphPathSegment::Key(name) = key else {
-            return None;
-        };
-        batches.iter().position(|batch| batch.alias_name == *name)
-    }
-
-    /// What is not there of each entity of a batch.
-    fn of_batch(&self, batch: usize, path: &[SubgraphPathSegment]) -> Vec<Missing<'a>> {
-        let TargetPlan::Entities(batches) = &self.call.fetch.target else {
-            return Vec::new();
-        };
-        let Some(target) = self.of_entities(self.call.fetch, &batches[batch]) else {
-            return Vec::new();
-        };
-        let entities = self.call.asked[batch].values();
-        let missing = entities.map(|asked| at(target, self.places(batch, asked), path));
-        missing.collect()
-    }
-
-    /// The places of one of the entities that a batch asked for.
-    fn places(&self, batch: usize, asked: &Asked) -> impl Iterator<Item = &Slot> {
-        let places = self.places[batch].get_or_init(|| {
-            let mut places: HashMap<ObjectId, Vec<Slot>> = HashMap::new();
-            let (_, plan) = batches(self.call.fetch).nth(batch).unzip();
-            for path in plan.iter().flat_map(|plan: &&BatchPlan| &plan.paths) {
-                each_place(self.store, self.scope.types, path, &mut |slot, object| {
-                    places.entry(object).or_default().push(slot.clone());
-                });
-            }
-            places
-        });
-        let mut objects = Vec::new();
-        for object in &asked.objects {
-            self.store.with_copies(*object, &mut objects);
-        }
-        // One that two paths lead to is asked for by both.
-        objects.sort_unstable();
-        objects.dedup();
-        let slots = objects.into_iter().filter_map(|object| places.get(&object));
-        slots.flatten()
-    }
-
-    /// What is not there of each object that a fetch without entities completes.
-    fn at_each(&self, path: &[SubgraphPathSegment]) -> Missing<'a> {
-        let slots = match &self.call.fetch.target {
-            TargetPlan::Path(target) => self.slots(target),
-            TargetPlan::Root | TargetPlan::Entities(_) => vec![Slot::new()],
-        };
-        let mut target = self.target(&self.call.fetch.shape);
-        target.renames = &self.call.fetch.renames;
-        at(target, &slots, path)
-    }
-
-    /// The places that the client asked for, those of fetches included that could not be made for want of the others.
-    fn blamed(&self, missing: Missing<'a>) -> Vec<Place<'a>> {
-        let Missing {
-            mut places, needed, ..
-        } = missing;
-        let mut waiting = needed;
-        let mut objects: HashMap<*const BatchPlan, HashSet<Slot>> = HashMap::new();
-        while let Some((slot, key)) = waiting.pop() {
-            for (fetch, batch) in self.plan.waves.iter().flatten().flat_map(batches) {
-                if !batch.needs(key) {
-                    continue;
-                }
-                let left = objects.entry(batch).or_insert_with(|| self.objects(batch));
-                // Each object of a batch is told of once.
-                if !left.remove(&slot) {
-                    continue;
-                }
-                if let Some(target) = self.of_entities(fetch, batch) {
-                    let more = target.missing(&slot, &[]);
-                    places.extend(more.places);
-                    waiting.extend(more.needed);
-                }
-            }
-        }
-        places
-    }
-
-    /// The objects that a batch completes.
-    fn objects(&self, batch: &BatchPlan) -> HashSet<Slot> {
-        let paths = batch.paths.iter();
-        paths.flat_map(|path| self.slots(path)).collect()
-    }
-
-    fn slots(&self, path: &[PathElement]) -> Vec<Slot> {
-        let mut slots = Vec::new();
-        each_place(self.store, self.scope.types, path, &mut |slot, _| {
-            slots.push(slot.clone());
-        });
-        slots
-    }
-
-    fn of_entities(&self, fetch: &'a FetchPlan, batch: &'a BatchPlan) -> Option<Target<'a>> {
-        let mut fields = fetch.shape.fields.iter();
-        let list = fields.find(|field| field.key == batch.alias)?;
-        let mut target = self.target(list.child.as_ref()?);
-        target.renames = &batch.renames;
-        Some(target)
-    }
-
-    fn target(&self, brings: &'a ReadShape) -> Target<'a> {
-        Target {
-            store: self.store,
-            keys: self.scope.keys,
-            asked: self.scope.shape,
-            brings,
-            renames: &[],
-        }
-    }
-}
-
-/// What of a path is not there of the objects at these slots.
-fn at<'a, 's>(
-    target: Target<'a>,
-    slots: impl IntoIterator<Item = &'s Slot>,
-    path: &[SubgraphPathSegment],
-) -> Missing<'a> {
-    let mut missing = Missing::default();
-    for slot in slots {
-        missing.extend(target.missing(slot, path));
-    }
-    missing
-}
-
-/// The batches of a fetch of entities.
-fn batches(fetch: &FetchPlan) -> impl Iterator<Item = (&FetchPlan, &BatchPlan)> {
-    let batches = match &fetch.target {
-        TargetPlan::Entities(batches) => batches.as_slice(),
-        TargetPlan::Root | TargetPlan::Path(_) => &[],
-    };
-    batches.iter().map(move |batch| (fetch, batch))
 }

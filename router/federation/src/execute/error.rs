@@ -73,6 +73,15 @@ pub(crate) struct Place<'a> {
     pub(crate) path: Vec<PathSegment>,
     /// What the client asked for at each key of the path; never empty.
     pub(crate) fields: Vec<&'a ShapeField>,
+    /// How much of the path leads to the object that the fetch was to complete.
+    pub(crate) object: usize,
+}
+
+impl Place<'_> {
+    /// The path of the object that the fetch was to complete.
+    pub(crate) fn object(&self) -> &[PathSegment] {
+        &self.path[..self.object]
+    }
 }
 
 /// What a client reads of an error.

@@ -16,6 +16,8 @@ pub(crate) struct Missing<'a> {
     pub(crate) needed: Vec<(Slot, Key)>,
     /// Whether the path ended at something that is there, so that all this is below it.
     pub(crate) is_below: bool,
+    /// Whether the path ended at a null of its own: one that did not come with a null above it.
+    pub(crate) is_own: bool,
 }
 
 impl Missing<'_> {
@@ -29,6 +31,7 @@ impl Missing<'_> {
         self.places.extend(other.places);
         self.needed.extend(other.needed);
         self.is_below |= other.is_below;
+        self.is_own |= other.is_own;
     }
 }
 
@@ -56,6 +59,8 @@ struct Here<'a> {
     brings: Option<&'a ReadShape>,
     place: Place<'a>,
     slot: Slot,
+    /// Whether something says that the value is null, where it is.
+    is_there: bool,
     /// The keys since the object, as the subgraph has them.
     raw: Vec<Key>,
 }
@@ -80,8 +85,10 @@ impl<'a> Target<'a> {
             place: Place {
                 path: Vec::with_capacity(slot.len() + 2),
                 fields: Vec::new(),
+                object: slot.len(),
             },
             slot: slot.clone(),
+            is_there: true,
             raw: Vec::new(),
         };
         for position in slot {
@@ -162,6 +169,7 @@ impl<'a> Target<'a> {
                     let mut place = here.place;
                     place.path.extend(path.iter().filter_map(position));
                     found.places.push(place);
+                    found.is_own = true;
                 }
             }
             (SubgraphPathSegment::Key(_), Value::List(_))
@@ -190,6 +198,7 @@ impl<'a> Target<'a> {
         next.brings = brought.and_then(|field| field.child.as_ref());
         next.place.path.push(PathSegment::Key(key));
         next.slot.extend(position);
+        next.is_there = position.is_some();
         next.raw.push(raw);
         let asked = self.asked(here, key).into_iter();
         let below = asked.map(|asked| {
@@ -216,7 +225,10 @@ impl<'a> Target<'a> {
 
     /// All that is to be here and is not, at the end of a path.
     fn from(&self, here: Here<'a>, found: &mut Missing<'a>) {
-        found.is_below |= *here.value != Value::Null;
+        match here.value {
+            Value::Null => found.is_own |= here.is_there,
+            Value::Leaf(_) | Value::List(_) | Value::Object(_) => found.is_below = true,
+        }
         self.all(here, found);
     }
 
@@ -253,6 +265,7 @@ fn item<'a>(list: &Here<'a>, position: u32, value: &'a Value) -> Here<'a> {
     next.value = value;
     next.place.path.push(PathSegment::Index(position));
     next.slot.push(position);
+    next.is_there = matches!(list.value, Value::List(_));
     next
 }
 

@@ -9,6 +9,7 @@ mod entities;
 mod entity_cache;
 mod error;
 mod extensions;
+mod fetched;
 pub(crate) mod introspection;
 mod missing;
 mod places;

@@ -1,7 +1,8 @@
 //! Representations: how a subgraph learns which entities it should complete.
 //!
 //! Built as bytes and compared as bytes: an entity that appears many times is one representation with many slots. An
-//! entity without any complete key is left out, since no subgraph could find it; a null among required fields is sent.
+//! entity without any complete key is left out, since no subgraph could find it, and one of a type that nothing is asked of;
+//! a null among required fields is sent.
 
 use ahash::RandomState;
 use indexmap::IndexMap;
@@ -73,6 +74,8 @@ struct EntityType<'a> {
     name: &'a str,
     /// `{"__typename":"…"`, the start of its representations.
     start: Vec<u8>,
+    /// Whether the batch asks anything of the type.
+    is_asked: bool,
     /// What follows.
     parts: Parts<'a>,
     /// The keys that a representation could carry; none when any representation will do.
@@ -95,7 +98,7 @@ struct Part<'a> {
 const KNOWN_MAX: usize = 32;
 
 impl<'a> Builder<'a> {
-    /// Writes the representation of an object; false when it has no complete key.
+    /// Writes the representation of an object; false when nothing is asked of its type, or it has no complete key.
     fn build(&mut self, object: &'a [(Key, Value)], out: &mut Vec<u8>) -> bool {
         let typename = self.store.typename_bytes(object);
         let typename = typename.or_else(|| self.only_condition().map(str::as_bytes));
@@ -105,7 +108,7 @@ impl<'a> Builder<'a> {
         let ty = &self.known[position];
         let is_there = |key: &Key| field(object, *key).is_some_and(|it| *it != Value::Null);
         let is_complete = |key: &Vec<Key>| key.iter().all(is_there);
-        if !ty.keys.is_empty() && !ty.keys.iter().any(is_complete) {
+        if !ty.is_asked || !ty.keys.is_empty() && !ty.keys.iter().any(is_complete) {
             return false;
         }
         out.extend(&*ty.start);
@@ -144,10 +147,12 @@ impl<'a> Builder<'a> {
         // A key with a field that no representation carries proves nothing.
         let keys = keys.filter_map(|key| key.iter().map(key_of).collect());
         let keys = keys.collect();
+        let is_asked = !parts.is_empty();
         parts.retain(|part| part.name != "__typename");
         self.known.push(EntityType {
             name,
             start: [br#"{"__typename":""#, sent.as_bytes(), b"\""].concat(),
+            is_asked,
             parts,
             keys,
         });

@@ -1,13 +1,15 @@
-//! Running a plan: wave after wave, the fetches of a wave side by side.
+//! Running a plan: each fetch starts as soon as those are done whose data it needs, so a slow one holds back nothing else.
 //!
-//! A fetch that fails takes nothing else down: its fields stay null and carry one error each. Merging is done by
-//! one task after a wave is complete, so no lock guards the store.
+//! A fetch that fails takes nothing else down: its fields stay null and carry one error each. Merging is done by one task, a
+//! response at a time, so no lock guards the store.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::FutureExt as _;
+use futures::future::select_all;
 use serde_json::Value as Json;
+use smallvec::SmallVec;
 
 use crate::execute::attribution::{Fault, attribute};
 use crate::execute::entities::{distribute, fill_from_cache};
@@ -23,57 +25,26 @@ use crate::plan::compile::{BatchPlan, CompiledPlan, FetchPlan, TargetPlan};
 use crate::request::OperationKind;
 use crate::subgraph::{FetchError, FetchRequest, Lane};
 
-/// Runs a plan from the given wave on.
+/// Runs a plan.
 ///
 /// # Cancel safety
 /// Dropping it drops the fetches; queries have no effect then, mutations may have happened.
-pub(crate) async fn run(
-    scope: Scope<'_>,
-    plan: &CompiledPlan,
-    from_wave: usize,
-    progress: &mut Progress,
-) {
-    run_with(scope, plan, from_wave, Vec::new(), progress).await;
+pub(crate) async fn run(scope: Scope<'_>, plan: &CompiledPlan, progress: &mut Progress) {
+    Run::new(scope, plan).to_its_end(progress).await;
 }
 
-async fn run_with<'a>(
-    scope: Scope<'_>,
-    plan: &'a CompiledPlan,
-    from_wave: usize,
-    mut faults: Vec<(Call<'a>, Fault)>,
-    progress: &mut Progress,
-) {
-    for wave in plan.waves.iter().skip(from_wave) {
-        if progress.budget.is_passed() {
-            return;
-        }
-        let calls: Vec<_> = wave
-            .iter()
-            .filter_map(|fetch| prepare(scope, fetch, progress))
-            .collect();
-        let responses = join_all(calls.iter().map(|call| send(scope, call))).await;
-        for (call, response) in calls.into_iter().zip(responses) {
-            let fault = match response {
-                Ok(bytes) => take(scope, &call, bytes, progress),
-                Err(error) => Some(Fault::Failed(error)),
-            };
-            faults.extend(fault.map(|fault| (call, fault)));
-        }
-    }
-    for (call, fault) in faults {
-        attribute(scope, plan, &call, fault, progress);
-    }
-}
-
-/// The request of the plan's first fetch, which is what a subscription subscribes to.
-pub(crate) fn first_request(
+/// Runs a plan whose first fetch needs not be made: what it would bring is there.
+///
+/// # Cancel safety
+/// As [`run`].
+pub(crate) async fn run_after_event(
     scope: Scope<'_>,
     plan: &CompiledPlan,
     progress: &mut Progress,
-) -> Option<(Arc<str>, FetchRequest)> {
-    let fetch = plan.waves.first()?.first()?;
-    let call = prepare(scope, fetch, progress)?;
-    Some((fetch.subgraph.clone(), call.request))
+) {
+    let mut run = Run::new(scope, plan);
+    run.finish(0);
+    run.to_its_end(progress).await;
 }
 
 /// Runs a plan whose first fetch has brought this response.
@@ -86,11 +57,139 @@ pub(crate) async fn run_after(
     response: Bytes,
     progress: &mut Progress,
 ) {
-    let first = plan.waves.first().and_then(|wave| wave.first());
-    let call = first.and_then(|fetch| prepare(scope, fetch, progress));
-    let fault = call.and_then(|call| Some((take(scope, &call, response, progress)?, call)));
-    let faults = fault.into_iter().map(|(fault, call)| (call, fault));
-    run_with(scope, plan, 1, faults.collect(), progress).await;
+    let mut run = Run::new(scope, plan);
+    let first = plan.fetches.first();
+    if let Some(call) = first.and_then(|fetch| prepare(scope, fetch, progress)) {
+        run.land((0, call, Ok(response)), progress);
+    }
+    run.finish(0);
+    run.to_its_end(progress).await;
+}
+
+/// A fetch with its position in the plan, and what came of it.
+type Landed<'a> = (usize, Call<'a>, Result<Bytes, FetchError>);
+
+/// How far a fetch is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    OnItsWay,
+    Done,
+}
+
+/// A plan that is running.
+struct Run<'a> {
+    scope: Scope<'a>,
+    plan: &'a CompiledPlan,
+    /// Of each fetch.
+    stages: SmallVec<[Stage; 16]>,
+    faults: Vec<(usize, Call<'a>, Fault)>,
+}
+
+impl<'a> Run<'a> {
+    fn new(scope: Scope<'a>, plan: &'a CompiledPlan) -> Self {
+        Self {
+            scope,
+            plan,
+            stages: plan.fetches.iter().map(|_| Stage::Waiting).collect(),
+            faults: Vec::new(),
+        }
+    }
+
+    async fn to_its_end(mut self, progress: &mut Progress) {
+        let scope = self.scope;
+        let mut flights = Vec::new();
+        loop {
+            if progress.budget.is_passed() {
+                return;
+            }
+            let mut ready = self.ready(progress);
+            let alone = match ready.len() {
+                1 if flights.is_empty() => ready.pop(),
+                _ => None,
+            };
+            let landed = match alone {
+                // As most are: nothing else is waited for meanwhile.
+                Some((position, call)) => fly(scope, position, call).await,
+                None => {
+                    let calls = ready.into_iter();
+                    flights
+                        .extend(calls.map(|(position, call)| fly(scope, position, call).boxed()));
+                    if flights.is_empty() {
+                        break;
+                    }
+                    let (landed, _, others) = select_all(flights).await;
+                    flights = others;
+                    landed
+                }
+            };
+            self.land(landed, progress);
+        }
+        self.tell(progress);
+    }
+
+    /// The calls of the fetches that wait for nothing any more. One that has nothing to ask is done.
+    fn ready(&mut self, progress: &mut Progress) -> Vec<(usize, Call<'a>)> {
+        let mut calls = Vec::new();
+        for (position, fetch) in self.plan.fetches.iter().enumerate() {
+            let mut after = fetch.after.iter();
+            if self.stages[position] != Stage::Waiting
+                || !after.all(|before| self.stages[*before] == Stage::Done)
+            {
+                continue;
+            }
+            self.stages[position] = match prepare(self.scope, fetch, progress) {
+                Some(call) => {
+                    calls.push((position, call));
+                    Stage::OnItsWay
+                }
+                None => Stage::Done,
+            };
+        }
+        calls
+    }
+
+    /// Takes in what came of a fetch.
+    fn land(&mut self, (position, call, response): Landed<'a>, progress: &mut Progress) {
+        let fault = match response {
+            Ok(bytes) => take(self.scope, &call, bytes, progress),
+            Err(error) => Some(Fault::Failed(error)),
+        };
+        self.faults
+            .extend(fault.map(|fault| (position, call, fault)));
+        self.finish(position);
+    }
+
+    fn finish(&mut self, position: usize) {
+        if let Some(stage) = self.stages.get_mut(position) {
+            *stage = Stage::Done;
+        }
+    }
+
+    /// Reports the faults in the order of the plan, whichever came first.
+    fn tell(mut self, progress: &mut Progress) {
+        self.faults.sort_unstable_by_key(|(position, ..)| *position);
+        for (_, call, fault) in self.faults {
+            attribute(self.scope, self.plan, &call, fault, progress);
+        }
+    }
+}
+
+/// Makes a fetch.
+async fn fly<'a>(scope: Scope<'a>, position: usize, call: Call<'a>) -> Landed<'a> {
+    let response = send(scope, &call).await;
+    (position, call, response)
+}
+
+/// The request of the plan's first fetch, which is what a subscription subscribes to.
+pub(crate) fn first_request(
+    scope: Scope<'_>,
+    plan: &CompiledPlan,
+    progress: &mut Progress,
+) -> Option<(Arc<str>, FetchRequest)> {
+    let fetch = plan.fetches.first()?;
+    let call = prepare(scope, fetch, progress)?;
+    Some((fetch.subgraph.clone(), call.request))
 }
 
 /// Builds the request of a fetch; `None` when there is nothing to ask.

@@ -8,19 +8,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::plan::dependencies::dependencies;
 use crate::plan::node::{Batch, Fetch, PathStep, Rename, Selection, Target};
 use crate::shape::{Key, Keys, ReadShape, quoted};
 
 /// A plan that runs.
 #[derive(Debug, Default)]
 pub(crate) struct CompiledPlan {
-    /// Everything in a wave runs together, the waves one after another.
-    pub(crate) waves: Vec<Vec<FetchPlan>>,
+    /// None before one that it starts after.
+    pub(crate) fetches: Vec<FetchPlan>,
 }
 
 /// One operation for one subgraph.
 #[derive(Debug)]
 pub(crate) struct FetchPlan {
+    /// The positions of those that it starts after: all that brings what it needs.
+    pub(crate) after: Vec<usize>,
     /// The subgraph's name.
     pub(crate) subgraph: Arc<str>,
     /// The operation's text.
@@ -161,28 +164,27 @@ impl Compiler {
 
     /// Compiles one plan.
     pub(crate) fn compile(&mut self, waves: Vec<Vec<Fetch>>) -> CompiledPlan {
-        let waves = waves.into_iter();
-        let waves = waves.map(|wave| wave.into_iter().map(|fetch| self.fetch(fetch)).collect());
+        let dependencies = dependencies(&waves);
+        let fetches = waves.into_iter().flatten().zip(dependencies);
+        let fetches = fetches.map(|(fetch, after)| self.fetch(fetch, after));
         CompiledPlan {
-            waves: waves.collect(),
+            fetches: fetches.collect(),
         }
     }
 
-    fn fetch(&mut self, fetch: Fetch) -> FetchPlan {
+    fn fetch(&mut self, fetch: Fetch, after: Vec<usize>) -> FetchPlan {
         let shape = self.read_shape(&fetch.selection);
         let mut fields = Vec::new();
         for selection in &fetch.selection {
-            if let Selection::Field { name, alias, .. } = selection {
-                fields.push((alias.as_ref().unwrap_or(name).clone(), name.clone()));
+            if let Some((key, name)) = selection.key().zip(selection.name()) {
+                fields.push((key.to_owned(), name.to_owned()));
             }
         }
-        let target = match fetch.target {
+        let target = match &fetch.target {
             Target::Root => TargetPlan::Root,
-            Target::Path(path) => TargetPlan::Path(self.walks(&path)),
+            Target::Path(path) => TargetPlan::Path(self.walks(path)),
             Target::Entities(batches) => {
-                let batches = batches.into_iter();
-                let compiled =
-                    batches.map(|batch| self.batch(&fetch.subgraph, batch, &fetch.selection));
+                let compiled = batches.iter().map(|batch| self.batch(&fetch, batch));
                 TargetPlan::Entities(compiled.collect())
             }
         };
@@ -190,6 +192,8 @@ impl Compiler {
         prefix.extend(serde_json::to_vec(&fetch.text).expect("a string is JSON"));
         prefix.extend(br#","variables":"#);
         FetchPlan {
+            after,
+            renames: self.renames(&fetch.renames),
             subgraph: fetch.subgraph.into(),
             text: fetch.text.into(),
             prefix: prefix.into(),
@@ -197,25 +201,21 @@ impl Compiler {
             fields: fields.into(),
             shape,
             target,
-            renames: self.renames(&fetch.renames),
         }
     }
 
-    fn batch(&mut self, subgraph: &str, batch: Batch, selection: &[Selection]) -> BatchPlan {
-        let children = entity_selection(selection, &batch.alias);
-        let mut text = format!("{subgraph} ");
-        write_sorted(children, &mut text);
+    fn batch(&mut self, fetch: &Fetch, batch: &Batch) -> BatchPlan {
+        let question = fetch.question(&batch.alias);
         let next = u32::try_from(self.cache_keys.len()).expect("an operation has few fetches");
-        let cache_key = *self.cache_keys.entry(text).or_insert(next);
-        let renames = self.renames(&batch.renames);
+        let cache_key = *self.cache_keys.entry(question).or_insert(next);
         BatchPlan {
             alias: self.keys.intern(&batch.alias),
-            alias_name: batch.alias,
-            variable: batch.variable.into(),
+            alias_name: batch.alias.clone(),
+            variable: batch.variable.as_str().into(),
             paths: batch.paths.iter().map(|path| self.walks(path)).collect(),
             requires: self.requires(&batch.requires),
-            typenames: batch.typenames,
-            renames,
+            typenames: batch.typenames.clone(),
+            renames: self.renames(&batch.renames),
             cache_key,
         }
     }
@@ -294,62 +294,4 @@ impl Compiler {
         }
         shape
     }
-}
-
-fn entity_selection<'a>(selection: &'a [Selection], wanted: &str) -> &'a [Selection] {
-    for item in selection {
-        if let Selection::Field {
-            name,
-            alias,
-            children,
-            ..
-        } = item
-            && alias.as_ref().unwrap_or(name) == wanted
-        {
-            return children;
-        }
-    }
-    &[]
-}
-
-/// Writes a selection so that the order of its fields does not matter.
-///
-/// Arguments are left out: a field with arguments has a response key of its own within an operation.
-fn write_sorted(selection: &[Selection], out: &mut String) {
-    let part = |item: &Selection| {
-        let mut text = String::new();
-        let children = match item {
-            Selection::Field {
-                name,
-                alias,
-                children,
-                ..
-            } => {
-                text.push_str(alias.as_deref().unwrap_or(""));
-                text.push(':');
-                text.push_str(name);
-                children
-            }
-            Selection::On {
-                condition,
-                children,
-            } => {
-                text.push_str("..");
-                text.push_str(condition);
-                children
-            }
-        };
-        if !children.is_empty() {
-            write_sorted(children, &mut text);
-        }
-        text
-    };
-    let mut parts: Vec<_> = selection.iter().map(part).collect();
-    parts.sort_unstable();
-    out.push('{');
-    for part in parts {
-        out.push_str(&part);
-        out.push(' ');
-    }
-    out.push('}');
 }

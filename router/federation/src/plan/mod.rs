@@ -4,6 +4,7 @@
 //! [`compile::CompiledPlan`], so the planner can be replaced.
 
 pub(crate) mod compile;
+mod dependencies;
 pub(crate) mod error;
 pub(crate) mod explain;
 pub(crate) mod node;

@@ -108,7 +108,56 @@ pub(crate) enum Selection {
     },
 }
 
+impl Selection {
+    /// The name of a field.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Field { name, .. } => Some(name),
+            Self::On { .. } => None,
+        }
+    }
+
+    /// The response key of a field.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Field { name, alias, .. } => Some(alias.as_ref().unwrap_or(name)),
+            Self::On { .. } => None,
+        }
+    }
+
+    /// What is selected below it.
+    pub(crate) fn children(&self) -> &[Self] {
+        match self {
+            Self::Field { children, .. } | Self::On { children, .. } => children,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn children_mut(&mut self) -> &mut Vec<Self> {
+        match self {
+            Self::Field { children, .. } | Self::On { children, .. } => children,
+        }
+    }
+}
+
 impl Fetch {
+    /// What it selects under a response key of the outermost level, such as that of a batch of entities.
+    pub(crate) fn asked(&self, key: &str) -> &[Selection] {
+        let mut items = self.selection.iter();
+        let found = items.find(|item| item.key() == Some(key));
+        found.map_or(&[], Selection::children)
+    }
+
+    /// What a batch asks of whom: equal for two of one operation that ask the same subgraph for the same fields of entities, in
+    /// whatever order.
+    ///
+    /// Arguments are left out: a field with arguments has a response key of its own within an operation.
+    pub(crate) fn question(&self, alias: &str) -> String {
+        let mut text = format!("{} ", self.subgraph);
+        write_sorted(self.asked(alias), &mut text);
+        text
+    }
+
     /// Its batches of entities.
     pub(crate) fn batches(&self) -> &[Batch] {
         match &self.target {
@@ -129,6 +178,30 @@ impl Fetch {
             }
         };
     }
+}
+
+/// Writes a selection so that the order of its fields does not matter.
+fn write_sorted(selection: &[Selection], out: &mut String) {
+    let part = |item: &Selection| {
+        let mut text = match item {
+            Selection::Field { name, alias, .. } => {
+                format!("{}:{name}", alias.as_deref().unwrap_or_default())
+            }
+            Selection::On { condition, .. } => format!("..{condition}"),
+        };
+        if !item.children().is_empty() {
+            write_sorted(item.children(), &mut text);
+        }
+        text
+    };
+    let mut parts: Vec<_> = selection.iter().map(part).collect();
+    parts.sort_unstable();
+    out.push('{');
+    for part in parts {
+        out.push_str(&part);
+        out.push(' ');
+    }
+    out.push('}');
 }
 
 /// A selection as an operation writes it.

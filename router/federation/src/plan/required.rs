@@ -159,8 +159,7 @@ fn split(fetch: &mut Fetch, requirements: &Requirements) -> Result<(), PlanError
 
 /// Takes a root field out of a selection.
 fn root_of(selection: &mut Vec<Selection>, key: &str) -> Result<Selection, PlanError> {
-    let has_key = |item: &Selection| matches!(item, Selection::Field { name, alias, .. } if alias.as_ref().unwrap_or(name) == key);
-    let found = selection.iter().position(has_key);
+    let found = selection.iter().position(|item| item.key() == Some(key));
     let found = found.ok_or(PlanError::Unsupported("a batch without its field"))?;
     Ok(selection.remove(found))
 }
@@ -252,7 +251,7 @@ fn only(
 ) -> Vec<Selection> {
     let keep = |item: &Selection| {
         let mut item = item.clone();
-        let (Selection::Field { children, .. } | Selection::On { children, .. }) = &mut item;
+        let children = item.children_mut();
         let had_children = !children.is_empty();
         *children = only(children, needs, requirements);
         let is_emptied = had_children && children.is_empty();

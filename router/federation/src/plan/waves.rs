@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::graph::TypeTable;
+use crate::plan::dependencies::{reads, written};
 use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Selection, Target};
 use crate::request::OperationKind;
 
@@ -60,9 +61,7 @@ fn answers_at_once(fetch: &Fetch, earlier: &mut Fetch, types: &TypeTable) -> boo
             && fields(&batch.requires)
                 .iter()
                 .all(|&name| name == "__typename" || keys.contains(name))
-            && asked(&fetch.selection, &batch.alias)
-                .iter()
-                .all(of_interface)
+            && fetch.asked(&batch.alias).iter().all(of_interface)
     };
     batches.iter().all(needs_keys_alone)
         && batches
@@ -76,7 +75,7 @@ fn move_into(fetch: &mut Fetch, earlier: &mut Fetch) {
         return;
     };
     for batch in batches {
-        let children = asked(&fetch.selection, &batch.alias);
+        let children = fetch.asked(&batch.alias);
         for path in &batch.paths {
             if let Some(place) = place(earlier, path) {
                 place.extend_from_slice(children);
@@ -135,9 +134,9 @@ fn asks_for_the_same(one: &Fetch, other: &Fetch) -> bool {
         one.len() == other.len() && one.iter().all(|item| other.contains(item))
     };
     one.batches().iter().any(|batch| {
-        let known = asked(&one.selection, &batch.alias);
+        let known = one.asked(&batch.alias);
         let mut batches = other.batches().iter();
-        batches.any(|batch| is_same(known, asked(&other.selection, &batch.alias)))
+        batches.any(|batch| is_same(known, other.asked(&batch.alias)))
     })
 }
 
@@ -230,20 +229,6 @@ fn adopt(into: &mut Fetch, fetch: &Fetch, without: &[Batch]) {
     }
 }
 
-/// What is selected of the entities of a batch.
-fn asked<'a>(selection: &'a [Selection], wanted: &str) -> &'a [Selection] {
-    let found = selection.iter().find_map(|item| match item {
-        Selection::Field {
-            name,
-            alias,
-            children,
-            ..
-        } if alias.as_ref().unwrap_or(name) == wanted => Some(children),
-        _ => None,
-    });
-    found.map_or(&[], Vec::as_slice)
-}
-
 /// The names on the outermost level of a selection.
 fn fields(selection: &[Selection]) -> Vec<&str> {
     let names = selection.iter().flat_map(|item| match item {
@@ -305,71 +290,6 @@ fn under<'a>(selection: &'a mut [Selection], key: &str, into: &mut Vec<&'a mut V
             } if alias.as_ref().unwrap_or(name) == key => into.push(children),
             Selection::Field { .. } => {}
             Selection::On { children, .. } => under(children, key, into),
-        }
-    }
-}
-
-/// The paths of all fields of the response that a fetch of entities brings.
-fn written(fetch: &Fetch) -> HashSet<String> {
-    let mut paths = HashSet::new();
-    for batch in fetch.batches() {
-        let children = asked(&fetch.selection, &batch.alias);
-        for path in &batch.paths {
-            let keys: Vec<&str> = path.iter().filter_map(field).collect();
-            let key = |name: &str, alias: Option<&str>| alias.unwrap_or(name).to_owned();
-            collect(children, &keys.join("."), &key, &mut paths);
-        }
-    }
-    paths
-}
-
-/// The paths of all fields of the response that a fetch needs: its representations, and what leads to them.
-fn reads(fetch: &Fetch) -> HashSet<String> {
-    let mut found = HashSet::new();
-    let mut lead = |path: &[PathStep]| {
-        let keys: Vec<&str> = path.iter().filter_map(field).collect();
-        found.extend((1..=keys.len()).map(|length| keys[..length].join(".")));
-        keys.join(".")
-    };
-    let mut needed = Vec::new();
-    match &fetch.target {
-        Target::Root => {}
-        Target::Path(path) => {
-            lead(path);
-        }
-        Target::Entities(batches) => {
-            for batch in batches {
-                let bases = batch.paths.iter().map(|path| lead(path));
-                needed.extend(bases.map(|base| (base, &batch.requires)));
-            }
-        }
-    }
-    let key = |name: &str, _: Option<&str>| name.to_owned();
-    for (base, requires) in needed {
-        collect(requires, &base, &key, &mut found);
-    }
-    found
-}
-
-fn collect(
-    selection: &[Selection],
-    base: &str,
-    key: &impl Fn(&str, Option<&str>) -> String,
-    into: &mut HashSet<String>,
-) {
-    for item in selection {
-        match item {
-            Selection::Field {
-                name,
-                alias,
-                children,
-                ..
-            } => {
-                let path = format!("{base}.{}", key(name, alias.as_deref()));
-                collect(children, &path, key, into);
-                into.insert(path);
-            }
-            Selection::On { children, .. } => collect(children, base, key, into),
         }
     }
 }

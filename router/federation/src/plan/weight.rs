@@ -1,5 +1,7 @@
 //! The heap that a compiled plan holds.
 
+use std::mem::size_of;
+
 use crate::plan::compile::{
     BatchPlan, CompiledPlan, FetchPlan, PathElement, RenamePlan, Require, TargetPlan,
 };
@@ -7,13 +9,14 @@ use crate::weight::{Counted, Weight, allocation};
 
 impl Weight for CompiledPlan {
     fn heap(&self, counted: &mut Counted) -> usize {
-        self.waves.heap(counted)
+        self.fetches.heap(counted)
     }
 }
 
 impl Weight for FetchPlan {
     fn heap(&self, counted: &mut Counted) -> usize {
-        self.subgraph.heap(counted)
+        allocation(self.after.capacity() * size_of::<usize>())
+            + self.subgraph.heap(counted)
             + self.text.heap(counted)
             + allocation(self.prefix.len())
             + self.variables.heap(counted)

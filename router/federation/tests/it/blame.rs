@@ -96,6 +96,38 @@ async fn of_two_paths_without_positions_the_longer_is_about_what_the_shorter_lef
     }
 }
 
+/// The first entity is null because its `body` must not be; in the second `product` is null itself, so that the one error of
+/// a `product` is about it.
+///
+/// Seen red with the errors dealt to the first places that are null: one stood at the `product` of the first as well.
+#[tokio::test]
+async fn a_null_that_went_up_leaves_the_errors_of_other_fields_to_those_that_are_their_own() {
+    let coded = |field: &str, code: &str| {
+        let path = json!(["_entities", "best", field]);
+        json!({ "message": "no", "path": path, "extensions": { "code": code } })
+    };
+    let best = json!({ "best": { "body": "bad", "product": null } });
+    let errors = [coded("body", "FORBIDDEN"), coded("product", "OVERLOADED")];
+    let response = json!({ "data": { "_entities": [null, best] }, "errors": errors });
+    let query = "{ products { sku best { body product { sku } } } }";
+    let answer = responding("reviews", response).run(query, json!({})).await;
+    let places = [
+        r#"["products",0,"best","body"]"#,
+        r#"["products",1,"best","product"]"#,
+        r#"["products",2,"best","body"]"#,
+    ];
+    assert_eq!(paths(&answer), places, "{answer}");
+    for error in answer["errors"].as_array().unwrap() {
+        let is_product = error["path"][3] == "product";
+        let code = if is_product {
+            "OVERLOADED"
+        } else {
+            "FORBIDDEN"
+        };
+        assert_eq!(error["extensions"]["code"], code, "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_place_that_has_data_is_never_blamed() {
     let stock = json!({ "stock": { "total": 1, "available": 1 } });

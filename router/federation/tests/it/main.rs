@@ -1,6 +1,7 @@
 //! The engine against subgraphs that a test can look into.
 
 mod blame;
+mod branches;
 mod budget;
 mod cases;
 mod checks;

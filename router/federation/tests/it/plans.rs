@@ -325,3 +325,37 @@ async fn an_interface_object_is_asked_once_for_what_only_some_types_are_asked_fo
     assert_eq!(data, json!({ "members": [owner, { "id": "g" }] }));
     assert_eq!(asked.len(), 3, "{asked:?}");
 }
+
+const ANIMALS: &str = supergraph!("animals");
+
+fn animals(subgraph: &str, object: &Json, field: &str, _: &str) -> Json {
+    let animal = |ty: &str| json!({ "__typename": ty, "id": ty });
+    match (subgraph, field) {
+        ("zoo", "animals") => json!([animal("Fish"), animal("Cat")]),
+        ("vets", "weight") => json!(3),
+        _ => object[field].clone(),
+    }
+}
+
+/// Nothing is asked of a fish, so nobody is asked about one: what a subgraph says of it would be an error of nothing.
+///
+/// Seen red with every object at the path sent: the vets were asked about the fish, by its type alone.
+#[tokio::test]
+async fn who_has_a_type_that_nothing_is_asked_of_is_not_asked_about() {
+    let query = "{ animals { __typename ... on Dog { weight } } }";
+    let (data, asked) = run(ANIMALS, animals, query).await;
+    let named = |ty: &str| json!({ "__typename": ty });
+    assert_eq!(data, json!({ "animals": [named("Fish"), named("Cat")] }));
+    assert_eq!(asked, ["zoo"]);
+
+    let query = "{ animals { __typename ... on Dog { weight } ... on Cat { weight } } }";
+    let (data, asked) = run(ANIMALS, animals, query).await;
+    let cat = json!({ "__typename": "Cat", "weight": 3 });
+    assert_eq!(data, json!({ "animals": [named("Fish"), cat] }));
+    assert_eq!(asked, ["zoo", "vets"]);
+
+    let query = "{ animals { ... on Fish { id } ... on Dog { weight } ... on Fish { id } ... on Dog { id } } }";
+    let (data, asked) = run(ANIMALS, animals, query).await;
+    assert_eq!(data, json!({ "animals": [{ "id": "Fish" }, {}] }));
+    assert_eq!(asked, ["zoo"]);
+}

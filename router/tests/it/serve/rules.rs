@@ -102,11 +102,11 @@ async fn a_plan_is_shown_to_whoever_asks_where_that_is_on_and_else_to_operators(
     let plan = async |shop: &Shop, token: &str, header: &str| {
         let asked = request(shop, &seen).bearer_auth(token);
         let (_, _, body) = answer(asked.header("x-query-plan", header)).await;
-        body["extensions"]["queryPlan"]["waves"].clone()
+        body["extensions"]["queryPlan"]["fetches"].clone()
     };
     let shown = plan(&open, &open.token(1), "true").await;
-    assert_eq!(shown[0][0]["subgraph"], "comments", "{shown}");
-    let operation = shown[0][0]["operation"].as_str();
+    assert_eq!(shown[0]["subgraph"], "comments", "{shown}");
+    let operation = shown[0]["operation"].as_str();
     assert!(operation.is_some_and(|it| it.contains("seen")), "{shown}");
     assert_eq!(plan(&open, &open.token(1), "").await, Value::Null);
     assert_eq!(plan(&closed, &closed.token(1), "true").await, Value::Null);

@@ -270,7 +270,10 @@ async fn what_a_federation_responds_is_what_one_server_would() {
     for seed in first..first + count {
         match compare(seed).await {
             Ok(operations) => valid += operations,
-            Err(fault) => wrong.push(fault),
+            Err(fault) => {
+                eprintln!("{}", fault.lines().next().unwrap_or_default());
+                wrong.push(fault);
+            }
         }
     }
     eprintln!(
