@@ -260,7 +260,7 @@ impl PlanNode {
         }
     }
 
-    /// Cuts the plan into waves: everything in a wave may run together, the waves one after another.
+    /// Cuts the plan into waves: everything in a wave may run together, once all that came before is done.
     pub(crate) fn into_waves(self) -> Vec<Vec<Fetch>> {
         match self {
             Self::Fetch(fetch) => vec![vec![*fetch]],

@@ -1,4 +1,4 @@
-//! The waves of a plan, with fewer requests where that costs no wave.
+//! The waves of a plan as the planner thinks of them, with fewer requests where that costs no wave.
 //!
 //! Two things that the planner does not see: a fetch to the subgraph that the object came from in the first place, and two
 //! fetches to one subgraph in different waves of which the first is in no hurry.
@@ -10,7 +10,7 @@ use crate::plan::dependencies::{reads, written};
 use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Selection, Target};
 use crate::request::OperationKind;
 
-/// Cuts a plan into waves: everything in a wave runs together, the waves one after another.
+/// Cuts a plan into waves: nothing in a wave waits for anything of the same or of a later one.
 pub(crate) fn waves(plan: PlanNode, types: &TypeTable) -> Vec<Vec<Fetch>> {
     let mut waves = plan.into_waves();
     if waves.len() > 2 {
