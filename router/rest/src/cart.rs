@@ -27,6 +27,7 @@ use super::{
     credential::Actor,
     error::{CartProblem, Problem},
     graph::{Call, Operation},
+    home,
     json::{Decimal, Fields},
     openapi, profile,
     shim::Shim,
@@ -74,10 +75,20 @@ pub(super) fn routes(shim: &Arc<Shim>) -> Router {
         .with_state(Arc::clone(shim))
         .merge(SwaggerUi::new("/docs").external_url_unchecked("/swagger.json", document.clone()))
         .route("/openapi.json", get(async move || Json(document)))
+        .route("/", get(at_home).fallback(async || not_found()))
         .merge(profile::routes(shim.options.profile_enabled))
         .method_not_allowed_fallback(async || Problem::masked(ErrorCode::MethodNotAllowed).cart())
-        .fallback(async || Problem::masked(ErrorCode::NotFound).cart());
+        .fallback(async || not_found());
     surface::finish("cart", routes, &shim.accounts, Problem::cart)
+}
+
+async fn at_home(headers: HeaderMap) -> Response {
+    let about = "Carts over plain JSON: what older clients of the marketplace speak.";
+    home::page("Cart", about, &headers).unwrap_or_else(not_found)
+}
+
+fn not_found() -> Response {
+    Problem::masked(ErrorCode::NotFound).cart()
 }
 
 async fn add(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::Request,
-    http::{self, HeaderValue, StatusCode},
+    http::{self, HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
     routing::{MethodFilter, get, on},
 };
@@ -15,12 +15,16 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     config::WrongMethod,
     error::Problem,
+    home,
     json::Fields,
     openapi,
     route::{Incoming, Method, Route},
     shim::Shim,
     surface,
 };
+
+/// What the page at `/` says to a person.
+const ABOUT: &str = "JSON over HTTP for the gRPC service of this name.";
 
 /// Serves a table of routes, its document at `/swagger.json` and `/openapi.json`, and Swagger UI at `/docs`.
 pub(super) fn serve(
@@ -45,7 +49,12 @@ pub(super) fn serve(
         let refuse = async move |method: http::Method| method_not_allowed(&method, wrong_method);
         router = router.route(route.path, on(filter, respond).fallback(refuse));
     }
-    let router = router.fallback(async || not_found());
+    let home = async move |headers: HeaderMap| {
+        home::page(title, ABOUT, &headers).unwrap_or_else(not_found)
+    };
+    let router = router
+        .route("/", get(home).fallback(async || not_found()))
+        .fallback(async || not_found());
     surface::finish(surface, router, &shim.accounts, Problem::gateway)
 }
 

@@ -14,6 +14,7 @@ mod credential;
 mod error;
 mod gateway;
 mod graph;
+mod home;
 mod json;
 mod loms;
 mod openapi;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use federation::{GraphRequest, OperationKind, Prepared};
 use schema::code::ErrorCode;
@@ -19,7 +19,7 @@ use super::{
     gateway::{Executed, Gateway},
     negotiate::{self, Accepted, Media},
     origin::Origin,
-    rate_limit,
+    playground, rate_limit,
     refusal::refusal,
     request, telemetry, websocket,
 };
@@ -47,6 +47,9 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>, request: Request) -
     let (mut parts, _) = request.into_parts();
     if parts.headers.contains_key(header::UPGRADE) {
         return websocket::upgrade(gateway, &mut parts).await;
+    }
+    if gateway.config.playground_enabled && playground::is_visit(&parts) {
+        return Redirect::to("/").into_response();
     }
     let accepted = match check(&gateway, &parts) {
         Ok(accepted) => accepted,

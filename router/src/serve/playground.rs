@@ -11,7 +11,7 @@ use std::path::Path;
 use axum::{
     Router,
     extract::{Path as UrlPath, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -36,6 +36,13 @@ pub(super) fn routes(config: Playground) -> Router {
         .route("/shop", get(shop))
         .route("/assets/{name}", get(asset))
         .with_state(config)
+}
+
+/// Whether a browser opens the address of the graph, with nothing to ask there: the playground is what its user looks for.
+pub(super) fn is_visit(request: &Parts) -> bool {
+    let accepted = request.headers.get_all(header::ACCEPT).iter();
+    let mut accepted = accepted.filter_map(|value| value.to_str().ok());
+    request.uri.query().is_none() && accepted.any(|types| types.contains("text/html"))
 }
 
 /// Looks for the built page at every request, so that building it needs no restart.
@@ -202,6 +209,19 @@ mod tests {
         for name in ["query Browse", "subscription Watch", "query TooCostly"] {
             assert!(operations.contains(name), "{name} in {operations}");
         }
+    }
+
+    #[test]
+    fn a_browser_that_asks_nothing_visits_and_a_client_does_not() {
+        let visits = |uri: &str, accept: &str| {
+            let request = Request::get(uri).header(header::ACCEPT, accept);
+            is_visit(&request.body(()).unwrap().into_parts().0)
+        };
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        assert!(visits("/graphql", browser));
+        assert!(!visits("/graphql?query={__typename}", browser));
+        assert!(!visits("/graphql", "*/*"));
+        assert!(!visits("/graphql", "application/json"));
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@ export async function* follow({ connect, from = null, tell, breaker, signal, pag
     const connection = new AbortController();
     const abort = () => connection.abort();
     const hide = () => page.hidden && abort();
-    breaker.current = abort;
+    breaker.current = () => connection.abort(new Error("you broke it"));
     signal.addEventListener("abort", abort);
     page?.addEventListener("visibilitychange", hide);
     tell({ state: "connecting", cursor, connections });

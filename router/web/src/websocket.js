@@ -16,7 +16,7 @@ export async function* open({ url, payload, headers, cursor, signal, opened }) {
   const socket = new WebSocket(new URL(url, location.href).href.replace(/^http/, "ws"), "graphql-transport-ws");
   const say = (message) => socket.send(JSON.stringify(message));
   const heard = new Heard();
-  const leave = () => heard.end(new Error("aborted"));
+  const leave = () => heard.end(signal.reason);
   signal.addEventListener("abort", leave);
   socket.onopen = () => say({ type: "connection_init", payload: headers });
   socket.onclose = (event) => heard.end(isHopeless(event) ? refused(event) : new Error(lost(event)));

@@ -222,7 +222,11 @@ impl Settings {
         }
         let mut loaded = config::load::<Self>(sources)?;
         if let Some(offset) = common.port_offset {
-            for setting in loaded.settings.shift_ports(offset)? {
+            // What somebody chose stays where it was put.
+            let chosen: Vec<_> = Settings::port_settings()
+                .filter(|setting| loaded.origin(setting) != Origin::Default)
+                .collect();
+            for setting in loaded.settings.shift_ports(offset, &chosen)? {
                 let origin = Origin::Follows(format!("--port-offset {offset}"));
                 loaded.set_origin(setting, origin);
             }

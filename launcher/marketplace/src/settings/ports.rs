@@ -105,18 +105,38 @@ impl Settings {
         ]
     }
 
-    /// Adds `offset` to every port. Returns the settings that it changed.
+    /// Every setting that has a port which an offset moves.
+    pub(super) fn port_settings() -> impl Iterator<Item = &'static str> {
+        let own = ["up.postgres_port", "up.kafka_port"];
+        let names = Self::default().addresses().map(|(_, setting, _)| setting);
+        own.into_iter().chain(names)
+    }
+
+    /// Adds `offset` to every port but those of the `chosen` settings. Returns the settings that it changed.
     ///
     /// # Errors
     /// [`Refused::Offset`] names the setting that has no room.
-    pub(super) fn shift_ports(&mut self, offset: u16) -> Result<Vec<&'static str>, Refused> {
-        let mut moved = vec!["up.postgres_port", "up.kafka_port"];
+    pub(super) fn shift_ports(
+        &mut self,
+        offset: u16,
+        chosen: &[&str],
+    ) -> Result<Vec<&'static str>, Refused> {
+        let mut moved = Vec::new();
         for (_, setting, address) in self.addresses() {
-            address.set_port(shifted(address.port(), offset, setting)?);
-            moved.push(setting);
+            if !chosen.contains(&setting) {
+                address.set_port(shifted(address.port(), offset, setting)?);
+                moved.push(setting);
+            }
         }
-        self.up.postgres_port = shifted(self.up.postgres_port, offset, "up.postgres_port")?;
-        self.up.kafka_port = shifted(self.up.kafka_port, offset, "up.kafka_port")?;
+        for (setting, port) in [
+            ("up.postgres_port", &mut self.up.postgres_port),
+            ("up.kafka_port", &mut self.up.kafka_port),
+        ] {
+            if !chosen.contains(&setting) {
+                *port = shifted(*port, offset, setting)?;
+                moved.push(setting);
+            }
+        }
         Ok(moved)
     }
 
@@ -224,7 +244,7 @@ mod tests {
     #[test]
     fn all_ports_move_together_and_clients_follow() {
         let mut settings = Settings::default();
-        settings.shift_ports(10_000).unwrap();
+        settings.shift_ports(10_000, &[]).unwrap();
         settings.agree();
         assert!(
             settings
@@ -243,6 +263,18 @@ mod tests {
         );
     }
 
+    /// Seen red with every port moved: `--postgres-port 18433 --port-offset 13000` listened on 31433.
+    #[test]
+    fn a_port_that_somebody_chose_is_not_moved() {
+        let mut settings = Settings::default();
+        settings.up.postgres_port = 18_433;
+        let moved = settings.shift_ports(10_000, &["up.postgres_port"]).unwrap();
+        assert_eq!(settings.up.postgres_port, 18_433);
+        assert_eq!(settings.router.listen.port(), 14_000);
+        assert!(!moved.contains(&"up.postgres_port"), "{moved:?}");
+        assert!(Settings::port_settings().count() > 10);
+    }
+
     #[test]
     fn no_two_listeners_share_a_port() {
         let listeners = Settings::default().listeners(true);
@@ -257,7 +289,7 @@ mod tests {
 
     #[test]
     fn an_offset_without_room_names_the_setting() {
-        let refused = Settings::default().shift_ports(60_000).unwrap_err();
+        let refused = Settings::default().shift_ports(60_000, &[]).unwrap_err();
         assert!(
             refused.to_string().contains("router.rest.cart_listen"),
             "{refused}"

@@ -69,7 +69,11 @@ fn links(text: &mut String, host: &ServiceHost) -> std::fmt::Result {
     entry(text, "Playground", &page)?;
     entry(text, "Shop", &format!("http://{}/shop", router.listen))?;
     entry(text, "GraphQL", &graph)?;
-    entry(text, "Cart REST", &format!("http://{}/", rest.cart_listen))?;
+    entry(
+        text,
+        "Cart REST",
+        &format!("http://{}/docs", rest.cart_listen),
+    )?;
     let gateway = format!(
         "http://{}/docs   (also on {})",
         rest.loms_listen, rest.loms_old_listen
@@ -78,7 +82,7 @@ fn links(text: &mut String, host: &ServiceHost) -> std::fmt::Result {
     entry(
         text,
         "Comments gateway",
-        &format!("http://{}/", rest.comments_listen),
+        &format!("http://{}/docs", rest.comments_listen),
     )?;
     entry(
         text,
@@ -171,7 +175,7 @@ fn first_things(text: &mut String, host: &ServiceHost, tokens: Option<&Path>) ->
             "  TOKEN=$(cat {})\n  curl http://{router}/graphql -H \"authorization: Bearer $TOKEN\" \\\n    \
              -H 'content-type: application/json' -d '{{\"query\":\n    \
              \"{{ products(first: 3) {{ nodes {{ name stock {{ available }} }} }} }}\"}}'\n\n",
-            file.display()
+            quoted(&file)
         )?;
     }
     writeln!(
@@ -182,9 +186,30 @@ fn first_things(text: &mut String, host: &ServiceHost, tokens: Option<&Path>) ->
     writeln!(text, "  curl -X POST http://{cart}/checkout/1\n")
 }
 
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "/._-".contains(it);
+    if path.chars().all(is_plain) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_with_a_path_can_be_pasted_into_a_shell() {
+        let shown = |path| quoted(Path::new(path));
+        assert_eq!(
+            shown("/srv/market.place-1/user_1"),
+            "/srv/market.place-1/user_1"
+        );
+        assert_eq!(shown("/srv/my shop/user-1"), "'/srv/my shop/user-1'");
+        assert_eq!(shown("/srv/it's $HOME"), r"'/srv/it'\''s $HOME'");
+    }
 
     #[test]
     fn the_banner_shows_no_password() {

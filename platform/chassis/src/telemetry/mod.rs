@@ -8,6 +8,7 @@ mod sample;
 pub mod trace;
 
 use std::{
+    ffi::OsString,
     io::IsTerminal as _,
     sync::{Arc, LazyLock},
 };
@@ -177,6 +178,12 @@ pub fn init(config: &Config, service: &'static str) -> Result<Telemetry, Error> 
     Ok(Telemetry(export))
 }
 
+/// Whether a terminal may be sent colours. Source: <https://no-color.org>; a dumb terminal has none.
+fn takes_colours(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && variable("TERM").is_none_or(|term| term != "dumb")
+}
+
 /// Log lines on standard error.
 fn lines<S>(format: LogFormat) -> impl tracing_subscriber::Layer<S>
 where
@@ -184,7 +191,7 @@ where
 {
     fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && takes_colours(|name| std::env::var_os(name)))
         .event_format(log::Line::new(format))
 }
 
@@ -237,6 +244,17 @@ mod tests {
     use tracing_subscriber::{layer::Context, registry};
 
     use super::*;
+
+    #[test]
+    fn colours_go_to_terminals_that_want_them() {
+        let takes = |name: &'static str, value: &'static str| {
+            takes_colours(move |asked| (asked == name).then(|| value.into()))
+        };
+        assert!(takes("TERM", "xterm-256color"));
+        assert!(!takes("TERM", "dumb"));
+        assert!(!takes("NO_COLOR", "1"));
+        assert!(takes("NO_COLOR", ""), "empty is as if it were not there");
+    }
 
     #[derive(Clone, Default)]
     struct Names(Arc<Mutex<Vec<&'static str>>>);

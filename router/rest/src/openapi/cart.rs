@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::examples::with_examples;
 use super::refusals::{Effect, Refusal, idempotency_key, problem_schema, responses};
 
 const UNKNOWN: Refusal = (
@@ -35,7 +36,7 @@ pub(crate) fn document() -> Value {
         },
         "delete": change("clearCart", "Empties the cart; it may be empty.", None, gone(), &[]),
     });
-    json!({
+    with_examples(json!({
         "openapi": "3.0.3",
         "info": {
             "title": "Cart",
@@ -66,7 +67,7 @@ pub(crate) fn document() -> Value {
             },
         },
         "components": {"schemas": {"Cart": list(), "Error": error(), "Problem": problem_schema()}},
-    })
+    }))
 }
 
 fn change(

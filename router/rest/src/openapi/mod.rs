@@ -1,10 +1,12 @@
 //! The OpenAPI documents: a gateway's is made from the same table as its routes, cart's is in [`cart`].
 
 pub(super) mod cart;
+mod examples;
 mod refusals;
 
 use serde_json::{Map, Value, json};
 
+use self::examples::with_examples;
 use self::refusals::{Effect, idempotency_key, problem_schema, responses};
 use super::route::{Field, JsonType, Method, Route};
 
@@ -31,7 +33,7 @@ pub(super) fn document(title: &str, routes: &[Route]) -> Value {
         };
         paths.insert(route.path.to_owned(), json!({ method: operation(route) }));
     }
-    json!({
+    with_examples(json!({
         "openapi": "3.0.3",
         "info": {
             "title": title,
@@ -40,7 +42,7 @@ pub(super) fn document(title: &str, routes: &[Route]) -> Value {
         },
         "paths": paths,
         "components": {"schemas": {"Error": error_schema(), "Problem": problem_schema()}},
-    })
+    }))
 }
 
 fn operation(route: &Route) -> Value {
