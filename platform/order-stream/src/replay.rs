@@ -1,5 +1,5 @@
-//! Reads events that are older than the log from the topic, for one reader of everything, or of one status, in turns. Readers
-//! of an order, a buyer or a SKU share a [`crate::scan`] instead.
+//! Reads events that are older than the log from the topic, for one reader of many orders, in turns. Readers of an order or a
+//! buyer share a [`crate::scan`] instead.
 //!
 //! A turn has a consumer of its own and a task that feeds a small buffer. It takes every partition from the reader's cursor
 //! to where the log ended when the turn was asked for; then the reader goes on in the log. It ends sooner when its time is

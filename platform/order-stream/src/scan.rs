@@ -1,4 +1,4 @@
-//! Reads events that are older than the log from the topic, once for all readers of an order, a buyer or a SKU who wait: what one of
+//! Reads events that are older than the log from the topic, once for all readers of an order or a buyer who wait: what one of
 //! them costs is a look at each message that all are spared.
 //!
 //! A scan begins at the lowest place of those who wait, and whoever comes while it has not passed its place joins it. Nobody is

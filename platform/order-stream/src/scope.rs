@@ -67,11 +67,12 @@ impl Scope {
         }
     }
 
-    /// Whether its events are few among all, so that many readers can share a look at each.
+    /// Whether its events are few among all, so that many readers can share a look at each and none is waited for. A SKU or a
+    /// status may be half of the shop's.
     pub(crate) const fn is_narrow(self) -> bool {
         match self {
             Self::Order(_) => true,
-            Self::Orders(filter) => filter.user.is_some() || filter.sku.is_some(),
+            Self::Orders(filter) => filter.user.is_some(),
         }
     }
 
