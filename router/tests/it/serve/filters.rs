@@ -199,8 +199,8 @@ async fn a_place_that_is_gone_is_a_gap_under_any_filter() {
 
 const NOTHING: &str = r#"allOrderEvents(sku: "990")"#;
 
-/// What a quiet stream has passed over must not be read again, and may be gone by then. Seen red with heartbeats that name no
-/// place, and with the place of the last frame.
+/// What a quiet stream has passed over must not be read again, and may be gone by then. Seen red with a stream that stays at its
+/// last frame.
 #[tokio::test]
 async fn a_stream_whose_filter_finds_nothing_moves_on_all_the_same() {
     let shop = Shop::with(|config| {
@@ -249,7 +249,7 @@ async fn a_stream_whose_filter_finds_nothing_moves_on_all_the_same() {
     shop.stop().await;
 }
 
-/// A stream that stops says the place that it has come to, also between two heartbeats.
+/// A stream that stops says the place that it has come to, also between two heartbeats. Seen red as above.
 #[tokio::test]
 async fn the_end_of_a_quiet_stream_is_where_it_has_come_to() {
     let shop = Shop::start().await;
