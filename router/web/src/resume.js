@@ -18,10 +18,11 @@ function stopped({ data, errors }) {
 /**
  * Yields `{ cursor, result }` until the router completes the stream or `signal` aborts.
  *
- * It begins behind `from`, or now. `connect({ cursor, signal, opened })` is one connection, as `open` in `sse.js`; it calls `opened` with the cursor of its
- * beginning, so that one that breaks before its first frame loses nothing either. `tell` hears `connecting`, `live`,
- * `waiting` and `hidden`, each with the cursor to go on behind. What `breaker.current()` does at any time is break the
- * connection, as a network would. `page` is the document: while nobody sees it no connection is held.
+ * It begins behind `from`, or now. `connect({ cursor, signal, opened, moved })` is one connection, as `open` in `sse.js`; it
+ * calls `opened` with the cursor of its beginning, so that one that breaks before its first frame loses nothing either, and
+ * `moved` with one that a quiet stream has come to. `tell` hears `connecting`, `live`, `waiting` and `hidden`, each with the
+ * cursor to go on behind. What `breaker.current()` does at any time is break the connection, as a network would. `page` is the
+ * document: while nobody sees it no connection is held.
  */
 export async function* follow({ connect, from = null, tell, breaker, signal, page = globalThis.document }) {
   let cursor = from;
@@ -41,7 +42,8 @@ export async function* follow({ connect, from = null, tell, breaker, signal, pag
       tell({ state: "live", cursor, connections });
     };
     try {
-      for await (const frame of connect({ cursor, signal: connection.signal, opened })) {
+      const moved = (place) => (cursor = place);
+      for await (const frame of connect({ cursor, signal: connection.signal, opened, moved })) {
         const goodbye = stopped(frame.result);
         cursor = goodbye?.extensions.cursor ?? frame.cursor ?? cursor;
         if (goodbye) throw new Error(goodbye.extensions.code);

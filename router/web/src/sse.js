@@ -12,9 +12,10 @@ export class Refused extends Error {
 
 /**
  * Yields `{ cursor, result }` a frame, until the router completes the stream. `opened(cursor)` is called when the router has
- * taken the subscription, with the place where it begins. Fails when the connection does; fails with [`Refused`] where there is no point in trying again.
+ * taken the subscription, with the place where it begins, and `moved(cursor)` when a quiet stream has come to another. Fails when
+ * the connection does; fails with [`Refused`] where there is no point in trying again.
  */
-export async function* open({ url, payload, headers, cursor, signal, opened }) {
+export async function* open({ url, payload, headers, cursor, signal, opened, moved }) {
   const response = await fetch(url, {
     method: "POST",
     signal,
@@ -33,6 +34,7 @@ export async function* open({ url, payload, headers, cursor, signal, opened }) {
   for await (const event of events(response.body)) {
     if (event.name === "complete") return;
     if (event.name === "next") yield { cursor: event.id, result: JSON.parse(event.data) };
+    else if (event.id) moved?.(event.id);
   }
   throw new Error("the connection ended");
 }

@@ -12,7 +12,7 @@ function isHopeless({ code, reason }) {
   return HOPELESS.has(code) && !reason.startsWith("TOKEN_EXPIRED");
 }
 
-export async function* open({ url, payload, headers, cursor, signal, opened }) {
+export async function* open({ url, payload, headers, cursor, signal, opened, moved }) {
   const socket = new WebSocket(new URL(url, location.href).href.replace(/^http/, "ws"), "graphql-transport-ws");
   const say = (message) => socket.send(JSON.stringify(message));
   const heard = new Heard();
@@ -29,6 +29,8 @@ export async function* open({ url, payload, headers, cursor, signal, opened }) {
       opened(resume);
     }
     if (message.type === "ping") say({ type: "pong" });
+    // A quiet stream says where it is.
+    if (message.type === "ping" && message.payload?.cursor) moved?.(message.payload.cursor);
     if (message.type === "next") heard.put(message.payload);
     if (message.type === "error") heard.put({ errors: message.payload });
     if (message.type === "error" || message.type === "complete") heard.end(null);
