@@ -21,8 +21,8 @@ pub use engine::{
 };
 pub use host::{Credential, Host, PublicCodes, Telemetry};
 pub use request::{
-    Code, ContextPerField, GraphRequest, GraphResponse, GraphqlError, OperationKind,
-    OperationKinds, RequestContext, RequestError, ShowPlan, SubscriptionCall,
+    Code, ContextPerField, DocumentName, GraphRequest, GraphResponse, GraphqlError, OperationKind,
+    OperationKinds, RequestContext, RequestError, ShowPlan, SubscriptionCall, document_hash,
 };
 pub use subgraph::{
     ClientHeaders, Declared, HeaderRules, Lane, Lanes, Listener, LiveEvent, ResponseHeaders,

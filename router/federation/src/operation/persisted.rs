@@ -3,14 +3,11 @@
 //! Invariant: a text is stored under its own hash alone, computed here, so nobody can plant another text.
 //! Source: Apollo's protocol `extensions.persistedQuery`, version 1.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use moka::sync::Cache;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::request::{Code, GraphRequest, RequestError};
+use crate::request::{Code, GraphRequest, RequestError, document_hash};
 
 /// Texts by their hash, bounded in bytes.
 pub(crate) struct PersistedOperations {
@@ -39,22 +36,22 @@ impl PersistedOperations {
     pub(crate) fn text(&self, request: &GraphRequest) -> Result<Arc<str>, RequestError> {
         let refuse = |text: &str| Err(RequestError::new(Code::BAD_REQUEST, text));
         let text = request.query.as_deref().filter(|text| !text.is_empty());
-        let Some(extension) = request.extensions.get("persistedQuery") else {
+        let Some(name) = request.document_name() else {
             return text.map_or_else(
                 || refuse("the request has no query"),
                 |text| Ok(text.into()),
             );
         };
-        if extension.get("version").and_then(Value::as_u64) != Some(1) {
+        if !name.is_known_version {
             return refuse("the version of persistedQuery is not 1");
         }
-        let Some(hash) = extension.get("sha256Hash").and_then(Value::as_str) else {
+        let Some(hash) = name.id else {
             return refuse("persistedQuery has no sha256Hash");
         };
         let hash = hash.to_ascii_lowercase();
         match text {
             None => self.texts.get(&hash).ok_or_else(not_found),
-            Some(text) if sha256(text) == hash => {
+            Some(text) if document_hash(text) == hash => {
                 let text: Arc<str> = text.into();
                 self.texts.insert(hash, text.clone());
                 Ok(text)
@@ -69,35 +66,23 @@ fn not_found() -> RequestError {
     RequestError::new(Code::PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
 }
 
-fn sha256(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        write!(hex, "{byte:02x}").expect("a String takes whatever is written");
-    }
-    hex
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn request(query: Option<&str>, hash: &str) -> GraphRequest {
-        let extension = json!({ "version": 1, "sha256Hash": hash });
-        GraphRequest {
+        let mut request = GraphRequest {
             query: query.map(str::to_owned),
-            extensions: [("persistedQuery".to_owned(), extension)]
-                .into_iter()
-                .collect(),
             ..GraphRequest::default()
-        }
+        };
+        request.name_document(hash);
+        request
     }
 
     #[test]
     fn a_text_is_found_by_its_hash_once_it_came_in_full() {
         let store = PersistedOperations::new(10_000);
-        let hash = sha256("{a}");
+        let hash = document_hash("{a}");
         let missing = store.text(&request(None, &hash)).unwrap_err();
         assert_eq!(missing.code(), Code::PERSISTED_QUERY_NOT_FOUND);
         assert_eq!(missing.errors()[0].message, "PersistedQueryNotFound");
@@ -112,7 +97,7 @@ mod tests {
     #[test]
     fn a_text_cannot_be_planted_under_a_foreign_hash() {
         let store = PersistedOperations::new(10_000);
-        let hash = sha256("{a}");
+        let hash = document_hash("{a}");
         let refused = store.text(&request(Some("{b}"), &hash)).unwrap_err();
         assert_eq!(refused.code(), Code::BAD_REQUEST);
         let missing = store.text(&request(None, &hash)).unwrap_err();

@@ -1,5 +1,6 @@
 //! The words of a request: what comes in, who asks, what goes out, and why it is refused.
 
+mod document_name;
 mod error;
 mod kind;
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+pub use document_name::{DocumentName, document_hash};
 pub use error::{Code, GraphqlError, Location, RequestError};
 pub use kind::{OperationKind, OperationKinds};
 

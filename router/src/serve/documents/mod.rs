@@ -9,24 +9,18 @@ mod watch;
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fmt::Write as _,
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
-use federation::GraphRequest;
+use federation::{GraphRequest, document_hash};
 use schema::code::ErrorCode;
 use serde::Deserialize;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::watch::Documents;
 use crate::{config, error::RequestError};
 
-/// The extension that names a text, and the member in it.
-const EXTENSION: &str = "persistedQuery";
-const ID: &str = "sha256Hash";
 /// The longest manifest, or document of a folder, that is read.
 const BYTES_MAX: u64 = 64 << 20;
 
@@ -102,7 +96,7 @@ impl TrustedDocuments {
                 let file = file.map_err(|error| failed(path, error))?.path();
                 if is_document(&file) {
                     let text = read(&file).map_err(|error| failed(&file, error))?;
-                    documents.add(sha256(&text), text)?;
+                    documents.add(document_hash(&text), text)?;
                 }
             }
         } else {
@@ -132,7 +126,7 @@ impl TrustedDocuments {
     }
 
     fn add(&mut self, id: String, text: String) -> Result<(), DocumentsError> {
-        let hash = sha256(&text);
+        let hash = document_hash(&text);
         for name in [id, hash] {
             match self.texts.get(&name) {
                 Some(other) if *other != text => return Err(DocumentsError::TwoOfAnId(name)),
@@ -158,14 +152,17 @@ impl TrustedDocuments {
             return Ok(Cow::Borrowed(request));
         }
         let text = match &request.query {
-            Some(text) => self.texts.get(&sha256(text)),
-            None => id(request).and_then(|id| self.texts.get(id)),
+            Some(text) => self.texts.get(&document_hash(text)),
+            None => {
+                let name = request.document_name();
+                name.and_then(|name| self.texts.get(name.id?))
+            }
         };
         match text {
             Some(text) => {
                 let mut request = request.clone();
                 request.query = Some(text.clone());
-                request.extensions.remove(EXTENSION);
+                request.forget_document_name();
                 Ok(Cow::Owned(request))
             }
             None if self.is_required => Err(not_trusted()),
@@ -177,13 +174,7 @@ impl TrustedDocuments {
 /// Names a document by the parameter `documentId` in place of the extension; `sha256:` is the prefix of a hash.
 pub(super) fn name(request: &mut GraphRequest, document_id: &str) {
     let id = document_id.strip_prefix("sha256:").unwrap_or(document_id);
-    let extension = serde_json::json!({ "version": 1, ID: id });
-    request.extensions.insert(EXTENSION.to_owned(), extension);
-}
-
-fn id(request: &GraphRequest) -> Option<&str> {
-    let extension = request.extensions.get(EXTENSION)?;
-    extension.get(ID).and_then(Value::as_str)
+    request.name_document(id);
 }
 
 fn not_trusted() -> RequestError {
@@ -206,14 +197,6 @@ fn read(path: &Path) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
     }
     Ok(text)
-}
-
-fn sha256(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        write!(hex, "{byte:02x}").expect("a String takes whatever is written");
-    }
-    hex
 }
 
 #[cfg(test)]
@@ -244,7 +227,7 @@ mod tests {
     fn a_manifest_of_either_form_or_a_folder_says_what_is_served() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("manifest.json");
-        let hash = sha256("{a}");
+        let hash = document_hash("{a}");
         for (text, id) in [(APOLLO, "one"), (r#"{"one":"{a}"}"#, "one")] {
             fs::write(&file, text).unwrap();
             let documents = load(&file, true).unwrap();
@@ -285,7 +268,7 @@ mod tests {
         let documents = load(folder.path(), true).unwrap();
         assert!(
             documents
-                .resolve(&asked(None, Some(&sha256("{b}"))))
+                .resolve(&asked(None, Some(&document_hash("{b}"))))
                 .is_ok()
         );
         assert!(documents.resolve(&asked(Some("{a}"), None)).is_err());
