@@ -127,14 +127,15 @@ impl Engine {
 /// [`LoadError`] when the supergraph cannot be parsed or planned over.
 pub fn api_schema(supergraph_sdl: &str) -> Result<String, LoadError> {
     let document = Planner::parse(supergraph_sdl)?;
+    graph::declared(&document)?;
     let planner = Planner::new(&document)?;
-    Ok(Supergraph::new(&planner.consumer_schema(), &document).sdl())
+    Ok(Supergraph::new(&planner.consumer_schema(), &document)?.sdl())
 }
 
 /// The subgraphs that a supergraph declares.
 ///
 /// # Errors
-/// [`LoadError`] when it cannot be parsed, or declares a name twice.
+/// [`LoadError`] when it cannot be parsed, declares none, or declares a name twice.
 pub fn declared(supergraph_sdl: &str) -> Result<Vec<Declared>, LoadError> {
     graph::declared(&Planner::parse(supergraph_sdl)?)
 }
@@ -164,7 +165,7 @@ fn load(
         })?;
         subgraphs.insert(subgraph.name, connected);
     }
-    let supergraph = Supergraph::new(&planner.consumer_schema(), &document);
+    let supergraph = Supergraph::new(&planner.consumer_schema(), &document)?;
     Ok(Served {
         subgraphs,
         schema_size: schema_size(&supergraph.consumer),

@@ -22,7 +22,7 @@ pub struct Declared {
 /// Reads them in the document's order.
 ///
 /// # Errors
-/// [`LoadError`] when two have one name, or one has none.
+/// [`LoadError`] when there are none, two have one name, or one has none.
 pub(crate) fn declared(document: &Document) -> Result<Vec<Declared>, LoadError> {
     let graphs = document.definitions.iter().find_map(|it| match it {
         Definition::TypeDefinition(TypeDefinition::Enum(graphs))
@@ -52,6 +52,9 @@ pub(crate) fn declared(document: &Document) -> Result<Vec<Declared>, LoadError> 
                 .unwrap_or_default()
                 .to_owned(),
         });
+    }
+    if declared.is_empty() {
+        return Err(LoadError::NoSubgraphs);
     }
     Ok(declared)
 }

@@ -17,6 +17,12 @@ pub enum LoadError {
         /// Why.
         error: RouteError,
     },
+    /// It is a schema, and no supergraph: nobody would be asked for anything.
+    #[error("it declares no subgraphs: enum join__Graph is missing or empty")]
+    NoSubgraphs,
+    /// Clients could ask for nothing.
+    #[error("it has no query type")]
+    NoQueries,
     /// Two subgraphs have one name, so nobody could tell which is asked.
     #[error("two subgraphs are named {0}")]
     TwoOfAName(String),

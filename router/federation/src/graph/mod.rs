@@ -17,5 +17,5 @@ pub(crate) use declared::declared;
 pub use error::{LoadError, RouteError};
 pub(crate) use literal::literal;
 pub(crate) use requirements::Requirements;
-pub(crate) use supergraph::Supergraph;
+pub(crate) use supergraph::{Supergraph, check_queries};
 pub(crate) use types::{EnumValues, FieldInfo, InputField, TypeInfo, TypeKind, TypeRef, TypeTable};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use graphql_tools::static_graphql::schema::Document;
+use graphql_tools::static_graphql::schema::{Document, TypeDefinition};
 
 use crate::graph::sdl::sdl;
-use crate::graph::{TypeTable, builtin};
+use crate::graph::{LoadError, TypeTable, builtin};
 
 /// A loaded supergraph.
 pub(crate) struct Supergraph {
@@ -17,10 +17,14 @@ pub(crate) struct Supergraph {
 
 impl Supergraph {
     /// Takes the schema that clients see, and the document that it was derived from.
-    pub(crate) fn new(consumer: &Document, document: &Document) -> Self {
+    ///
+    /// # Errors
+    /// [`LoadError::NoQueries`], where clients may not see them.
+    pub(crate) fn new(consumer: &Document, document: &Document) -> Result<Self, LoadError> {
         let consumer = Arc::new(builtin::replaced(consumer.clone()));
         let types = TypeTable::new(&consumer, document);
-        Self { consumer, types }
+        check_queries(&consumer)?;
+        Ok(Self { consumer, types })
     }
 
     /// Whether a directive may stand at a variable; `None` when there is no such directive.
@@ -51,6 +55,18 @@ impl Supergraph {
             }
         }
         sdl(&document)
+    }
+}
+
+/// Checks that a schema has an object type for queries, which the planner's crate takes for granted.
+///
+/// # Errors
+/// [`LoadError::NoQueries`].
+pub(crate) fn check_queries(schema: &Document) -> Result<(), LoadError> {
+    let name = schema.query_type_name();
+    match name.and_then(|name| schema.type_by_name(name)) {
+        Some(TypeDefinition::Object(_)) => Ok(()),
+        Some(_) | None => Err(LoadError::NoQueries),
     }
 }
 

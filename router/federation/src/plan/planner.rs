@@ -25,7 +25,7 @@ use hive_router_query_planner::state::supergraph_state::OperationKind as CrateKi
 use hive_router_query_planner::utils::cancellation::CancellationToken;
 use hive_router_query_planner::utils::parsing::safe_parse_schema;
 
-use crate::graph::{LoadError, Requirements};
+use crate::graph::{self, LoadError, Requirements};
 use crate::operation::syntax::{readable, restore_numbers};
 use crate::plan::error::PlanError;
 use crate::plan::node::{Batch, Fetch, PathStep, PlanNode, Rename, Selection, Target};
@@ -49,6 +49,7 @@ impl Planner {
     /// # Errors
     /// [`LoadError`] when the planner refuses it.
     pub(crate) fn new(document: &schema::Document) -> Result<Self, LoadError> {
+        graph::check_queries(document)?;
         let options = QueryPlannerOptions::default();
         let (other, requirements) = Requirements::set_apart(document).unzip();
         let planned_over = other.as_ref().unwrap_or(document);

@@ -225,7 +225,24 @@ async fn a_supergraph_that_cannot_be_served_says_what_is_wrong_and_changes_nothi
     let bad = [
         (String::new(), "parsed"),
         ("<html>".to_owned(), "parsed"),
-        ("scalar A".to_owned(), "planned"),
+        ("scalar A".to_owned(), "declares no subgraphs"),
+        (
+            "type Query { a: String }".to_owned(),
+            "declares no subgraphs",
+        ),
+        (
+            graph.replace("graph: CATALOG", "graph: NOWHERE"),
+            "planned over",
+        ),
+        (
+            graph.replace("query: Query", "query: Absent"),
+            "no query type",
+        ),
+        (
+            graph.replace("query: Query", "query: Media"),
+            "no query type",
+        ),
+        (graph.replace("type Query ", "type Other "), "no query type"),
         (
             graph.replace("name: \"stock\"", "name: \"reviews\""),
             "two subgraphs are named reviews",

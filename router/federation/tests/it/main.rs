@@ -1,5 +1,6 @@
 //! The engine against subgraphs that a test can look into.
 
+mod bad_supergraphs;
 mod blame;
 mod branches;
 mod budget;
