@@ -22,7 +22,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use super::{client::Sse, shop::Shop};
+use super::{client::Sse, reload, shop::Shop};
 
 /// What the subgraph does next with every open subscription.
 #[derive(Debug, Clone, Copy)]
@@ -237,6 +237,32 @@ async fn clients_share_an_upstream_which_is_opened_again_and_completed() {
     let mut refused = Sse::open(&shop, &token, "subscription { named { name } }", None).await;
     let refusal = refused.next().await.expect("a refusal");
     assert_eq!(refusal.code(), "UNAVAILABLE", "{refusal:?}");
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_whose_subgraph_is_taken_away_ends_and_nothing_is_asked_of_it_any_more() {
+    let (feed, address) = Feed::serve().await;
+    let (shop, _folder) = shop(&address, None).await;
+    let mut stream = Sse::open(&shop, &shop.token(1), PRICED, None).await;
+    feed.act(1, Do::Price(1)).await;
+    assert_eq!(price(&mut stream).await, (json!(1), false));
+    let others = reload::graph(&format!("http://{address}/names"), "seen");
+    let engine = shop.service.engine();
+    engine.reload(&others).await.expect("it loads");
+    let end = stream.next().await.expect("an end");
+    assert_eq!(end.code(), "GRAPHQL_VALIDATION_FAILED", "{end:?}");
+    let extensions = &end.data["errors"][0]["extensions"];
+    assert_eq!(extensions["reason"], "SCHEMA_CHANGED");
+    testkit::eventually("it is left", Duration::from_secs(20), async || {
+        (feed.acts.receiver_count() == 0).then_some(())
+    })
+    .await;
+    let series = "marketplace_router_upstream_subscriptions{subgraph=\"prices\"}";
+    testkit::eventually("it counts no more", Duration::from_secs(20), async || {
+        (shop.metric(series).await < 1.0).then_some(())
+    })
+    .await;
     shop.stop().await;
 }
 

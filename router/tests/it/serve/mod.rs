@@ -10,6 +10,7 @@ mod live;
 mod mutation;
 mod registry;
 mod reload;
+mod removed;
 mod rest;
 mod resume;
 mod rules;

@@ -55,7 +55,19 @@ async fn a_graph_from_a_url_is_asked_again_and_kept_for_a_start_without_it() {
     };
     assert!(is_served(&shop, "seen").await.is_some());
 
+    // Two values of `join__Graph` with one name, and a graph that nobody joins to a subgraph.
+    let twice = format!("OTHERS @join__graph(name: \"comments\", url: \"{subgraph}\")");
+    let again = twice.replacen("OTHERS", "{ AGAIN", 1);
+    let twice =
+        graph(&subgraph, "seen html").replace(&format!("{{ {twice}"), &format!("{again} {twice}"));
+    assert!(twice.contains("AGAIN"), "{twice}");
     for (result, status, text) in [
+        ("refused", StatusCode::OK, twice),
+        (
+            "refused",
+            StatusCode::OK,
+            "type Query { seen: String }".to_owned(),
+        ),
         ("unreachable", StatusCode::BAD_GATEWAY, String::new()),
         ("unreachable", StatusCode::OK, "#".repeat(10_001)),
         ("refused", StatusCode::OK, "<html>".to_owned()),
@@ -98,7 +110,7 @@ async fn a_graph_from_a_url_is_asked_again_and_kept_for_a_start_without_it() {
 /// Each as `docs/router.md` names it.
 #[tokio::test]
 async fn what_is_no_answer_is_counted_by_its_reason() {
-    let fields = "seen html nothing garbage list long theirs";
+    let fields = "seen html nothing garbage list long theirs broken";
     let (answer, url) = registry().await;
     *answer.lock() = (StatusCode::OK, graph(&others().await, fields));
     let shop = Shop::with(|config| {
@@ -119,6 +131,7 @@ async fn what_is_no_answer_is_counted_by_its_reason() {
         ("garbage", "invalid"),
         ("list", "invalid"),
         ("long", "too_long"),
+        ("broken", "status"),
     ] {
         let before = count(reason).await;
         ask(&shop, field).await;

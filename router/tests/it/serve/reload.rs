@@ -97,6 +97,9 @@ pub(super) async fn others() -> String {
             return axum::Json(json!({ "data": { "seen": json!(seen).to_string() } }))
                 .into_response();
         }
+        if query.contains("broken") {
+            return (axum::http::StatusCode::BAD_GATEWAY, "<html>").into_response();
+        }
         if query.contains("long") {
             return format!("{{\"data\":{{\"long\":\"{}\"}}}}", "x".repeat(8 << 20))
                 .into_response();
