@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions audit doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload audit doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +112,10 @@ bench-router: ## The router against Hive Gateway and Apollo Gateway (needs npm),
 
 bench-router-instructions: ## Instructions a request costs the engine, against what is committed (needs valgrind); WRITE=1 commits new ones
 	testing/bench/instructions.py "$$(cargo bench -p federation --bench instructions --no-run --message-format=json | testing/bench/instructions.py --executable)" $(if $(WRITE),--write)
+
+bench-reload: ## 2,000 live streams and queries over 20 reloads of the supergraph; STREAMS=2000 RELOADS=20
+	cargo build --release -p marketplace -p bench --bin marketplace --bin bench-reload
+	$(CARGO_TARGET_DIR)/release/bench-reload --binary $(CARGO_TARGET_DIR)/release/marketplace $(if $(STREAMS),--streams $(STREAMS)) $(if $(RELOADS),--reloads $(RELOADS))
 
 bench-repository: ## What the carts in memory cost, with 1, 100 and 10,000 users and from several threads
 	cargo bench -p bench --bench repository
