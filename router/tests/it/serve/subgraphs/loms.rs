@@ -2,9 +2,7 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use async_graphql::{
-    Context, EmptySubscription, ErrorExtensions as _, ID, InputObject, Object, Schema, SimpleObject,
-};
+use async_graphql::{Context, EmptySubscription, ID, InputObject, Object, Schema, SimpleObject};
 use chassis::graphql::{IdempotencyKeyHeader, LocalSubgraph};
 use schema::id::UserId;
 
