@@ -39,7 +39,8 @@ pub(super) async fn post(State(gateway): State<Arc<Gateway>>, request: Request) 
     };
     let body = request::read_body(&gateway.config.http, &parts.headers, body).await;
     let request = body.and_then(|body| request::from_body(&body));
-    serve(&gateway, &parts, &accepted, request).await
+    // Its future is large, and moves through every layer with the one that waits for it.
+    Box::pin(serve(&gateway, &parts, &accepted, request)).await
 }
 
 /// `GET /graphql`: queries, subscriptions over SSE, and the upgrade to WebSocket.
@@ -56,7 +57,8 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>, request: Request) -
         Err(error) => return refusal(&error, Media::GraphqlResponse),
     };
     let request = request::from_query(parts.uri.query().unwrap_or_default());
-    serve(&gateway, &parts, &accepted, request).await
+    // Its future is large, and moves through every layer with the one that waits for it.
+    Box::pin(serve(&gateway, &parts, &accepted, request)).await
 }
 
 /// `GET /schema.graphql`: what clients may ask, as SDL; absent where introspection is off.

@@ -40,6 +40,7 @@ use axum::{
     http::{HeaderName, HeaderValue, header},
     middleware, routing,
 };
+use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(crate) use documents::{Documents, DocumentsError};
@@ -74,13 +75,13 @@ pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> R
     if config.playground_enabled {
         router = router.merge(playground::routes(config.playground));
     }
-    router = router
-        .layer(cors)
+    // Each `Router::layer` boxes every route, and every request in it, once more: so there are two and not six.
+    let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(telemetry::observe))
-        .merge(others);
-    for (name, value) in PROTECTION {
-        let value = HeaderValue::from_static(value);
-        router = router.layer(SetResponseHeaderLayer::if_not_present(name, value));
-    }
-    router
+        .layer(cors);
+    let [a, b, c, d] = PROTECTION.map(|(name, value)| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    });
+    let protection = ServiceBuilder::new().layer(a).layer(b).layer(c).layer(d);
+    router.layer(layers).merge(others).layer(protection)
 }

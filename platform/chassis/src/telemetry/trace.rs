@@ -79,11 +79,12 @@ pub fn trace_id(traceparent: &str) -> Option<String> {
 /// Begins a trace that nobody records here, so that what it calls can be found in their logs.
 #[must_use]
 pub fn fresh() -> String {
-    let (trace, span) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-    let (trace, span) = (trace.as_u128(), span.as_u64_pair().0);
+    // Not by the system's source of randomness, which is a system call each and only secrets need.
+    let (trace, span): (u128, u64) = rand::random();
     header(&SpanContext::new(
-        TraceId::from(trace),
-        SpanId::from(span),
+        // Zero is no id.
+        TraceId::from(trace.max(1)),
+        SpanId::from(span.max(1)),
         TraceFlags::SAMPLED,
         true,
         TraceState::NONE,
@@ -106,17 +107,18 @@ fn header(context: &SpanContext) -> String {
 
 /// Source: W3C Trace Context, 3.2 (version 00).
 fn parse(text: &str) -> Option<SpanContext> {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [version, trace, span, flags] = parts.as_slice() else {
+    let mut parts = text.split('-');
+    let [version, trace, span, flags] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    if parts.next().is_some() {
         return None;
-    };
+    }
     let is_hex = |text: &str, length: usize| {
         text.len() == length
             && text
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     };
-    if *version != "00" || !is_hex(trace, 32) || !is_hex(span, 16) || !is_hex(flags, 2) {
+    if version != "00" || !is_hex(trace, 32) || !is_hex(span, 16) || !is_hex(flags, 2) {
         return None;
     }
     let context = SpanContext::new(
