@@ -41,12 +41,15 @@ pub(crate) struct Streams {
     _reading: JoinSet<()>,
 }
 
+/// An order and its version; `None` for a frame that has no order or has errors.
+type Place = Option<(String, u32)>;
+
 /// What one stream saw: orders with their versions, in the order in which they came.
 #[derive(Debug)]
 struct Seen {
     /// The shopper whose orders it shows; `None` for all.
     owner: Option<usize>,
-    frames: Arc<Mutex<Vec<Option<(String, u32)>>>>,
+    frames: Arc<Mutex<Vec<Place>>>,
     has_ended: Arc<AtomicBool>,
 }
 
@@ -258,8 +261,7 @@ struct Extensions {
 }
 
 impl Frame {
-    /// The order and its version; `None` for a frame that has no order or has errors.
-    fn place(self) -> Option<(String, u32)> {
+    fn place(self) -> Place {
         let event = self.data.filter(|_| self.errors.is_empty())?.events;
         event.order?;
         Some((event.order_id?, event.version?))
