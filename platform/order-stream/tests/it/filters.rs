@@ -1,12 +1,12 @@
 //! Filters: a reader gets what its filter finds, from every place, in the log and beyond it, and a gap as everybody does.
 
 use futures::FutureExt as _;
-use order_stream::{Caller, Cursor, Filter, Item, Scope};
+use order_stream::{Caller, Cursor, Filter, Item, Reader, Scope};
 use schema::event::OrderStatus;
 
 use crate::{
     resume::{LARGE, ORDERS, TINY, VERSIONS, busy_topic, delete_below, start_text},
-    topic::{Process, Topic, event, next, next_event},
+    topic::{LIMIT, Process, Topic, event, next, next_event},
 };
 
 fn filter(user: Option<i64>, status: Option<OrderStatus>, sku: Option<i64>) -> Scope {
@@ -48,9 +48,23 @@ fn sorted(mut events: Vec<(i64, u32)>) -> Vec<(i64, u32)> {
     events
 }
 
+/// Reads what is expected, and then nothing more up to the end: what the reader did not find it has passed, so nothing of the
+/// topic is read for it again.
+async fn finds(mut reader: Reader, expected: Vec<(i64, u32)>, end: &Cursor) {
+    let mut seen = Vec::new();
+    for _ in 0..expected.len() {
+        seen.push(next_event(&mut reader).await.0);
+    }
+    assert_eq!(sorted(seen), sorted(expected), "{reader:?}");
+    testkit::eventually("it is at the end", LIMIT, async || {
+        assert!(reader.next().now_or_never().is_none(), "{reader:?}");
+        (reader.cursor().to_string() == end.to_string()).then_some(())
+    })
+    .await;
+}
+
 /// Takes a place of an unfiltered reader of one process and goes on with each filter on another: from the log, or by a scan or a
-/// turn where the log holds next to nothing. Seen red with the
-/// events of a filter's first key taken for those of all its keys.
+/// turn where the log holds next to nothing. Seen red with the events of a filter's first key taken for those of all its keys.
 #[tokio::test]
 async fn each_filter_finds_what_is_behind_any_place_and_nothing_else() {
     let topic = busy_topic().await;
@@ -60,35 +74,18 @@ async fn each_filter_finds_what_is_behind_any_place_and_nothing_else() {
     for log_bytes in [LARGE, TINY] {
         let there = topic.process(log_bytes);
         let end = there.end().await;
-        let from_some = places.iter().enumerate().step_by(7);
-        let reading = from_some.flat_map(|(at, (_, place))| {
-            let (there, end) = (&there, &end);
-            let behind: Vec<_> = places[at + 1..].iter().filter_map(|it| it.0).collect();
-            filters().into_iter().map(move |scope| {
-                let matches =
+        let mut reading = Vec::new();
+        for (at, (_, place)) in places.iter().enumerate().step_by(7) {
+            // Turns at the topic are shared out by caller.
+            let caller = Caller(u64::try_from(at).unwrap());
+            let behind = || places[at + 1..].iter().filter_map(|it| it.0);
+            reading.extend(filters().into_iter().map(|scope| {
+                let is_found =
                     |(order, version): &(i64, u32)| scope.contains(&event(*order, *version));
-                let expected: Vec<_> = behind.iter().copied().filter(matches).collect();
-                // Turns at the topic are shared out by caller.
-                let caller = Caller(u64::try_from(at).unwrap());
-                let mut reader = there.from(scope, place).of(caller);
-                async move {
-                    let mut seen = Vec::new();
-                    for _ in 0..expected.len() {
-                        seen.push(next_event(&mut reader).await.0);
-                    }
-                    assert_eq!(sorted(seen), sorted(expected), "{scope:?} from {at}");
-                    // What it did not find it has passed: nothing of the topic is read for it again.
-                    testkit::eventually("it is at the end", crate::topic::LIMIT, async || {
-                        assert!(
-                            reader.next().now_or_never().is_none(),
-                            "{scope:?} from {at}"
-                        );
-                        (reader.cursor().to_string() == end.to_string()).then_some(())
-                    })
-                    .await;
-                }
-            })
-        });
+                let reader = there.from(scope, place).of(caller);
+                finds(reader, behind().filter(is_found).collect(), &end)
+            }));
+        }
         futures::future::join_all(reading).await;
     }
 }
@@ -105,13 +102,13 @@ async fn a_reader_whose_filter_finds_nothing_moves_on_with_the_log() {
         topic.write(1, version).await;
     }
     let end = process.end().await;
-    testkit::eventually("it has moved on", crate::topic::LIMIT, async || {
+    testkit::eventually("it has moved on", LIMIT, async || {
         reader.pass();
         (reader.cursor().to_string() == end.to_string()).then_some(())
     })
     .await;
     topic.write(2, 1).await;
-    testkit::eventually("it is logged", crate::topic::LIMIT, async || {
+    testkit::eventually("it is logged", LIMIT, async || {
         let mut other = process.from(Scope::ALL, &end);
         other.next().now_or_never()
     })
