@@ -129,14 +129,21 @@ fn quality(part: &str) -> Option<u16> {
     Some((value.clamp(0.0, 1.0) * 1_000.0) as u16)
 }
 
+/// Whether a parameter is `subscriptionSpec=1.0`. Names of parameters have no case. Source: RFC 9110, 5.6.6.
+fn is_subscription_spec(part: &str) -> bool {
+    let Some((name, value)) = part.split_once('=') else {
+        return false;
+    };
+    let is_spec = name.trim().eq_ignore_ascii_case("subscriptionSpec");
+    is_spec && matches!(value.trim(), "1.0" | "\"1.0\"")
+}
+
 fn media<'a>(essence: &str, mut parts: impl Iterator<Item = &'a str>) -> Option<Media> {
     match essence {
         "application/graphql-response+json" => Some(Media::GraphqlResponse),
         "application/json" | "application/*" | "*/*" => Some(Media::Json),
         "text/event-stream" => Some(Media::EventStream),
-        "multipart/mixed" => parts
-            .any(|part| matches!(part, "subscriptionSpec=1.0" | "subscriptionSpec=\"1.0\""))
-            .then_some(Media::Multipart),
+        "multipart/mixed" => parts.any(is_subscription_spec).then_some(Media::Multipart),
         _ => None,
     }
 }

@@ -37,6 +37,10 @@ fn the_best_accepted_media_type_is_served() {
         single("multipart/mixed;subscriptionSpec=1.0"),
         Some(Media::Multipart)
     );
+    assert_eq!(
+        single("Multipart/Mixed; SubscriptionSpec=1.0"),
+        Some(Media::Multipart)
+    );
     assert_eq!(single("multipart/mixed"), None);
     assert_eq!(single("text/html"), None);
     assert_eq!(single("application/json;q=0"), None);

@@ -27,6 +27,8 @@ pub(in crate::serve) struct Operation<S> {
     pub(in crate::serve) out: mpsc::Sender<S>,
     pub(in crate::serve) slot: Slot,
     pub(in crate::serve) request: GraphRequest,
+    /// The request, where it was prepared before it was accepted.
+    pub(in crate::serve) prepared: Option<Box<Prepared>>,
 }
 
 /// Heartbeats between two words of where a quiet stream is: what is read again from the one before is soon read.
@@ -69,7 +71,7 @@ impl<S: Said> Operation<S> {
         self.run_traced().instrument(span).await
     }
 
-    async fn run_traced(self) -> Option<Interruption> {
+    async fn run_traced(mut self) -> Option<Interruption> {
         let end = match self.respond().await {
             Ok(end) => end,
             Err(Stop::Refused(error)) => End::Refused(error),
@@ -92,7 +94,7 @@ impl<S: Said> Operation<S> {
         None
     }
 
-    async fn respond(&self) -> Result<End, Stop> {
+    async fn respond(&mut self) -> Result<End, Stop> {
         // What the beginning takes is not held while the stream waits.
         match Box::pin(self.begin()).await? {
             Begun::Ended(end) => Ok(end),
@@ -106,9 +108,12 @@ impl<S: Said> Operation<S> {
         }
     }
 
-    async fn begin(&self) -> Result<Begun, Stop> {
+    async fn begin(&mut self) -> Result<Begun, Stop> {
         let key = self.origin.rate_limit_key();
-        let prepared = self.gateway.prepare(&self.request, key.clone()).await?;
+        let prepared = match self.prepared.take() {
+            Some(prepared) => *prepared,
+            None => self.gateway.prepare(&self.request, key.clone()).await?,
+        };
         telemetry::operation(&prepared);
         let ctx = self.gateway.context(self.origin.clone());
         if prepared.kind() == OperationKind::Subscription {

@@ -1,28 +1,23 @@
 //! The streams that are reserved or open, by their tokens.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use parking_lot::Mutex;
 use schema::code::ErrorCode;
 use tokio::{
-    sync::mpsc::{self, Receiver, Sender},
+    sync::mpsc::{Receiver, Sender},
     time::Instant,
 };
 use uuid::Uuid;
 
-use super::{bad, no_stream, session::Command};
+use super::{no_stream, session::Command};
 use crate::{
     error::{RETRY_AFTER_SECONDS, RequestError},
-    serve::origin::Origin,
+    serve::{delivery::Piece, origin::Origin},
 };
 
 /// How long a reserved stream waits to be opened.
-const RESERVED_FOR: Duration = Duration::from_secs(10);
-/// Commands that may wait for a stream's session.
-const COMMANDS: usize = 8;
+pub(super) const RESERVED_FOR: Duration = Duration::from_secs(10);
 
 /// Whose a stream is: nobody, or the user with these rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +46,17 @@ struct Stream {
 #[derive(Debug)]
 enum State {
     Reserved(Instant),
-    Open(Sender<Command>),
+    /// Operations may come before the stream is opened; what is said of them waits.
+    Runs(Running),
+}
+
+/// A stream's session, seen from outside.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Where it is told what to do.
+    pub(super) commands: Sender<Command>,
+    /// What it says, until somebody opens the stream.
+    pub(super) body: Option<Receiver<Piece>>,
 }
 
 impl Held {
@@ -71,7 +76,7 @@ impl Held {
         let mut streams = self.streams.lock();
         streams.retain(|_, stream| match stream.state {
             State::Reserved(at) => now.duration_since(at) < RESERVED_FOR,
-            State::Open(_) => true,
+            State::Runs(_) => true,
         });
         if streams.len() >= self.max {
             let message = format!("streams of this server are at their limit of {}", self.max);
@@ -85,30 +90,29 @@ impl Held {
         Ok(token)
     }
 
-    /// Opens a reserved stream; what its session is told comes over the receiver.
+    /// Whether the owner has this stream.
+    pub(super) fn has(&self, token: &str, owner: &Owner) -> bool {
+        let streams = self.streams.lock();
+        streams.get(token).is_some_and(|it| it.owner == *owner)
+    }
+
+    /// Opens a stream, whose session is begun unless it runs: where it is told what to do, and what it says, which is `None`
+    /// when somebody has opened it before.
     ///
     /// # Errors
-    /// `NOT_FOUND`, and `BAD_REQUEST` for one that is open.
+    /// `NOT_FOUND`.
     pub(super) fn open(
         &self,
         token: &str,
         owner: &Owner,
-    ) -> Result<Receiver<Command>, RequestError> {
-        match self.streams.lock().entry(token.to_owned()) {
-            Entry::Occupied(mut stream) if stream.get().owner == *owner => {
-                let stream = stream.get_mut();
-                if matches!(stream.state, State::Open(_)) {
-                    return Err(bad("this stream is open already"));
-                }
-                let (commands, received) = mpsc::channel(COMMANDS);
-                stream.state = State::Open(commands);
-                Ok(received)
-            }
-            Entry::Occupied(_) | Entry::Vacant(_) => Err(no_stream()),
-        }
+        begin: impl FnOnce() -> Running,
+    ) -> Result<(Sender<Command>, Option<Receiver<Piece>>), RequestError> {
+        self.with(token, owner, begin, |running| {
+            (running.commands.clone(), running.body.take())
+        })
     }
 
-    /// Where the session of an open stream is told what to do.
+    /// Where the session of a stream is told what to do; it is begun unless it runs.
     ///
     /// # Errors
     /// `NOT_FOUND`.
@@ -116,15 +120,35 @@ impl Held {
         &self,
         token: &str,
         owner: &Owner,
+        begin: impl FnOnce() -> Running,
     ) -> Result<Sender<Command>, RequestError> {
-        let streams = self.streams.lock();
-        match streams.get(token).filter(|stream| stream.owner == *owner) {
-            Some(Stream {
-                state: State::Open(commands),
-                ..
-            }) => Ok(commands.clone()),
-            _ => Err(no_stream()),
+        self.with(token, owner, begin, |running| running.commands.clone())
+    }
+
+    fn with<T>(
+        &self,
+        token: &str,
+        owner: &Owner,
+        begin: impl FnOnce() -> Running,
+        take: impl FnOnce(&mut Running) -> T,
+    ) -> Result<T, RequestError> {
+        let mut streams = self.streams.lock();
+        let stream = streams.get_mut(token).filter(|it| it.owner == *owner);
+        let stream = stream.ok_or_else(no_stream)?;
+        if matches!(stream.state, State::Reserved(_)) {
+            stream.state = State::Runs(begin());
         }
+        match &mut stream.state {
+            State::Runs(running) => Ok(take(running)),
+            State::Reserved(_) => Err(no_stream()),
+        }
+    }
+
+    /// Whether nobody has opened the stream.
+    pub(super) fn waits(&self, token: &str) -> bool {
+        let streams = self.streams.lock();
+        let state = streams.get(token).map(|stream| &stream.state);
+        matches!(state, Some(State::Runs(Running { body: Some(_), .. })))
     }
 
     pub(super) fn forget(&self, token: &str) {
@@ -134,6 +158,8 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -141,15 +167,24 @@ mod tests {
         let held = Held::new(2);
         let (one, other) = (Owner(None), Owner(Some((Some(2), Default::default()))));
         let token = held.reserve(one.clone()).unwrap();
-        assert_eq!(
-            held.open(&token, &other).unwrap_err().code(),
-            ErrorCode::NotFound
-        );
-        assert!(held.commands(&token, &one).is_err(), "not open yet");
-        let _commands = held.open(&token, &one).unwrap();
-        assert!(held.open(&token, &one).is_err(), "open already");
-        assert!(held.commands(&token, &one).is_ok());
-        assert!(held.commands(&token, &other).is_err());
+        let begin = || {
+            let (commands, _) = mpsc::channel(1);
+            let (_, body) = mpsc::channel(1);
+            Running {
+                commands,
+                body: Some(body),
+            }
+        };
+        let refused = held.open(&token, &other, begin).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::NotFound);
+        assert!(held.has(&token, &one) && !held.has(&token, &other));
+        assert!(held.commands(&token, &one, begin).is_ok());
+        assert!(held.waits(&token), "an operation does not open it");
+        let (_, body) = held.open(&token, &one, begin).unwrap();
+        assert!(body.is_some() && !held.waits(&token));
+        let (_, body) = held.open(&token, &one, begin).unwrap();
+        assert!(body.is_none(), "open already");
+        assert!(held.commands(&token, &other, begin).is_err());
         held.reserve(one.clone()).unwrap();
         let full = held.reserve(one.clone()).unwrap_err();
         assert_eq!(full.code(), ErrorCode::Overloaded);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use federation::{GraphRequest, RequestContext};
+use federation::{GraphRequest, Prepared, RequestContext};
 use schema::code::ErrorCode;
 use serde_json::{Value, json};
 use tokio::{
@@ -31,11 +31,16 @@ pub(super) enum Command {
     Start {
         id: String,
         request: Box<GraphRequest>,
+        prepared: Box<Prepared>,
         origin: Box<Origin>,
         reply: oneshot::Sender<Started>,
     },
     Stop {
         id: String,
+    },
+    /// The caller has opened the stream, perhaps with a newer token than it was begun with.
+    Renew {
+        origin: Box<Origin>,
     },
 }
 
@@ -126,23 +131,34 @@ impl Session {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Stop { id } => self.operations.stop(&id),
+            Command::Renew { origin } => self.renew(*origin),
             Command::Start {
                 id,
                 request,
+                prepared,
                 origin,
                 reply,
             } => {
-                let started = self.start(&id, *request, *origin);
+                let started = self.start(&id, *request, prepared, *origin);
                 // Whoever asked may have left; its operation goes on.
                 let _is_heard = reply.send(started).is_ok();
             }
         }
     }
 
-    fn start(&mut self, id: &str, request: GraphRequest, origin: Origin) -> Started {
+    fn renew(&self, origin: Origin) {
+        self.credentials.send_replace(self.gateway.context(origin));
+    }
+
+    fn start(
+        &mut self,
+        id: &str,
+        request: GraphRequest,
+        prepared: Box<Prepared>,
+        origin: Origin,
+    ) -> Started {
         // The newest token is that of the newest operation: all are of one caller.
-        self.credentials
-            .send_replace(self.gateway.context(origin.clone()));
+        self.renew(origin.clone());
         let max = self.gateway.config.websocket.operations_max;
         let gateway = Arc::clone(&self.gateway);
         let (out, credentials) = (self.out.clone(), self.credentials.subscribe());
@@ -154,6 +170,7 @@ impl Session {
                 out,
                 slot,
                 request,
+                prepared: Some(prepared),
             };
             operation.run()
         });

@@ -253,6 +253,7 @@ impl Session {
                 out,
                 slot,
                 request,
+                prepared: None,
             };
             operation.run()
         });
