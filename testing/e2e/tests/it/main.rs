@@ -24,6 +24,7 @@ mod roles;
 mod rolling;
 mod shop;
 mod stores;
+mod stream_audit;
 mod subscription;
 mod telemetry_page;
 mod trace;
