@@ -42,6 +42,7 @@ async fn looks(shop: &Shop, result: &str) -> f64 {
     shop.metric(&series).await
 }
 
+/// Seen red with a name taken twice, with a graph that joins no subgraphs, and with one without an address.
 #[tokio::test]
 async fn a_graph_from_a_url_is_asked_again_and_kept_for_a_start_without_it() {
     let subgraph = others().await;
@@ -107,7 +108,8 @@ async fn a_graph_from_a_url_is_asked_again_and_kept_for_a_start_without_it() {
     shop.stop().await;
 }
 
-/// Each as `docs/router.md` names it.
+/// Each as `docs/router.md` names it. Seen red with nothing taken for something invalid, with the status passed over, and without the
+/// bound on a response.
 #[tokio::test]
 async fn what_is_no_answer_is_counted_by_its_reason() {
     let fields = "seen html nothing garbage list long theirs broken";

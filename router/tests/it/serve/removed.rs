@@ -55,6 +55,7 @@ impl Held {
     }
 }
 
+/// Seen red with nothing left of a response whose graph is not served any more.
 #[tokio::test]
 async fn what_was_asked_of_a_subgraph_that_moves_or_goes_is_answered_by_it() {
     let folder = tempfile::tempdir().expect("a folder");
