@@ -9,9 +9,8 @@
 #[path = "../bench-overload/cores.rs"]
 mod cores;
 mod graphs;
+mod marketplace;
 mod queries;
-#[path = "../bench-overload/server.rs"]
-mod server;
 mod shop;
 mod streams;
 
@@ -26,8 +25,8 @@ use clap::Parser;
 use crate::{
     cores::Cores,
     graphs::Graphs,
+    marketplace::Server,
     queries::{Queries, Window},
-    server::Server,
     shop::Shop,
     streams::Streams,
 };

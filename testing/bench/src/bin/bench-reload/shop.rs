@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use reqwest::{Client, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::marketplace::Server;
 
 /// Operators who share the operators' streams.
 const OPERATORS: usize = 4;

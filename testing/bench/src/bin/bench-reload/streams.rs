@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    server::Server,
+    marketplace::Server,
     shop::{Order, Shop},
 };
 
