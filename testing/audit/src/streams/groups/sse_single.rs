@@ -14,7 +14,7 @@ use crate::streams::{
 const NEEDS: &[Need] = &[Need::Single];
 
 pub(super) fn cases() -> Vec<Case> {
-    let cases = [reservations(), operations(), refusals()].concat();
+    let cases = [reservations(), operations(), stops(), refusals()].concat();
     cases
         .into_iter()
         .map(|case| {
@@ -127,12 +127,17 @@ fn operations() -> Vec<Case> {
         ),
         Case::new(
             "subscription",
-            "next with the id for an event",
+            "next with the id for each event, once",
             |caller| async move {
                 let mut open = live(&caller).await?;
                 caller.cause().await?;
-                let frame = open.frame("s").await?;
-                ensure!(frame["data"].is_object(), "{frame}");
+                for _ in 0..caller.target.texts.per_cause {
+                    let frame = open.frame("s").await?;
+                    ensure!(frame["data"].is_object(), "{frame}");
+                }
+                if caller.target.texts.cause.is_some() {
+                    open.events.is_quiet().await?;
+                }
                 Ok("next".to_owned())
             },
         ),
@@ -146,6 +151,11 @@ fn operations() -> Vec<Case> {
             open.frame("s").await?;
             Ok("4 operations".to_owned())
         }),
+    ]
+}
+
+fn stops() -> Vec<Case> {
+    vec![
         Case::new(
             "before-open",
             "an operation of a reservation waits for its stream",
