@@ -31,8 +31,8 @@ lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scri
 	cargo deny check bans licenses sources && .ci/advisories
 	cargo shear && .ci/features && shellcheck .ci/*
 
-pictures: playground ## The README's pictures of the shop, from the running page
-	$(WITH_SERVICES) env PICTURES=$(CURDIR)/docs/images cargo test -p e2e -- playground::shop::a_book
+pictures: playground ## The README's pictures, from the running pages
+	$(WITH_SERVICES) env PICTURES=$(CURDIR)/docs/images cargo test -p e2e -- playground::shop::a_book each_of_the_ten_tabs
 
 cover: ## Line coverage of the tests; fails below 80 % of the domain or of a service (needs cargo-llvm-cov)
 	.ci/cover

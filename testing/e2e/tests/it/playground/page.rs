@@ -113,9 +113,12 @@ async fn each_of_the_ten_tabs_runs_in_order_with_nothing_typed_and_nothing_asked
         .await;
     visit.run("Pay", &["\"PAID\"", "Arrived at once"]).await;
     visit.watches("live", 3).await;
+    visit.open_tab("Watch").await;
+    visit.browser.keep_picture("playground.png").await;
     visit
         .run("History", &["\"AWAITING_PAYMENT\"", "\"PAID\""])
         .await;
+    visit.browser.keep_picture("playground-history.png").await;
     visit.open_tab("NotYours").await;
     visit.acts_as("user 2").await;
     visit.browser.click(".graphiql-execute-button").await;
