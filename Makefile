@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload audit doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload audit audit-streams doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,6 +123,10 @@ bench-repository: ## What the carts in memory cost, with 1, 100 and 10,000 users
 audit: ## The public federation audit against the router; AUDIT=a clone of it with `npm install` done; QUERIES=200 for random ones
 	cargo build --workspace --bin marketplace --bin audit
 	$(CARGO_TARGET_DIR)/debug/audit --audit $(or $(AUDIT),../federation-gateway-audit) --binary $(CARGO_TARGET_DIR)/debug/marketplace $(if $(QUERIES),random --queries $(QUERIES) --seed $(or $(SEED),1),cases)
+
+audit-streams: ## Black-box cases of the live streams against a marketplace of its own, or URL=http://host:port/graphql; ONLY=group/name
+	cargo build --workspace --bin marketplace --bin audit-streams
+	$(CARGO_TARGET_DIR)/debug/audit-streams --binary $(CARGO_TARGET_DIR)/debug/marketplace $(if $(URL),--url $(URL)) $(if $(ONLY),--only $(ONLY))
 
 doctor: ## What this machine lacks, with the line that mends it
 	cargo run -q --bin marketplace -- doctor
