@@ -30,7 +30,7 @@ use crate::subgraph::{FetchError, FetchRequest, Lane};
 /// # Cancel safety
 /// Dropping it drops the fetches; queries have no effect then, mutations may have happened.
 pub(crate) async fn run(scope: Scope<'_>, plan: &CompiledPlan, progress: &mut Progress) {
-    Run::new(scope, plan).to_its_end(progress).await;
+    Run::new(scope, plan).drive(progress).await;
 }
 
 /// Runs a plan whose first fetch needs not be made: what it would bring is there.
@@ -44,7 +44,7 @@ pub(crate) async fn run_after_event(
 ) {
     let mut run = Run::new(scope, plan);
     run.finish(0);
-    run.to_its_end(progress).await;
+    run.drive(progress).await;
 }
 
 /// Runs a plan whose first fetch has brought this response.
@@ -63,7 +63,7 @@ pub(crate) async fn run_after(
         run.land((0, call, Ok(response)), progress);
     }
     run.finish(0);
-    run.to_its_end(progress).await;
+    run.drive(progress).await;
 }
 
 /// A fetch with its position in the plan, and what came of it.
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn to_its_end(mut self, progress: &mut Progress) {
+    async fn drive(mut self, progress: &mut Progress) {
         let scope = self.scope;
         let mut flights = Vec::new();
         loop {
