@@ -226,3 +226,29 @@ async fn an_object_of_a_type_that_clients_may_not_see_is_not_shown() {
     assert_eq!(response["data"], json!({ "feed": null }));
     assert!(!response.to_string().contains("Draft"));
 }
+
+const NUMBERED: &str = supergraph!("numbered");
+
+/// Composition lets them pass, and so they keep every digit. Seen red with the library's own numbers, of 64 bits: the
+/// supergraph did not load.
+#[tokio::test]
+async fn a_default_beyond_64_bits_is_one_like_any_other() {
+    let script: Script = &[("store", "{count}", || json!({ "data": { "count": 3 } }))];
+    let query = r#"{ count
+        __type(name: "Query") { fields { args { name defaultValue } } }
+        filter: __type(name: "Filter") { inputFields { defaultValue } } }"#;
+    let answer = run(NUMBERED, &["store"], script, query).await;
+    let default = |name: &str, value: &str| json!({ "name": name, "defaultValue": value });
+    let arguments = [
+        default("after", "123456789012345678901234567890"),
+        default("above", "9223372036854775808"),
+        default("most", "100000000000000000000"),
+        default("filter", "{ above: [18446744073709551616] }"),
+    ];
+    let expected = json!({
+        "count": 3,
+        "__type": { "fields": [{ "args": arguments }] },
+        "filter": { "inputFields": [{ "defaultValue": "[-9223372036854775809, 1]" }] },
+    });
+    assert_eq!(answer, json!({ "data": expected }));
+}

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use federation::subgraph::{FetchError, FetchRequest};
-use federation::{Engine, EngineConfig, Host, OperationKinds, RequestContext, Subgraph, Transport};
+use federation::{
+    Code, Engine, EngineConfig, Host, OperationKinds, RequestContext, Subgraph, Transport,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use graphql_tools::static_graphql::query::{
@@ -142,9 +144,8 @@ impl Subgraph for Computing {
     }
 }
 
-/// The response's data, and the subgraphs in the order in which they were asked.
-async fn run(supergraph: &str, compute: Compute, query: &str) -> (Json, Vec<String>) {
-    let asked = Arc::new(Mutex::new(Vec::new()));
+/// An engine whose subgraphs compute, and note who is asked.
+fn engine(supergraph: &str, compute: Compute, asked: &Arc<Mutex<Vec<String>>>) -> Engine {
     let declared = federation::declared(supergraph).expect("a supergraph");
     let transport = |name: String| {
         let asked = asked.clone();
@@ -165,7 +166,13 @@ async fn run(supergraph: &str, compute: Compute, query: &str) -> (Json, Vec<Stri
         subgraphs,
         Host::default(),
     );
-    let engine = engine.expect("it loads");
+    engine.expect("it loads")
+}
+
+/// The response's data, and the subgraphs in the order in which they were asked.
+async fn run(supergraph: &str, compute: Compute, query: &str) -> (Json, Vec<String>) {
+    let asked = Arc::default();
+    let engine = engine(supergraph, compute, &asked);
     let prepared = engine
         .prepare(&request(query, json!({})), OperationKinds::QUERY)
         .await;
@@ -329,33 +336,57 @@ async fn an_interface_object_is_asked_once_for_what_only_some_types_are_asked_fo
 const ANIMALS: &str = supergraph!("animals");
 
 fn animals(subgraph: &str, object: &Json, field: &str, _: &str) -> Json {
-    let animal = |ty: &str| json!({ "__typename": ty, "id": ty });
     match (subgraph, field) {
-        ("zoo", "animals") => json!([animal("Fish"), animal("Cat")]),
-        ("vets", "weight") => json!(3),
+        ("zoo", "animals") => json!([{ "__typename": "Fish", "id": "f" }]),
         _ => object[field].clone(),
     }
 }
 
 /// Nothing is asked of a fish, so nobody is asked about one: what a subgraph says of it would be an error of nothing.
 ///
-/// Seen red with every object at the path sent: the vets were asked about the fish, by its type alone.
+/// Seen red with every object at the path of a batch sent: the vets were asked about the fish, by its type alone.
 #[tokio::test]
 async fn who_has_a_type_that_nothing_is_asked_of_is_not_asked_about() {
-    let query = "{ animals { __typename ... on Dog { weight } } }";
-    let (data, asked) = run(ANIMALS, animals, query).await;
-    let named = |ty: &str| json!({ "__typename": ty });
-    assert_eq!(data, json!({ "animals": [named("Fish"), named("Cat")] }));
-    assert_eq!(asked, ["zoo"]);
+    for query in [
+        "{ animals { ... on Dog { weight } } }",
+        "{ animals { ... on Dog { weight } ... on Cat { weight } } }",
+        "{ animals { ... on Dog { meals: food } ... on Cat { food } } }",
+        "{ animals { ... on Dog { meals: food weight } ... on Cat { id food } } }",
+    ] {
+        let (data, asked) = run(ANIMALS, animals, query).await;
+        assert_eq!(data, json!({ "animals": [{}] }), "{query}");
+        assert_eq!(asked, ["zoo"], "{query}");
+    }
+}
 
-    let query = "{ animals { __typename ... on Dog { weight } ... on Cat { weight } } }";
-    let (data, asked) = run(ANIMALS, animals, query).await;
-    let cat = json!({ "__typename": "Cat", "weight": 3 });
-    assert_eq!(data, json!({ "animals": [named("Fish"), cat] }));
-    assert_eq!(asked, ["zoo", "vets"]);
+const SIMILAR: &str = supergraph!("similar");
 
-    let query = "{ animals { ... on Fish { id } ... on Dog { weight } ... on Fish { id } ... on Dog { id } } }";
-    let (data, asked) = run(ANIMALS, animals, query).await;
-    assert_eq!(data, json!({ "animals": [{ "id": "Fish" }, {}] }));
-    assert_eq!(asked, ["zoo"]);
+/// The planner looks for the inner object in the wrong fetch. Nothing is run then, and nothing comes out wrong.
+#[tokio::test]
+async fn what_the_planner_cannot_plan_is_refused_as_that_and_its_neighbours_are_planned() {
+    let engine = engine(SIMILAR, animals, &Arc::default());
+    let prepare = async |query: &str| {
+        let request = request(query, json!({}));
+        engine.prepare(&request, OperationKinds::QUERY).await
+    };
+    for query in [
+        "{ items { about { talksOfSimilar { id } } } }",
+        "{ items { talks { item { talksOfSimilar { id } } } } }",
+        "{ items { talksOfSimilar { item { talksOfSimilar { id } } } } }",
+    ] {
+        let refused = prepare(query).await.expect_err(query);
+        let [error] = refused.errors() else {
+            panic!("{query}: {refused:?}")
+        };
+        assert_eq!(error.code, Code::INTERNAL, "{query}");
+        assert_eq!(error.message, "this operation cannot be planned", "{query}");
+    }
+    for query in [
+        "{ items { talksOfSimilar { id } } }",
+        "{ items { about { id similar { id } } } }",
+        "{ talk { item { about { talksOfSimilar { id } } } } }",
+    ] {
+        let planned = prepare(query).await;
+        assert!(planned.is_ok(), "{query}: {planned:?}");
+    }
 }
