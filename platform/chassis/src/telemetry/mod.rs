@@ -184,6 +184,14 @@ fn takes_colours(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     !is_set("NO_COLOR") && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what every program on a terminal asks, and no setting of this one"
+)]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
 /// Log lines on standard error.
 fn lines<S>(format: LogFormat) -> impl tracing_subscriber::Layer<S>
 where
@@ -191,7 +199,7 @@ where
 {
     fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && takes_colours(|name| std::env::var_os(name)))
+        .with_ansi(std::io::stderr().is_terminal() && takes_colours(variable))
         .event_format(log::Line::new(format))
 }
 

@@ -162,6 +162,10 @@ impl Browser {
     }
 
     /// Keeps a picture of what is seen, where `PICTURES` names a folder for them (`make pictures`).
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a wish of whoever runs the tests, no setting of the product"
+    )]
     pub(super) async fn keep_picture(&self, name: &str) {
         if let Some(folder) = std::env::var_os("PICTURES") {
             let picture = self.client.screenshot().await.unwrap();
