@@ -152,7 +152,7 @@ fn report_vague(
         let (groups, others) = likeliest(groups, reports.len());
         let places = groups.into_iter().map(|group| group.places);
         let places: Vec<_> = places.collect();
-        told.extend(places.iter().flatten().map(|place| place.object().to_vec()));
+        told.extend(places.iter().flatten().map(|place| place.null().to_vec()));
         left.push((reports.last().cloned(), others));
         deal(&reports, &places, progress);
     }
@@ -160,7 +160,7 @@ fn report_vague(
     for (report, groups) in left {
         let is_free = |group: &Group<'_>, place: &Place<'_>| {
             let errors = &progress.errors;
-            let went_up = !group.is_own && told.contains(place.object());
+            let went_up = !group.is_own && told.contains(place.null());
             !went_up
                 && !errors.is_reported_above(&place.path)
                 && !errors.is_reported_below(&place.path)
@@ -170,6 +170,7 @@ fn report_vague(
             places.filter(move |place| is_free(&group, place))
         });
         let others: Vec<_> = others.collect();
+        told.extend(others.iter().map(|place| place.null().to_vec()));
         if !others.is_empty() {
             deal(report.as_slice(), &[others], progress);
         }

@@ -73,14 +73,14 @@ pub(crate) struct Place<'a> {
     pub(crate) path: Vec<PathSegment>,
     /// What the client asked for at each key of the path; never empty.
     pub(crate) fields: Vec<&'a ShapeField>,
-    /// How much of the path leads to the object that the fetch was to complete.
-    pub(crate) object: usize,
+    /// How much of the path leads to the null that it is about, which may have gone up: to all that is not there with it.
+    pub(crate) null: usize,
 }
 
 impl Place<'_> {
-    /// The path of the object that the fetch was to complete.
-    pub(crate) fn object(&self) -> &[PathSegment] {
-        &self.path[..self.object]
+    /// The path of the null that it is about.
+    pub(crate) fn null(&self) -> &[PathSegment] {
+        &self.path[..self.null]
     }
 }
 

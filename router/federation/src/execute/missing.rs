@@ -85,7 +85,7 @@ impl<'a> Target<'a> {
             place: Place {
                 path: Vec::with_capacity(slot.len() + 2),
                 fields: Vec::new(),
-                object: slot.len(),
+                null: 0,
             },
             slot: slot.clone(),
             is_there: true,
@@ -168,6 +168,7 @@ impl<'a> Target<'a> {
                 if leads_to_null(self.store.bytes(*span), path) {
                     let mut place = here.place;
                     place.path.extend(path.iter().filter_map(position));
+                    place.null = place.path.len();
                     found.places.push(place);
                     found.is_own = true;
                 }
@@ -200,6 +201,10 @@ impl<'a> Target<'a> {
         next.slot.extend(position);
         next.is_there = position.is_some();
         next.raw.push(raw);
+        if *here.value != Value::Null {
+            // What is not there at all went with its object, as the entity that a subgraph has none of.
+            next.place.null = next.place.path.len() - usize::from(!next.is_there);
+        }
         let asked = self.asked(here, key).into_iter();
         let below = asked.map(|asked| {
             let mut next = next.clone();
@@ -266,6 +271,9 @@ fn item<'a>(list: &Here<'a>, position: u32, value: &'a Value) -> Here<'a> {
     next.place.path.push(PathSegment::Index(position));
     next.slot.push(position);
     next.is_there = matches!(list.value, Value::List(_));
+    if next.is_there {
+        next.place.null = next.place.path.len();
+    }
     next
 }
 
