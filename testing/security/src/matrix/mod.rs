@@ -21,14 +21,13 @@ use self::cell::Cell;
 use crate::{output::print, stack::Stack};
 
 /// Listeners that other machines reach: gRPC without the setting that believes them, REST, which has no tokens, with its own.
-const BEYOND_LOOPBACK: [&str; 7] = [
-    "loms.grpc_listen=0.0.0.0:8083",
-    "comments.grpc_listen=0.0.0.0:8085",
-    "router.rest.beyond_loopback_enabled=true",
-    "router.rest.cart_listen=0.0.0.0:8080",
-    "router.rest.loms_listen=0.0.0.0:8084",
-    "router.rest.loms_old_listen=0.0.0.0:8081",
-    "router.rest.comments_listen=0.0.0.0:8086",
+const BEYOND_LOOPBACK: [(&str, u16); 6] = [
+    ("loms.grpc_listen", 8083),
+    ("comments.grpc_listen", 8085),
+    ("router.rest.cart_listen", 8080),
+    ("router.rest.loms_listen", 8084),
+    ("router.rest.loms_old_listen", 8081),
+    ("router.rest.comments_listen", 8086),
 ];
 
 /// Tries every cell; `binary` is what is started once more, to be tried beyond loopback. Seen red
@@ -40,7 +39,12 @@ pub(crate) async fn run(stack: &Stack, binary: &Path) -> anyhow::Result<()> {
     let persons = caller::persons(stack, 5_001).await?;
     let mut cells = graph::run(stack, &persons).await?;
     cells.extend(doors(stack, true).await?);
-    let beyond = Stack::start(binary, testkit::free_offset(), &BEYOND_LOOPBACK, None).await?;
+    let offset = testkit::free_offset();
+    // A port that is named is not moved by the offset.
+    let listens = BEYOND_LOOPBACK.map(|(name, port)| format!("{name}=0.0.0.0:{}", port + offset));
+    let mut settings: Vec<&str> = listens.iter().map(String::as_str).collect();
+    settings.push("router.rest.beyond_loopback_enabled=true");
+    let beyond = Stack::start(binary, offset, &settings, None).await?;
     cells.extend(doors(&beyond, false).await?);
     beyond.check_processes()?;
     beyond.check_log()?;
