@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1_000)]
     pub(crate) turn: u64,
     /// Requests that are under way at once
-    #[arg(long, value_delimiter = ',', default_values_t = [16, 64, 500])]
+    #[arg(long, value_delimiter = ',', default_values_t = [16, 64])]
     pub(crate) connections: Vec<usize>,
     /// Moves the ports of the measured gateways
     #[arg(long, default_value_t = 15_000)]

@@ -158,7 +158,10 @@ impl Gateway {
             kind,
             process,
             url: format!("http://127.0.0.1:{port}/{path}"),
-            client: reqwest::Client::new(),
+            // Node closes what is idle for 5 s, which is about the time between two turns of a gateway.
+            client: reqwest::Client::builder()
+                .pool_idle_timeout(Duration::from_secs(2))
+                .build()?,
         };
         let deadline = Instant::now() + START;
         while Instant::now() < deadline {
