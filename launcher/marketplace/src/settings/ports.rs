@@ -263,7 +263,7 @@ mod tests {
         );
     }
 
-    /// Seen red with every port moved: `--postgres-port 18433 --port-offset 13000` listened on 31433.
+    /// As with `--postgres-port 18433 --port-offset 13000`, which once listened on 31433.
     #[test]
     fn a_port_that_somebody_chose_is_not_moved() {
         let mut settings = Settings::default();

@@ -151,7 +151,7 @@ impl Browser {
     /// Shows pages as a phone of 390 by 844 points does, from the next one on.
     pub(super) async fn be_a_phone(&self) {
         let params = json!({"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true});
-        let command = DevTools("Emulation.setDeviceMetricsOverride", params);
+        let command = DriverCommand::dev_tools("Emulation.setDeviceMetricsOverride", &params);
         self.client.issue_cmd(command).await.unwrap();
     }
 
@@ -175,7 +175,8 @@ impl Browser {
 
     /// Every address that the browser asked for since it started, by its own record of the network.
     pub(super) async fn requested(&self) -> Vec<String> {
-        let log = self.client.issue_cmd(PerformanceLog).await.unwrap();
+        let log = DriverCommand::performance_log();
+        let log = self.client.issue_cmd(log).await.unwrap();
         let entries = log.as_array().cloned().unwrap_or_default();
         let messages = entries.iter().filter_map(|entry| entry["message"].as_str());
         let events = messages.filter_map(|text| serde_json::from_str::<Value>(text).ok());
@@ -193,44 +194,33 @@ impl Browser {
     }
 }
 
-/// chromedriver's way to a command of the `DevTools` protocol, with its parameters.
+/// A command of chromedriver's own, beside those of the standard: its path in the session, and what it takes.
 #[derive(Debug)]
-struct DevTools(&'static str, Value);
+struct DriverCommand(&'static str, Value);
 
-impl fantoccini::wd::WebDriverCompatibleCommand for DevTools {
-    fn endpoint(
-        &self,
-        base: &url::Url,
-        session: Option<&str>,
-    ) -> Result<url::Url, url::ParseError> {
-        let session = session.unwrap_or_default();
-        base.join(&format!("session/{session}/goog/cdp/execute"))
+impl DriverCommand {
+    /// A command of the `DevTools` protocol, with its parameters.
+    fn dev_tools(name: &str, params: &Value) -> Self {
+        Self("goog/cdp/execute", json!({"cmd": name, "params": params}))
     }
 
-    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        let body = json!({"cmd": self.0, "params": self.1});
-        (http::Method::POST, Some(body.to_string()))
+    /// A log that the session was asked to keep.
+    fn performance_log() -> Self {
+        Self("se/log", json!({"type": "performance"}))
     }
 }
 
-/// chromedriver's command for a log that the session was asked to keep.
-#[derive(Debug)]
-struct PerformanceLog;
-
-impl fantoccini::wd::WebDriverCompatibleCommand for PerformanceLog {
+impl fantoccini::wd::WebDriverCompatibleCommand for DriverCommand {
     fn endpoint(
         &self,
         base: &url::Url,
         session: Option<&str>,
     ) -> Result<url::Url, url::ParseError> {
         let session = session.unwrap_or_default();
-        base.join(&format!("session/{session}/se/log"))
+        base.join(&format!("session/{session}/{}", self.0))
     }
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (
-            http::Method::POST,
-            Some(json!({"type": "performance"}).to_string()),
-        )
+        (http::Method::POST, Some(self.1.to_string()))
     }
 }
