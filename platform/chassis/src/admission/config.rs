@@ -64,6 +64,15 @@ impl Config {
             Priority::Mutation | Priority::Read | Priority::Anonymous => self.wait,
         }
     }
+
+    /// How long the oldest of the class comes first: half of what it may wait, so that a queue in which all are served in
+    /// time keeps its order. Streams always do, for they wait.
+    pub(super) fn turn(&self, class: Priority) -> Duration {
+        match class {
+            Priority::Resume => Duration::MAX,
+            _ => self.standing_wait(class) / 2,
+        }
+    }
 }
 
 impl Default for Config {

@@ -223,7 +223,8 @@ impl Shared {
             let may = |class: Priority| taken[class.index()] < class.most_of(places);
             let State { limit, queue, .. } = &mut *state;
             let cost = |class| limit.at_rest(class).max(COST_MIN).as_secs_f64();
-            let Some((class, waiter)) = queue.pop(may, cost) else {
+            let turn = |class| self.config.turn(class);
+            let Some((class, waiter)) = queue.pop(now, may, turn, cost) else {
                 return;
             };
             let permit = self.grant(state, class, now);

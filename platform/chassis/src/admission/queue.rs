@@ -3,7 +3,7 @@
 //! Invariant: a class waits in a queue of its own, so a crowd of one class pushes nobody of another out. Pure: what a
 //! waiter is, is the caller's.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
@@ -57,11 +57,14 @@ impl<W> Queue<W> {
         None
     }
 
-    /// Takes the next of the classes that `may` have a place, where one of a class is `cost` of work. The newest of a class
-    /// comes first, for the oldest are about to leave; streams keep their order, for they wait.
+    /// Takes the next of the classes that `may` have a place, where one of a class is `cost` of work. The oldest of a class
+    /// comes first, so that none waits much longer than the others, until it has waited for the class's `turn`: then more
+    /// comes than can be served, the oldest is about to leave, and the newest comes first.
     pub(super) fn pop(
         &mut self,
+        now: Instant,
         may: impl Fn(Priority) -> bool,
+        turn: impl Fn(Priority) -> Duration,
         cost: impl Fn(Priority) -> f64,
     ) -> Option<(Priority, W)> {
         let waits = |class: &Priority| !self.waiting[class.index()].is_empty() && may(*class);
@@ -73,7 +76,8 @@ impl<W> Queue<W> {
         self.present = *clock;
         *clock += cost(class) / class.share();
         let queue = &mut self.waiting[class.index()];
-        let next = if class == Priority::Resume {
+        let waited = |(came, _): &(Instant, W)| now.saturating_duration_since(*came);
+        let next = if queue.front().map(waited) < Some(turn(class)) {
             queue.pop_front()
         } else {
             queue.pop_back()
@@ -106,23 +110,44 @@ mod tests {
         true
     }
 
-    /// Seen red with the oldest first.
+    const fn never(_: Priority) -> Duration {
+        Duration::ZERO
+    }
+
+    fn next(queue: &mut Queue<usize>, cost: fn(Priority) -> f64) -> Option<(Priority, usize)> {
+        queue.pop(Instant::now(), all, never, cost)
+    }
+
+    /// Seen red with the newest first.
     #[test]
-    fn each_class_has_its_share_and_its_newest_comes_first() {
+    fn the_oldest_comes_first_until_it_has_waited_for_its_turn() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let turn = |_| Duration::from_millis(50);
+        for number in 0..4 {
+            let came = now + Duration::from_millis(number * 10);
+            assert_eq!(queue.push(Priority::Read, number, came, 9), None);
+        }
+        let mut taken = |millis| {
+            let at = now + Duration::from_millis(millis);
+            queue.pop(at, all, turn, alike).map(|(_, number)| number)
+        };
+        assert_eq!(taken(49), Some(0), "a short queue keeps its order");
+        assert_eq!(taken(60), Some(3), "the oldest has waited for 50 ms");
+        assert_eq!([taken(61), taken(62)], [Some(2), Some(1)]);
+    }
+
+    #[test]
+    fn each_class_has_its_share() {
         let (mut queue, now) = (Queue::default(), Instant::now());
         for number in 0..40 {
             for class in Priority::ALL {
                 assert_eq!(queue.push(class, number, now, 40), None);
             }
         }
-        let taken: Vec<_> = (0..34).filter_map(|_| queue.pop(all, alike)).collect();
+        let taken: Vec<_> = (0..34).filter_map(|_| next(&mut queue, alike)).collect();
         let of = |class| taken.iter().filter(move |(it, _)| *it == class);
         let counts = Priority::ALL.map(|class| of(class).count());
         assert_eq!(counts, [16, 8, 3, 5, 2]);
-        let paid = of(Priority::Payment).map(|(_, number)| *number);
-        assert!(paid.eq((24..40).rev()), "the newest first");
-        let streams = of(Priority::Resume).map(|(_, number)| *number);
-        assert!(streams.eq(0..3), "in their order");
     }
 
     #[test]
@@ -133,7 +158,7 @@ mod tests {
             assert_eq!(queue.push(Priority::Read, number, now, 200), None);
         }
         let cost = |class| if class == Priority::Read { 1.0 } else { 10.0 };
-        let taken: Vec<_> = (0..121).filter_map(|_| queue.pop(all, cost)).collect();
+        let taken: Vec<_> = (0..121).filter_map(|_| next(&mut queue, cost)).collect();
         let reads = taken.iter().filter(|(it, _)| *it == Priority::Read).count();
         assert!((100..109).contains(&reads), "5 of 13 parts: {reads}");
     }
@@ -146,12 +171,12 @@ mod tests {
             assert_eq!(queue.push(Priority::Read, number, now, 100), None);
         }
         for _ in 0..50 {
-            assert!(queue.pop(all, alike).is_some());
+            assert!(next(&mut queue, alike).is_some());
         }
         for number in 0..100 {
             assert_eq!(queue.push(Priority::Mutation, number, now, 100), None);
         }
-        let taken: Vec<_> = (0..13).filter_map(|_| queue.pop(all, alike)).collect();
+        let taken: Vec<_> = (0..13).filter_map(|_| next(&mut queue, alike)).collect();
         let reads = taken.iter().filter(|(it, _)| *it == Priority::Read).count();
         assert!((4..=6).contains(&reads), "as if it had just begun: {reads}");
     }
@@ -164,7 +189,7 @@ mod tests {
             assert_eq!(queue.push(Priority::Read, number, now, 2), None);
         }
         assert_eq!(queue.push(Priority::Read, 3, now, 2), Some(1));
-        assert_eq!(queue.pop(all, alike), Some((Priority::Payment, 0)));
+        assert_eq!(next(&mut queue, alike), Some((Priority::Payment, 0)));
     }
 
     #[test]
@@ -172,9 +197,9 @@ mod tests {
         let (mut queue, now) = (Queue::default(), Instant::now());
         assert_eq!(queue.push(Priority::Resume, 1, now, 9), None);
         assert_eq!(queue.push(Priority::Anonymous, 2, now, 9), None);
-        let next = queue.pop(|class| class != Priority::Resume, alike);
-        assert_eq!(next, Some((Priority::Anonymous, 2)));
-        assert_eq!(queue.pop(|class| class != Priority::Resume, alike), None);
+        let mut other = || queue.pop(now, |class| class != Priority::Resume, never, alike);
+        assert_eq!(other(), Some((Priority::Anonymous, 2)));
+        assert_eq!(other(), None);
         assert!(!queue.is_empty());
     }
 
@@ -187,7 +212,7 @@ mod tests {
             assert_eq!(queue.push(class, 2, later, 9), None);
         }
         queue.drop_older(|class| (class == Priority::Read).then_some(now));
-        let taken: Vec<_> = (0..4).filter_map(|_| queue.pop(all, alike)).collect();
+        let taken: Vec<_> = (0..4).filter_map(|_| next(&mut queue, alike)).collect();
         let left = [
             (Priority::Payment, 2),
             (Priority::Read, 2),

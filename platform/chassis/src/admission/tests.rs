@@ -129,6 +129,30 @@ async fn a_burst_waits_and_nobody_of_it_is_refused() {
     }
 }
 
+/// Seen red with the newest first: one of them waited for 140 ms, 60 in the mean.
+#[tokio::test(start_paused = true)]
+async fn clients_that_keep_a_machine_busy_wait_about_equally_long() {
+    let server = Server::new(Config::default());
+    let mut clients = JoinSet::new();
+    for _ in 0..24 {
+        let server = Arc::clone(&server);
+        clients.spawn(async move {
+            let mut longest = Duration::ZERO;
+            for _ in 0..200 {
+                let asked = Instant::now();
+                assert!(server.serve(Priority::Read).await);
+                longest = longest.max(asked.elapsed());
+            }
+            longest
+        });
+    }
+    let mean = WORK * 24 / 2;
+    while let Some(longest) = clients.join_next().await {
+        let longest = longest.unwrap();
+        assert!(longest < mean * 2, "{longest:?}, {mean:?} in the mean");
+    }
+}
+
 fn one_place() -> Config {
     Config {
         places_min: 1,
