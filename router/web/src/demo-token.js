@@ -8,9 +8,9 @@ export const USERS = [
   { id: "9", ops: true, label: "operator" },
 ];
 
-/** Fetches a token; fails with one sentence for a person. */
-export async function fetchToken({ id, ops = false }) {
-  const response = await fetch("/demo/token", {
+/** Fetches a token from the router's issuer at `url`; fails with one sentence for a person. */
+export async function fetchToken({ id, ops = false }, url = "/demo/token") {
+  const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ user: id, ops }),

@@ -67,7 +67,7 @@ export async function* follow({ connect, from = null, tell, breaker, signal, pag
 }
 
 /** Waits until the page is seen, or `signal` aborts. */
-async function shown({ page, signal, tell }) {
+export async function shown({ page, signal, tell }) {
   if (!page?.hidden) return;
   tell();
   await new Promise((resolve) => {
@@ -82,7 +82,8 @@ async function shown({ page, signal, tell }) {
   });
 }
 
-function pause(ms, signal) {
+/** Waits so long, or until `signal` aborts. */
+export function pause(ms, signal) {
   return new Promise((resolve) => {
     const wake = () => {
       clearTimeout(timer);

@@ -24,7 +24,7 @@ export function useDemoTokens(users) {
     renew.current = async () => {
       clearTimeout(timer);
       try {
-        const fresh = await Promise.all(users.map(fetchToken));
+        const fresh = await Promise.all(users.map((user) => fetchToken(user)));
         for (const token of fresh) issued.add(token);
         tokens.current = Object.fromEntries(users.map((user, at) => [user.id, fresh[at]]));
         if (live) setState({ ready: true, problem: null });
