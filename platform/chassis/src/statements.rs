@@ -2,11 +2,11 @@
 
 use crate::{
     durability,
-    postgres::{sql::Described, time},
+    postgres::{primary, sql::Described, time},
 };
 
 /// Every statement that runs on any of our databases.
 #[must_use]
 pub fn statements() -> Vec<&'static dyn Described> {
-    vec![&durability::LIST_RISKS, &time::NOW]
+    vec![&durability::LIST_RISKS, &time::NOW, &primary::PLACE]
 }

@@ -13,6 +13,7 @@ mod freezing_proxy;
 mod kafka;
 mod ports;
 mod services;
+mod standby;
 mod statement;
 mod tokens;
 
@@ -27,5 +28,6 @@ pub use kafka::{
 };
 pub use ports::free_offset;
 pub use services::{Services, postgres_url};
+pub use standby::Replicated;
 pub use statement::check_statement;
 pub use tokens::TestTokens;

@@ -106,13 +106,13 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn temporary_state() -> anyhow::Result<StateDir> {
+pub(crate) fn temporary_state() -> anyhow::Result<StateDir> {
     let folder =
         std::env::temp_dir().join(format!("marketplace-tests-{}", Uuid::new_v4().simple()));
     StateDir::open(&folder).context("making a temporary folder for the test services")
 }
 
-fn postgres_settings(state: &StateDir) -> anyhow::Result<postgres::Settings> {
+pub(crate) fn postgres_settings(state: &StateDir) -> anyhow::Result<postgres::Settings> {
     let account = Account::for_postgres()?;
     let dir = state.for_account("postgres", account)?;
     Ok(postgres::Settings {

@@ -1,4 +1,4 @@
-//! The cluster's life: initdb, start, readiness, stop.
+//! The cluster's life: initdb or a copy of a primary, start, readiness, stop.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -99,6 +99,83 @@ impl Cluster {
         cluster.wait_ready().await?;
         progress.say("postgres", "ready");
         Ok(cluster)
+    }
+
+    /// Makes a hot standby of `primary` by `pg_basebackup`, starts it and waits until it answers a query. It follows at once;
+    /// [`Cluster::wait_for_standby`] makes the primary's commits wait for it.
+    ///
+    /// # Errors
+    /// When `pg_basebackup` is missing or fails, or the standby does not answer within 60 s.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves no process behind.
+    pub async fn start_standby(
+        mut settings: Settings,
+        primary: &Self,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
+        if settings.port == 0 {
+            settings.port = port::free();
+        }
+        progress.say("postgres", "copying the primary");
+        copy(&settings, primary).await?;
+        let binaries = primary.binaries.clone();
+        let child = spawn(&settings, &binaries)?;
+        let url = url(&settings)?;
+        let mut standby = Self {
+            settings,
+            binaries,
+            url,
+            child,
+        };
+        standby.wait_ready().await?;
+        Ok(standby)
+    }
+
+    /// From now on a commit is acknowledged only once a standby has it on disk, too; waits until one follows.
+    ///
+    /// # Errors
+    /// When the server refuses, or no standby follows within 60 s.
+    pub async fn wait_for_standby(&self) -> Result<(), Error> {
+        let told = "alter system set synchronous_standby_names = '*'";
+        self.ask(told).await?;
+        self.ask("select pg_reload_conf()").await?;
+        let deadline = Instant::now() + READY_LIMIT;
+        let follows = "select 1 / count(*) from pg_stat_replication where sync_state = 'sync'";
+        while let Err(error) = self.ask(follows).await {
+            if Instant::now() >= deadline {
+                return Err(error);
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// Makes a standby the primary, on a new timeline.
+    ///
+    /// # Errors
+    /// When it is none, or takes longer than 60 s.
+    pub async fn promote(&self) -> Result<(), Error> {
+        // 1 / 0 is the simplest way to tell that it was not done.
+        self.ask("select 1 / pg_promote(true, 60)::integer").await
+    }
+
+    /// Kills the server with SIGKILL and waits for its end; [`Cluster::restart`] brings it back with the same data.
+    pub async fn kill(&mut self) {
+        self.child.kill().await;
+    }
+
+    async fn ask(&self, sql: &'static str) -> Result<(), Error> {
+        let failed = |error: sqlx::Error| Error::Failed {
+            what: sql.to_owned(),
+            output: error.to_string(),
+        };
+        let mut connection = sqlx::PgConnection::connect(&self.url)
+            .await
+            .map_err(failed)?;
+        let asked = sqlx::query(sql).execute(&mut connection).await;
+        asked.map_err(failed)?;
+        connection.close().await.map_err(failed)
     }
 
     /// The server's URL with the maintenance database `postgres`; it carries the password.
@@ -218,6 +295,26 @@ async fn init(settings: &Settings, binaries: &Binaries) -> Result<(), Error> {
         }
         return Err(error);
     }
+    Ok(())
+}
+
+/// Copies the primary's data, with the password and how to follow it.
+async fn copy(settings: &Settings, primary: &Cluster) -> Result<(), Error> {
+    settings.account.own(&settings.dir)?;
+    let given = primary.settings.dir.join("password");
+    let password = std::fs::read_to_string(&given).map_err(Error::file(&given))?;
+    let password_file = settings.dir.join("password");
+    crate::state::create_secret(&password_file, password.trim())?;
+    settings.account.own(&password_file)?;
+    let mut command = Command::new(primary.binaries.bin.join("pg_basebackup"));
+    command.arg("-D").arg(settings.dir.join("data"));
+    command.args(["-h", "127.0.0.1", "-U", USER, "--no-password"]);
+    command.args(["-p", &primary.settings.port.to_string()]);
+    command.args(["--write-recovery-conf", "--wal-method=stream"]);
+    command.args(["--checkpoint=fast", "--no-sync"]);
+    command.env("PGPASSWORD", password.trim());
+    settings.account.apply(&mut command);
+    run::to_end("pg_basebackup", &mut tokio::process::Command::from(command)).await?;
     Ok(())
 }
 

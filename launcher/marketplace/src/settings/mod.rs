@@ -15,10 +15,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use chassis::config::{self, Loaded, Origin, Secret, Sources};
-use chassis::{kafka, listen, postgres, telemetry};
+use chassis::postgres::{self, Address};
+use chassis::{kafka, listen, telemetry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 pub use self::{
     broker::Broker, keys::Keys, ports::Listener, profile::Refusal, roles::DatabaseRoles,
@@ -258,20 +258,19 @@ pub(crate) fn is_default(secret: &Secret, default: &Secret) -> bool {
 
 /// Refuses an invalid address of Postgres without showing it, because it may contain a password.
 fn check_postgres(loaded: &Loaded<Settings>) -> Result<(), Refused> {
-    let reason = match Url::parse(loaded.settings.postgres.url.expose()) {
-        _ if loaded.settings.postgres.url.is_empty() => return Ok(()),
-        Ok(url) if !matches!(url.scheme(), "postgres" | "postgresql") => {
-            format!("its scheme is {}", url.scheme())
-        }
-        Ok(_) => return Ok(()),
-        Err(error) => format!("it is not a valid URL ({error})"),
+    if loaded.settings.postgres.url.is_empty() {
+        return Ok(());
+    }
+    let Err(reason) = Address::parse(loaded.settings.postgres.url.expose()) else {
+        return Ok(());
     };
     Err(Refused::Config(config::Error::Value {
         setting: "postgres.url".into(),
         value: "***".into(),
         origin: Box::new(loaded.origin("postgres.url")),
-        reason,
-        expected: "postgres://USER:PASSWORD@HOST:5432/".into(),
+        reason: reason.to_string(),
+        expected: "postgres://USER:PASSWORD@HOST:5432/, or several as in HOST1:5432,HOST2:5432"
+            .into(),
     }))
 }
 
@@ -292,6 +291,10 @@ mod tests {
         for (url, reason) in [
             ("hidden", "it is not a valid URL"),
             ("mysql://u:hidden@h/", "its scheme is mysql"),
+            (
+                "postgres://u:hidden@h:1,,i:2/",
+                "a host of the list is empty",
+            ),
         ] {
             let text = refusal(&format!("postgres.url={url}"));
             for part in [reason, "flag --set postgres.url", "postgres://USER"] {

@@ -11,7 +11,6 @@ use chassis::postgres;
 use migrations::Database;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::Settings;
 
@@ -94,11 +93,8 @@ impl Settings {
         let mut config = self.postgres.clone();
         let passwords = self.database_roles.passwords();
         let found = passwords.into_iter().find(|(of, _)| *of == database);
-        if let (Some((_, password)), Ok(mut url)) = (found, Url::parse(config.url.expose()))
-            && url.set_username(database.role()).is_ok()
-            && url.set_password(Some(password)).is_ok()
-        {
-            config.url = Secret::new(url.into());
+        if let (Some((_, password)), Ok(address)) = (found, config.address()) {
+            config.url = address.with_user(database.role(), password).to_secret();
         }
         config
     }

@@ -57,7 +57,11 @@ pub(crate) fn patient(settings: &Settings) -> postgres::Config {
 /// # Errors
 /// When the server refuses.
 pub(crate) async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
-    migrations::create_databases(&server(settings.postgres.url.expose())?)
+    // With a database that is there: without one, the user's name would be taken for it.
+    let server = postgres::primary_url(&settings.postgres)
+        .await
+        .context("finding the Postgres that takes writes")?;
+    migrations::create_databases(server.expose())
         .await
         .context("creating databases")?;
     let patient = &patient(settings);
@@ -74,18 +78,9 @@ pub(crate) async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     });
     futures::future::try_join_all(each).await?;
     let passwords = settings.database_roles.passwords();
-    migrations::set_passwords(&server(settings.postgres.url.expose())?, &passwords)
+    migrations::set_passwords(server.expose(), &passwords)
         .await
         .context("setting the passwords of the services' roles")
-}
-
-/// The server's address with a database that is there: without one, the user's name would be taken for it.
-fn server(address: &str) -> anyhow::Result<String> {
-    let mut url = url::Url::parse(address).context("postgres.url is no address")?;
-    if matches!(url.path(), "" | "/") {
-        url.set_path("postgres");
-    }
-    Ok(url.into())
 }
 
 /// Loads the stocks of the catalogue; rows that are there stay.
@@ -107,22 +102,5 @@ mod tests {
     fn the_lock_of_a_migration_outlives_its_steps() {
         let patient = patient(&Settings::default());
         assert!(patient.idle_in_transaction_timeout > patient.statement_timeout);
-    }
-
-    #[test]
-    fn an_address_without_a_database_leads_to_the_one_that_every_server_has() {
-        let found = |address| server(address).unwrap();
-        assert_eq!(
-            found("postgres://a:b@host:1/"),
-            "postgres://a:b@host:1/postgres"
-        );
-        assert_eq!(
-            found("postgres://a:b@host:1"),
-            "postgres://a:b@host:1/postgres"
-        );
-        assert_eq!(
-            found("postgres://a:b@host:1/shop"),
-            "postgres://a:b@host:1/shop"
-        );
     }
 }

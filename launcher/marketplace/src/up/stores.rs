@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use chassis::config::Secret;
 use chassis::tasks::Tasks;
 use chassis::{kafka as topic, postgres as database};
@@ -167,7 +167,13 @@ async fn start_postgres(
             "postgres",
             "using the server in DATABASE_URL or postgres.url",
         );
-        if !postgres::answers(&address).await {
+        let given = database::Config {
+            url: Secret::from(address.clone()),
+            ..settings.postgres.clone()
+        };
+        let serving = database::primary_url(&given).await;
+        let serving = serving.context("the Postgres in DATABASE_URL or postgres.url")?;
+        if !postgres::answers(serving.expose()).await {
             bail!("the Postgres in DATABASE_URL or postgres.url does not respond within 2 s");
         }
         let note = "external, not started by `up`".to_owned();

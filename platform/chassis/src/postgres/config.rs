@@ -6,14 +6,15 @@ use schemars::JsonSchema;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
-use super::error::StoreError;
+use super::{address::Address, error::StoreError};
 use crate::config::Secret;
 
 /// Where the server is and how many connections one service keeps.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `postgres://user:password@host:port/`; the database name is each service's own. Empty: `up` starts a server.
+    /// `postgres://user:password@host:port/`; the database name is each service's own. Several hosts, as in `@one:5432,two:5432/`:
+    /// the one that takes writes is used, and found again after a failover. Empty: `up` starts a server.
     pub url: Secret,
     /// The most connections of one service's pool.
     #[schemars(range(min = 1))]
@@ -51,15 +52,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The URL of one database on the server.
+    /// The address, read.
     ///
     /// # Errors
     /// [`StoreError`] when the configured URL is none.
-    pub fn database_url(&self, database: &str) -> Result<Secret, StoreError> {
-        let mut url = url::Url::parse(self.url.expose())
-            .map_err(|_| DbErr::Custom("the Postgres URL cannot be read".into()))?;
-        url.set_path(database);
-        Ok(Secret::new(url.to_string()))
+    pub fn address(&self) -> Result<Address, StoreError> {
+        let address = Address::parse(self.url.expose());
+        Ok(address.map_err(|error| DbErr::Custom(format!("the Postgres URL: {error}")))?)
     }
 
     /// What each session is told when it opens: bounds that the server keeps even when this process cannot.
@@ -86,15 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_database_name_is_replaced_in_the_url() {
+    fn the_url_is_not_shown() {
         let config = Config {
             url: Secret::new("postgres://a:b@h:1/x".into()),
             ..Config::default()
         };
-        assert_eq!(
-            config.database_url("loms").unwrap().expose(),
-            "postgres://a:b@h:1/loms"
-        );
+        assert!(config.address().is_ok());
         assert!(!format!("{config:?}").contains("a:b"));
     }
 }

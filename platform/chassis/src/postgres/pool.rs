@@ -3,14 +3,16 @@
 use std::{io, sync::Arc, sync::LazyLock, time::Duration};
 
 use prometheus::{IntGaugeVec, register_int_gauge_vec};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 use sqlx::{
     Connection as _, PgConnection, Postgres,
     pool::{PoolConnectionMetadata, PoolOptions},
+    postgres::PgConnectOptions,
 };
 use tokio::time::timeout;
+use url::Url;
 
-use super::{config::Config, error::StoreError, link::Link};
+use super::{config::Config, error::StoreError, link::Link, primary};
 use crate::tasks::Tasks;
 
 /// How a service's statements are planned: each looks up some rows by an index.
@@ -26,7 +28,8 @@ const BY_INDEX: [(&str, &str); 3] = [
 /// How long an idle connection may take to answer before it is used, and an abandoned one to end what it was doing.
 const TRIAL: Duration = Duration::from_secs(1);
 
-/// A service's pool for one database. It is lazy: a server that is away now does not stop the start.
+/// A service's pool for one database. It is lazy: a server that is away now does not stop the start, and among several hosts the
+/// primary is looked for again later.
 ///
 /// # Errors
 /// [`StoreError`] when the configured URL is none.
@@ -50,7 +53,11 @@ async fn open(
     database: &str,
     planning: &'static [(&str, &str)],
 ) -> Result<DatabaseConnection, StoreError> {
-    let mut options = ConnectOptions::new(config.database_url(database)?.expose());
+    let address = config.address()?.with_database(database);
+    let [first, ..] = address.hosts() else {
+        return Err(DbErr::Custom("the Postgres URL has no host".to_owned()).into());
+    };
+    let mut options = ConnectOptions::new(first.as_str());
     let session = config.session();
     let link = Arc::new(LateLink::default());
     let (of_pool, statement_timeout) = (Arc::clone(&link), config.statement_timeout);
@@ -72,9 +79,38 @@ async fn open(
         .map_sqlx_postgres_pool_opts(move |pool| with_trials(pool, &of_pool));
     let db = Database::connect(options).await?;
     let opened = db.get_postgres_connection_pool().connect_options();
-    drop(link.set(Link::open(&opened, statement_timeout)));
+    let hosts = address.hosts().iter().map(|url| at(&opened, url)).collect();
+    let opened = Link::open(hosts, address.wanted(), statement_timeout);
+    drop(link.set(Arc::clone(&opened)));
+    if opened.wants_primary() {
+        follow(&db, &opened).await;
+    }
     Ok(db)
 }
+
+/// The same options for another host.
+fn at(options: &PgConnectOptions, url: &Url) -> PgConnectOptions {
+    let options = options.clone().port(url.port().unwrap_or(POSTGRES_PORT));
+    match url.host_str() {
+        Some(host) => options.host(host),
+        None => options,
+    }
+}
+
+/// Points a new pool to the primary. While there is none, its probe goes on looking.
+async fn follow(db: &DatabaseConnection, link: &Link) {
+    match primary::locate(link).await {
+        Ok(found) => drop(found),
+        Err(error) => tracing::debug!(%error, "no primary yet"),
+    }
+    if let Some(serving) = link.serving() {
+        db.get_postgres_connection_pool()
+            .set_connect_options(serving.clone());
+    }
+}
+
+/// Source: Postgres's manual, 20.3.1, `port`.
+const POSTGRES_PORT: u16 = 5432;
 
 /// The pool's link, which is known once the pool is there.
 type LateLink = std::sync::OnceLock<Arc<Link>>;

@@ -5,11 +5,12 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr};
 use sqlx::{Connection as _, PgConnection};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     error::{StoreError, no_answer},
     link::{self, Link},
+    primary,
     time::NOW,
 };
 use crate::clock::Clock;
@@ -19,6 +20,9 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// How long a new one may take to open.
 const OPENING: Duration = Duration::from_secs(2);
 
+/// How often the other hosts of an address are asked whether one of them has become the primary.
+const LOOK_AROUND: Duration = Duration::from_secs(10);
+
 /// Asks one server. What it finds out, [`super::within`] goes by.
 #[derive(Debug)]
 pub struct Probe {
@@ -27,6 +31,9 @@ pub struct Probe {
     connection: Option<PgConnection>,
     clock: Clock,
     skew: TimeDelta,
+    told_of_no_standby: bool,
+    /// When all hosts were asked the last time.
+    looked: Instant,
 }
 
 impl Probe {
@@ -40,6 +47,8 @@ impl Probe {
             connection: None,
             clock,
             skew: TimeDelta::zero(),
+            told_of_no_standby: false,
+            looked: Instant::now(),
         }
     }
 
@@ -75,18 +84,64 @@ impl Probe {
 
     async fn try_ask(&mut self) -> Result<(), DbErr> {
         if let Some(mut connection) = self.connection.take() {
-            let asked = self.clock.now();
-            let time = sqlx::query_scalar(NOW.text()).fetch_one(&mut connection);
-            if let Ok(Ok(time)) = timeout(ANSWER, time).await {
-                self.compare(asked, time);
-                self.connection = Some(connection);
-                return Ok(());
+            if self.still_serves(&mut connection).await {
+                return self.look_around(connection).await;
             }
             // What was open with it is as dead.
             if let Some(link) = &self.link {
                 link.renew();
             }
         }
+        let connection = match self.link.clone() {
+            Some(link) if link.wants_primary() => self.find_primary(&link).await?,
+            _ => self.open().await?,
+        };
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// A primary that was replaced while we were cut off with it goes on taking what we send; only the other hosts can tell. So
+    /// they are asked now and then, and at once when something speaks against it.
+    async fn look_around(&mut self, connection: PgConnection) -> Result<(), DbErr> {
+        self.connection = Some(connection);
+        let Some(link) = self.link.clone().filter(|it| it.wants_primary()) else {
+            return Ok(());
+        };
+        let looked = self.looked.elapsed();
+        if looked < LOOK_AROUND && !link.is_left_behind(looked) {
+            return Ok(());
+        }
+        match self.find_primary(&link).await {
+            Ok(connection) => self.connection = Some(connection),
+            Err(error) => tracing::debug!(%error, "the other hosts cannot be asked"),
+        }
+        Ok(())
+    }
+
+    /// Whether the server answers and, where a primary is wanted, takes writes.
+    async fn still_serves(&mut self, connection: &mut PgConnection) -> bool {
+        let asked = self.clock.now();
+        if !self.wants_primary() {
+            let time = sqlx::query_scalar(NOW.text()).fetch_one(connection);
+            let Ok(Ok(time)) = timeout(ANSWER, time).await else {
+                return false;
+            };
+            self.compare(asked, time);
+            return true;
+        }
+        let Ok(Ok(place)) = timeout(ANSWER, primary::place(connection)).await else {
+            return false;
+        };
+        self.compare(asked, place.now);
+        !place.is_read_only
+    }
+
+    fn wants_primary(&self) -> bool {
+        self.link.as_ref().is_some_and(|it| it.wants_primary())
+    }
+
+    /// A new connection to the one server.
+    async fn open(&mut self) -> Result<PgConnection, DbErr> {
         let options = self.db.get_postgres_connection_pool().connect_options();
         match timeout(OPENING, PgConnection::connect_with(&options)).await {
             Ok(Ok(mut connection)) => {
@@ -95,12 +150,44 @@ impl Probe {
                 if let Ok(Ok(time)) = timeout(ANSWER, time).await {
                     self.compare(asked, time);
                 }
-                self.connection = Some(connection);
-                Ok(())
+                Ok(connection)
             }
             Ok(Err(error)) => Err(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))),
             Err(_) => Err(no_answer(ErrorKind::TimedOut, "it takes no connection")),
         }
+    }
+
+    /// A new connection to the host that takes writes now; the pool follows.
+    async fn find_primary(&mut self, link: &Link) -> Result<PgConnection, DbErr> {
+        let before = link.serving().map(|it| (it.get_host(), it.get_port()));
+        let asked = self.clock.now();
+        self.looked = Instant::now();
+        let found = primary::locate(link).await?;
+        self.compare(asked, found.place.now);
+        let serving = link.serving();
+        if let Some(serving) = serving {
+            let pool = self.db.get_postgres_connection_pool();
+            pool.set_connect_options(serving.clone());
+        }
+        let (now, timeline) = (
+            serving.map(|it| (it.get_host(), it.get_port())),
+            found.place.timeline,
+        );
+        if let (true, Some((host, port))) = (now != before, now) {
+            tracing::warn!(
+                host,
+                port,
+                timeline,
+                "another Postgres takes the writes now"
+            );
+        }
+        if !found.place.waits_for_standby && !self.told_of_no_standby {
+            tracing::warn!(
+                "commits do not wait for a standby: a failover may lose acknowledged orders; set synchronous_standby_names"
+            );
+        }
+        self.told_of_no_standby = !found.place.waits_for_standby;
+        Ok(found.connection)
     }
 
     /// Ends when a transaction met something that speaks against the server.
@@ -109,5 +196,17 @@ impl Probe {
     /// Whole.
     pub async fn suspected(&self) {
         link::suspected(self.link.as_deref()).await;
+    }
+}
+
+/// Ends when the server of a pool with several hosts is another one than at the call; never for a pool with one host. For whoever
+/// holds a session of their own, which the pool cannot leave behind for them.
+///
+/// # Cancel safety
+/// Whole.
+pub async fn moved(db: &DatabaseConnection) {
+    match Link::of(db) {
+        Some(link) => link.moved().await,
+        None => std::future::pending().await,
     }
 }

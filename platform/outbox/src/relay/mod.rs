@@ -28,14 +28,14 @@ use std::{sync::Arc, time::Duration};
 use chassis::{
     clock::Clock,
     health::{Component, Health},
-    kafka,
+    kafka, postgres,
     tasks::Tasks,
 };
 use rdkafka::error::KafkaError;
 use schemars::JsonSchema;
 use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool, postgres::PgListener};
+use sqlx::{PgConnection, postgres::PgListener};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -118,6 +118,8 @@ pub(crate) enum Broken {
     Producer(#[source] KafkaError),
     #[error("broker: {0}")]
     Broker(#[source] KafkaError),
+    #[error("another Postgres takes the writes now")]
+    Moved,
 }
 
 /// One of `of` parts of the outbox, by order id.
@@ -189,11 +191,10 @@ impl Relay {
             shards: (0..shards).map(|_| Wakes::default()).collect(),
         };
         retention::start(database.clone(), clock.clone(), config.retention, tasks);
-        let pool = database.get_postgres_connection_pool().clone();
         for number in 0..shards {
             let relay = ShardRelay {
                 shard: Shard { number, of: shards },
-                pool: pool.clone(),
+                database: database.clone(),
                 kafka: kafka.clone(),
                 clock: clock.clone(),
                 config: config.clone(),
@@ -205,18 +206,22 @@ impl Relay {
         }
         tasks.spawn(
             "outbox listener",
-            listen(pool, handle.clone(), tasks.token()),
+            listen(database, handle.clone(), tasks.token()),
         );
         handle
     }
 }
 
 /// Passes other processes' wakes on to this one.
-async fn listen(pool: PgPool, handle: RelayHandle, token: CancellationToken) {
+async fn listen(database: DatabaseConnection, handle: RelayHandle, token: CancellationToken) {
     let listening = async {
         loop {
-            if let Err(error) = forward_wakes(&pool, &handle).await {
-                tracing::debug!(%error, "outbox listener lost its connection");
+            tokio::select! {
+                biased;
+                () = postgres::moved(&database) => {}
+                Err(error) = forward_wakes(&database, &handle) => {
+                    tracing::debug!(%error, "outbox listener lost its connection");
+                }
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -227,7 +232,11 @@ async fn listen(pool: PgPool, handle: RelayHandle, token: CancellationToken) {
     }
 }
 
-async fn forward_wakes(pool: &PgPool, handle: &RelayHandle) -> Result<(), sqlx::Error> {
+async fn forward_wakes(
+    database: &DatabaseConnection,
+    handle: &RelayHandle,
+) -> Result<(), sqlx::Error> {
+    let pool = database.get_postgres_connection_pool();
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     loop {
@@ -240,7 +249,7 @@ async fn forward_wakes(pool: &PgPool, handle: &RelayHandle) -> Result<(), sqlx::
 /// The relay of one shard in this process.
 struct ShardRelay {
     shard: Shard,
-    pool: PgPool,
+    database: DatabaseConnection,
     kafka: kafka::Config,
     clock: Clock,
     config: Config,
@@ -263,12 +272,21 @@ impl ShardRelay {
         }
     }
 
-    /// One database session: wait for the lock, then send.
+    /// Serves with one session, and not after a failover: the session may live on in a server that was replaced.
     async fn serve(&self) -> Result<(), Broken> {
+        tokio::select! {
+            biased;
+            () = postgres::moved(&self.database) => Err(Broken::Moved),
+            served = self.serve_session() => served,
+        }
+    }
+
+    /// One database session: wait for the lock, then send.
+    async fn serve_session(&self) -> Result<(), Broken> {
         // Detached: the session is the lock, so it must never go back to the pool.
         let acquired = tokio::select! {
             () = self.token.cancelled() => return Ok(()),
-            acquired = self.pool.acquire() => acquired?,
+            acquired = self.database.get_postgres_connection_pool().acquire() => acquired?,
         };
         let mut connection = acquired.detach();
         store::fail_fast(&mut connection).await?;

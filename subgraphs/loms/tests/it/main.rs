@@ -7,6 +7,7 @@ mod bounds;
 mod catalogue;
 mod deadline;
 mod expiry;
+mod failover;
 mod graph;
 mod group;
 mod grpc;
