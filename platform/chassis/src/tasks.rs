@@ -34,6 +34,8 @@ impl Tasks {
         F::Output: Send + 'static,
     {
         let running = Running::enter(name, self.running.clone());
+        // A future that awaits another which it was given has room for it twice.
+        let task = Box::pin(task);
         self.tracker.spawn(async move {
             let output = task.await;
             drop(running);

@@ -40,7 +40,7 @@ enum State {
     /// At `Reader::cursor`, not yet looked up.
     Resume,
     Log(Position),
-    Replay(Replay),
+    Replay(Box<Replay>),
 }
 
 /// A subscriber's place in the stream. See [`crate::OrderStream::reader`].
@@ -105,9 +105,10 @@ impl Reader {
     pub async fn next(&mut self) -> Result<Item, Stopped> {
         loop {
             let item = match &mut self.state {
-                State::Resume => self.resume().await?,
+                // What these take is not held by a reader that waits at the end of the log, as nearly all do.
+                State::Resume => Box::pin(self.resume()).await?,
+                State::Replay(_) => Box::pin(self.follow_replay()).await?,
                 State::Log(_) => self.follow_log().await?,
-                State::Replay(_) => self.follow_replay().await?,
             };
             if let Some(item) = item {
                 return Ok(item);
@@ -119,7 +120,7 @@ impl Reader {
         let resumed = self.shared.resume(self.caller, self.scope, &self.cursor);
         match resumed.await? {
             Resumed::Log(position) => self.state = State::Log(position),
-            Resumed::Replay(replay) => self.state = State::Replay(replay),
+            Resumed::Replay(replay) => self.state = State::Replay(Box::new(replay)),
             Resumed::Gap => return Ok(Some(self.gap())),
         }
         Ok(None)

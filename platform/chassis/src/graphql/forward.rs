@@ -24,7 +24,8 @@ impl Forwarded {
     /// The headers for a subgraph of another process. A token that no header can hold is left out.
     #[must_use]
     pub fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+        // Of just the size, for a stream keeps them.
+        let mut headers = HeaderMap::with_capacity(2);
         let bearer = self
             .token
             .as_ref()

@@ -20,7 +20,7 @@ use std::{
 use futures::task::AtomicWaker;
 use tokio::{sync::Notify, time::Instant};
 
-use super::config::Config;
+use super::{config::Config, lasting::HandOver};
 
 /// How long a first request may be on its way before the connection counts as one that asks nothing.
 const JUST_COME: Duration = Duration::from_secs(1);
@@ -42,6 +42,8 @@ pub(super) struct Connection {
     is_closing: AtomicBool,
     closing: Notify,
     reader: AtomicWaker,
+    /// What the connection is taken from the library for.
+    pub(super) hand_over: HandOver,
 }
 
 /// How readily a connection is given up for a new one; the smaller the sooner.
@@ -70,6 +72,7 @@ impl Connection {
             is_closing: AtomicBool::new(false),
             closing: Notify::new(),
             reader: AtomicWaker::new(),
+            hand_over: HandOver::default(),
         }
     }
 

@@ -2,12 +2,16 @@
 //! state of a connection lasts for ever, and serving ends gracefully.
 //!
 //! `serve` accepts; `registry` decides who gets in and who makes room; `connection` knows a connection's state and its
-//! deadline, which `socket` holds its reads to; `request` bounds bodies and asks `host` under which name it was asked.
+//! deadline, which `socket` holds its reads to; `request` bounds bodies and asks `host` under which name it was asked; `lasting`
+//! writes what goes on for long.
 
 mod config;
 mod connection;
 mod descriptors;
 mod host;
+mod lasting;
+#[cfg(test)]
+mod lasting_tests;
 mod metrics;
 mod registry;
 mod request;
@@ -27,6 +31,7 @@ pub use self::{
     config::{Config, install},
     descriptors::raise_limit,
     host::is_own_origin,
+    lasting::Lasting,
     request::BodyTimeout,
     serve::Server,
 };

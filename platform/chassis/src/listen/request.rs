@@ -18,7 +18,7 @@ use axum::{
     extract::ConnectInfo,
 };
 use futures::{FutureExt as _, future::BoxFuture};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -28,6 +28,7 @@ use tower::Service;
 use super::{
     connection::{Connection, InFlight, Receiving},
     host::Hosts,
+    lasting::Lasting,
 };
 
 /// What is read of a body that nobody wanted, so that its connection can be kept.
@@ -94,6 +95,9 @@ where
         let upload = Arc::new(Upload::default());
         let body = self.arriving(body, &upload);
         let is_http1 = !self.connection.is_http2();
+        // Its chunks are no part of older versions.
+        let may_last = head.version == Version::HTTP_11;
+        let connection = Arc::clone(&self.connection);
         let mut service = self.service.clone();
         Box::pin(async move {
             poll_fn(|cx| service.poll_ready(cx)).await?;
@@ -101,6 +105,12 @@ where
             let is_late = upload.is_late.load(Relaxed) && response.status().is_client_error();
             if is_late {
                 *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            }
+            let is_lasting = response.extensions_mut().remove::<Lasting>().is_some();
+            if is_lasting && may_last && upload.has_arrived() {
+                connection.hand_over.leave(holding(response, in_flight));
+                // The connection's task takes it from here, and ends the library with this request.
+                return std::future::pending().await;
             }
             // Behind a body that was not read no other request can be; unless it is told so, a client sends one.
             if is_late || is_http1 && !upload.has_arrived() {

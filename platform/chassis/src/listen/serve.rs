@@ -1,6 +1,6 @@
 //! Accepts connections and serves HTTP on each, until the listener is told to stop.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
 use axum::{BoxError, Router, body::Body};
 use http::{Request, Response};
@@ -8,6 +8,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
@@ -17,10 +18,10 @@ use super::{
     config::{self, Config},
     connection::Connection,
     host::Hosts,
-    metrics,
+    lasting, metrics,
     registry::{Bounds, Registry, Slot},
     request::{Requests, Rules},
-    socket::Socket,
+    socket::{Held, Socket},
 };
 use crate::{health::Health, tasks::Tasks};
 
@@ -247,38 +248,74 @@ where
             connection: Arc::clone(&connection),
             rules: Arc::clone(&self.rules),
         };
-        let socket = Socket::new(
+        let shared = Arc::new(Mutex::new(Held {
             stream,
+            _slot: slot,
+        }));
+        let socket = Socket::new(
+            Arc::clone(&shared),
             Arc::clone(&connection),
             Arc::clone(&self.config),
-            slot,
         );
-        let protocol = self.protocol.clone();
         let (stop, cut) = (self.stop.clone(), self.cut.clone());
+        let (listener, write_timeout) = (connection.listener, self.config.write_timeout);
+        let speaking = speak(self.protocol.clone(), socket, requests, connection, stop);
+        // What reading requests takes is not held while the last response lasts.
+        let speaking = Box::pin(speaking);
         async move {
-            let served = protocol.serve_connection_with_upgrades(TokioIo::new(socket), requests);
-            let mut served = std::pin::pin!(served);
-            // What a connection fails with is the client's doing, and the library's word for it no operator's concern.
-            let mut is_closing = false;
-            loop {
-                tokio::select! {
-                    _ = served.as_mut() => return,
-                    () = cut.cancelled() => return,
-                    () = stop.cancelled(), if !is_closing => {
-                        is_closing = true;
-                        served.as_mut().graceful_shutdown();
-                    }
-                    () = connection.closing() => {
-                        if !connection.is_http2() && !connection.is_busy() {
-                            return;
-                        }
-                        is_closing = true;
-                        served.as_mut().graceful_shutdown();
-                        if !connection.is_busy() {
-                            let _is_done = tokio::time::timeout(FAREWELL, served.as_mut()).await;
-                            return;
-                        }
-                    }
+            let lasting = cut.run_until_cancelled(speaking).await.flatten();
+            let held = Arc::into_inner(shared).map(Mutex::into_inner);
+            if let Some((response, Held { stream, _slot })) = lasting.zip(held) {
+                let writing = lasting::write(stream, listener, response, write_timeout);
+                cut.run_until_cancelled(Box::pin(writing)).await;
+            }
+        }
+    }
+}
+
+/// Reads requests and answers them until the connection ends; gives the response that lasts, if it is to end with one.
+async fn speak<S>(
+    protocol: auto::Builder<TokioExecutor>,
+    socket: Socket,
+    requests: Requests<S>,
+    connection: Arc<Connection>,
+    stop: CancellationToken,
+) -> Option<Response<Body>>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    let served = protocol.serve_connection_with_upgrades(TokioIo::new(socket), requests);
+    let mut served = std::pin::pin!(served);
+    // What a connection fails with is the client's doing, and the library's word for it no operator's concern.
+    let mut is_closing = false;
+    loop {
+        let spoken = poll_fn(|cx| match served.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(None),
+            // Only what was polled here leaves a response.
+            Poll::Pending => connection
+                .hand_over
+                .take()
+                .map_or(Poll::Pending, |response| Poll::Ready(Some(response))),
+        });
+        tokio::select! {
+            lasting = spoken => return lasting,
+            () = stop.cancelled(), if !is_closing => {
+                is_closing = true;
+                served.as_mut().graceful_shutdown();
+            }
+            () = connection.closing() => {
+                if !connection.is_http2() && !connection.is_busy() {
+                    return None;
+                }
+                is_closing = true;
+                served.as_mut().graceful_shutdown();
+                if !connection.is_busy() {
+                    let _is_done = tokio::time::timeout(FAREWELL, served.as_mut()).await;
+                    return None;
                 }
             }
         }

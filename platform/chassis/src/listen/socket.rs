@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -30,10 +31,20 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const TOO_LATE: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// The socket of one connection.
+/// The socket of one connection, which its task takes back when the library that reads from it has ended.
+pub(super) type Shared = Arc<Mutex<Held>>;
+
+/// A socket and its place.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) stream: TcpStream,
+    pub(super) _slot: Slot,
+}
+
+/// How the socket is read and written.
 #[derive(Debug)]
 pub(super) struct Socket {
-    inner: TcpStream,
+    inner: Shared,
     connection: Arc<Connection>,
     config: Arc<Config>,
     /// How much of the preface has come; nothing when it is another protocol, or all has come.
@@ -42,16 +53,10 @@ pub(super) struct Socket {
     /// Set while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
     write_timeout: Duration,
-    _slot: Slot,
 }
 
 impl Socket {
-    pub(super) fn new(
-        inner: TcpStream,
-        connection: Arc<Connection>,
-        config: Arc<Config>,
-        slot: Slot,
-    ) -> Self {
+    pub(super) fn new(inner: Shared, connection: Arc<Connection>, config: Arc<Config>) -> Self {
         let write_timeout = config.write_timeout;
         Self {
             inner,
@@ -61,7 +66,6 @@ impl Socket {
             deadline: None,
             stalled: None,
             write_timeout,
-            _slot: slot,
         }
     }
 
@@ -108,7 +112,7 @@ impl Socket {
         let is_new = self.connection.is_new();
         if is_head {
             // Whoever takes a minute for a head may as well miss this.
-            let _is_written = self.inner.try_write(TOO_LATE).is_ok();
+            let _is_written = self.inner.lock().stream.try_write(TOO_LATE).is_ok();
         }
         let reason = if is_head || is_new {
             Reason::HeaderTimeout
@@ -146,7 +150,7 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        let read = Pin::new(&mut self.inner.lock().stream).poll_read(cx, buffer);
         if read.is_ready() {
             self.received(buffer.filled().get(before..).unwrap_or_default());
             return read;
@@ -171,7 +175,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        let written = Pin::new(&mut self.inner.lock().stream).poll_write(cx, bytes);
         self.guard(written, cx)
     }
 
@@ -180,19 +184,19 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        let written = Pin::new(&mut self.inner.lock().stream).poll_write_vectored(cx, slices);
         self.guard(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.inner.lock().stream.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner.lock().stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner.lock().stream).poll_shutdown(cx)
     }
 }
