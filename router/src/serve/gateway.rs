@@ -137,6 +137,19 @@ impl Gateway {
         }
     }
 
+    /// The context of an operation that begins now on a connection whose caller has `rights`, which are shared.
+    pub(super) fn context_with(
+        &self,
+        rights: &RequestContext,
+        traceparent: Option<String>,
+    ) -> RequestContext {
+        RequestContext {
+            traceparent,
+            deadline: Instant::now() + self.config.http.request_timeout,
+            ..rights.clone()
+        }
+    }
+
     /// Parses and plans within the request's deadline. What is refused is charged to its caller.
     ///
     /// # Errors
@@ -252,7 +265,8 @@ impl Gateway {
             let opened = match self.admit(&prepared, &ctx, None).await {
                 Ok(permit) => {
                     let opening = self.hub.open(prepared, ctx, credentials, &hints, key);
-                    permit.hold(opening).await
+                    // A future that is given another has room for it twice.
+                    permit.hold(Box::pin(opening)).await
                 }
                 Err(refused) => Err(refused),
             };

@@ -152,7 +152,7 @@ async fn subscribe(
     let key = origin.rate_limit_key();
     let ctx = gateway.context(origin);
     let traceparent = ctx.traceparent.clone();
-    let credentials = Credentials::fixed(ctx.clone());
+    let credentials = Credentials::fixed(&ctx);
     match gateway.open(prepared, ctx, credentials, hints, key).await {
         Ok(subscription) => delivery::stream(gateway, subscription, form),
         Err(end) => delivery::not_opened(end, form, |error| {

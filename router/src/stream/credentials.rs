@@ -8,39 +8,57 @@ use federation::RequestContext;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The newest context of a connection's caller.
+/// The newest rights of a connection's caller.
 #[derive(Debug, Clone)]
-pub(crate) struct Credentials(watch::Receiver<RequestContext>);
+pub(crate) struct Credentials(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// The end of the one token.
+    Fixed(Option<DateTime<Utc>>),
+    Renewable(watch::Receiver<RequestContext>),
+}
 
 impl Credentials {
-    /// Those that stay as they are.
-    pub(crate) fn fixed(ctx: RequestContext) -> Self {
-        Self(watch::channel(ctx).1)
+    /// Those of a context, which stay as they are.
+    pub(crate) fn fixed(ctx: &RequestContext) -> Self {
+        Self(Source::Fixed(expires_at(ctx)))
     }
 
     /// Those that the sender renews.
     pub(crate) const fn renewable(newest: watch::Receiver<RequestContext>) -> Self {
-        Self(newest)
+        Self(Source::Renewable(newest))
     }
 
     /// When the newest token ends; never for a caller without one.
     pub(super) fn expires_at(&mut self) -> Option<DateTime<Utc>> {
-        let ctx = self.0.borrow_and_update();
-        let principal = ctx.data.get::<Arc<Principal>>();
-        principal.map(|principal| principal.expires_at)
+        match &mut self.0 {
+            Source::Fixed(at) => *at,
+            Source::Renewable(newest) => expires_at(&newest.borrow_and_update()),
+        }
     }
 
     /// Resolves when there are newer ones; never where they stay as they are.
     pub(super) async fn renewed(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending().await
+        if let Source::Renewable(newest) = &mut self.0
+            && newest.changed().await.is_ok()
+        {
+            return;
         }
+        std::future::pending().await
     }
 
     /// What is asked with the newest rights, in the trace of what was asked before.
     pub(super) fn renew(&mut self, ctx: &mut RequestContext) {
-        let newest = self.0.borrow_and_update();
-        ctx.headers = Arc::clone(&newest.headers);
-        ctx.data = Arc::clone(&newest.data);
+        if let Source::Renewable(newest) = &mut self.0 {
+            let newest = newest.borrow_and_update();
+            ctx.headers = Arc::clone(&newest.headers);
+            ctx.data = Arc::clone(&newest.data);
+        }
     }
+}
+
+fn expires_at(ctx: &RequestContext) -> Option<DateTime<Utc>> {
+    let principal = ctx.data.get::<Arc<Principal>>();
+    principal.map(|principal| principal.expires_at)
 }

@@ -43,7 +43,7 @@ pub(crate) struct Hub {
     frames: Arc<Frames>,
     log: Arc<EventLog>,
     clock: Clock,
-    config: config::Stream,
+    config: Arc<config::Stream>,
     limits: Arc<StreamLimits>,
     drain: Drain,
     expiries: Expiries,
@@ -77,7 +77,7 @@ impl Hub {
             expiries: Expiries::start(clock.clone(), log.tasks()),
             log,
             clock,
-            config,
+            config: Arc::new(config),
             limits,
             drain,
         }
@@ -139,7 +139,7 @@ impl Hub {
             return Err(RequestError::masked(ErrorCode::ServerDraining));
         }
         if !self.engine.is_own_subscription(&prepared) {
-            let stream = self.open_live(prepared, ctx, credentials, key).await?;
+            let stream = Box::pin(self.open_live(prepared, ctx, credentials, key)).await?;
             return Ok(Subscription::Live(Box::new(stream)));
         }
         let principal = ctx.data.get::<Arc<Principal>>();
@@ -166,7 +166,7 @@ impl Hub {
             asker: self.frames.asker(prepared, ctx, key),
         };
         Ok(Subscription::Orders(Box::new(OrderStream {
-            config: self.config.clone(),
+            config: Arc::clone(&self.config),
             source,
             seen: point.seen,
             snapshot,
@@ -198,7 +198,7 @@ impl Hub {
         let permit = self.limits.admit(key.clone())?;
         let listener = self.engine.listen(&prepared, &ctx).await.map_err(refused)?;
         Ok(LiveStream {
-            config: self.config.clone(),
+            config: Arc::clone(&self.config),
             engine: Arc::clone(&self.engine),
             frames: Arc::clone(&self.frames),
             asker: self.frames.asker(prepared, ctx, key),
@@ -222,7 +222,7 @@ impl Hub {
         match (field, resume) {
             // Of the order that was to be shown nothing was: it is read now, and the events go on where they were to begin.
             (Field::Order(order), Some(point)) if point.shows_nothing_of(order) => {
-                let shown = snapshot::load(&self.engine, order, ctx).await?;
+                let shown = Box::pin(snapshot::load(&self.engine, order, ctx)).await?;
                 Ok(Start::behind(point.cursor, shown))
             }
             // The broker may be away: the stream waits for it, or reads on in the log.
@@ -230,7 +230,7 @@ impl Hub {
                 let mut is_over = false;
                 if let Field::Order(order) = field {
                     // Reading the order is what checks the caller's right to it.
-                    let shown = snapshot::load(&self.engine, order, ctx).await?;
+                    let shown = Box::pin(snapshot::load(&self.engine, order, ctx)).await?;
                     is_over = shown.is_last() && point.seen == Some(shown.seen());
                 }
                 Ok(Start {
@@ -241,7 +241,7 @@ impl Hub {
             (Field::Order(order), None) => {
                 // The end is taken before the order is read: see the invariant above.
                 let end = self.end().await?;
-                let shown = snapshot::load(&self.engine, order, ctx).await?;
+                let shown = Box::pin(snapshot::load(&self.engine, order, ctx)).await?;
                 Ok(Start::behind(end, shown))
             }
             (Field::Mine(_) | Field::All(_), None) => {

@@ -22,7 +22,7 @@ use crate::{admission::StreamPermit, config, error::RequestError};
 /// One open stream.
 #[derive(Debug)]
 pub(crate) struct LiveStream {
-    pub(super) config: config::Stream,
+    pub(super) config: Arc<config::Stream>,
     pub(super) engine: Arc<Engine>,
     pub(super) frames: Arc<Frames>,
     pub(super) asker: Asker,
@@ -50,7 +50,7 @@ impl LiveStream {
                 biased;
                 code = closing.due() => return Err(End::interrupted(code, "")),
                 Ok(()) = self.reloads.changed() => {
-                    self.renew().await.map_err(end)?;
+                    Box::pin(self.renew()).await.map_err(end)?;
                     continue;
                 }
                 () = self.credentials.renewed() => {

@@ -50,7 +50,7 @@ impl Subscription {
     }
 
     /// The settings that transports share.
-    pub(crate) const fn config(&self) -> &config::Stream {
+    pub(crate) fn config(&self) -> &config::Stream {
         match self {
             Self::Orders(stream) => &stream.config,
             Self::Live(stream) => &stream.config,

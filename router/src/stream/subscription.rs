@@ -33,7 +33,7 @@ enum Woken {
 /// One open stream.
 #[derive(Debug)]
 pub(crate) struct OrderStream {
-    pub(super) config: config::Stream,
+    pub(super) config: Arc<config::Stream>,
     pub(super) source: Source,
     /// The version that the snapshot showed, until an event passes it.
     pub(super) seen: Option<Seen>,
@@ -168,7 +168,8 @@ impl OrderStream {
                 return Ok(Vec::new());
             }
             Woken::ByAnotherGraph => {
-                self.renew().await;
+                // Planning takes room that waiting must not have.
+                Box::pin(self.renew()).await;
                 return Ok(Vec::new());
             }
             Woken::ByAnotherToken => {

@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use chassis::crash;
+use chassis::{crash, listen::Lasting};
 use schema::code::ErrorCode;
 use tokio::sync::mpsc;
 
@@ -136,7 +136,18 @@ fn respond(encoding: &(impl Encoding + ?Sized), body: Body, cursor: Option<&str>
 
 /// An event stream of the pieces, which began at `cursor`.
 pub(super) fn event_stream(pieces: mpsc::Receiver<Piece>, cursor: Option<&str>) -> Response {
-    respond(&Sse, Body::from_stream(Pieces::new(pieces)), cursor)
+    lasting(&Sse, pieces, cursor)
+}
+
+/// A response of the pieces, which goes on for long.
+fn lasting(
+    encoding: &impl Encoding,
+    pieces: mpsc::Receiver<Piece>,
+    cursor: Option<&str>,
+) -> Response {
+    let mut response = respond(encoding, Body::from_stream(Pieces::new(pieces)), cursor);
+    response.extensions_mut().insert(Lasting);
+    response
 }
 
 fn start(
@@ -147,11 +158,7 @@ fn start(
 ) -> Response {
     // One frame is on its way to the socket while the next is made; the other slots are kept for the end.
     let (body, taken) = mpsc::channel(1 + LAST_PIECES);
-    let response = respond(
-        &encoding,
-        Body::from_stream(Pieces::new(taken)),
-        Some(subscription.cursor()),
-    );
+    let response = lasting(&encoding, taken, Some(subscription.cursor()));
     let tracked = gateway.drain.track();
     let _task = gateway.tasks.spawn("subscription", async move {
         deliver(subscription, &encoding, &body, tells_end).await;
@@ -171,7 +178,7 @@ async fn deliver(
         return;
     };
     let opening = encoding.opening_of_a_stream(subscription.cursor(), pause(None));
-    if !opening.is_empty() && body.send(Piece::Bytes(opening)).await.is_err() {
+    if !opening.is_empty() && body.send(Piece::of(opening)).await.is_err() {
         return;
     }
     let end = tokio::select! {
@@ -188,7 +195,7 @@ async fn deliver(
             (words, Some(Piece::Break))
         }
     };
-    for (slot, piece) in last.by_ref().zip([Some(Piece::Bytes(words)), breaks]) {
+    for (slot, piece) in last.by_ref().zip([Some(Piece::of(words)), breaks]) {
         if let Some(piece) = piece {
             slot.send(piece);
         }
@@ -206,7 +213,7 @@ async fn run(
     let slow_client_timeout = subscription.config().slow_client_timeout;
     // When the channel is full, what is in it is as good as a heartbeat.
     let mut heartbeats = Heartbeats::every(interval, |cursor| {
-        drop(body.try_send(Piece::Bytes(encoding.heartbeat(cursor))));
+        drop(body.try_send(Piece::of(encoding.heartbeat(cursor))));
     });
     let mut taken = subscription.cursor().to_owned();
     loop {
@@ -218,7 +225,7 @@ async fn run(
         let bytes = encoding.next(cursor, &frame.body);
         crash_mid_frame(body, &bytes).await;
         tokio::select! {
-            sent = tokio::time::timeout(slow_client_timeout, body.send(Piece::Bytes(bytes))) => match sent {
+            sent = tokio::time::timeout(slow_client_timeout, body.send(Piece::of(bytes))) => match sent {
                 Ok(Ok(())) => taken = frame.cursor,
                 Ok(Err(_)) => return End::Complete,
                 Err(_) => {
@@ -239,7 +246,7 @@ async fn crash_mid_frame(body: &mpsc::Sender<Piece>, frame: &Bytes) {
     }
     // Nobody takes it when the client has left; the process ends either way.
     let half = frame.slice(..frame.len() / 2);
-    drop(body.send(Piece::Bytes(half)).await);
+    drop(body.send(Piece::of(half)).await);
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     crash::end();
 }

@@ -9,12 +9,18 @@ use bytes::Bytes;
 use futures::Stream;
 use tokio::sync::mpsc::Receiver;
 
-/// One piece.
+/// One piece. It is small, for a channel has room for many even where few may wait.
 #[derive(Debug)]
 pub(in crate::serve) enum Piece {
-    Bytes(Bytes),
+    Bytes(Box<Bytes>),
     /// The body ends here, and not by its own rules: no client takes it for whole. Source: RFC 9112, 8; RFC 9113, 8.1.
     Break,
+}
+
+impl Piece {
+    pub(in crate::serve) fn of(bytes: impl Into<Bytes>) -> Self {
+        Self::Bytes(Box::new(bytes.into()))
+    }
 }
 
 /// The body that was broken off.
@@ -47,7 +53,7 @@ impl Stream for Pieces {
         }
         match ready!(self.taken.poll_recv(cx)) {
             None => Poll::Ready(None),
-            Some(Piece::Bytes(bytes)) => Poll::Ready(Some(Ok(bytes))),
+            Some(Piece::Bytes(bytes)) => Poll::Ready(Some(Ok(*bytes))),
             Some(Piece::Break) => {
                 // The connection writes what it has when there is nothing more to write; at an error it throws it away.
                 self.is_breaking = true;
@@ -71,7 +77,7 @@ mod tests {
         let (pieces, taken) = mpsc::channel(2);
         let mut body = Pieces::new(taken);
         pieces
-            .try_send(Piece::Bytes(Bytes::from_static(b"x")))
+            .try_send(Piece::of(Bytes::from_static(b"x")))
             .unwrap();
         pieces.try_send(Piece::Break).unwrap();
         assert!(matches!(body.next().now_or_never(), Some(Some(Ok(_)))));

@@ -59,7 +59,7 @@ impl From<RequestError> for Stop {
 impl<S: Said> Operation<S> {
     /// Runs to the end, which is one of `complete`, `error`, or silence when the client is gone. What stops before its end
     /// says nothing to the client either, and is returned.
-    pub(in crate::serve) async fn run(mut self) -> Option<Interruption> {
+    pub(in crate::serve) fn run(mut self) -> impl Future<Output = Option<Interruption>> + Send {
         let span = tracing::info_span!(
             "operation",
             otel.name = S::SPAN,
@@ -68,43 +68,54 @@ impl<S: Said> Operation<S> {
         );
         let (span, header) = trace::begin(span, self.origin.traceparent.as_deref());
         self.origin.traceparent = Some(header);
-        self.run_traced().instrument(span).await
+        Box::new(self).run_traced().instrument(span)
     }
 
-    async fn run_traced(mut self) -> Option<Interruption> {
-        let end = match self.respond().await {
+    async fn run_traced(mut self: Box<Self>) -> Option<Interruption> {
+        // What the beginning takes is not held while the stream waits.
+        let begun = Box::pin(self.begin()).await;
+        let said = self.begun();
+        let end = match begun {
+            Ok(Begun::Ended(end)) => Ok(end),
+            Ok(Begun::Streams {
+                subscription,
+                tells_end,
+            }) => match said.stream(subscription).await {
+                Ok(End::Interrupted(why)) if tells_end => Ok(End::Refused(why.error)),
+                ended => ended,
+            },
+            Err(stop) => Err(stop),
+        };
+        let end = match end {
             Ok(end) => end,
             Err(Stop::Refused(error)) => End::Refused(error),
             Err(Stop::Gone) => return None,
         };
-        self.slot.free();
-        let id = self.slot.id();
+        said.slot.free();
+        let id = said.slot.id();
         let last = match end {
             End::Complete => S::complete(id),
             End::Refused(error) => {
-                let traceparent = self.origin.traceparent.as_deref();
-                S::error(id, &telemetry::traced(error, traceparent))
+                S::error(id, &telemetry::traced(error, said.traceparent.as_deref()))
             }
             End::Interrupted(why) => {
                 why.error.count();
                 return Some(why);
             }
         };
-        drop(self.out.send(last).await);
+        drop(said.out.send(last).await);
         None
     }
 
-    async fn respond(&mut self) -> Result<End, Stop> {
-        // What the beginning takes is not held while the stream waits.
-        match Box::pin(self.begin()).await? {
-            Begun::Ended(end) => Ok(end),
-            Begun::Streams {
-                subscription,
-                tells_end,
-            } => match self.stream(subscription).await? {
-                End::Interrupted(why) if tells_end => Ok(End::Refused(why.error)),
-                end => Ok(end),
-            },
+    /// Lets go of what only the beginning needs.
+    fn begun(self: Box<Self>) -> Saying<S> {
+        let Self {
+            out, slot, origin, ..
+        } = *self;
+        Saying {
+            out,
+            slot,
+            traceparent: origin.traceparent,
         }
     }
 
@@ -115,13 +126,16 @@ impl<S: Said> Operation<S> {
             None => self.gateway.prepare(&self.request, key.clone()).await?,
         };
         telemetry::operation(&prepared);
-        let ctx = self.gateway.context(self.origin.clone());
         if prepared.kind() == OperationKind::Subscription {
+            let rights = self.credentials.borrow().clone();
+            let traceparent = self.origin.traceparent.clone();
+            let ctx = self.gateway.context_with(&rights, traceparent);
             return self.open(prepared, ctx).await;
         }
+        let ctx = self.gateway.context(self.origin.clone());
         let executed = self.gateway.run(prepared, ctx, key, None).await?;
-        self.send(S::next(self.slot.id(), &executed.response.body))
-            .await?;
+        let said = S::next(self.slot.id(), &executed.response.body);
+        self.out.send(said).await.map_err(|_| Stop::Gone)?;
         Ok(Begun::Ended(End::Complete))
     }
 
@@ -140,7 +154,16 @@ impl<S: Said> Operation<S> {
             Err(end) => Begun::Ended(end),
         })
     }
+}
 
+/// What is left of an operation once it has begun.
+struct Saying<S> {
+    out: mpsc::Sender<S>,
+    slot: Slot,
+    traceparent: Option<String>,
+}
+
+impl<S: Said> Saying<S> {
     async fn stream(&self, mut subscription: Subscription) -> Result<End, Stop> {
         self.slot.streams();
         let mut closing = subscription.closing();

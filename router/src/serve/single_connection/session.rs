@@ -78,7 +78,7 @@ impl Session {
         let tracked = self.gateway.drain.track();
         let config = self.gateway.config.stream.clone();
         let opening = Sse.opening_of_a_stream("", delivery::pause(None));
-        if self.out.send(Piece::Bytes(opening)).await.is_err() {
+        if self.out.send(Piece::of(opening)).await.is_err() {
             return;
         }
         let credentials = Credentials::renewable(self.credentials.subscribe());
@@ -102,7 +102,7 @@ impl Session {
                 Some(command) = commands.recv() => self.obey(command),
                 _ = heartbeats.tick() => {
                     // When the channel is full, what is in it is as good as a heartbeat.
-                    drop(out.try_send(Piece::Bytes(Sse.heartbeat(None))));
+                    drop(out.try_send(Piece::of(Sse.heartbeat(None))));
                 }
                 _ = look.tick() => {
                     if out.capacity() > 0 {
@@ -116,7 +116,7 @@ impl Session {
         };
         self.operations.stop_streams();
         let words = Sse.break_off(code, delivery::pause(None));
-        let last = [Piece::Bytes(words), Piece::Break];
+        let last = [Piece::of(words), Piece::Break];
         for piece in last {
             if !matches!(
                 tokio::time::timeout(FAREWELL, out.send(piece)).await,
@@ -193,7 +193,7 @@ impl Said for Piece {
     fn next(id: &str, body: &[u8]) -> Self {
         let body = String::from_utf8_lossy(body);
         let text = format!(r#"{{"id":{},"payload":{body}}}"#, Value::from(id));
-        Self::Bytes(Sse::event("next", text.as_bytes()).into())
+        Self::of(Sse::event("next", text.as_bytes()))
     }
 
     /// The protocol has no event for it.
@@ -203,12 +203,12 @@ impl Said for Piece {
         let complete = json!({ "id": id }).to_string();
         let mut events = Sse::event("next", next.as_bytes());
         events.extend(Sse::event("complete", complete.as_bytes()));
-        Self::Bytes(events.into())
+        Self::of(events)
     }
 
     fn complete(id: &str) -> Self {
         let text = json!({ "id": id }).to_string();
-        Self::Bytes(Sse::event("complete", text.as_bytes()).into())
+        Self::of(Sse::event("complete", text.as_bytes()))
     }
 
     /// An event's id is that of the connection, which has several streams.

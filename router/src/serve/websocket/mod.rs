@@ -24,7 +24,7 @@ use crate::error::RequestError;
 
 /// What a socket reads at once, in bytes: most messages are shorter. The buffer is there for as long as the socket is, and is
 /// cleared each time the socket is looked at; a longer message makes it grow until it is read.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER: usize = 512;
 
 /// Upgrades a GET.
 pub(super) async fn upgrade(gateway: Arc<Gateway>, parts: &mut Parts) -> Response {
@@ -43,9 +43,14 @@ pub(super) async fn upgrade(gateway: Arc<Gateway>, parts: &mut Parts) -> Respons
         .read_buffer_size(READ_BUFFER)
         .max_message_size(limit)
         .max_frame_size(limit)
-        .on_upgrade(move |socket| async move {
-            session::serve(gateway, socket, origin).await;
-            drop(tracked);
+        .on_upgrade(move |socket| {
+            // In a task of its own, since that of the upgrade has room for all that upgrading takes.
+            let tasks = gateway.tasks.clone();
+            let _task = tasks.spawn(
+                "websocket",
+                session::serve(gateway, socket, origin, tracked),
+            );
+            std::future::ready(())
         });
     // In the letters of the request: Python's gql looks for its subprotocol as it wrote the name.
     response.extensions_mut().extend(parts.extensions.clone());

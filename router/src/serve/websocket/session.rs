@@ -5,7 +5,7 @@
 //! operations that ended; a subscription that stops before its end is told of by it alone, since clients take an `error` for
 //! the end and connect again after a close.
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use axum::extract::ws::{Message, WebSocket};
 use chassis::principal::Principal;
@@ -18,10 +18,11 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout},
 };
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     close::Close,
-    message::{self, Incoming, PROTOCOL, Payload},
+    message::{self, Incoming, Outgoing, PROTOCOL, Payload},
     token,
     writer::{self, CLOSE_TIMEOUT},
 };
@@ -45,7 +46,7 @@ struct Session {
     origin: Origin,
     /// What operations are run with; a fresh token changes it for the streams that are open.
     credentials: watch::Sender<RequestContext>,
-    out: mpsc::Sender<Message>,
+    out: mpsc::Sender<Outgoing>,
     acknowledged: bool,
     operations: Operations,
     ending: Option<Ending>,
@@ -57,23 +58,25 @@ struct Ending {
     at: Instant,
 }
 
-/// Serves a socket until either side closes it.
-pub(super) async fn serve(gateway: Arc<Gateway>, socket: WebSocket, origin: Origin) {
-    let offered = socket
+/// Serves a socket until either side closes it; `tracked` is what the drain waits for.
+pub(super) fn serve(
+    gateway: Arc<Gateway>,
+    socket: WebSocket,
+    origin: Origin,
+    tracked: TaskTrackerToken,
+) -> impl Future<Output = ()> + Send {
+    let is_offered = socket
         .protocol()
         .is_some_and(|protocol| protocol == PROTOCOL);
     let (sink, stream) = socket.split();
-    if !offered {
-        return writer::close(sink, &Close::Subprotocol).await;
-    }
     let (out, outgoing) = mpsc::channel(OUTGOING);
     let config = &gateway.config.stream;
-    let mut writing = pin!(writer::write(
+    let writing = writer::write(
         sink,
         outgoing,
         config.heartbeat_interval,
         config.slow_client_timeout,
-    ));
+    );
     let session = Session {
         credentials: watch::Sender::new(gateway.context(origin.clone())),
         gateway,
@@ -83,19 +86,33 @@ pub(super) async fn serve(gateway: Arc<Gateway>, socket: WebSocket, origin: Orig
         operations: Operations::default(),
         ending: None,
     };
-    tokio::select! {
-        reason = session.run(stream) => {
-            // The session is gone and with it every sender: the writer sends what waits and gives the sink back.
-            if let Ok((sink, _)) = timeout(CLOSE_TIMEOUT, &mut writing).await {
-                writer::close(sink, &reason).await;
+    // Boxed, for an async block has room for what it was given beside what it makes of that.
+    let (mut writing, session) = (Box::pin(writing), Box::new(session));
+    async move {
+        let _tracked = tracked;
+        let closed = tokio::select! {
+            reason = session.run(stream, is_offered) => {
+                // The session is gone and with it every sender: the writer sends what waits and gives the sink back.
+                let written = timeout(CLOSE_TIMEOUT, &mut writing).await.ok();
+                written.map(|(sink, _)| (sink, reason))
             }
+            closed = &mut writing => Some(closed),
+        };
+        if let Some((sink, reason)) = closed {
+            writer::close(sink, &reason).await;
         }
-        (sink, reason) = &mut writing => writer::close(sink, &reason).await,
     }
 }
 
 impl Session {
-    async fn run(mut self, mut stream: SplitStream<WebSocket>) -> Close {
+    async fn run(
+        mut self: Box<Self>,
+        mut stream: SplitStream<WebSocket>,
+        is_offered: bool,
+    ) -> Close {
+        if !is_offered {
+            return Close::Subprotocol;
+        }
         let init_by = Instant::now() + self.gateway.config.websocket.init_timeout;
         let silence = self.gateway.config.stream.heartbeat_interval * SILENT_HEARTBEATS;
         let idle_limit = self.gateway.config.websocket.idle_timeout;
@@ -133,7 +150,8 @@ impl Session {
                 received = stream.next() => {
                     heard_at = Instant::now();
                     let handled = match received {
-                        Some(Ok(Message::Text(text))) => self.handle(&text).await,
+                        // What handling takes is not held while nothing comes.
+                        Some(Ok(Message::Text(text))) => Box::pin(self.handle(&text)).await,
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
                         Some(Ok(Message::Binary(_))) => {
                             Err(Close::BadMessage("Only text messages are served".to_owned()))
@@ -260,11 +278,11 @@ impl Session {
         match started {
             Ok(()) => Ok(()),
             Err(NotStarted::Duplicate) => Err(Close::Duplicate(id)),
-            Err(NotStarted::TooMany) => self.send(Message::error(&id, &too_many(max))).await,
+            Err(NotStarted::TooMany) => self.send(Outgoing::error(&id, &too_many(max))).await,
         }
     }
 
-    async fn send(&self, message: Message) -> Result<(), Close> {
+    async fn send(&self, message: Outgoing) -> Result<(), Close> {
         self.out.send(message).await.map_err(|_| Close::Gone)
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
-use super::close::Close;
+use super::{close::Close, message::Outgoing};
 use crate::serve::telemetry;
 
 /// How long the close frame may take, and how long operations may take to send their last message before it.
@@ -23,7 +23,7 @@ pub(super) type Sink = SplitSink<WebSocket, Message>;
 /// sender is gone, or when the client takes nothing for too long.
 pub(super) async fn write(
     mut sink: Sink,
-    mut outgoing: mpsc::Receiver<Message>,
+    mut outgoing: mpsc::Receiver<Outgoing>,
     heartbeat_interval: Duration,
     slow_client_timeout: Duration,
 ) -> (Sink, Close) {
@@ -32,7 +32,7 @@ pub(super) async fn write(
     loop {
         let message = tokio::select! {
             message = outgoing.recv() => match message {
-                Some(message) => message,
+                Some(message) => *message,
                 None => return (sink, Close::Gone),
             },
             _ = heartbeats.tick() => Message::Ping(Bytes::new()),
