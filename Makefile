@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload audit audit-streams doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,6 +116,10 @@ bench-router-instructions: ## Instructions a request costs the engine, against w
 bench-reload: ## 2,000 live streams and queries over 20 reloads of the supergraph; STREAMS=2000 RELOADS=20
 	cargo build --release -p marketplace -p bench --bin marketplace --bin bench-reload
 	$(CARGO_TARGET_DIR)/release/bench-reload --binary $(CARGO_TARGET_DIR)/release/marketplace $(if $(STREAMS),--streams $(STREAMS)) $(if $(RELOADS),--reloads $(RELOADS))
+
+bench-streams: ## What live streams cost: memory, processor time, how late; QUICK=1 for a smoke run, ONLY=identical,storm for some parts
+	cargo build --release -p marketplace -p bench --bin marketplace --bin bench-streams
+	$(CARGO_TARGET_DIR)/release/bench-streams --binary $(CARGO_TARGET_DIR)/release/marketplace $(if $(QUICK),--quick --results $(CARGO_TARGET_DIR)/bench-streams) $(if $(ONLY),--only $(ONLY))
 
 bench-repository: ## What the carts in memory cost, with 1, 100 and 10,000 users and from several threads
 	cargo bench -p bench --bench repository

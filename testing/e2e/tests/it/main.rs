@@ -25,6 +25,7 @@ mod rolling;
 mod shop;
 mod stores;
 mod stream_audit;
+mod stream_memory;
 mod subscription;
 mod telemetry_page;
 mod trace;

@@ -6,6 +6,7 @@
 
 mod cores;
 mod herd;
+mod memory;
 mod mix;
 mod page;
 mod server;
@@ -108,6 +109,7 @@ async fn measure(
     peak: &mut Option<f64>,
     bar: &ProgressBar,
 ) -> anyhow::Result<Vec<step::Step>> {
+    let services = server.running();
     let shoppers = Arc::new(Shoppers::arrive(server).await?);
     // Pools, caches and just-opened connections.
     step::run(&shoppers, args.first_rate, Duration::from_secs(5)).await;
@@ -118,7 +120,7 @@ async fn measure(
     let mut steps = Vec::new();
     let mut add = |name: String, mut step: Step| {
         step.name = name;
-        step.memory = server.memory();
+        step.memory = memory::largest(&services);
         bar.println(page::row(&step, peak));
         steps.push(step);
     };
@@ -146,7 +148,7 @@ async fn measure(
         );
         bar.println(format!("{refused} times one was told to come again"));
     }
-    anyhow::ensure!(server.is_as_started(), "a process was started again");
+    anyhow::ensure!(server.running() == services, "a process was started again");
     Ok(steps)
 }
 

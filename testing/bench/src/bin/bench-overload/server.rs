@@ -1,6 +1,7 @@
 //! The marketplace that is measured: processes of its own in a folder of its own.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     process::{Child, Command, Stdio},
@@ -20,8 +21,6 @@ const STOP: Duration = Duration::from_secs(30);
 pub(crate) struct Server {
     process: Child,
     state: TempDir,
-    /// The processes of the services at the start.
-    services: Vec<u32>,
     port_offset: u16,
 }
 
@@ -36,7 +35,7 @@ impl Server {
         settings: &[String],
         cores: &Cores,
     ) -> anyhow::Result<Self> {
-        let state = TempDir::with_prefix("bench-overload-")?;
+        let state = TempDir::with_prefix("bench-")?;
         let offset = port_offset.to_string();
         let process = cores
             .command(binary)
@@ -54,7 +53,6 @@ impl Server {
         let mut server = Self {
             process,
             state,
-            services: Vec::new(),
             port_offset,
         };
         let ready = server.at(4000, "/readyz");
@@ -65,7 +63,6 @@ impl Server {
                 bail!("the marketplace ended: {status}");
             }
             if matches!(client.get(&ready).send().await, Ok(it) if it.status().is_success()) {
-                server.services = server.running();
                 return Ok(server);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -83,31 +80,17 @@ impl Server {
         format!("127.0.0.1:{}", port + self.port_offset)
     }
 
-    fn running(&self) -> Vec<u32> {
+    /// The processes of its services, by the name of the file that each writes its number to.
+    pub(crate) fn running(&self) -> BTreeMap<String, u32> {
         let files = fs::read_dir(self.state.path().join("run"));
         let files = files.into_iter().flatten().filter_map(Result::ok);
-        let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
-        let mut ids: Vec<u32> = texts
-            .filter_map(|text| text.split_whitespace().next()?.parse().ok())
-            .collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    /// Whether the processes are those of the start.
-    pub(crate) fn is_as_started(&self) -> bool {
-        self.running() == self.services
-    }
-
-    /// The memory that its services hold, in MiB: the largest of them, which is how a leak would show.
-    pub(crate) fn memory(&self) -> u64 {
-        let resident = |id: &u32| -> Option<u64> {
-            let text = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-            let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
-            line.split_whitespace().nth(1)?.parse().ok()
-        };
-        let largest = self.services.iter().filter_map(resident).max();
-        largest.unwrap_or_default() / 1024
+        files
+            .filter_map(|file| {
+                let text = fs::read_to_string(file.path()).ok()?;
+                let id = text.split_whitespace().next()?.parse().ok()?;
+                Some((file.file_name().into_string().ok()?, id))
+            })
+            .collect()
     }
 
     /// Stops it as Ctrl-C does, by its process id.

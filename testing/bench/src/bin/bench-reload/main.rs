@@ -10,6 +10,8 @@
 mod cores;
 mod graphs;
 mod marketplace;
+#[path = "../bench-overload/memory.rs"]
+mod memory;
 mod queries;
 mod shop;
 mod streams;
@@ -77,8 +79,9 @@ async fn measure(args: &Args, cores: &Cores) -> anyhow::Result<()> {
         format!("router.stream.per_caller_max={}", args.streams),
     ];
     let server = Server::start(&args.binary, args.port_offset, &settings, cores).await?;
+    let services = server.running();
     let measured = rounds(args, &server, graphs, cores.of_the_product).await;
-    let is_as_started = server.is_as_started();
+    let is_as_started = server.running() == services;
     server.stop().await?;
     measured?;
     ensure!(is_as_started, "a process was started again");
@@ -94,7 +97,9 @@ async fn rounds(
     let shop = Shop::open(server, args.streams / 2).await?;
     let streams = Streams::open(server, &shop, args.streams).await?;
     let mut doomed = streams::Doomed::open(server, &shop).await?;
-    println!("{} streams are open, {} MiB", args.streams, server.memory());
+    let services = server.running();
+    let memory = || memory::largest(&services);
+    println!("{} streams are open, {} MiB", args.streams, memory());
     let queries = Queries::start(server, args.rate);
     let (mut calm, mut reloading) = (Window::default(), Window::default());
     let mut took = Vec::new();
@@ -137,7 +142,7 @@ async fn rounds(
         "frames lost / twice / wrong    {} / {} / {}",
         seen.lost, seen.twice, seen.wrong
     );
-    println!("memory                         {} MiB", server.memory());
+    println!("memory                         {} MiB", memory());
     println!("queries refused / failed       {refused} / {failed}");
     println!("queries, p50 and p99 in ms     {calm} without a reload, {reloading} with");
     println!(
