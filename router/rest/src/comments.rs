@@ -70,7 +70,8 @@ const USER: Field = Field::int64("userId", "Who wrote it.");
 const SKU: Field = Field::int64("sku", "What it is about.");
 const TEXT: Field = Field::text("comment", 255, "1 to 255 characters.");
 const CREATED_AT: Field = Field::timestamp("createdAt", "When it was written.");
-const IN_USER: Field = Field::int64("user_id", "The caller, greater than 0.");
+/// Read in snake case too: docs/contracts.md §6.
+const IN_USER: Field = Field::int64("userId", "The caller, greater than 0.");
 const INVALID: (u16, &str) = (400, "Code 3: an argument is out of its bounds.");
 const UNKNOWN: (u16, &str) = (404, "Code 5: there is no such comment.");
 
@@ -100,8 +101,8 @@ pub(super) const ROUTES: &[Route] = &[
         summary: "Replaces the text; only its author may, and only within the edit window.",
         request: &[
             IN_USER,
-            Field::int64("comment_id", "The comment, greater than 0."),
-            Field::text("new_comment", 255, "1 to 255 characters."),
+            Field::int64("commentId", "The comment, greater than 0."),
+            Field::text("newComment", 255, "1 to 255 characters."),
         ],
         reply: &[],
         refusals: &[

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::examples::with_examples;
 use super::refusals::{Effect, Refusal, idempotency_key, problem_schema, responses};
+use super::{VERSION, finished, license};
 
 const UNKNOWN: Refusal = (
     412,
@@ -36,11 +36,12 @@ pub(crate) fn document() -> Value {
         },
         "delete": change("clearCart", "Empties the cart; it may be empty.", None, gone(), &[]),
     });
-    with_examples(json!({
-        "openapi": "3.0.3",
+    finished(json!({
+        "openapi": VERSION,
         "info": {
             "title": "Cart",
             "version": env!("CARGO_PKG_VERSION"),
+            "license": license(),
             "description": "Carts over plain JSON. All numbers are JSON numbers.",
         },
         "paths": {

@@ -2,11 +2,13 @@
 
 pub(super) mod cart;
 mod examples;
+mod named;
 mod refusals;
 
 use serde_json::{Map, Value, json};
 
 use self::examples::with_examples;
+use self::named::with_names;
 use self::refusals::{Effect, idempotency_key, problem_schema, responses};
 use super::route::{Field, JsonType, Method, Route};
 
@@ -14,6 +16,9 @@ use super::route::{Field, JsonType, Method, Route};
 const ID_PATTERN: &str = "^[1-9][0-9]{0,18}$";
 /// The most items of a list, of an order's lines as of comments.
 const ITEMS_MAX: u32 = 1_000;
+
+/// The version of every document, the product service's too.
+const VERSION: &str = "3.1.0";
 
 /// Where a message stands: what is written has one form, what is read may have two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,16 +38,26 @@ pub(super) fn document(title: &str, routes: &[Route]) -> Value {
         };
         paths.insert(route.path.to_owned(), json!({ method: operation(route) }));
     }
-    with_examples(json!({
-        "openapi": "3.0.3",
+    finished(json!({
+        "openapi": VERSION,
         "info": {
             "title": title,
             "version": env!("CARGO_PKG_VERSION"),
+            "license": license(),
             "description": "JSON over HTTP for the gRPC service. int64 is written as a string and read from a string or a number.",
         },
         "paths": paths,
         "components": {"schemas": {"Error": error_schema(), "Problem": problem_schema()}},
     }))
+}
+
+/// What all documents have.
+fn finished(document: Value) -> Value {
+    with_names(with_examples(document))
+}
+
+fn license() -> Value {
+    json!({"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"})
 }
 
 fn operation(route: &Route) -> Value {

@@ -389,8 +389,8 @@ async fn a_list_without_end_is_cut_at_its_bound_and_an_empty_one_is_written_out(
 async fn the_document_describes_what_is_served() {
     let shop = Surfaces::new(healthy);
     let bodies = json!({
-        "userId": 1, "user_id": 1, "orderId": 1, "sku": 1, "id": 1, "comment_id": 1,
-        "items": [{"sku": 1, "count": 1}], "comment": "t", "new_comment": "t",
+        "userId": 1, "orderId": 1, "sku": 1, "id": 1, "commentId": 1,
+        "items": [{"sku": 1, "count": 1}], "comment": "t", "newComment": "t",
     });
     for (router, routes) in [
         (&shop.loms, loms::ROUTES),

@@ -16,6 +16,7 @@ mod layers;
 mod load;
 mod notifiers;
 mod observability;
+mod openapi;
 mod operations;
 mod playground;
 mod rest;
