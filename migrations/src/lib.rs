@@ -89,6 +89,7 @@ impl Database {
                 "cart/0007_cart_changes_copied",
                 role "cart/0008_role",
                 "cart/0009_checkout_limits",
+                "cart/0010_checkout_shortage",
             ],
             Self::Comments => steps![
                 "comments/0001_comments",

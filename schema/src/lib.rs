@@ -10,3 +10,4 @@ pub mod id;
 pub mod proto;
 pub mod sdl;
 pub mod seed;
+pub mod shortage;

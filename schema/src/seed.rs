@@ -9,6 +9,8 @@ pub struct Product {
     pub sku: i64,
     /// Name as the shop shows it; any UTF-8.
     pub name: String,
+    /// The same in English.
+    pub name_en: String,
     /// Price in whole currency units.
     pub price: i64,
 }
@@ -44,6 +46,8 @@ pub fn stocks() -> Vec<Stock> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -56,10 +60,25 @@ mod tests {
         };
         assert_eq!(price(1_076_963), Some(3379));
         assert_eq!(price(139_275_865), Some(634));
-        assert_eq!(stocks().len(), 16);
-        assert!(
-            stocks().iter().any(|row| row.reserved > row.total),
-            "the over-reserved row"
-        );
+        let stock = |sku| stocks().into_iter().find(|row| row.sku == sku);
+        let stock = |sku| stock(sku).map(|row| (row.total, row.reserved));
+        assert_eq!(stock(139_819_069), Some((100, 100)), "reserved whole");
+        assert_eq!(stock(139_818_428), Some((100, 101)), "over-reserved");
+        assert_eq!(stock(5_097_510), None, "a product without a stock row");
+        assert_eq!(stock(1_625_903), Some((10_000, 0)), "not in the catalogue");
+    }
+
+    #[test]
+    fn a_new_marketplace_has_a_shop_full_of_goods() {
+        let products = products();
+        let skus: BTreeSet<i64> = products.iter().map(|row| row.sku).collect();
+        assert_eq!((products.len(), skus.len()), (68, 68), "each SKU once");
+        for row in &products {
+            assert!(!row.name.trim().is_empty() && !row.name_en.trim().is_empty());
+            assert!(row.name_en.chars().all(|sign| !('а'..='я').contains(&sign)));
+        }
+        let on_sale = |row: &&Stock| row.total > row.reserved && skus.contains(&row.sku);
+        let sold_out = products.len() - stocks().iter().filter(on_sale).count();
+        assert!(sold_out <= 5, "{sold_out} products are sold out");
     }
 }

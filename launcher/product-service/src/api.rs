@@ -36,7 +36,12 @@ const COUNT_MOST: i64 = 1000;
 /// The document at `/swagger.json`.
 #[derive(Debug, OpenApi)]
 #[openapi(
-    info(title = "Product service", description = "Names and prices of the catalogue."),
+    info(
+        title = "Product service",
+        description = "Names and prices of the catalogue.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    servers((url = "/", description = "The listener that serves this document.")),
     paths(find_product, list_products),
     components(schemas(Product, ErrorBody)),
     modifiers(&KeyScheme)
@@ -47,7 +52,10 @@ struct KeyScheme;
 
 impl Modify for KeyScheme {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-KEY")));
+        let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "X-API-KEY",
+            "`testToken`, unless the setting `product.key` says otherwise.",
+        )));
         document
             .components
             .get_or_insert_default()
@@ -105,7 +113,10 @@ async fn check_key(State(key): State<Arc<Secret>>, request: Request, next: Next)
 #[utoipa::path(
     get,
     path = "/product/{sku}",
-    params(("sku" = i64, Path, minimum = 1, description = "Stock keeping unit")),
+    params(
+        ("sku" = i64, Path, minimum = 1, description = "Stock keeping unit"),
+        ("translations" = Option<bool>, Query, description = "Whether to add the name in other languages; false when left out"),
+    ),
     responses(
         (status = 200, description = "The product", body = Product),
         (status = 401, description = "The key is missing or wrong", body = ErrorBody),
@@ -117,13 +128,20 @@ async fn check_key(State(key): State<Arc<Secret>>, request: Request, next: Next)
 async fn find_product(
     State(catalogue): State<Arc<Catalogue>>,
     Path(sku): Path<String>,
+    Query(arguments): Query<HashMap<String, String>>,
 ) -> Result<Json<Product>, Refusal> {
     let sku = bounded("sku", "path", "int64", &sku, 1, i64::MAX)?;
-    catalogue
-        .find(sku)
-        .cloned()
-        .map(Json)
-        .ok_or(Refusal::NotInCatalogue)
+    let found = catalogue.find(sku).ok_or(Refusal::NotInCatalogue)?;
+    Ok(Json(shown(found, &arguments)))
+}
+
+/// The translations are for those who ask for them: to any other client the body is the contract's, key by key.
+fn shown(product: &Product, arguments: &HashMap<String, String>) -> Product {
+    let product = product.clone();
+    match arguments.get("translations").map(String::as_str) {
+        Some("true") => product,
+        Some(_) | None => product.without_translations(),
+    }
 }
 
 /// Lists products, ascending by SKU.
@@ -134,6 +152,7 @@ async fn find_product(
         ("count" = Option<i32>, Query, minimum = 1, maximum = 1000, description = "How many; 100 when left out"),
         ("start_after_sku" = Option<i64>, Query, minimum = 0,
             description = "The SKU to go on behind; 0 or left out: from the head; one that is not in the catalogue: nothing"),
+        ("translations" = Option<bool>, Query, description = "Whether to add the names in other languages; false when left out"),
     ),
     responses(
         (status = 200, description = "The page", body = Vec<Product>),
@@ -153,8 +172,9 @@ async fn list_products(
     let count = argument("count", "int32", COUNT_DEFAULT, 1, COUNT_MOST)?;
     let after = argument("start_after_sku", "int64", 0, 0, i64::MAX)?;
     let count = usize::try_from(count).expect("checked to be 1 to 1000");
+    let listed = catalogue.list(after, count).into_iter();
     Ok(Json(
-        catalogue.list(after, count).into_iter().cloned().collect(),
+        listed.map(|product| shown(product, &arguments)).collect(),
     ))
 }
 

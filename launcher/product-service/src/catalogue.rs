@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Bound};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A product as callers get it; all three fields are always there.
+/// A product as callers get it; its SKU, name and price are always there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Product {
     /// Stock keeping unit, at least 1.
@@ -16,6 +16,19 @@ pub struct Product {
     /// What one unit costs, in whole currency units.
     #[schema(minimum = 0, example = 3379)]
     pub price: i64,
+    /// The name in other languages, by ISO 639-1; only where the request asks for translations.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(example = json!({"en": "The Theory of Moral Sentiments | Adam Smith"}), required = false)]
+    pub translations: BTreeMap<&'static str, String>,
+}
+
+impl Product {
+    /// As a client that knows of no translations reads it: exactly the three fields of the contract.
+    #[must_use]
+    pub fn without_translations(mut self) -> Self {
+        self.translations.clear();
+        self
+    }
 }
 
 /// The first SKU of a made-up product: above all that the project keeps.
@@ -35,6 +48,7 @@ impl Catalogue {
             sku: row.sku,
             name: row.name,
             price: row.price,
+            translations: BTreeMap::from([("en", row.name_en)]),
         };
         Self {
             by_sku: schema::seed::products()
@@ -52,6 +66,7 @@ impl Catalogue {
                 sku,
                 name: format!("Generated product {number}"),
                 price: i64::from(number % 1_000) + 1,
+                translations: BTreeMap::new(),
             };
             (sku, product)
         });
@@ -98,7 +113,7 @@ mod tests {
             seen.extend(page.iter().map(|product| product.sku));
         }
         assert_eq!(seen, catalogue.by_sku.keys().copied().collect::<Vec<_>>());
-        assert_eq!(seen.len(), 23);
+        assert_eq!(seen.len(), schema::seed::products().len());
     }
 
     #[test]

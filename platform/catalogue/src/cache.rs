@@ -17,19 +17,17 @@ use moka::{Expiry, future::Cache};
 use schema::id::Sku;
 
 use crate::{
-    client::ProductClient,
+    client::{LIST_PAGE, ProductClient},
     config::Config,
     error::Error,
     metrics::{self, Source},
     product::Product,
 };
 
-/// Products in the pages that are kept.
-const MAX_PAGED: u64 = 20_000;
+/// Products in the pages that are kept: all that are searched, so that a search asks for a page once in its time.
+const MAX_PAGED: u64 = 130_000;
 /// Unknown SKUs of one call from which on the service's list is read instead.
 const LIST_FROM: usize = 8;
-/// Products of a page of that list: the most that the service gives. Source: docs/contracts.md §2.
-const LIST_PAGE: u32 = 1_000;
 /// Pages that are read for one call; what is not in them is looked up one by one.
 const LIST_PAGES: usize = 10;
 /// How long a stale product stands before the service is asked again: an outage must not use up the rate, nor make every

@@ -7,6 +7,9 @@ use schema::id::Sku;
 
 use crate::{error::Error, product::Product};
 
+/// Products of a page of the list: the most that the service gives. Source: docs/contracts.md §2.
+pub(crate) const LIST_PAGE: u32 = 1_000;
+
 /// Something that knows the catalogue.
 ///
 /// # Cancel safety

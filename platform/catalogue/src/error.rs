@@ -32,6 +32,12 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
     },
+    /// The catalogue is too long to be searched.
+    #[error("the catalogue has more than {most} products, and no more are searched")]
+    TooLong {
+        /// The most products.
+        most: u32,
+    },
     /// A response that breaks the contract.
     #[error("the product service gave a malformed response: {reason}")]
     Malformed {
@@ -50,7 +56,7 @@ impl Error {
             | Self::Throttled { .. }
             | Self::TookTooLong { .. } => true,
             Self::Status { status } => *status >= 500,
-            Self::Malformed { .. } => false,
+            Self::Malformed { .. } | Self::TooLong { .. } => false,
         }
     }
 }
@@ -63,7 +69,9 @@ impl Coded for Error {
             }
             Self::TookTooLong { .. } => ErrorCode::DeadlineExceeded,
             Self::Status { status: 500.. } => ErrorCode::Unavailable,
-            Self::Status { .. } | Self::Malformed { .. } => ErrorCode::Internal,
+            Self::Status { .. } | Self::Malformed { .. } | Self::TooLong { .. } => {
+                ErrorCode::Internal
+            }
         }
     }
 }

@@ -36,6 +36,9 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// "Enhance your calm": the older product service's way of saying 429.
 const CALM_DOWN: u16 = 420;
 
+/// The argument that asks for names in other languages. Source: docs/contracts.md §2.
+const TRANSLATIONS: &str = "translations";
+
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
@@ -200,7 +203,8 @@ impl HttpClient {
 #[async_trait]
 impl ProductClient for HttpClient {
     async fn find(&self, sku: Sku) -> Result<Option<Product>, Error> {
-        let url = self.url(&["product", &sku.to_string()]);
+        let mut url = self.url(&["product", &sku.to_string()]);
+        url.query_pairs_mut().append_pair(TRANSLATIONS, "true");
         let response = self.get(&url, MAX_PRODUCT_BYTES).await?;
         match response.status {
             StatusCode::OK => {
@@ -222,7 +226,8 @@ impl ProductClient for HttpClient {
         let after = after.map_or(0, Sku::get);
         url.query_pairs_mut()
             .append_pair("count", &count.to_string())
-            .append_pair("start_after_sku", &after.to_string());
+            .append_pair("start_after_sku", &after.to_string())
+            .append_pair(TRANSLATIONS, "true");
         let response = self.get(&url, MAX_PAGE_BYTES).await?;
         if response.status != StatusCode::OK {
             return Err(Error::Status {
@@ -264,6 +269,14 @@ struct Row {
     sku: i64,
     name: String,
     price: i64,
+    #[serde(default)]
+    translations: Translations,
+}
+
+/// The name in other languages; a service that knows of none leaves them out.
+#[derive(Default, Deserialize)]
+struct Translations {
+    en: Option<String>,
 }
 
 impl Row {
@@ -271,12 +284,8 @@ impl Row {
         let sku = Sku::try_from(self.sku).map_err(|error| malformed(error.to_string()))?;
         let price = u32::try_from(self.price)
             .map_err(|_| malformed(format!("price {} of sku {sku}", self.price)))?;
-        Ok(Product {
-            sku,
-            name: self.name.into(),
-            price,
-            stale: false,
-        })
+        let name_en = self.translations.en.as_deref();
+        Ok(Product::new(sku, &self.name, name_en, price))
     }
 }
 
@@ -307,6 +316,7 @@ fn is_down(response: &Result<Buffered, Error>) -> bool {
             Error::KnownToBeDown(_)
             | Error::Throttled { .. }
             | Error::Status { .. }
+            | Error::TooLong { .. }
             | Error::Malformed { .. },
         ) => false,
     }
@@ -330,7 +340,8 @@ fn outcome(response: &Result<Buffered, Error>) -> &'static str {
             Error::KnownToBeDown(_)
             | Error::Throttled { .. }
             | Error::TookTooLong { .. }
-            | Error::Status { .. },
+            | Error::Status { .. }
+            | Error::TooLong { .. },
         ) => "failed",
     }
 }

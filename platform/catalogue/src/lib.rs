@@ -4,11 +4,13 @@ mod cache;
 mod client;
 mod config;
 mod error;
+mod fold;
 mod http;
 mod metrics;
 mod product;
 mod products;
 mod rate_limit;
+mod search;
 
 pub use crate::{
     cache::CachedClient,
@@ -19,4 +21,5 @@ pub use crate::{
     product::Product,
     products::Products,
     rate_limit::RateLimit,
+    search::{MAX_SEARCH, Search, TooLong},
 };

@@ -7,16 +7,20 @@ use schema::id::Sku;
 
 use crate::{
     cache::CachedClient,
-    client::ProductClient,
+    client::{LIST_PAGE, ProductClient},
     config::Config,
     error::Error,
     http::{HttpClient, SetupError},
     metrics,
     product::Product,
+    search::Search,
 };
 
 /// Look-ups of one call that are under way at the same time.
 const FAN_OUT: usize = 16;
+
+/// Pages of a catalogue that is searched.
+const MAX_PAGES: u32 = 128;
 
 /// Handle to the catalogue; cloning shares it.
 #[derive(Debug, Clone)]
@@ -63,6 +67,27 @@ impl Products {
             .buffer_unordered(FAN_OUT)
             .try_collect()
             .await
+    }
+
+    /// Every product that `search` finds, ascending by SKU. Reads the pages of the list, which stay in memory as long as a
+    /// product is believed.
+    ///
+    /// # Errors
+    /// [`Error`] when the product service cannot be asked, or has more products than are searched: never a part.
+    pub async fn search(&self, search: &Search) -> Result<Vec<Product>, Error> {
+        let (mut found, mut after) = (Vec::new(), None);
+        for _ in 0..MAX_PAGES {
+            let page = self.list(after, LIST_PAGE).await?;
+            found.extend(page.iter().filter(|one| search.finds(one)).cloned());
+            let is_full = u32::try_from(page.len()).is_ok_and(|products| products >= LIST_PAGE);
+            match page.last() {
+                Some(last) if is_full => after = Some(last.sku),
+                Some(_) | None => return Ok(found),
+            }
+        }
+        Err(Error::TooLong {
+            most: MAX_PAGES * LIST_PAGE,
+        })
     }
 
     /// Lists up to `count` products behind `after`, ascending by SKU.

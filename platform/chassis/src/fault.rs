@@ -11,7 +11,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use schema::code::{ErrorCode, Outcome};
+use schema::{
+    code::{ErrorCode, Outcome},
+    shortage::Shortage,
+};
 use serde_json::json;
 
 /// Metadata that says when to try again, in milliseconds. Source: gRPC proposal A6, "Pushback".
@@ -26,6 +29,11 @@ pub trait Coded: std::error::Error {
 
     /// Path of the input field that is at fault, if one is.
     fn field(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Of which product there is too little, and how much there is, where that is the reason.
+    fn shortage(&self) -> Option<Shortage> {
         None
     }
 

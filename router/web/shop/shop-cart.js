@@ -1,13 +1,13 @@
 // The cart, and the checkout that makes an order of it.
 import { button, element, money, named, operation } from "./shop-elements.js";
-import { freshKey, link } from "./shop-graph.js";
+import { freshKey, link, NAME } from "./shop-graph.js";
 
 const CART = `query Cart {
   me {
     cart {
       itemCount
       total { amount currency }
-      lines { count total { amount currency } product { sku name stock { available } } }
+      lines { count total { amount currency } product { sku ${NAME} stock { available } } }
     }
   }
 }`;

@@ -3,6 +3,9 @@ import { fetchToken, renewAfterMs } from "./demo-token.js";
 import { follow } from "./resume.js";
 import { open } from "./websocket.js";
 
+/** A product's name, in Russian where that is the browser's language and in English elsewhere. */
+export const NAME = `name(language: ${/^ru\b/i.test(navigator.language) ? "RU" : "EN"})`;
+
 const TRIES = 4;
 const LONGEST_PAUSE_MS = 5_000;
 

@@ -1,9 +1,9 @@
 // The user's orders, which move as the order stream says: over a kill of the router, too, nothing is missed.
 import { button, element, money, moment, named, operation, problem } from "./shop-elements.js";
-import { freshKey, link } from "./shop-graph.js";
+import { freshKey, link, NAME } from "./shop-graph.js";
 
 const ORDER = "id status version createdAt expiresAt total { amount currency } "
-  + "lines { count unitPrice { amount currency } product { sku name } } history { version status at }";
+  + `lines { count unitPrice { amount currency } product { sku ${NAME} } } history { version status at }`;
 const ORDERS = `query MyOrders {
   me { orders(first: 50) { totalCount nodes { ${ORDER} } } }
 }`;

@@ -1,18 +1,20 @@
 // The catalogue, and one product with what people say of it.
 import { button, element, money, moment, named, operation } from "./shop-elements.js";
-import { freshKey, link } from "./shop-graph.js";
+import { freshKey, link, NAME } from "./shop-graph.js";
 
-const PAGE = 100;
-const BROWSE = `query Browse($after: String) {
-  products(first: ${PAGE}, after: $after) {
-    nodes { sku name price { amount currency } stock { available } }
+const PAGE = 24;
+const TYPING_MS = 200;
+const BROWSE = `query Browse($after: String, $search: String, $inStock: Boolean) {
+  products(first: ${PAGE}, after: $after, search: $search, inStock: $inStock) {
+    totalCount
+    nodes { sku ${NAME} price { amount currency } stock { available } }
     pageInfo { hasNextPage endCursor }
   }
 }`;
 const PRODUCT = `query Product($sku: ID!) {
   product(sku: $sku) {
     sku
-    name
+    ${NAME}
     price { amount currency }
     stock { available }
     comments(first: 20) { totalCount nodes { id text createdAt author { id } } }
@@ -31,43 +33,49 @@ const COMMENT = `mutation AddComment($sku: ID!, $text: String!) {
   }
 }`;
 
-/** All products, with a search in what is shown. */
+/** The catalogue page by page, and what is looked for in it: the graph searches, so no page is too many. */
 export async function products(shop) {
-  const all = [];
-  for (let after = null; ; ) {
-    const { data } = await shop.graph.ask(BROWSE, { after }, shop);
-    const page = data.products;
-    if (!page) throw new Error("The catalogue cannot be read now.");
-    all.push(...page.nodes);
-    if (!page.pageInfo.hasNextPage) break;
-    after = page.pageInfo.endCursor;
-  }
   const list = element("ul", { class: "cards" });
   const found = element("p", { class: "quiet", role: "status" });
-  const words = element("input", { type: "search", id: "search", placeholder: "Search", autocomplete: "off" });
+  const words = element("input", { type: "search", id: "search", placeholder: "Search", autocomplete: "off", maxlength: 100 });
   const inStock = element("input", { type: "checkbox", id: "in-stock" });
-  const draw = () => {
-    const wanted = words.value.trim().toLowerCase().split(/\s+/);
-    const shown = all.filter((one) => {
-      const text = `${one.sku} ${one.name ?? ""}`.toLowerCase();
-      return wanted.every((word) => text.includes(word)) && (!inStock.checked || available(one) > 0);
-    });
-    found.textContent = `${shown.length} of ${all.length} products`;
-    list.replaceChildren(...shown.map((one) => card(one, shop)));
+  const shown = operation(link(BROWSE, {}, shop.graph.user.id));
+  let [end, latest, typing] = [null, 0, null];
+  const read = async (after) => {
+    const mine = ++latest;
+    const variables = { after, search: words.value.trim() || null, inStock: inStock.checked || null };
+    const { data } = await shop.graph.ask(BROWSE, variables, shop);
+    // Somebody who types on has asked again meanwhile.
+    if (mine !== latest) return;
+    const page = data.products;
+    if (!page) throw new Error("The catalogue cannot be read now.");
+    end = page.pageInfo.endCursor;
+    more.hidden = !page.pageInfo.hasNextPage;
+    const cards = page.nodes.map((one) => card(one, shop));
+    if (after) list.append(...cards);
+    else list.replaceChildren(...cards);
+    found.textContent = `${list.children.length} of ${page.totalCount} products`;
+    shown.href = link(BROWSE, variables, shop.graph.user.id);
   };
-  words.addEventListener("input", draw);
-  inStock.addEventListener("change", draw);
-  draw();
+  const more = button("More products", () => read(end), shop);
+  const again = () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => read(null).catch((error) => shop.signal.aborted || shop.say(error)), TYPING_MS);
+  };
+  words.addEventListener("input", again);
+  inStock.addEventListener("change", again);
+  await read(null);
   shop.show(
     element("h2", {}, "Products"),
     element("div", { class: "search", role: "search" }, [
       element("label", { for: "search" }, "Search"),
       words,
       element("label", {}, [inStock, "in stock only"]),
-      operation(link(BROWSE, {}, shop.graph.user.id)),
+      shown,
     ]),
     found,
     list,
+    more,
   );
 }
 

@@ -17,8 +17,9 @@ use schema::proto::{
     loms::{
         Item, OrderCancelRequest, OrderCancelResponse, OrderCreateRequest, OrderCreateResponse,
         OrderEvent, OrderEventsRequest, OrderInfoRequest, OrderInfoResponse, OrderPayRequest,
-        OrderPayResponse, StocksInfoRequest, StocksInfoResponse, order_event::Kind,
-        order_events_request::Scope,
+        OrderPayResponse, StocksInfoRequest, StocksInfoResponse, StocksListRequest,
+        StocksListResponse, order_event::Kind, order_events_request::Scope,
+        stocks_list_response::Stock,
     },
 };
 
@@ -65,6 +66,18 @@ fn messages_of_loms_have_the_contracts_numbers() {
     check(&OrderCancelResponse {}, &[]);
     check(&StocksInfoRequest { sku: 1_076_963 }, &ITEM[..4]);
     check(&StocksInfoResponse { count: 300 }, &[0x08, 0xac, 0x02]);
+    let skus = vec![1_076_963, 5];
+    check(
+        &StocksListRequest { skus },
+        &[0x0a, 0x04, 0xe3, 0xdd, 0x41, 0x05],
+    );
+    let stock = Stock {
+        sku: 1_076_963,
+        count: 300,
+    };
+    let stocks = vec![stock];
+    let bytes = [&[0x0a, 0x07][..], &ITEM];
+    check(&StocksListResponse { stocks }, &bytes.concat());
 }
 
 #[test]

@@ -93,8 +93,8 @@ impl Service {
             };
         metrics::announce();
         let carts = Carts::new(carts, products.clone(), loms.clone());
-        let checkouts = Checkouts::new(checkouts, products.clone(), loms);
-        let schema = schema::build(carts, checkouts, products);
+        let checkouts = Checkouts::new(checkouts, products.clone(), loms.clone());
+        let schema = schema::build(carts, checkouts, products, loms);
         Ok(Self {
             subgraph: LocalSubgraph::new("cart", schema),
         })

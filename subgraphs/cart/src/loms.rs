@@ -4,12 +4,15 @@
 //! A call is tried again for a moment when the service is out of reach, which is safe because reading is, and because an
 //! order carries its checkout's id as idempotency key. Source: docs/contracts.md §3.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ::schema::{
     code::ErrorCode,
     id::{OrderId, Sku, UserId},
-    proto::loms::{Item, OrderCreateRequest, StocksInfoRequest, loms_client::LomsClient},
+    proto::loms::{
+        Item, OrderCreateRequest, StocksInfoRequest, StocksListRequest, loms_client::LomsClient,
+    },
+    shortage::{SHORTAGE_METADATA, Shortage},
 };
 use backon::{ExponentialBuilder, Retryable as _};
 use chassis::{
@@ -40,6 +43,9 @@ const CUSTOMER_METADATA: &str = "x-customer";
 /// Metadata of a refusal: its code of docs/errors.md, where gRPC's own does not tell.
 const REFUSAL_METADATA: &str = "x-refusal";
 
+/// SKUs of one call, as many as the order service takes. Source: docs/contracts.md §3, row StocksList.
+const MAX_LIST: usize = 5_000;
+
 /// Whose limits count for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Terms {
@@ -52,8 +58,8 @@ pub enum Terms {
 /// Why there is no order, which is the buyer's to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoOrder {
-    /// A line asks for more than is free.
-    OutOfStock,
+    /// A line asks for more than is free; of which product, where the service says.
+    OutOfStock(Option<Shortage>),
     /// A limit of the customer's own was reached.
     OverLimit {
         /// Which, and what would pass.
@@ -69,7 +75,9 @@ impl NoOrder {
             let why = status.message().to_owned();
             return Self::OverLimit { why };
         }
-        Self::OutOfStock
+        let short = status.metadata().get(SHORTAGE_METADATA);
+        let short = short.and_then(|short| short.to_str().ok()?.parse().ok());
+        Self::OutOfStock(short)
     }
 }
 
@@ -175,6 +183,29 @@ impl Loms {
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(Error::of(status)),
         }
+    }
+
+    /// Those of `skus` of which something is free, with one call for every 5,000.
+    ///
+    /// # Errors
+    /// [`Error`] when the service cannot be asked: never a part.
+    pub async fn in_stock(&self, skus: &[Sku]) -> Result<HashSet<Sku>, Error> {
+        let mut in_stock = HashSet::new();
+        for skus in skus.chunks(MAX_LIST) {
+            let skus: Vec<i64> = skus.iter().map(|sku| sku.get()).collect();
+            let response = self.call("loms.Loms/StocksList", None, |mut client, trace| {
+                let request = self.request(StocksListRequest { skus: skus.clone() }, trace);
+                async move { client.stocks_list(request).await }
+            });
+            let stocks = response.await?.map_err(|status| match status.code() {
+                // The version before, while this one takes its place.
+                Code::Unimplemented => Error::Unreachable(Arc::new(status)),
+                _ => Error::of(status),
+            })?;
+            let free = stocks.stocks.iter().filter(|stock| stock.count > 0);
+            in_stock.extend(free.filter_map(|stock| Sku::try_from(stock.sku).ok()));
+        }
+        Ok(in_stock)
     }
 
     /// Makes the order of one checkout; asked again with the same id and lines, the service gives the same order.

@@ -8,6 +8,7 @@ use idempotency::graphql::Replays;
 use crate::{
     cart::{Carts, graphql::CartMutation},
     checkout::{Checkouts, graphql::CheckoutMutation},
+    loms::Loms,
     product::{graphql::ProductQuery, warning::Warnings},
     user::UserQuery,
 };
@@ -23,13 +24,19 @@ pub(crate) struct Mutation(CartMutation, CheckoutMutation);
 pub(crate) type CartSchema = Schema<Entities<Query>, Mutation, EmptySubscription>;
 
 /// The schema over the use cases.
-pub(crate) fn build(carts: Carts, checkouts: Checkouts, products: Products) -> CartSchema {
+pub(crate) fn build(
+    carts: Carts,
+    checkouts: Checkouts,
+    products: Products,
+    loms: Loms,
+) -> CartSchema {
     graphql::schema(Query::default(), Mutation::default())
         .extension(Replays::new())
         .extension(Warnings::new())
         .data(carts)
         .data(checkouts)
         .data(products)
+        .data(loms)
         .finish()
 }
 

@@ -53,6 +53,7 @@ impl MutationError {
             code: UserErrorCode::InvalidArgument,
             field: Some(field.collect()),
             message: message.to_string(),
+            shortage: None,
         })
     }
 }

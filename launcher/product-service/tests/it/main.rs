@@ -131,12 +131,32 @@ async fn pages_follow_a_known_sku_and_an_unknown_one_gives_nothing() {
     let service = Running::start().await;
     let (_, all) = service.get("/product", Some("testToken")).await;
     let all = all.as_array().unwrap().clone();
-    assert_eq!(all.len(), 23);
+    assert_eq!(all.len(), 68);
     let after = format!("/product?count=2&start_after_sku={}", all[4]["sku"]);
     service.check(&after, 200, json!([all[5], all[6]])).await;
     service
         .check("/product?start_after_sku=12345", 200, json!([]))
         .await;
+    service.stop().await;
+}
+
+/// Seen red with the translations in every body.
+#[tokio::test]
+async fn translations_are_for_those_who_ask() {
+    let service = Running::start().await;
+    let name = "Теория нравственных чувств | Смит Адам";
+    let bare = json!({"sku": 1_076_963, "name": name, "price": 3379});
+    let mut translated = bare.clone();
+    translated["translations"] = json!({"en": "The Theory of Moral Sentiments | Adam Smith"});
+    for arguments in ["", "?translations=false", "?translations=1"] {
+        let path = format!("/product/1076963{arguments}");
+        service.check(&path, 200, bare.clone()).await;
+    }
+    let path = "/product/1076963?translations=true";
+    service.check(path, 200, translated.clone()).await;
+    service.check("/product?count=1", 200, json!([bare])).await;
+    let path = "/product?count=1&translations=true";
+    service.check(path, 200, json!([translated])).await;
     service.stop().await;
 }
 

@@ -317,6 +317,6 @@ async fn the_real_product_service_is_understood() {
         after = Some(last.sku);
         listed += page.len();
     }
-    assert_eq!(listed, 23);
+    assert_eq!(listed, 68);
     tasks.shutdown(Duration::from_secs(5)).await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalogue::{CachedClient, Config, HttpClient, Products};
+use catalogue::{CachedClient, Config, HttpClient, Products, Search};
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, Request, ResponseTemplate,
@@ -94,4 +94,19 @@ async fn a_few_unknown_skus_are_looked_up_one_by_one() {
     let requests = server.received_requests().await.unwrap();
     let singles = requests.iter().filter(|one| one.url.path() != "/product");
     assert_eq!((singles.count(), requests.len()), (5, 5));
+}
+
+/// 3,000 even SKUs: three full pages and an empty one, read once. Seen red with the first page alone.
+#[tokio::test]
+async fn a_search_reads_every_page_once() {
+    let server = evens(6_000).await;
+    let products = products(&server);
+    let search = Search::new("PRODUCT 59").unwrap();
+    for _ in 0..2 {
+        let found = products.search(&search).await.unwrap();
+        let skus: Vec<i64> = found.iter().map(|product| product.sku.get()).collect();
+        let expected = |sku: &i64| sku % 2 == 0 && sku.to_string().contains("59");
+        assert_eq!(skus, (1..=6_000).filter(expected).collect::<Vec<_>>());
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 4);
 }

@@ -1,6 +1,6 @@
 //! Refusals in payloads: what the caller can mend.
 
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::{Enum, ID, SimpleObject};
 use schema::code::ErrorCode;
 
 use crate::fault::{self, Coded};
@@ -64,6 +64,31 @@ pub struct UserError {
     pub field: Option<Vec<String>>,
     /// A sentence for people.
     pub message: String,
+    /// With `OUT_OF_STOCK`: of which product there is too little, and how much there is.
+    pub shortage: Option<Shortage>,
+}
+
+/// Fewer units of a product are free than one request asks for.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(shareable)]
+pub struct Shortage {
+    /// The product's SKU; of several that are short the lowest.
+    pub sku: ID,
+    /// Units that were asked for, in all lines of the product.
+    pub wanted: i32,
+    /// Units that could be ordered then.
+    pub available: i32,
+}
+
+impl From<schema::shortage::Shortage> for Shortage {
+    fn from(short: schema::shortage::Shortage) -> Self {
+        let int = |units: i64| i32::try_from(units).unwrap_or(i32::MAX);
+        Self {
+            sku: ID(short.sku.to_string()),
+            wanted: int(short.wanted),
+            available: int(short.free),
+        }
+    }
 }
 
 impl UserError {
@@ -76,6 +101,7 @@ impl UserError {
             code,
             field: error.field(),
             message: fault::public_message(error),
+            shortage: error.shortage().map(Shortage::from),
         }
     }
 

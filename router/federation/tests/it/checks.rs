@@ -165,6 +165,26 @@ async fn the_size_of_a_list_may_come_from_a_variable() {
     assert_eq!(error.errors()[0].extensions["limit"], "cost");
 }
 
+/// Seen red with filters that cost nothing, and with the place of a page as one.
+#[tokio::test]
+async fn a_filter_of_a_page_costs_a_list_more() {
+    let toy = Toy::new(&shop());
+    let cost = async |head: &str, arguments: &str, variables: Json| {
+        let query =
+            format!("query{head} {{ products(first: 2{arguments}) {{ stock {{ total }} }} }}");
+        toy.prepare(&query, variables).await.unwrap().cost()
+    };
+    for place in ["", r#", after: "x""#, ", like: null", ", after: null"] {
+        assert_eq!(cost("", place, json!({})).await, 4, "{place}");
+    }
+    assert_eq!(cost("", r#", like: "x""#, json!({})).await, 14);
+    let (head, like) = ("($like: String)", ", like: $like");
+    for variables in [json!({}), json!({"like": null})] {
+        assert_eq!(cost(head, like, variables).await, 4);
+    }
+    assert_eq!(cost(head, like, json!({"like": ""})).await, 14);
+}
+
 #[tokio::test]
 async fn variables_that_do_not_fit_are_refused_each() {
     let toy = Toy::new(&shop());

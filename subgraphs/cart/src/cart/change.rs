@@ -75,6 +75,8 @@ impl Change {
 
 #[cfg(test)]
 mod tests {
+    use schema::shortage::Shortage;
+
     use super::*;
     use crate::cart::stored_response::StoredOutcome;
 
@@ -94,7 +96,11 @@ mod tests {
         let sku = Sku::try_from(7).unwrap();
         for refusal in [
             Refusal::ProductNotFound { sku },
-            Refusal::OutOfStock { sku },
+            Refusal::OutOfStock(Shortage {
+                sku,
+                wanted: 3,
+                free: 1,
+            }),
             Refusal::TooManyUnits { sku },
             Refusal::TooManyLines,
         ] {

@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use schema::id::{Quantity, Sku, UserId};
+use schema::{
+    id::{Quantity, Sku, UserId},
+    shortage::Shortage,
+};
 
 /// Units that all lines of one cart may have together.
 pub const MAX_UNITS: u64 = 2_147_483_647;
@@ -37,11 +40,8 @@ pub enum Refusal {
         sku: Sku,
     },
     /// Fewer units are free than this request asks for, or no stock is kept for the SKU.
-    #[error("sku {sku} has too little free stock")]
-    OutOfStock {
-        /// What was asked for.
-        sku: Sku,
-    },
+    #[error("{0}")]
+    OutOfStock(Shortage),
     /// The cart would hold more units than an order can carry.
     #[error("a cart holds up to {MAX_UNITS} units, and sku {sku} would pass that")]
     TooManyUnits {

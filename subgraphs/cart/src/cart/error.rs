@@ -1,6 +1,6 @@
 //! Why a change of a cart did not happen, and what each reason is to a client.
 
-use ::schema::{code::ErrorCode, id::OutOfRange};
+use ::schema::{code::ErrorCode, id::OutOfRange, shortage::Shortage};
 use chassis::{fault::Coded, postgres::StoreError};
 use idempotency::InvalidKey;
 use sea_orm::DbErr;
@@ -44,7 +44,7 @@ impl Coded for Refusal {
     fn code(&self) -> ErrorCode {
         match self {
             Self::ProductNotFound { .. } => ErrorCode::ProductNotFound,
-            Self::OutOfStock { .. } => ErrorCode::OutOfStock,
+            Self::OutOfStock(_) => ErrorCode::OutOfStock,
             Self::TooManyUnits { .. } | Self::TooManyLines => ErrorCode::InvalidArgument,
         }
     }
@@ -52,8 +52,15 @@ impl Coded for Refusal {
     fn field(&self) -> Option<Vec<String>> {
         Some(input_field(match self {
             Self::ProductNotFound { .. } | Self::TooManyLines => "sku",
-            Self::OutOfStock { .. } | Self::TooManyUnits { .. } => "count",
+            Self::OutOfStock(_) | Self::TooManyUnits { .. } => "count",
         }))
+    }
+
+    fn shortage(&self) -> Option<Shortage> {
+        match self {
+            Self::OutOfStock(short) => Some(*short),
+            Self::ProductNotFound { .. } | Self::TooManyUnits { .. } | Self::TooManyLines => None,
+        }
     }
 }
 
@@ -77,6 +84,13 @@ impl Coded for Error {
             Self::Refused(refusal) => refusal.field(),
             Self::Idempotency(idempotency::Error::Reused) => Some(input_field("idempotencyKey")),
             Self::Idempotency(_) | Self::Store(_) | Self::Product(_) | Self::Loms(_) => None,
+        }
+    }
+
+    fn shortage(&self) -> Option<Shortage> {
+        match self {
+            Self::Refused(refusal) => refusal.shortage(),
+            _ => None,
         }
     }
 }

@@ -15,7 +15,7 @@ use idempotency::{
 
 use super::{Cart, Carts, Error, domain::Prices};
 use crate::product::{
-    graphql::{ProductObject, find},
+    object::{ProductObject, find},
     warning::warn_if_stale,
 };
 

@@ -12,7 +12,10 @@ mod stored_response;
 
 use std::sync::Arc;
 
-use ::schema::id::{Quantity, Sku, UserId};
+use ::schema::{
+    id::{Quantity, Sku, UserId},
+    shortage::Shortage,
+};
 use catalogue::Products;
 use idempotency::{Call, Key, Recorded};
 
@@ -125,7 +128,8 @@ impl Carts {
         }
         let free = self.loms.free_stock(sku).await?.unwrap_or(0);
         if free < count.get() {
-            return Err(Refusal::OutOfStock { sku }.into());
+            let (wanted, free) = (count.get().into(), free.into());
+            return Err(Refusal::OutOfStock(Shortage { sku, wanted, free }).into());
         }
         Ok(())
     }

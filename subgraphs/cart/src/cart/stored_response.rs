@@ -1,6 +1,6 @@
 //! How the outcome of a change is stored beside its idempotency key. Invariant: what a release wrote, a later one reads.
 
-use ::schema::id::Sku;
+use ::schema::{id::Sku, shortage::Shortage};
 use chassis::postgres::StoreError;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,19 @@ pub(super) type StoredOutcome = Result<(), StoredRefusal>;
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum StoredRefusal {
-    ProductNotFound { sku: i64 },
-    OutOfStock { sku: i64 },
-    TooManyUnits { sku: i64 },
+    ProductNotFound {
+        sku: i64,
+    },
+    OutOfStock {
+        sku: i64,
+        #[serde(default)]
+        wanted: i64,
+        #[serde(default)]
+        free: i64,
+    },
+    TooManyUnits {
+        sku: i64,
+    },
     TooManyLines,
 }
 
@@ -24,7 +34,11 @@ impl From<Refusal> for StoredRefusal {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::ProductNotFound { sku } => Self::ProductNotFound { sku: sku.get() },
-            Refusal::OutOfStock { sku } => Self::OutOfStock { sku: sku.get() },
+            Refusal::OutOfStock(short) => Self::OutOfStock {
+                sku: short.sku.get(),
+                wanted: short.wanted,
+                free: short.free,
+            },
             Refusal::TooManyUnits { sku } => Self::TooManyUnits { sku: sku.get() },
             Refusal::TooManyLines => Self::TooManyLines,
         }
@@ -41,7 +55,14 @@ impl TryFrom<StoredRefusal> for Refusal {
         };
         Ok(match stored {
             StoredRefusal::ProductNotFound { sku: id } => Self::ProductNotFound { sku: sku(id)? },
-            StoredRefusal::OutOfStock { sku: id } => Self::OutOfStock { sku: sku(id)? },
+            StoredRefusal::OutOfStock {
+                sku: id,
+                wanted,
+                free,
+            } => {
+                let sku = sku(id)?;
+                Self::OutOfStock(Shortage { sku, wanted, free })
+            }
             StoredRefusal::TooManyUnits { sku: id } => Self::TooManyUnits { sku: sku(id)? },
             StoredRefusal::TooManyLines => Self::TooManyLines,
         })

@@ -1,6 +1,9 @@
 //! What a checkout freezes and how it ends: pure, no I/O.
 
-use schema::id::{OrderId, Sku};
+use schema::{
+    id::{OrderId, Sku},
+    shortage::Shortage,
+};
 use uuid::Uuid;
 
 use crate::cart::domain::PricedLine;
@@ -28,8 +31,8 @@ pub enum Attempt {
 pub enum Outcome {
     /// The order that was made.
     Ordered(OrderId),
-    /// A line asked for more than was free.
-    OutOfStock,
+    /// A line asked for more than was free; of which product, where that is known.
+    OutOfStock(Option<Shortage>),
     /// A limit of the customer's own was reached.
     OverLimit {
         /// The order service's sentence, which names the limit and what would pass.

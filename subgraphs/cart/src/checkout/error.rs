@@ -3,6 +3,7 @@
 use ::schema::{
     code::ErrorCode,
     id::{OrderId, Sku},
+    shortage::Shortage,
 };
 use chassis::{fault::Coded, postgres::StoreError};
 use idempotency::InvalidKey;
@@ -20,8 +21,11 @@ pub enum Error {
     #[error("the cart is empty")]
     CartEmpty,
     /// A line asks for more than is free; the cart is kept.
-    #[error("a line of the cart asks for more than is free")]
-    OutOfStock,
+    #[error("a line of the cart asks for more than is free{}", said(*.0))]
+    OutOfStock(
+        /// Of which product, where that is known.
+        Option<Shortage>,
+    ),
     /// A limit of the customer's own was reached; the cart is kept.
     #[error("{why}")]
     OverLimit {
@@ -57,6 +61,10 @@ pub enum Error {
     Loms(#[from] loms::Error),
 }
 
+fn said(short: Option<Shortage>) -> String {
+    short.map_or_else(String::new, |short| format!(": {short}"))
+}
+
 impl Outcome {
     /// The order that was made.
     ///
@@ -65,7 +73,7 @@ impl Outcome {
     pub(super) fn order(self) -> Result<OrderId, Error> {
         match self {
             Self::Ordered(order) => Ok(order),
-            Self::OutOfStock => Err(Error::OutOfStock),
+            Self::OutOfStock(short) => Err(Error::OutOfStock(short)),
             Self::OverLimit { why } => Err(Error::OverLimit { why }),
             Self::CartEmpty => Err(Error::CartEmpty),
         }
@@ -77,7 +85,7 @@ impl Coded for Error {
         match self {
             Self::InvalidKey(invalid) => invalid.code(),
             Self::CartEmpty => ErrorCode::CartEmpty,
-            Self::OutOfStock => ErrorCode::OutOfStock,
+            Self::OutOfStock(_) => ErrorCode::OutOfStock,
             Self::OverLimit { .. } => ErrorCode::LimitExceeded,
             Self::ProductNotFound { .. } => ErrorCode::ProductNotFound,
             Self::StalePrice { .. } | Self::CartKeepsChanging { .. } => ErrorCode::Unavailable,
@@ -91,7 +99,7 @@ impl Coded for Error {
         match self {
             Self::InvalidKey(invalid) => invalid.field(),
             Self::CartEmpty
-            | Self::OutOfStock
+            | Self::OutOfStock(_)
             | Self::OverLimit { .. }
             | Self::ProductNotFound { .. }
             | Self::StalePrice { .. }
@@ -99,6 +107,13 @@ impl Coded for Error {
             | Self::Store(_)
             | Self::Product(_)
             | Self::Loms(_) => None,
+        }
+    }
+
+    fn shortage(&self) -> Option<Shortage> {
+        match self {
+            Self::OutOfStock(short) => *short,
+            _ => None,
         }
     }
 }

@@ -100,7 +100,7 @@ impl Checkouts {
             .create_order(owner, lines, *id, traceparent, terms);
         let outcome = match order.await? {
             Ok(order) => Outcome::Ordered(order),
-            Err(NoOrder::OutOfStock) => Outcome::OutOfStock,
+            Err(NoOrder::OutOfStock(short)) => Outcome::OutOfStock(short),
             Err(NoOrder::OverLimit { why }) => Outcome::OverLimit { why },
         };
         deadline::decide();

@@ -12,6 +12,8 @@ pub(crate) struct Model {
     pub(crate) order_id: Option<i64>,
     /// What the customer reads whose own limit was reached; nothing where stock was short.
     pub(crate) over_limit: Option<String>,
+    /// Of which product there was too little, as `schema::shortage` writes it.
+    pub(crate) short: Option<String>,
 }
 
 /// How far an attempt is.

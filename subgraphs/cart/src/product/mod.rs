@@ -1,4 +1,6 @@
-//! Products in the graph: names and prices from the catalogue, and a warning where they are old.
+//! Products in the graph: names and prices from the catalogue, what is looked for in it, and a warning where it is old.
 
+mod connection;
 pub(crate) mod graphql;
+pub(crate) mod object;
 pub(crate) mod warning;

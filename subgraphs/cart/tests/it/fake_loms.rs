@@ -10,8 +10,9 @@ use std::{
 use ::schema::proto::loms::{
     OrderCancelRequest, OrderCancelResponse, OrderCreateRequest, OrderCreateResponse, OrderEvent,
     OrderEventsRequest, OrderInfoRequest, OrderInfoResponse, OrderPayRequest, OrderPayResponse,
-    StocksInfoRequest, StocksInfoResponse,
+    StocksInfoRequest, StocksInfoResponse, StocksListRequest, StocksListResponse,
     loms_server::{Loms, LomsServer},
+    stocks_list_response::Stock,
 };
 use chassis::tasks::Tasks;
 use tokio::{net::TcpListener, sync::Notify};
@@ -38,6 +39,8 @@ struct Books {
     by_key: HashMap<String, (OrderCreateRequest, Option<i64>)>,
     made: Vec<OrderCreateRequest>,
     lose_answers: bool,
+    /// Lists of stock that were read.
+    lists: usize,
     /// Why orders are refused that are not short of stock.
     limit: Option<&'static str>,
 }
@@ -103,6 +106,11 @@ impl FakeLoms {
         self.state.books().stock.insert(sku, free);
     }
 
+    /// How many lists of stock were read.
+    pub(crate) fn lists(&self) -> usize {
+        self.state.books().lists
+    }
+
     /// The orders that were made, each as (sku, count, unit price) lines.
     pub(crate) fn orders(&self) -> Vec<Vec<(i64, u32, Option<i64>)>> {
         let books = self.state.books();
@@ -117,8 +125,13 @@ impl FakeLoms {
     }
 
     pub(crate) async fn stop(self) -> SocketAddr {
-        self.tasks.shutdown(Duration::from_secs(5)).await;
+        self.close().await;
         self.address
+    }
+
+    /// Stops answering, for good.
+    pub(crate) async fn close(&self) {
+        self.tasks.shutdown(Duration::from_secs(5)).await;
     }
 }
 
@@ -151,10 +164,14 @@ impl Books {
             return Err(refused);
         }
         let free = |sku| self.stock.get(&sku).copied().unwrap_or(0);
-        let short = order.items.iter().any(|item| free(item.sku) < item.count);
-        if short {
+        let short = order.items.iter().find(|item| free(item.sku) < item.count);
+        if let Some(item) = short {
+            let text = format!("{},{},{}", item.sku, item.count, free(item.sku));
+            let mut refused = Status::failed_precondition("short");
+            let text = text.parse().expect("plain ASCII");
+            refused.metadata_mut().insert("x-shortage", text);
             self.by_key.insert(key, (order, None));
-            return Err(Status::failed_precondition("short"));
+            return Err(refused);
         }
         for item in &order.items {
             *self.stock.get_mut(&item.sku).expect("checked above") -= item.count;
@@ -204,6 +221,18 @@ impl Loms for Fake {
         let free = self.books().stock.get(&request.into_inner().sku).copied();
         let count = free.ok_or_else(|| Status::not_found("no stock row"))?;
         Ok(Response::new(StocksInfoResponse { count }))
+    }
+
+    async fn stocks_list(
+        &self,
+        request: Request<StocksListRequest>,
+    ) -> Result<Response<StocksListResponse>, Status> {
+        let mut books = self.books();
+        books.lists += 1;
+        let skus = request.into_inner().skus.into_iter();
+        let kept = skus.filter_map(|sku| Some((sku, *books.stock.get(&sku)?)));
+        let stocks = kept.map(|(sku, count)| Stock { sku, count }).collect();
+        Ok(Response::new(StocksListResponse { stocks }))
     }
 
     async fn order_info(

@@ -10,6 +10,7 @@ mod overload;
 mod products;
 mod repository;
 mod retention;
+mod search;
 mod upgrade;
 
 use ::schema::id::{Quantity, Sku, UserId};

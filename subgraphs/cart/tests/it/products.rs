@@ -26,12 +26,7 @@ impl ProductClient for FakeCatalogue {
             return Err(Error::Status { status: 503 });
         }
         let price = u32::try_from(sku.get().saturating_mul(10)).unwrap_or(u32::MAX);
-        let product = Product {
-            sku,
-            name: format!("product {sku}").into(),
-            price,
-            stale: false,
-        };
+        let product = Product::new(sku, &format!("product {sku}"), None, price);
         Ok(Some(product).filter(|_| sku.get() <= 1000))
     }
 

@@ -1,6 +1,6 @@
 //! Both stores keep the same promises: each test runs against Postgres and against memory.
 
-use ::schema::id::OrderId;
+use ::schema::{id::OrderId, shortage::Shortage};
 use cart::{
     cart::{
         Cart, Change, Error, Refusal, Repository,
@@ -206,15 +206,41 @@ async fn a_refusal_is_kept_under_its_key() {
             .call(user(1), key("k"))
             .unwrap();
         assert_eq!(stores.carts.find_outcome(&call).await.unwrap(), None);
-        let refusal = Refusal::OutOfStock { sku: sku(1) };
+        let refusal = Refusal::OutOfStock(Shortage {
+            sku: sku(1),
+            wanted: 2,
+            free: 1,
+        });
         let stored = stores.carts.record_refusal(&call, refusal).await.unwrap();
         assert_eq!(stored, Err(refusal));
         let again = stores.add_named(1, 1, 2, Some("k")).await;
         assert!(
-            matches!(again, Err(Error::Refused(Refusal::OutOfStock { .. }))),
+            matches!(again, Err(Error::Refused(Refusal::OutOfStock(_)))),
             "{again:?}"
         );
         assert_eq!(stores.lines(1).await, []);
+    })
+    .await;
+}
+
+/// Seen red with the shortage left out of the row: the repeat did not say of which product.
+#[tokio::test]
+async fn a_checkout_that_was_short_says_so_again_under_its_key() {
+    check(|stores| async move {
+        let short = Shortage {
+            sku: sku(1),
+            wanted: 2,
+            free: 1,
+        };
+        for short in [Some(short), None] {
+            let name = format!("{short:?}");
+            stores.add(1, 1, 2).await;
+            let attempt = stores.ready(1, Some(&name)).await;
+            let outcome = Outcome::OutOfStock(short);
+            stores.settle(1, &attempt, outcome.clone()).await;
+            let again = stores.open(1, Some(&name)).await;
+            assert_eq!(again, Ok(Attempt::Ended(outcome)));
+        }
     })
     .await;
 }
@@ -247,7 +273,7 @@ async fn settling_twice_subtracts_once_and_keeps_the_first_answer() {
         stores.settle(1, &attempt, ordered(7)).await;
         stores.add(1, 1, 2).await;
         assert_eq!(
-            stores.settle(1, &attempt, Outcome::OutOfStock).await,
+            stores.settle(1, &attempt, Outcome::OutOfStock(None)).await,
             ordered(7)
         );
         assert_eq!(stores.settle(1, &attempt, ordered(8)).await, ordered(7));

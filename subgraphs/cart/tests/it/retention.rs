@@ -99,7 +99,7 @@ async fn ended_checkouts_and_keys_go_and_open_ones_stay() {
     let shop = Shop::new().await;
     let ordered = Outcome::Ordered(1.try_into().unwrap());
     shop.checkout(1, "a", Some(ordered)).await;
-    shop.checkout(2, "b", Some(Outcome::OutOfStock)).await;
+    shop.checkout(2, "b", Some(Outcome::OutOfStock(None))).await;
     shop.checkout(3, "c", None).await;
     assert_eq!(shop.counts().await, [3, 3, 3, 3]);
     let cutoff = Clock::system().now() - Duration::from_hours(24 * 30);
@@ -120,8 +120,8 @@ async fn ended_checkouts_and_keys_go_and_open_ones_stay() {
 #[tokio::test]
 async fn a_checkout_that_a_younger_key_names_stays() {
     let shop = Shop::new().await;
-    shop.checkout(1, "a", Some(Outcome::OutOfStock)).await;
-    shop.checkout(2, "b", Some(Outcome::OutOfStock)).await;
+    shop.checkout(1, "a", Some(Outcome::OutOfStock(None))).await;
+    shop.checkout(2, "b", Some(Outcome::OutOfStock(None))).await;
     let age = "UPDATE checkouts SET opened_at = opened_at - interval '40 days'";
     shop.database.db.execute_unprepared(age).await.unwrap();
     let age =
@@ -136,7 +136,8 @@ async fn a_checkout_that_a_younger_key_names_stays() {
 async fn more_than_a_batch_goes_batch_by_batch() {
     let shop = Shop::new().await;
     for id in 1..=3 {
-        shop.checkout(id, "k", Some(Outcome::OutOfStock)).await;
+        shop.checkout(id, "k", Some(Outcome::OutOfStock(None)))
+            .await;
     }
     let cutoff = Clock::system().now() + Duration::from_hours(1);
     for left in [(2, 2), (1, 1), (0, 0)] {

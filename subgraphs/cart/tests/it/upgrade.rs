@@ -1,5 +1,6 @@
 //! Keys that the version before stored in `cart_changes` are known to this one, and the other way round.
 
+use ::schema::shortage::Shortage;
 use cart::cart::{Change, Error, Refusal, Repository as _, store::PostgresCarts};
 use chassis::clock::Clock;
 use migrations::Database;
@@ -33,8 +34,14 @@ async fn all_are_known(db: &DatabaseConnection) {
             "{change:?}: {outcome:?}"
         );
     }
+    // What there was is told since.
+    let before = Shortage {
+        sku: sku(7),
+        wanted: 0,
+        free: 0,
+    };
     let refusals = [
-        ("refused", Refusal::OutOfStock { sku: sku(7) }),
+        ("refused", Refusal::OutOfStock(before)),
         ("full", Refusal::TooManyLines),
     ];
     for (named, refusal) in refusals {

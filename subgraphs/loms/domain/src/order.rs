@@ -5,7 +5,7 @@
 
 use schema::{
     event::OrderStatus::{self, AwaitingPayment, Cancelled, Failed, New, Paid},
-    id::Sku,
+    shortage::Shortage,
 };
 
 /// What a change does to the stock of every line of the order.
@@ -39,11 +39,11 @@ pub enum Transition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum OrderError {
     /// A line asks for more than is free; an absent stock row has nothing free.
-    #[error("sku {sku} has too little free stock")]
-    OutOfStock {
-        /// The lowest SKU that is short.
-        sku: Sku,
-    },
+    #[error("{0}")]
+    OutOfStock(
+        /// Of the lowest SKU that is short.
+        Shortage,
+    ),
     /// Only an order that awaits payment can be paid.
     #[error("an order that is {status} cannot be paid")]
     NotPayable {

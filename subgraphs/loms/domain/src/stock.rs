@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use schema::id::Sku;
+use schema::{id::Sku, shortage::Shortage};
 
 use crate::{
     lines::Needs,
@@ -95,9 +95,12 @@ impl StockRows {
     /// # Errors
     /// [`OrderError::OutOfStock`] with the lowest short SKU; nothing has changed then.
     pub fn reserve(&mut self, needs: &Needs) -> Result<(), OrderError> {
-        let short = needs.iter().find(|(sku, units)| self.free(*sku) < *units);
-        if let Some((sku, _)) = short {
-            return Err(OrderError::OutOfStock { sku });
+        let short = |(sku, wanted)| {
+            let free = self.free(sku);
+            (free < wanted).then_some(Shortage { sku, wanted, free })
+        };
+        if let Some(short) = needs.iter().find_map(short) {
+            return Err(OrderError::OutOfStock(short));
         }
         self.apply(needs, |row, units| {
             Some(StockRow {
@@ -105,7 +108,12 @@ impl StockRows {
                 ..row
             })
         })
-        .map_err(|LedgerBroken { sku }| OrderError::OutOfStock { sku })
+        .map_err(|LedgerBroken { sku }| {
+            let wanted = needs.iter().find(|(needed, _)| *needed == sku);
+            let wanted = wanted.map_or(0, |(_, units)| units);
+            let free = self.free(sku);
+            OrderError::OutOfStock(Shortage { sku, wanted, free })
+        })
     }
 
     /// Gives back what an order had reserved: every SKU, or none.

@@ -69,7 +69,7 @@ impl Shop {
     fn create(&mut self, lines: Lines) {
         let (status, _) = match self.stock.reserve(&lines.needs()) {
             Ok(()) => order::RESERVED,
-            Err(OrderError::OutOfStock { .. }) => order::FAILED,
+            Err(OrderError::OutOfStock(_)) => order::FAILED,
             Err(other) => panic!("a reservation is refused for stock alone: {other}"),
         };
         self.orders.push((status, lines));

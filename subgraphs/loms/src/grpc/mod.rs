@@ -6,7 +6,7 @@
 
 mod serve;
 
-use ::schema::code::ErrorCode;
+use ::schema::{code::ErrorCode, shortage::SHORTAGE_METADATA};
 pub(crate) use chassis::grpc::Invalid;
 use chassis::{
     fault::{self, Coded},
@@ -69,10 +69,18 @@ impl From<Failure> for tonic::Status {
             Failure::Refused { replayed, .. } => (*replayed, None),
             _ => (false, None),
         };
+        let shortage = match &failure {
+            Failure::Refused { refusal, .. } => refusal.shortage(),
+            _ => None,
+        };
         let mut status = fault::status(failure);
         if let Some(code) = refusal {
             let name = MetadataValue::from_static(code.as_str());
             status.metadata_mut().insert(REFUSAL_METADATA, name);
+        }
+        // Digits and commas are always a value.
+        if let Some(Ok(short)) = shortage.map(|short| MetadataValue::try_from(short.text())) {
+            status.metadata_mut().insert(SHORTAGE_METADATA, short);
         }
         if replayed {
             idempotency::grpc::mark_replayed(status.metadata_mut());

@@ -5,7 +5,7 @@ use ::schema::proto::{
     loms::{
         OrderCancelRequest, OrderCancelResponse, OrderCreateRequest, OrderCreateResponse,
         OrderEventsRequest, OrderInfoRequest, OrderInfoResponse, OrderPayRequest, OrderPayResponse,
-        StocksInfoRequest, StocksInfoResponse,
+        StocksInfoRequest, StocksInfoResponse, StocksListRequest, StocksListResponse,
         loms_server::{Loms, LomsServer},
     },
 };
@@ -38,6 +38,8 @@ const CUSTOMER_METADATA: &str = "x-customer";
 
 /// So many lines of an order cost one unit more of its caller's budget.
 const LINES_PER_COST: u64 = 10;
+/// So many SKUs of a list of stock cost one unit more.
+const SKUS_PER_COST: u64 = 100;
 
 /// The handlers.
 #[derive(Debug, Clone)]
@@ -130,6 +132,18 @@ impl Server {
         Ok(Response::new(stock))
     }
 
+    async fn stocks(
+        &self,
+        request: Request<StocksListRequest>,
+    ) -> Result<Response<StocksListResponse>, Failure> {
+        let skus = request.into_inner().skus;
+        if let Some(account) = Account::current() {
+            account.spend(skus.len() as u64 / SKUS_PER_COST);
+        }
+        let stocks = stock::grpc::list(&self.stocks, &skus).await?;
+        Ok(Response::new(stocks))
+    }
+
     async fn follow(
         &self,
         request: Request<OrderEventsRequest>,
@@ -154,6 +168,7 @@ chassis::serve_under_names!(Server as Loms, Alias: {
     order_pay(OrderPayRequest) -> OrderPayResponse = pay;
     order_cancel(OrderCancelRequest) -> OrderCancelResponse = cancel;
     stocks_info(StocksInfoRequest) -> StocksInfoResponse = stock;
+    stocks_list(StocksListRequest) -> StocksListResponse = stocks;
 } streams {
     order_events(OrderEventsRequest) -> OrderEventsStream: Answers = follow;
 });

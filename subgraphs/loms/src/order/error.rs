@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::schema::{code::ErrorCode, id::Sku};
+use ::schema::{code::ErrorCode, id::Sku, shortage::Shortage};
 use chassis::{
     fault::Coded,
     postgres::{self, StoreError},
@@ -47,7 +47,7 @@ impl Coded for Refusal {
         match self {
             Self::NotFound => ErrorCode::NotFound,
             Self::OpenOrders { .. } | Self::Share { .. } => ErrorCode::LimitExceeded,
-            Self::Order(OrderError::OutOfStock { .. }) => ErrorCode::OutOfStock,
+            Self::Order(OrderError::OutOfStock(_)) => ErrorCode::OutOfStock,
             Self::Order(OrderError::NotPayable { .. }) => ErrorCode::OrderNotPayable,
             Self::Order(OrderError::NotCancellable { .. }) => ErrorCode::OrderNotCancellable,
         }
@@ -55,7 +55,7 @@ impl Coded for Refusal {
 
     fn field(&self) -> Option<Vec<String>> {
         let field = match self {
-            Self::Order(OrderError::OutOfStock { .. })
+            Self::Order(OrderError::OutOfStock(_))
             | Self::OpenOrders { .. }
             | Self::Share { .. } => "lines",
             Self::NotFound
@@ -64,6 +64,13 @@ impl Coded for Refusal {
             }
         };
         Some(vec!["input".to_owned(), field.to_owned()])
+    }
+
+    fn shortage(&self) -> Option<Shortage> {
+        match self {
+            Self::Order(OrderError::OutOfStock(short)) => Some(*short),
+            _ => None,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use ::schema::{
     event::OrderStatus,
     id::{OrderId, Sku, UserId},
+    shortage::Shortage,
 };
 use chrono::{DateTime, Utc};
 use idempotency::Call;
@@ -60,11 +61,26 @@ struct StoredOrder {
 #[serde(rename_all = "snake_case")]
 enum StoredRefusal {
     NotFound,
-    OutOfStock { sku: i64 },
-    NotPayable { status: String },
-    NotCancellable { status: String },
-    OpenOrders { limit: u32 },
-    Share { sku: i64, limit: i64 },
+    OutOfStock {
+        sku: i64,
+        #[serde(default)]
+        wanted: i64,
+        #[serde(default)]
+        free: i64,
+    },
+    NotPayable {
+        status: String,
+    },
+    NotCancellable {
+        status: String,
+    },
+    OpenOrders {
+        limit: u32,
+    },
+    Share {
+        sku: i64,
+        limit: i64,
+    },
 }
 
 impl From<Outcome> for StoredResponse {
@@ -77,9 +93,11 @@ impl From<Outcome> for StoredResponse {
                 sku: sku.get(),
                 limit,
             },
-            Refusal::Order(OrderError::OutOfStock { sku }) => {
-                StoredRefusal::OutOfStock { sku: sku.get() }
-            }
+            Refusal::Order(OrderError::OutOfStock(short)) => StoredRefusal::OutOfStock {
+                sku: short.sku.get(),
+                wanted: short.wanted,
+                free: short.free,
+            },
             Refusal::Order(OrderError::NotPayable { status: is }) => {
                 StoredRefusal::NotPayable { status: status(is) }
             }
@@ -144,9 +162,9 @@ impl TryFrom<StoredRefusal> for Refusal {
                 let sku = Sku::try_from(sku).map_err(|_| unreadable())?;
                 Self::Share { sku, limit }
             }
-            StoredRefusal::OutOfStock { sku } => {
+            StoredRefusal::OutOfStock { sku, wanted, free } => {
                 let sku = Sku::try_from(sku).map_err(|_| unreadable())?;
-                Self::Order(OrderError::OutOfStock { sku })
+                Self::Order(OrderError::OutOfStock(Shortage { sku, wanted, free }))
             }
             StoredRefusal::NotPayable { status: is } => Self::Order(OrderError::NotPayable {
                 status: status(is)?,

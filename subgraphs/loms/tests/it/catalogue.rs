@@ -40,12 +40,9 @@ impl ProductClient for FakeCatalogue {
             return Err(Error::Status { status: 503 });
         }
         let number = u32::try_from(sku.get()).unwrap_or(u32::MAX);
-        let product = Product {
-            sku,
-            name: format!("product {sku}").into(),
-            price: number.saturating_mul(self.factor.load(Ordering::Relaxed)),
-            stale: self.stale.load(Ordering::Relaxed),
-        };
+        let price = number.saturating_mul(self.factor.load(Ordering::Relaxed));
+        let mut product = Product::new(sku, &format!("product {sku}"), None, price);
+        product.stale = self.stale.load(Ordering::Relaxed);
         Ok(Some(product).filter(|_| sku.get() < UNKNOWN))
     }
 

@@ -4,7 +4,7 @@ use chassis::fault::Coded as _;
 use futures::{FutureExt as _, future::join_all};
 use loms::order::{Error, Refusal};
 use loms_domain::order::OrderError;
-use schema::{code::ErrorCode, event::OrderStatus};
+use schema::{code::ErrorCode, event::OrderStatus, shortage::Shortage};
 
 use crate::shop::{SKU, Shop, buyer, keyed, lines, user};
 
@@ -35,9 +35,11 @@ async fn a_flash_sale_sells_what_there_is_and_refuses_the_rest_by_name() {
     let won = outcomes.iter().filter(|outcome| outcome.refusal.is_none());
     assert_eq!(won.count(), 100);
     let refusals: Vec<_> = outcomes.iter().filter_map(|it| it.refusal).collect();
-    let short = Refusal::Order(OrderError::OutOfStock {
+    let short = Refusal::Order(OrderError::OutOfStock(Shortage {
         sku: SKU.try_into().unwrap(),
-    });
+        wanted: 1,
+        free: 0,
+    }));
     assert!(refusals.iter().all(|refusal| *refusal == short));
     assert_eq!(shop.stock(SKU).await, (100, 100));
     shop.assert_ledger_adds_up().await;

@@ -2,7 +2,10 @@
 
 use loms::order::Refusal;
 use loms_domain::order::OrderError;
-use schema::event::OrderStatus::{self, AwaitingPayment, Cancelled, Failed, New, Paid};
+use schema::{
+    event::OrderStatus::{self, AwaitingPayment, Cancelled, Failed, New, Paid},
+    shortage::Shortage,
+};
 
 use crate::shop::{ORDER_TTL, SKU, Shop, buyer, lines, order_id, sku, user};
 
@@ -24,6 +27,11 @@ async fn an_order_reserves_every_line_and_announces_new_then_awaiting_payment() 
     );
 }
 
+fn short(id: i64, wanted: i64, free: i64) -> Shortage {
+    let sku = sku(id);
+    Shortage { sku, wanted, free }
+}
+
 /// Seen red with the check of free units removed.
 #[tokio::test]
 async fn one_short_line_reserves_nothing_and_the_failed_order_stays_readable() {
@@ -31,7 +39,7 @@ async fn one_short_line_reserves_nothing_and_the_failed_order_stays_readable() {
     let outcome = shop.order(1, &[(SKU, 3), (2, 6)]).await;
     assert_eq!(
         outcome.refusal,
-        Some(Refusal::Order(OrderError::OutOfStock { sku: sku(2) }))
+        Some(Refusal::Order(OrderError::OutOfStock(short(2, 6, 5))))
     );
     let order = outcome.order.unwrap();
     assert_eq!(
@@ -52,10 +60,8 @@ async fn one_short_line_reserves_nothing_and_the_failed_order_stays_readable() {
 async fn a_sku_without_a_stock_row_is_out_of_stock() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
     let outcome = shop.order(1, &[(SKU, 1), (999_999_999, 1)]).await;
-    let short = OrderError::OutOfStock {
-        sku: sku(999_999_999),
-    };
-    assert_eq!(outcome.refusal, Some(Refusal::Order(short)));
+    let refusal = OrderError::OutOfStock(short(999_999_999, 1, 0));
+    assert_eq!(outcome.refusal, Some(Refusal::Order(refusal)));
     assert_eq!(shop.stock(SKU).await, (10, 0));
 }
 

@@ -17,12 +17,13 @@ use super::{
 use crate::{raw::Raw, stack::Stack};
 
 /// Methods of the order service and of the comments, under both names of each service.
-const METHODS: [(u16, &str); 18] = [
+const METHODS: [(u16, &str); 19] = [
     (8083, "/loms.Loms/OrderCreate"),
     (8083, "/loms.Loms/OrderInfo"),
     (8083, "/loms.Loms/OrderPay"),
     (8083, "/loms.Loms/OrderCancel"),
     (8083, "/loms.Loms/StocksInfo"),
+    (8083, "/loms.Loms/StocksList"),
     (8083, "/Loms/OrderCreate"),
     (8083, "/Loms/StocksInfo"),
     (8083, "/grpc.health.v1.Health/Check"),

@@ -18,7 +18,8 @@ use schema::proto::{
     },
     loms::{
         Item, OrderCancelRequest, OrderCreateRequest, OrderCreateResponse, OrderEventsRequest,
-        OrderInfoRequest, OrderPayRequest, StocksInfoRequest, order_events_request::Scope,
+        OrderInfoRequest, OrderPayRequest, StocksInfoRequest, StocksListRequest,
+        order_events_request::Scope,
     },
 };
 use tempfile::TempDir;
@@ -326,6 +327,10 @@ fn policy(path: &str, owned: &Owned) -> Option<(Policy, Vec<u8>)> {
         "StocksInfo" => (
             Policy::Known,
             StocksInfoRequest { sku: SKU }.encode_to_vec(),
+        ),
+        "StocksList" => (
+            Policy::Known,
+            StocksListRequest { skus: vec![SKU] }.encode_to_vec(),
         ),
         "CommentAdd" => (Policy::Named, comment()),
         "CommentEdit" => {

@@ -17,7 +17,7 @@ use Policy::{Anyone, Operator, Owner, User};
 
 /// How a type's fields are reached: the operation, with the field in place of `%` and the owner's order in place of `ORDER`.
 #[rustfmt::skip] // one type, one line
-pub(super) const TYPES: [(&str, Policy, &str); 27] = [
+pub(super) const TYPES: [(&str, Policy, &str); 28] = [
     ("User", User, "{ me { % } }"),
     ("Product", Anyone, r#"{ product(sku: "1076963") { % } }"#),
     ("ProductConnection", Anyone, "{ products(first: 1) { % } }"),
@@ -42,6 +42,7 @@ pub(super) const TYPES: [(&str, Policy, &str); 27] = [
     ("CommentPayload", User, r#"mutation { editComment(input: {id: "7", text: "x"}) { % } }"#),
     ("StockPayload", Operator, r#"mutation { setStock(input: {sku: "4465995", total: 300}) { % } }"#),
     ("UserError", User, r#"mutation { payOrder(input: {orderId: "9223372036854775807"}) { userErrors { % } } }"#),
+    ("Shortage", User, r#"mutation { createOrder(input: {lines: [{sku: "139819069", count: 1}]}) { userErrors { shortage { % } } } }"#),
     ("OrderEvent", User, "subscription { myOrderEvents { % } }"),
     ("Query", Anyone, "{ % }"),
     ("Mutation", User, "mutation { % }"),

@@ -15,7 +15,8 @@ use crate::shape::{Case, Shape, ShapeField};
 ///
 /// A field with `first` or `last` gives its size to itself if it is a list, else to the lists directly below it,
 /// as connections have it; where neither is given, the schema's default is taken. A list without a size counts as
-/// `list_size` long.
+/// `list_size` long. An optional argument beside the size and the place of a page searches or filters: what is left out is read
+/// too, and counts as one list of that length.
 pub(crate) fn cost(
     limits: &Limits,
     types: &TypeTable,
@@ -87,18 +88,43 @@ impl Costs<'_> {
         if field.name.starts_with("__") {
             return 0;
         }
-        let size = self.given_size(field).or_else(|| {
-            let info = self.types.field(object?, &field.name)?;
-            default_size(info)
-        });
+        let info = object.and_then(|object| self.types.field(object, &field.name));
+        let size = self.given_size(field).or_else(|| default_size(info?));
+        let filters = match (size, info) {
+            (Some(_), Some(info)) => self.filters(field, info),
+            _ => 0,
+        };
+        let read = filters.saturating_mul(self.limits.list_size);
         if field.ty.is_list() {
             let length = size.or(outer).unwrap_or(self.limits.list_size);
             return self
                 .of_shape(child, None)
                 .saturating_add(1)
-                .saturating_mul(length);
+                .saturating_mul(length)
+                .saturating_add(read);
         }
-        self.of_shape(child, size).saturating_add(1)
+        self.of_shape(child, size)
+            .saturating_add(1)
+            .saturating_add(read)
+    }
+
+    /// Arguments that are given, need not be, and do not page.
+    fn filters(&self, field: &ShapeField, info: &FieldInfo) -> u64 {
+        let is_filter = |name: &str| {
+            let declared = info.arguments.iter().find(|known| &*known.name == name);
+            !is_paging(name) && declared.is_some_and(|known| !known.is_required())
+        };
+        let is_given = |value: &Value| match value {
+            Value::Null => false,
+            Value::Variable(name) => self
+                .variables
+                .get(name)
+                .is_some_and(|given| !given.is_null()),
+            _ => true,
+        };
+        let arguments = field.arguments.iter();
+        let given = arguments.filter(|(name, value)| is_filter(name) && is_given(value));
+        u64::try_from(given.count()).unwrap_or(u64::MAX)
     }
 
     fn given_size(&self, field: &ShapeField) -> Option<u64> {
@@ -115,6 +141,10 @@ impl Costs<'_> {
 
 fn is_size(name: &str) -> bool {
     name == "first" || name == "last"
+}
+
+fn is_paging(name: &str) -> bool {
+    is_size(name) || name == "after" || name == "before"
 }
 
 fn default_size(info: &FieldInfo) -> Option<u64> {

@@ -55,7 +55,7 @@ pub struct Limits {
     /// Bytes that a response may hold, and that subgraphs may send for it.
     #[schemars(range(min = 1))]
     pub response_bytes: u64,
-    /// The assumed length of a list that has no size argument.
+    /// The assumed length of a list that has no size argument, and what a search or a filter of a page costs.
     #[schemars(range(min = 1))]
     pub list_size: u64,
 }

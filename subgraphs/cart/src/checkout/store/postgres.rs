@@ -101,17 +101,26 @@ async fn end(
     checkout: Uuid,
     outcome: &Outcome,
 ) -> Result<(), StoreError> {
-    let (state, order, over_limit) = match outcome {
-        Outcome::Ordered(order) => (State::Ordered, Some(order.get()), None),
-        Outcome::OutOfStock => (State::OutOfStock, None, None),
-        Outcome::OverLimit { why } => (State::OutOfStock, None, Some(why.clone())),
-        Outcome::CartEmpty => (State::CartEmpty, None, None),
-    };
-    let ended = checkout::ActiveModel {
-        state: Set(state),
-        order_id: Set(order),
-        over_limit: Set(over_limit),
-        ..Default::default()
+    let ended = match outcome {
+        Outcome::Ordered(order) => checkout::ActiveModel {
+            state: Set(State::Ordered),
+            order_id: Set(Some(order.get())),
+            ..Default::default()
+        },
+        Outcome::OutOfStock(short) => checkout::ActiveModel {
+            state: Set(State::OutOfStock),
+            short: Set(short.map(|short| short.text())),
+            ..Default::default()
+        },
+        Outcome::OverLimit { why } => checkout::ActiveModel {
+            state: Set(State::OutOfStock),
+            over_limit: Set(Some(why.clone())),
+            ..Default::default()
+        },
+        Outcome::CartEmpty => checkout::ActiveModel {
+            state: Set(State::CartEmpty),
+            ..Default::default()
+        },
     };
     checkout::Entity::update_many()
         .set(ended)
@@ -180,6 +189,7 @@ async fn insert_checkout(
         state: Set(state),
         order_id: NotSet,
         over_limit: NotSet,
+        short: NotSet,
     };
     checkout::Entity::insert(row)
         .exec_without_returning(tx)
@@ -245,7 +255,10 @@ fn outcome_of(row: &checkout::Model) -> Option<Outcome> {
         }
         State::OutOfStock => Some(match &row.over_limit {
             Some(why) => Outcome::OverLimit { why: why.clone() },
-            None => Outcome::OutOfStock,
+            None => {
+                let short = row.short.as_deref().and_then(|short| short.parse().ok());
+                Outcome::OutOfStock(short)
+            }
         }),
         State::CartEmpty => Some(Outcome::CartEmpty),
     }

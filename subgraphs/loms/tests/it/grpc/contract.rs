@@ -183,3 +183,58 @@ async fn prices_in_the_items_become_the_orders_total() {
         .unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
 }
+
+/// Two fields of the list's numbers.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Skus {
+    #[prost(int64, repeated, tag = "1")]
+    skus: Vec<i64>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Stocks {
+    #[prost(message, repeated, tag = "1")]
+    stocks: Vec<super::server::wire::Item>,
+}
+
+/// Seen red with the over-reserved row below 0, and without the bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_stock_has_what_is_kept_and_is_bounded() {
+    let server = Server::start().await;
+    for name in ["/loms.Loms/StocksList", "/Loms/StocksList"] {
+        let skus = vec![139_818_428, SKU, 139_819_069, 5_097_510, i64::MAX, SKU];
+        let answer: Stocks = server.call(name, Skus { skus }).await.unwrap();
+        let found: Vec<_> = answer
+            .stocks
+            .iter()
+            .map(|row| (row.sku, row.count))
+            .collect();
+        assert_eq!(found, [(SKU, 265), (139_818_428, 0), (139_819_069, 0)]);
+    }
+    let refusal = async |skus: Vec<i64>| {
+        let refused = server
+            .call::<_, Stocks>("/loms.Loms/StocksList", Skus { skus })
+            .await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        refused.message().to_owned()
+    };
+    for (skus, count) in [(vec![], 0), (vec![SKU; 5_001], 5_001)] {
+        let message = format!(
+            "invalid StocksListRequest.Skus: value must contain 1 to 5000 item(s), and has {count}"
+        );
+        assert_eq!(refusal(skus).await, message);
+    }
+    let message = "invalid StocksListRequest.Skus[1]: value must be greater than 0";
+    assert_eq!(refusal(vec![SKU, 0]).await, message);
+    let most: Stocks = server
+        .call(
+            "/loms.Loms/StocksList",
+            Skus {
+                skus: vec![SKU; 5_000],
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(most.stocks.len(), 1);
+}

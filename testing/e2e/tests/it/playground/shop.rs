@@ -16,8 +16,15 @@ async fn a_book_is_bought_by_clicks_and_orders_move_by_themselves() {
     browser.open(&format!("{}/shop", shop.url(4000))).await;
     browser.click("#in-stock").await;
     browser.find(&format!("a[href='#/product/{SKU}']")).await;
+    browser
+        .sees("#view", &["24 of 63 products", "Theory of Moral"])
+        .await;
     browser.keep_picture("shop-products.png").await;
     assert!(!browser.scrolls_sideways().await, "products");
+    browser.press("More products").await;
+    browser.sees("#view", &["48 of 63 products"]).await;
+    browser.write("#search", "ТЕОРИЯ smith").await;
+    browser.sees("#view", &["1 of 1 products"]).await;
     browser.click(&format!("a[href='#/product/{SKU}']")).await;
     browser.sees("#view", &["SKU 1076963", "in stock"]).await;
     browser.press("Add to cart").await;
