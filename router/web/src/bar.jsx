@@ -2,7 +2,7 @@
 import { useEffect, useState } from "react";
 import { startOver } from "./storage.js";
 
-export function Bar({ users, user, chooseUser, inThisTab, transports, transport, chooseTransport, budget, share, problem }) {
+export function Bar({ users, user, chooseUser, inThisTab, transports, transport, chooseTransport, budget, wantsPlan, togglePlan, share, problem }) {
   return (
     <header className="bar">
       <h1>Marketplace</h1>
@@ -12,6 +12,9 @@ export function Bar({ users, user, chooseUser, inThisTab, transports, transport,
       <nav aria-label="More">
         <a href="/shop">Shop</a>
         <a href="/live">Live</a>
+        <button type="button" aria-pressed={wantsPlan} title="Shows the time, the plan and the requests to subgraphs of what you run" onClick={togglePlan}>
+          Plan
+        </button>
         <Share share={share} />
         <button type="button" title="Brings the ten operations back as they were" onClick={startOver}>
           Start over

@@ -2,18 +2,23 @@
 import { getOperationAST, Kind, parse } from "graphql";
 import { learn } from "./session.js";
 import { open as openSse } from "./sse.js";
+import { remember, remembered } from "./storage.js";
 import { watch } from "./watching.js";
 import { open as openWebSocket } from "./websocket.js";
 
 const URL_PATH = "/graphql";
 /** The name of GraphiQL's own query for the schema. */
 const INTROSPECTION = "IntrospectionQuery";
+/** Asks for the plan beside the answer. */
+const PLAN = "x-query-plan";
+/** Where the browser keeps what is watched. */
+const WATCHED = "watched";
 const OPEN = { sse: openSse, websocket: openWebSocket };
 
 /**
  * Makes GraphiQL's fetcher. `page()` gives what holds at the moment: the `user` who asks, everybody's `tokenOf`, the
- * `transport`, the open `tab`, how to `renew` tokens, whether an authorization was `issuedHere`, and who hears of the
- * `budget`.
+ * `transport`, the open `tab`, how to `renew` tokens, whether an authorization was `issuedHere`, who hears of the
+ * `budget`, and, where plans are wanted, who hears of what was `explained`.
  */
 export function createFetcher(page) {
   return async (request, options) => {
@@ -28,10 +33,12 @@ export function createFetcher(page) {
     const headers = () => withToken(options?.headers, page().tokenOf(user), page().issuedHere);
     if (operation.kind === "subscription") return subscribe(payload, headers, page);
     const { tab } = page();
-    const result = await post(payload, headers, page);
+    const isOfTab = payload.operationName !== INTROSPECTION;
+    const start = performance.now();
+    const result = await post(payload, () => ({ ...headers(), ...(isOfTab && page().explained && { [PLAN]: "true" }) }), page);
+    if (isOfTab) explain(payload.operationName, result, Math.round(performance.now() - start), page().explained);
     learn(result);
     // An answer that comes when another tab is open would be shown as that tab's.
-    const isOfTab = payload.operationName !== INTROSPECTION;
     return isOfTab && page().tab !== tab ? new Promise(() => {}) : result;
   };
 }
@@ -62,9 +69,23 @@ function withToken(typed, token, issuedHere) {
 
 function subscribe(payload, headers, page) {
   const { user, transport, tab } = page();
+  // With headers of somebody's own it is not gone on with: they are kept nowhere.
+  const isOurs = page().issuedHere(headers().authorization ?? "");
+  return begin({ payload, user, transport }, { headers, isKept: isOurs, stays: () => page().tab !== tab });
+}
+
+/** Goes on with what was watched when the page was reloaded, behind its last frame. */
+export function watchAgain(page) {
+  const { cursor, ...watched } = JSON.parse(remembered(WATCHED) || "{}");
+  if (!watched.payload) return;
+  const headers = () => withToken({}, page().tokenOf(watched.user), page().issuedHere);
+  begin(watched, { headers, isKept: true, from: cursor, stays: () => true });
+}
+
+function begin({ payload, user, transport }, { headers, isKept, ...others }) {
   const connect = (connection) => OPEN[transport.id]({ url: URL_PATH, payload, headers: headers(), ...connection });
-  const words = { operation: payload.operationName, who: user.label, transport: transport.label };
-  return watch({ ...words, connect, stays: () => page().tab !== tab });
+  const moved = (cursor) => isKept && remember(WATCHED, cursor === undefined ? "" : JSON.stringify({ payload, user, transport, cursor }));
+  return watch({ operation: payload.operationName, who: user.label, transport: transport.label, connect, moved, ...others });
 }
 
 async function post(payload, headers, page) {
@@ -96,6 +117,14 @@ async function send(payload, headers, page) {
   }
   page().budget(budgetOf(response.headers, result));
   return result;
+}
+
+/** Takes the plan out of an answer, to be shown beside it: what a person asked for stays as it is without. */
+function explain(name, result, ms, explained) {
+  const { queryPlan, ...others } = result.extensions ?? {};
+  if (queryPlan === undefined || !explained) return;
+  result.extensions = Object.keys(others).length > 0 ? others : undefined;
+  explained({ name, ms, cost: result.data?.rateLimit?.cost, fetches: queryPlan.fetches });
 }
 
 /** What an answer tells of the caller's budget: by its headers, by `rateLimit`, or by the refusal of its cost. */

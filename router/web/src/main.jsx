@@ -7,11 +7,12 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { Bar } from "./bar.jsx";
 import { USERS } from "./demo-token.js";
-import { createFetcher } from "./fetcher.js";
+import { createFetcher, watchAgain } from "./fetcher.js";
 import { Filled } from "./filled.jsx";
 import { OPERATIONS } from "./operations.js";
 import { askedBy, initialVariables } from "./session.js";
 import { linkTo, shared } from "./share.js";
+import { Plan } from "./plan.jsx";
 import { prepareStorage, remember, remembered } from "./storage.js";
 import { Strip } from "./strip.jsx";
 import { issuedHere, useDemoTokens } from "./token.js";
@@ -32,6 +33,8 @@ function Playground() {
   const [tab, setTab] = useState({ id: null, title: null });
   const [transport, setTransport] = useState(chosenOf(TRANSPORTS, remembered("transport")));
   const [budget, setBudget] = useState({});
+  const [wantsPlan, setWantsPlan] = useState(remembered("plan") === "yes");
+  const [plan, setPlan] = useState(null);
   const { ready, problem, tokenOf, renew } = useDemoTokens(USERS);
 
   // Most tabs ask as whom the switch says; one is about another user's order and has a user of its own.
@@ -42,6 +45,7 @@ function Playground() {
   const share = () => linkTo({ ...editors.current(), user: user.id });
   useEffect(() => remember("user", switched.id), [switched]);
   useEffect(() => remember("transport", transport.id), [transport]);
+  useEffect(() => remember("plan", wantsPlan ? "yes" : "no"), [wantsPlan]);
   const token = tokenOf(user);
 
   // GraphiQL keeps the first fetcher it is given, so what may change is behind a reference.
@@ -51,11 +55,15 @@ function Playground() {
     setBudget((before) => ({ ...before, ...definedIn(news), cost: news.cost, refused: news.refused }));
   }, []);
   const hearTab = useCallback((open) => {
+    if (current.current.tab !== open.id) setPlan(null);
     current.current.tab = open.id;
     setTab(open);
   }, []);
-  Object.assign(current.current, { user, transport, tokenOf, renew, issuedHere, budget: hearBudget });
+  Object.assign(current.current, { user, transport, tokenOf, renew, issuedHere, budget: hearBudget, explained: wantsPlan ? setPlan : null });
   const fetcher = useMemo(() => createFetcher(() => current.current), []);
+  useEffect(() => {
+    if (ready) watchAgain(() => current.current);
+  }, [ready]);
 
   return (
     <>
@@ -68,26 +76,34 @@ function Playground() {
         transport={transport}
         chooseTransport={setTransport}
         budget={budget}
+        wantsPlan={wantsPlan}
+        togglePlan={() => {
+          setWantsPlan(!wantsPlan);
+          setPlan(null);
+        }}
         share={share}
         problem={problem}
       />
-      {ready && (
-        <GraphiQL
-          fetcher={fetcher}
-          defaultTabs={TABS}
-          initialQuery={SHARED?.query}
-          initialVariables={SHARED?.variables}
-          defaultEditorToolsVisibility="variables"
-          inputValueDeprecation
-        >
-          <GraphiQL.Logo>
-            <span className="logo" />
-          </GraphiQL.Logo>
-          <GraphiQL.Footer>
-            <Filled token={token} onTab={hearTab} editors={editors} />
-          </GraphiQL.Footer>
-        </GraphiQL>
-      )}
+      <main>
+        {ready && (
+          <GraphiQL
+            fetcher={fetcher}
+            defaultTabs={TABS}
+            initialQuery={SHARED?.query}
+            initialVariables={SHARED?.variables}
+            defaultEditorToolsVisibility="variables"
+            inputValueDeprecation
+          >
+            <GraphiQL.Logo>
+              <span className="logo" />
+            </GraphiQL.Logo>
+            <GraphiQL.Footer>
+              <Filled token={token} onTab={hearTab} editors={editors} />
+            </GraphiQL.Footer>
+          </GraphiQL>
+        )}
+      </main>
+      <Plan shown={plan} />
       <Strip />
     </>
   );

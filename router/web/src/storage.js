@@ -42,6 +42,7 @@ export function remember(name, value) {
 export function startOver() {
   // Done at the next load: GraphiQL writes its tabs for half a second after a change.
   sessionStorage.setItem(START_OVER, "yes");
+  remember("watched", "");
   location.reload();
 }
 

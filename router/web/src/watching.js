@@ -36,32 +36,36 @@ export function breakIt() {
 
 /**
  * Watches `operation`; the results for GraphiQL's pane. `stays()` is asked when the pane takes no more: true keeps the
- * watch for the strip. `who` and `transport` are words for the strip.
+ * watch for the strip. `who` and `transport` are words for the strip. It begins behind `from`, or now; `moved` hears of the cursor
+ * to go on behind after a reload, and of none when the watch is over.
  */
-export function watch({ operation, who, transport, connect, stays }) {
+export function watch({ operation, who, transport, connect, stays, from = null, moved }) {
   stop();
   const end = new AbortController();
   const breaker = { current: () => {} };
   const mine = () => stop === cease;
   const cease = () => {
     end.abort();
+    moved(undefined);
     if (mine() && shown.state !== "refused") show({ state: "ended" });
   };
   stop = cease;
   breakConnection = () => breaker.current();
   shown = { ...NOTHING, operation, who, transport };
   show({ state: "connecting" });
+  moved(from);
   const tell = ({ state, cursor, connections, why }) => mine() && show({ state, cursor, why, breaks: connections });
   // The tab that ran it may be about to change; GraphiQL says so only a moment later.
   const results = new Results(() => setTimeout(() => stays() || cease()));
-  pump(follow({ connect, tell, breaker, signal: end.signal }), results, mine);
+  pump(follow({ connect, from, tell, breaker, signal: end.signal }), { results, mine, moved });
   return results;
 }
 
-async function pump(frames, results, mine) {
+async function pump(frames, { results, mine, moved }) {
   try {
     for await (const { cursor, result } of frames) {
       if (mine()) keep(cursor, result);
+      if (mine() && cursor) moved(cursor);
       results.put(result);
     }
     if (mine()) show({ state: "ended" });
@@ -69,6 +73,7 @@ async function pump(frames, results, mine) {
     results.put(error.result ?? { errors: [{ message: error.message }] });
     if (mine()) show({ state: "refused", why: error.message });
   }
+  if (mine()) moved(undefined);
   results.end();
 }
 

@@ -194,3 +194,29 @@ async fn a_token_that_was_typed_in_stays_when_the_user_is_switched() {
     visit.run("Browse", &["UNAUTHENTICATED"]).await;
     visit.end().await;
 }
+
+/// An editor takes every swipe, so nothing may lie where only a scrolled page would show it. Fingers need 24 px (WCAG 2.2 AA).
+///
+/// Measured with panes of fixed heights: 3,510 px of them in 639, of which what was scrolled lay over what stayed; controls of 23.4.
+#[tokio::test]
+async fn on_a_phone_a_query_and_its_answer_are_both_in_sight() {
+    let (shop, browser) = tokio::join!(Shop::start(Arrangement::Together), Browser::start());
+    browser.be_a_phone().await;
+    browser.open(&shop.url(4000)).await;
+    browser.sees(EDITOR, &["The catalogue"]).await;
+    browser.click(".graphiql-execute-button").await;
+    browser.sees(ANSWER, &["products"]).await;
+    let in_sight = "const session = document.getElementById('graphiql-session'); \
+        const ends = [...session.children].map((pane) => pane.getBoundingClientRect().bottom); \
+        return session.scrollHeight <= session.clientHeight && ends.every((end) => end <= innerHeight)";
+    assert_eq!(browser.script(in_sight).await, true);
+    let lowest = "return Math.min(...[...document.querySelectorAll('.bar button, .bar a')].map((one) => one.offsetHeight))";
+    let lowest = browser.script(lowest).await;
+    assert!(
+        lowest.as_f64().is_some_and(|height| height >= 24.0),
+        "{lowest}"
+    );
+    assert!(!browser.scrolls_sideways().await);
+    browser.stop().await;
+    shop.stop().await;
+}
