@@ -42,15 +42,17 @@ export function load(ops) {
   let timer;
   const send = async () => {
     try {
-      draw(await ops.api.send("PUT", "load", { rate: Number(rate.input.value) }));
+      const now = await ops.api.send("PUT", "load", { rate: Number(rate.input.value) });
       part.fine();
+      draw(now);
     } catch (error) {
       part.fail(error);
     }
     timer = undefined;
   };
   const draw = (now) => {
-    const { rate: asked, running, ordered, failed, p99Ms } = now;
+    const { rate: asked, running, ordered, failed, p99Ms, error } = now;
+    if (error) part.fail(new Error(`The load has stopped: ${error}`));
     const figures = `${ordered ?? 0} ordered, ${failed ?? 0} failed${p99Ms ? `, 99 of 100 within ${duration(p99Ms)}` : ""}`;
     said.textContent = running ? `${asked} a second: ${figures}` : `Nobody orders now${ordered ? `. Last time: ${figures}` : "."}`;
     if (timer !== undefined) return;
@@ -69,7 +71,12 @@ export function load(ops) {
   }, { say: part.fail, label: "Stop the load" });
   rate.root.append(wanted);
   part.body.append(rate.root, said, stop);
-  void repeat(async () => draw(await ops.api.get("load", {}, ops.signal)), { everyMs: EVERY_MS, signal: ops.signal, fail: part.fail, fine: part.fine });
+  const read = async () => {
+    const now = await ops.api.get("load", {}, ops.signal);
+    part.fine();
+    draw(now);
+  };
+  void repeat(read, { everyMs: EVERY_MS, signal: ops.signal, fail: part.fail });
   return part.root;
 }
 

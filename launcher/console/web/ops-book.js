@@ -52,7 +52,7 @@ export class Book {
     return this.#orders.get(id);
   }
 
-  /** Calls back after changes, a few times a second at most, with the SKUs whose stock may have moved; gives what ends it. */
+  /** Calls back after changes, a few times a second at most, with the SKUs whose stock may have moved, until `signal` aborts. */
   onChange(listener, signal) {
     this.#listeners.add(listener);
     signal.addEventListener("abort", () => this.#listeners.delete(listener), { once: true });

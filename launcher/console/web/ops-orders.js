@@ -16,7 +16,7 @@ const ONE = `query OrderOfConsole($id: ID!) {
 export async function orders(ops) {
   const part = panel("Orders", { id: "orders", wide: true });
   const status = field("Status", "order-status", "select", {}, options([["", "any"], ...STATUSES.map((name) => [name, words(name)])], ops.params.get("status") ?? ""));
-  const words_ = field("Order, user or SKU", "order-search", "search", { value: ops.params.get("q") ?? "" });
+  const text = field("Order, user or SKU", "order-search", "search", { value: ops.params.get("q") ?? "" });
   const rows = table("Orders, newest first", [["order"], ["status"], ["user", "wide"], ["units", "number wide"], ["total", "number"], ["changed", "wide"], ["trace"]]);
   const found = element("p", { class: "quiet", role: "status" });
   let older = null;
@@ -26,7 +26,7 @@ export async function orders(ops) {
     part.fine();
   }, { say: part.fail });
   const draw = () => {
-    const wanted = words_.input.value.trim();
+    const wanted = text.input.value.trim();
     const all = ops.book.orders;
     const fit = all.filter((one) => (!status.input.value || one.status === status.input.value) && matches(one, wanted));
     found.textContent = `${fit.length} of ${all.length} orders that this page knows${fit.length > SHOWN ? `; the newest ${SHOWN} are shown` : ""}`;
@@ -42,11 +42,11 @@ export async function orders(ops) {
     }
   };
   status.input.addEventListener("change", () => (draw(), read()));
-  words_.input.addEventListener("input", draw);
-  const search = element("form", { class: "filters", role: "search" }, [status.root, words_.root]);
+  text.input.addEventListener("input", draw);
+  const search = element("form", { class: "filters", role: "search" }, [status.root, text.root]);
   search.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const id = words_.input.value.trim();
+    const id = text.input.value.trim();
     if (/^\d+$/.test(id) && (await ops.book.find(id).catch(() => false))) location.hash = `#order=${id}`;
   });
   part.body.append(search, found, rows.root, more);
