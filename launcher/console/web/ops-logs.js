@@ -28,6 +28,7 @@ export async function logs(ops) {
     const wanted = { service: service.input.value, level: level.input.value, trace: trace.input.value.trim(), q: text.input.value.trim() };
     const answer = await ops.api.get("logs", { ...wanted, limit: ASKED, after: next }, ops.signal);
     if (mine !== asked) return; // the filter has changed meanwhile
+    if (answer.next < next) return again(); // another console, whose lines have numbers of their own
     next = answer.next;
     const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
     lines.append(...answer.lines.map(logLine));
@@ -40,10 +41,13 @@ export async function logs(ops) {
     asked += 1;
     next = null;
     lines.replaceChildren();
-    remember(filters);
-    read().then(part.fine, part.fail);
+    return read();
   };
-  for (const { input } of filters) input.addEventListener("input", again);
+  const filtered = () => {
+    remember(filters);
+    again().then(part.fine, part.fail);
+  };
+  for (const { input } of filters) input.addEventListener("input", filtered);
   const form = element("form", { class: "filters", role: "search" }, [...filters.map(({ root }) => root), follows.root]);
   form.addEventListener("submit", (event) => event.preventDefault());
   part.body.append(form, found, lines);

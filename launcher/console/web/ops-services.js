@@ -16,10 +16,16 @@ export function services(ops) {
     const isShared = all.some((one) => one.shared);
     shared.hidden = !isShared;
     shared.textContent = isShared ? "One process runs all of the product's services, so they share its memory: it is said once." : "";
-    keep(rows.rows, all, { key: ({ name }) => name, stamp: (one) => JSON.stringify([one, one.since && ago(one.since)]), make: serviceRow });
+    keep(rows.rows, saidOnce(all), { key: ({ name }) => name, stamp: (one) => JSON.stringify([one, one.since && ago(one.since)]), make: serviceRow });
   };
   void repeat(read, { everyMs: EVERY_MS, signal: ops.signal, fail: part.fail, fine: part.fine });
   return part.root;
+}
+
+/** Of those that share a process the first alone keeps its memory. */
+function saidOnce(all) {
+  const first = all.find((one) => one.shared);
+  return all.map((one) => (one.shared && one !== first ? { ...one, memoryBytes: null } : one));
 }
 
 function serviceRow(one) {
