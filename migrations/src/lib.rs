@@ -78,6 +78,7 @@ impl Database {
                 "loms/0004_order_history",
                 role "loms/0005_role",
                 "loms/0006_outbox_skus",
+                "loms/0007_stock_events",
             ],
             Self::Cart => steps![
                 "cart/0001_carts",

@@ -13,6 +13,8 @@ use crate::id::{OrderId, Sku, UserId};
 
 /// The topic's name unless configured otherwise.
 pub const TOPIC: &str = "loms.order-events";
+/// The topic of the units that can be ordered, by SKU.
+pub const STOCK_TOPIC: &str = "loms.stock-events";
 /// Partitions of a topic that we create.
 pub const PARTITIONS: u16 = 2;
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// `host:port`, several divided by commas. Empty: `up` starts a broker.
     pub brokers: String,
-    /// The topic of order events.
+    /// The topic of order events. With another name than the default, the other topics are `TOPIC.NAME`.
     #[schemars(length(min = 1))]
     pub topic: String,
     /// Partitions of a topic that we create: the most relay shards and notifier replicas that work in parallel.
@@ -44,6 +44,23 @@ impl Default for Config {
             partitions: i32::from(schema::event::PARTITIONS),
             replication: 1,
             delivery_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Config {
+    /// The same broker with another topic of this marketplace. Where the order events have a name of their own, the others do
+    /// not share theirs with a marketplace beside it: `TOPIC.NAME` stands for `NAME`.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        let topic = if self.topic == schema::event::TOPIC {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.topic)
+        };
+        Self {
+            topic,
+            ..self.clone()
         }
     }
 }

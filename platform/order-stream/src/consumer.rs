@@ -1,4 +1,4 @@
-//! Consumers of the order-event topic that belong to no group: whoever makes one says where it reads.
+//! Consumers of a topic of events that belong to no group: whoever makes one says where it reads.
 
 use std::{fmt, ops::Deref};
 
@@ -9,10 +9,10 @@ use rdkafka::{
     error::{KafkaError, KafkaResult},
     message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message as _},
 };
-use schema::event::{OrderEvent, header};
+use schema::event::header;
 use uuid::Uuid;
 
-use crate::log::Record;
+use crate::{event::Event, log::Record};
 
 /// Messages before the wanted place that a reader looks at to know which versions were sent already. Twice the
 /// relay's batch: the farthest that a repeat can stand behind its original.
@@ -79,19 +79,20 @@ pub(crate) fn too_many_partitions() -> KafkaError {
     KafkaError::MetadataFetch(rdkafka::types::RDKafkaErrorCode::InvalidPartitions)
 }
 
-/// Reads a message. One that is not an order event comes without one, and why is logged: the notifier parks
-/// it, readers pass it over.
-pub(crate) fn record(message: &BorrowedMessage<'_>) -> Record {
+/// Reads a message. One that is no event of the topic comes without one, and why is logged: readers pass it over, and the
+/// notifier parks such a one among the order events.
+pub(crate) fn record<E: Event>(message: &BorrowedMessage<'_>) -> Record<E> {
     let headers = message.headers();
     let header = |name: &str| find_header(headers, name);
-    let event = OrderEvent::decode(message.payload().unwrap_or_default(), header);
+    let (key, value) = (message.key(), message.payload());
+    let event = E::decode(key.unwrap_or_default(), value.unwrap_or_default(), header);
     let event = event
         .inspect_err(|error| {
             tracing::debug!(
                 partition = message.partition(),
                 offset = message.offset(),
                 %error,
-                "message passed over, it is not an order event"
+                "message passed over, it is no event of this topic"
             );
         })
         .ok();

@@ -1,11 +1,14 @@
-//! The order-event stream as its readers see it: one log a process, any number of readers, no queues.
+//! A topic's events as their readers see them: one log a topic and process, any number of readers, no queues.
 //!
-//! [`OrderStream`] follows the topic with one consumer and keeps recent events in a bounded log. A [`Reader`]
-//! asks for a [`Scope`] from a [`Cursor`] on and gets the next event or waits. Invariant: from a cursor on, a
-//! reader gets every event in scope exactly once, in version order for each order, on any process that follows
+//! [`EventStream`] follows a topic with one consumer and keeps recent events in a bounded log. A [`Reader`]
+//! asks for a scope from a [`Cursor`] on and gets the next event or waits. Invariant: from a cursor on, a
+//! reader gets every event in scope exactly once, in version order for each entity, on any process that follows
 //! the same topic; or it gets a gap and knows that it must read the state again.
 //!
-//! Where to start reading: `cursor` (what a place is), `log` (the shared memory), `reader`, then `tail`.
+//! Order events have a type and scopes of their own (`scope`); any other topic whose messages have a key and a version is read
+//! as it is (`topic`).
+//!
+//! Where to start reading: `cursor` (what a place is), `event` (what a topic is made of), `log` (the shared memory), `reader`, then `tail`.
 //!
 //! # The identity of a stream
 //! Offsets mean nothing in another incarnation of the topic. The client library does not give Kafka's topic id,
@@ -17,6 +20,7 @@ mod bounds;
 mod config;
 mod consumer;
 mod cursor;
+mod event;
 mod log;
 mod metrics;
 mod reader;
@@ -27,14 +31,17 @@ mod scope;
 mod shared;
 mod stream;
 mod tail;
+mod topic;
 mod versions;
 mod waiters;
 
 pub use bounds::Unavailable;
 pub use config::Config;
 pub use cursor::{Cursor, CursorError, MAX_PARTITIONS};
+pub use event::{Event, NotAnEvent, Selection};
 pub use reader::{Item, Reader};
-pub use resume::{ResumePoint, Seen};
-pub use scope::{Filter, Scope};
+pub use resume::{ResumePoint, Seen, number_of};
+pub use scope::{Filter, Key, Scope};
 pub use shared::{Caller, Stopped};
-pub use stream::OrderStream;
+pub use stream::{EventStream, OrderStream};
+pub use topic::{TopicEvent, TopicScope};

@@ -9,21 +9,20 @@ use schema::event::OrderEvent;
 
 use crate::{
     cursor::Cursor,
+    event::Event,
     log::{Polled, Position},
-    metrics,
     replay::{Ended, Replay, Replayed},
-    scope::Scope,
     shared::{Caller, Resumed, Shared, Stopped},
     waiters::Waiter,
 };
 
 /// What a reader gets.
 #[derive(Debug, Clone)]
-pub enum Item {
+pub enum Item<E = OrderEvent> {
     /// A change in scope.
     Event {
         /// The change.
-        event: Arc<OrderEvent>,
+        event: Arc<E>,
         /// The place after it.
         cursor: Cursor,
     },
@@ -36,29 +35,30 @@ pub enum Item {
 }
 
 #[derive(Debug)]
-enum State {
+enum State<E> {
     /// At `Reader::cursor`, not yet looked up.
     Resume,
     Log(Position),
-    Replay(Box<Replay>),
+    Replay(Box<Replay<E>>),
 }
 
-/// A subscriber's place in the stream. See [`crate::OrderStream::reader`].
+/// A subscriber's place in the stream. See [`crate::EventStream::reader`].
 #[derive(Debug)]
-pub struct Reader {
-    shared: Arc<Shared>,
+pub struct Reader<E: Event = OrderEvent> {
+    shared: Arc<Shared<E>>,
     caller: Caller,
-    scope: Scope,
+    scope: E::Scope,
     waiter: Option<Arc<Waiter>>,
     /// All below it was delivered or is out of scope.
     cursor: Cursor,
-    state: State,
+    state: State<E>,
 }
 
-impl Reader {
-    pub(crate) fn new(shared: Arc<Shared>, scope: Scope, cursor: Cursor) -> Self {
-        let waiter = Some(shared.waiters.join(scope));
-        metrics::SCOPES.set(i64::try_from(shared.waiters.len()).unwrap_or(i64::MAX));
+impl<E: Event> Reader<E> {
+    pub(crate) fn new(shared: Arc<Shared<E>>, scope: E::Scope, cursor: Cursor) -> Self {
+        let waiter = Some(shared.waiters.join(&scope));
+        let scopes = i64::try_from(shared.waiters.len()).unwrap_or(i64::MAX);
+        shared.metrics.scopes.set(scopes);
         Self {
             shared,
             caller: Caller::default(),
@@ -88,7 +88,7 @@ impl Reader {
             return;
         };
         let mut ahead = position.clone();
-        let polled = self.shared.log.read().poll(self.scope, &mut ahead, waiter);
+        let polled = self.shared.log.read().poll(&self.scope, &mut ahead, waiter);
         if let Polled::AtEnd(cursor) = polled {
             *position = ahead;
             self.cursor = cursor;
@@ -102,7 +102,7 @@ impl Reader {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing: the place moves only when an item is returned or passed.
-    pub async fn next(&mut self) -> Result<Item, Stopped> {
+    pub async fn next(&mut self) -> Result<Item<E>, Stopped> {
         loop {
             let item = match &mut self.state {
                 // What these take is not held by a reader that waits at the end of the log, as nearly all do.
@@ -116,8 +116,8 @@ impl Reader {
         }
     }
 
-    async fn resume(&mut self) -> Result<Option<Item>, Stopped> {
-        let resumed = self.shared.resume(self.caller, self.scope, &self.cursor);
+    async fn resume(&mut self) -> Result<Option<Item<E>>, Stopped> {
+        let resumed = self.shared.resume(self.caller, &self.scope, &self.cursor);
         match resumed.await? {
             Resumed::Log(position) => self.state = State::Log(position),
             Resumed::Replay(replay) => self.state = State::Replay(Box::new(replay)),
@@ -126,7 +126,7 @@ impl Reader {
         Ok(None)
     }
 
-    async fn follow_log(&mut self) -> Result<Option<Item>, Stopped> {
+    async fn follow_log(&mut self) -> Result<Option<Item<E>>, Stopped> {
         let (State::Log(position), Some(waiter)) = (&mut self.state, &self.waiter) else {
             return Ok(None);
         };
@@ -134,7 +134,7 @@ impl Reader {
         let news = waiter.news.notified();
         tokio::pin!(news);
         news.as_mut().enable();
-        match self.shared.log.read().poll(self.scope, position, waiter) {
+        match self.shared.log.read().poll(&self.scope, position, waiter) {
             Polled::Event(event, cursor) => {
                 self.cursor = cursor.clone();
                 return Ok(Some(Item::Event { event, cursor }));
@@ -149,7 +149,7 @@ impl Reader {
         Ok(None)
     }
 
-    async fn follow_replay(&mut self) -> Result<Option<Item>, Stopped> {
+    async fn follow_replay(&mut self) -> Result<Option<Item<E>>, Stopped> {
         let State::Replay(replay) = &mut self.state else {
             return Ok(None);
         };
@@ -169,8 +169,8 @@ impl Reader {
     }
 
     /// Moves to the end of the log and says so.
-    fn gap(&mut self) -> Item {
-        metrics::GAPS.inc();
+    fn gap(&mut self) -> Item<E> {
+        self.shared.metrics.gaps.inc();
         let cursor = self.shared.log.read().end();
         self.cursor = cursor.clone();
         self.state = State::Resume;
@@ -178,10 +178,10 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl<E: Event> Drop for Reader<E> {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter.take() {
-            self.shared.waiters.leave(self.scope, waiter);
+            self.shared.waiters.leave(&self.scope, waiter);
         }
     }
 }

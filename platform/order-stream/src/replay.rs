@@ -12,7 +12,6 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::places::Place;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use schema::event::OrderEvent;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout, timeout_at},
@@ -22,8 +21,8 @@ use crate::{
     bounds::Bounds,
     consumer::{self, OffReactor, PREAMBLE},
     cursor::Cursor,
+    event::{Event, Selection},
     log::Record,
-    scope::Scope,
     versions::Versions,
 };
 
@@ -36,9 +35,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What a replay has to say.
 #[derive(Debug)]
-pub(crate) enum Replayed {
+pub(crate) enum Replayed<E> {
     /// The next event in scope, and the cursor after it.
-    Event(Arc<OrderEvent>, Cursor),
+    Event(Arc<E>, Cursor),
     /// The turn is over.
     Ended(Ended),
 }
@@ -54,21 +53,21 @@ pub(crate) enum Ended {
 
 /// A turn that runs, or waits to run, in a task of its own. Dropped, it ends.
 #[derive(Debug)]
-pub(crate) struct Replay {
-    events: mpsc::Receiver<(Arc<OrderEvent>, Cursor)>,
+pub(crate) struct Replay<E> {
+    events: mpsc::Receiver<(Arc<E>, Cursor)>,
     ended: oneshot::Receiver<Ended>,
 }
 
 /// The task's side of a turn.
 #[derive(Debug)]
-pub(crate) struct Feed {
-    events: mpsc::Sender<(Arc<OrderEvent>, Cursor)>,
+pub(crate) struct Feed<E> {
+    events: mpsc::Sender<(Arc<E>, Cursor)>,
     ended: oneshot::Sender<Ended>,
 }
 
-impl Replay {
+impl<E> Replay<E> {
     /// A turn, and what its task feeds: so many events may wait for the reader.
-    pub(crate) fn new(buffer: usize) -> (Self, Feed) {
+    pub(crate) fn new(buffer: usize) -> (Self, Feed<E>) {
         let (events, receiver) = mpsc::channel(buffer);
         let (ended, end) = oneshot::channel();
         let replay = Self {
@@ -82,7 +81,7 @@ impl Replay {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub(crate) async fn next(&mut self) -> Option<Replayed> {
+    pub(crate) async fn next(&mut self) -> Option<Replayed<E>> {
         if let Some((event, cursor)) = self.events.recv().await {
             return Some(Replayed::Event(event, cursor));
         }
@@ -90,7 +89,7 @@ impl Replay {
     }
 }
 
-impl Feed {
+impl<E> Feed<E> {
     /// Resolves when the reader has gone.
     pub(crate) async fn abandoned(&self) {
         self.events.closed().await;
@@ -102,7 +101,7 @@ impl Feed {
     }
 
     /// Puts an event into the buffer; false when it does not fit, or the reader has gone.
-    pub(crate) fn offer(&self, event: Arc<OrderEvent>, after: Cursor) -> bool {
+    pub(crate) fn offer(&self, event: Arc<E>, after: Cursor) -> bool {
         self.events.try_send((event, after)).is_ok()
     }
 
@@ -115,24 +114,24 @@ impl Feed {
 
 /// One turn at reading the topic.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Turn<E: Event> {
     consumer: OffReactor,
-    scope: Scope,
+    scope: E::Scope,
     frontier: Cursor,
     /// Where it began: messages below only teach `versions`.
     begin: Cursor,
     /// Where the log takes over.
     aim: Cursor,
-    versions: Versions,
+    versions: Versions<E::Entity>,
     /// Bounds the turns of a process; given back when this one ends.
     _place: Place,
 }
 
-impl Turn {
+impl<E: Event> Turn<E> {
     /// Starts reading from `begin` towards `aim`.
     pub(crate) fn start(
         config: &chassis::kafka::Config,
-        scope: Scope,
+        scope: E::Scope,
         begin: &Cursor,
         aim: Cursor,
         bounds: &Bounds,
@@ -157,7 +156,7 @@ impl Turn {
     }
 
     /// Reads into the buffer until the aim, the end of the turn's time, or a reader that takes nothing.
-    pub(crate) async fn read(mut self, feed: &Feed) -> Ended {
+    pub(crate) async fn read(mut self, feed: &Feed<E>) -> Ended {
         let until = Instant::now() + TURN;
         // Between two awaits a message is either still in the consumer or wholly taken in.
         match timeout_at(until, self.read_on(feed)).await {
@@ -166,7 +165,7 @@ impl Turn {
         }
     }
 
-    async fn read_on(&mut self, feed: &Feed) -> Result<(), Gone> {
+    async fn read_on(&mut self, feed: &Feed<E>) -> Result<(), Gone> {
         while !self.frontier.covers(&self.aim) {
             let Ok(Ok(room)) = timeout(PATIENCE, feed.events.reserve()).await else {
                 return Ok(());
@@ -183,7 +182,7 @@ impl Turn {
     ///
     /// # Cancel safety
     /// A message is either still in the consumer or wholly taken in, so the future may be dropped.
-    async fn next(&mut self) -> Result<Option<OrderEvent>, Gone> {
+    async fn next(&mut self) -> Result<Option<E>, Gone> {
         while !self.frontier.covers(&self.aim) {
             let received = self
                 .consumer
@@ -212,7 +211,7 @@ impl Turn {
         Ok(None)
     }
 
-    fn take(&mut self, record: Record) -> Option<OrderEvent> {
+    fn take(&mut self, record: Record<E>) -> Option<E> {
         let (partition, offset) = (record.partition, record.offset);
         if offset >= self.aim.next(partition) {
             self.advance(partition, self.aim.next(partition));
@@ -220,9 +219,10 @@ impl Turn {
         }
         let epoch = record.epoch.unwrap_or(self.aim.epoch());
         let event = record.event;
-        let first = event
-            .as_ref()
-            .is_some_and(|event| self.versions.is_first(epoch, event.order_id, event.version));
+        let first = event.as_ref().is_some_and(|event| {
+            self.versions
+                .is_first(epoch, event.entity(), event.version())
+        });
         if offset < self.begin.next(partition) {
             return None;
         }

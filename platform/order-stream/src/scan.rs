@@ -14,17 +14,16 @@ use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 use chassis::kafka;
 use parking_lot::Mutex;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use schema::event::OrderEvent;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     bounds::Bounds,
     consumer::{self, OffReactor, PREAMBLE},
     cursor::Cursor,
+    event::{ByScope, Event},
     log::Record,
-    metrics,
+    metrics::Metrics,
     replay::{Ended, Feed},
-    scope::{ByScope, Scope},
     versions::Versions,
 };
 
@@ -39,37 +38,47 @@ const LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// A reader that waits for a scan.
 #[derive(Debug)]
-pub(crate) struct Wanted {
-    pub(crate) scope: Scope,
+pub(crate) struct Wanted<E: Event> {
+    pub(crate) scope: E::Scope,
     /// Where it begins.
     pub(crate) begin: Cursor,
     /// Where the log takes over.
     pub(crate) aim: Cursor,
-    pub(crate) feed: Feed,
+    pub(crate) feed: Feed<E>,
 }
 
 /// Who waits for a scan.
-#[derive(Debug, Default)]
-pub(crate) struct Scans(Mutex<State>);
+#[derive(Debug)]
+pub(crate) struct Scans<E: Event>(Mutex<State<E>>);
 
-#[derive(Debug, Default)]
-struct State {
-    waiting: Vec<Wanted>,
+#[derive(Debug)]
+struct State<E: Event> {
+    waiting: Vec<Wanted<E>>,
     /// Whether a scan is about to begin.
     is_gathering: bool,
     running: usize,
 }
 
-impl Scans {
+impl<E: Event> Default for Scans<E> {
+    fn default() -> Self {
+        Self(Mutex::new(State {
+            waiting: Vec::new(),
+            is_gathering: false,
+            running: 0,
+        }))
+    }
+}
+
+impl<E: Event> Scans<E> {
     /// Waits with the others; whether the caller must see to it that a scan begins.
-    pub(crate) fn ask(&self, wanted: Wanted) -> bool {
+    pub(crate) fn ask(&self, wanted: Wanted<E>) -> bool {
         let mut state = self.0.lock();
         state.waiting.push(wanted);
         state.may_gather()
     }
 
     /// Waits for company, and takes all who wait.
-    pub(crate) async fn gather(&self) -> Vec<Wanted> {
+    pub(crate) async fn gather(&self) -> Vec<Wanted<E>> {
         let before = u32::try_from(self.0.lock().running).unwrap_or(u32::MAX);
         tokio::time::sleep(GATHERING * before.saturating_add(1)).await;
         let mut state = self.0.lock();
@@ -86,13 +95,13 @@ impl Scans {
     }
 
     /// Those who wait and may join a scan.
-    fn joining(&self, may_join: impl Fn(&Wanted) -> bool) -> Vec<Wanted> {
+    fn joining(&self, may_join: impl Fn(&Wanted<E>) -> bool) -> Vec<Wanted<E>> {
         let waiting = &mut self.0.lock().waiting;
         waiting.extract_if(.., |wanted| may_join(wanted)).collect()
     }
 }
 
-impl Wanted {
+impl<E: Event> Wanted<E> {
     /// Whether all that it wants is below these ends of the partitions.
     pub(crate) fn is_within(&self, ends: &[i64]) -> bool {
         let end = |partition: usize| ends.get(partition).copied().unwrap_or_default();
@@ -100,7 +109,7 @@ impl Wanted {
     }
 }
 
-impl State {
+impl<E: Event> State<E> {
     fn may_gather(&mut self) -> bool {
         let may = self.running < SCANS && !self.is_gathering;
         self.is_gathering |= may;
@@ -109,29 +118,30 @@ impl State {
 }
 
 /// One scan of the topic.
-pub(crate) struct Scan {
+pub(crate) struct Scan<E: Event> {
     consumer: OffReactor,
-    passing: Passing,
+    passing: Passing<E>,
 }
 
-impl Scan {
+impl<E: Event> Scan<E> {
     /// Starts at the lowest place of those who want it.
     pub(crate) fn start(
         config: &kafka::Config,
-        wanted: &[Wanted],
+        wanted: &[Wanted<E>],
         bounds: &Bounds,
+        metrics: Metrics,
     ) -> KafkaResult<Self> {
         let consumer = consumer::scan(config)?;
-        let passing = Passing::from_the_lowest(wanted, bounds);
+        let passing = Passing::from_the_lowest(wanted, bounds, metrics);
         let from = passing.next.iter().zip(&bounds.low).enumerate();
         let from = from.map(|(p, (next, low))| (p, (next - PREAMBLE).max(*low)));
         consumer::assign(&consumer, &config.topic, from)?;
-        metrics::SCANS.inc();
+        passing.metrics.scans.inc();
         Ok(Self { consumer, passing })
     }
 
     /// Reads until everybody has what it wanted, or has gone.
-    pub(crate) async fn read(mut self, wanted: Vec<Wanted>, scans: &Scans) {
+    pub(crate) async fn read(mut self, wanted: Vec<Wanted<E>>, scans: &Scans<E>) {
         for wanted in wanted {
             self.passing.join(wanted);
         }
@@ -167,27 +177,28 @@ impl Scan {
 }
 
 /// Where a scan is, and whom it serves. Knows no broker.
-struct Passing {
+struct Passing<E: Event> {
     /// The next offset of each partition.
     next: Vec<i64>,
     /// Where the partitions ended before the scan began: nobody wants more of it.
     end: Vec<i64>,
-    versions: Versions,
-    readers: HashMap<u64, Served>,
-    by_scope: ByScope<Vec<u64>>,
+    versions: Versions<E::Entity>,
+    readers: HashMap<u64, Served<E>>,
+    by_scope: ByScope<E::Scope, Vec<u64>>,
     joined: u64,
+    metrics: Metrics,
 }
 
 /// A reader that a scan serves.
-struct Served {
-    scope: Scope,
+struct Served<E: Event> {
+    scope: E::Scope,
     begin: Cursor,
     aim: Cursor,
-    feed: Feed,
+    feed: Feed<E>,
 }
 
-impl Passing {
-    fn from_the_lowest(wanted: &[Wanted], bounds: &Bounds) -> Self {
+impl<E: Event> Passing<E> {
+    fn from_the_lowest(wanted: &[Wanted<E>], bounds: &Bounds, metrics: Metrics) -> Self {
         let lowest = |partition| wanted.iter().map(|it| it.begin.next(partition)).min();
         let lows = bounds.low.iter().enumerate();
         Self {
@@ -199,27 +210,28 @@ impl Passing {
             readers: HashMap::new(),
             by_scope: ByScope::default(),
             joined: 0,
+            metrics,
         }
     }
 
     /// Whether all that a reader wants is still to come.
-    fn is_before(&self, wanted: &Wanted) -> bool {
+    fn is_before(&self, wanted: &Wanted<E>) -> bool {
         let mut places = self.next.iter().enumerate();
         wanted.is_within(&self.end)
             && places.all(|(partition, next)| wanted.begin.next(partition) >= *next)
     }
 
-    fn join(&mut self, wanted: Wanted) {
+    fn join(&mut self, wanted: Wanted<E>) {
         let Wanted {
             scope,
             begin,
             aim,
             feed,
         } = wanted;
-        metrics::REPLAYS.inc();
+        self.metrics.replays.inc();
         let id = self.joined;
         self.joined += 1;
-        self.by_scope.entry(scope).push(id);
+        self.by_scope.entry(&scope).push(id);
         let served = Served {
             scope,
             // The place speaks for the stream as it is now, whatever the first cursor knew of it.
@@ -231,7 +243,7 @@ impl Passing {
     }
 
     /// Hands a message to those who want it.
-    fn take(&mut self, record: Record) {
+    fn take(&mut self, record: Record<E>) {
         let Record {
             partition,
             offset,
@@ -240,7 +252,8 @@ impl Passing {
         } = record;
         let event = event.filter(|event| {
             let epoch = epoch.unwrap_or_else(|| self.epoch());
-            self.versions.is_first(epoch, event.order_id, event.version)
+            self.versions
+                .is_first(epoch, event.entity(), event.version())
         });
         let Some(next) = self.next.get(partition).copied() else {
             return;
@@ -259,7 +272,7 @@ impl Passing {
     }
 
     /// Sends an event to those who want it, and gives those who do not take it.
-    fn offer(&self, event: OrderEvent, partition: usize, offset: i64) -> Vec<u64> {
+    fn offer(&self, event: E, partition: usize, offset: i64) -> Vec<u64> {
         let mut wanting = Vec::new();
         self.by_scope
             .visit(&event, |ids| wanting.extend_from_slice(ids));
@@ -307,7 +320,7 @@ impl Passing {
 
     /// Lets those go who have gone themselves, or have all they wanted.
     fn let_go(&mut self) {
-        let is_done = |served: &Served| {
+        let is_done = |served: &Served<E>| {
             served.feed.is_abandoned() || served.place(&self.next, None).covers(&served.aim)
         };
         let done = self.readers.iter().filter(|(_, served)| is_done(served));
@@ -329,10 +342,10 @@ impl Passing {
         let Some(served) = self.readers.remove(&id) else {
             return;
         };
-        if let Some(same) = self.by_scope.get_mut(served.scope) {
+        if let Some(same) = self.by_scope.get_mut(&served.scope) {
             same.retain(|it| *it != id);
             if same.is_empty() {
-                self.by_scope.remove(served.scope);
+                self.by_scope.remove(&served.scope);
             }
         }
         let place = served.place(&self.next, None);
@@ -346,7 +359,7 @@ impl Passing {
     }
 }
 
-impl Served {
+impl<E: Event> Served<E> {
     /// Whether a message is in the part of the stream that it wants.
     fn wants(&self, partition: usize, offset: i64) -> bool {
         (self.begin.next(partition)..self.aim.next(partition)).contains(&offset)

@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 
 use futures::FutureExt as _;
-use schema::event::OrderStatus;
+use schema::event::{OrderEvent, OrderStatus};
 use uuid::Uuid;
 
 use super::*;
-use crate::replay::{Replay, Replayed};
+use crate::{
+    replay::{Replay, Replayed},
+    scope::Scope,
+};
 
 const EPOCH: Uuid = Uuid::from_u128(7);
 
@@ -21,7 +24,7 @@ fn bounds(high: [i64; 2]) -> Bounds {
 }
 
 /// Order 1 and 3 are of user 1, order 2 is of user 2.
-fn record(partition: usize, offset: i64, order: i64, version: u32) -> Record {
+fn record(partition: usize, offset: i64, order: i64, version: u32) -> Record<OrderEvent> {
     let user = if order == 2 { 2 } else { 1 };
     Record {
         partition,
@@ -40,7 +43,12 @@ fn record(partition: usize, offset: i64, order: i64, version: u32) -> Record {
     }
 }
 
-fn wanted(scope: Scope, begin: [i64; 2], aim: [i64; 2], buffer: usize) -> (Wanted, Replay) {
+fn wanted(
+    scope: Scope,
+    begin: [i64; 2],
+    aim: [i64; 2],
+    buffer: usize,
+) -> (Wanted<OrderEvent>, Replay<OrderEvent>) {
     let (replay, feed) = Replay::new(buffer);
     let wanted = Wanted {
         scope,
@@ -56,7 +64,7 @@ fn user(id: i64) -> Scope {
 }
 
 /// What a reader got so far: (order, version) and the cursor behind each; and where it was let go.
-fn got(replay: &mut Replay) -> (Vec<(i64, u32, Cursor)>, Option<Cursor>) {
+fn got(replay: &mut Replay<OrderEvent>) -> (Vec<(i64, u32, Cursor)>, Option<Cursor>) {
     let mut events = Vec::new();
     loop {
         match replay.next().now_or_never().flatten() {
@@ -74,7 +82,8 @@ fn got(replay: &mut Replay) -> (Vec<(i64, u32, Cursor)>, Option<Cursor>) {
 fn each_gets_its_own_from_its_place_on_and_no_version_twice() {
     let (one, mut of_one) = wanted(user(1), [0, 0], [5, 3], 8);
     let (two, mut of_two) = wanted(user(2), [1, 1], [5, 3], 8);
-    let mut passing = Passing::from_the_lowest(&[], &bounds([9, 9]));
+    let mut passing =
+        Passing::<OrderEvent>::from_the_lowest(&[], &bounds([9, 9]), Metrics::of("scan"));
     passing.join(one);
     passing.join(two);
     for record in [
@@ -109,7 +118,8 @@ fn each_gets_its_own_from_its_place_on_and_no_version_twice() {
 
 #[test]
 fn whoever_is_not_passed_may_join_and_nobody_who_wants_more_than_there_was() {
-    let mut passing = Passing::from_the_lowest(&[], &bounds([5, 5]));
+    let mut passing =
+        Passing::<OrderEvent>::from_the_lowest(&[], &bounds([5, 5]), Metrics::of("scan"));
     passing.take(record(0, 0, 1, 1));
     passing.take(record(0, 1, 1, 2));
     for (begin, aim, may) in [
@@ -128,7 +138,8 @@ fn whoever_is_not_passed_may_join_and_nobody_who_wants_more_than_there_was() {
 fn a_reader_that_takes_nothing_is_let_go_before_what_does_not_fit_and_the_others_go_on() {
     let (slow, mut of_slow) = wanted(user(1), [0, 0], [9, 0], 2);
     let (quick, mut of_quick) = wanted(user(1), [0, 0], [9, 0], 8);
-    let mut passing = Passing::from_the_lowest(&[], &bounds([9, 9]));
+    let mut passing =
+        Passing::<OrderEvent>::from_the_lowest(&[], &bounds([9, 9]), Metrics::of("scan"));
     passing.join(slow);
     passing.join(quick);
     for version in 1..=5 {
@@ -157,10 +168,15 @@ fn a_scan_gives_each_reader_what_a_scan_of_its_own_would() {
     let read = |begins: &[[i64; 2]]| {
         let wanted = |begin: &[i64; 2]| wanted(user(1), *begin, [30, 30], 100);
         let (mut wanting, mut replays): (Vec<_>, Vec<_>) = begins.iter().map(wanted).unzip();
-        let mut passing = Passing::from_the_lowest(&wanting, &bounds([30, 30]));
+        let mut passing = Passing::<OrderEvent>::from_the_lowest(
+            &wanting,
+            &bounds([30, 30]),
+            Metrics::of("scan"),
+        );
         for record in records() {
             // As late as it can: the next message is its first of a partition.
-            let is_next = |it: &Wanted| (0..2).any(|p| it.begin.next(p) == passing.next[p]);
+            let is_next =
+                |it: &Wanted<OrderEvent>| (0..2).any(|p| it.begin.next(p) == passing.next[p]);
             let joining = wanting.extract_if(.., |it| passing.is_before(it) && is_next(it));
             for wanted in joining.collect::<Vec<_>>() {
                 passing.join(wanted);

@@ -1,11 +1,18 @@
-//! What a reader wants to see: one order, or the orders that meet a filter.
+//! Order events as the log has them, and what a reader of them wants to see: one order, or the orders that meet a filter.
 
-use std::collections::HashMap;
+use std::mem::size_of;
 
 use schema::{
     event::{OrderEvent, OrderStatus},
     id::{OrderId, Sku, UserId},
 };
+
+use crate::event::{Event, NotAnEvent, Selection};
+
+/// Amortised cost of the entries of order, user and status in the index, and of the reference counts, in bytes.
+const INDEX_BYTES: usize = 176;
+/// The same of a SKU, with itself.
+const SKU_BYTES: usize = size_of::<Sku>() + 24;
 
 /// Changes that meet every condition that is there. Without any: all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -18,7 +25,7 @@ pub struct Filter {
     pub sku: Option<Sku>,
 }
 
-/// The events that a reader gets. Whether its caller may have them is decided before.
+/// The order events that a reader gets. Whether its caller may have them is decided before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// The changes of one order.
@@ -27,12 +34,16 @@ pub enum Scope {
     Orders(Filter),
 }
 
-/// Something that an event can be found by.
+/// Something that an order event can be found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
+pub enum Key {
+    /// Its order.
     Order(OrderId),
+    /// The order's buyer.
     User(UserId),
+    /// A product of the order.
     Sku(Sku),
+    /// The status that it tells.
     Status(OrderStatus),
 }
 
@@ -53,11 +64,14 @@ impl Scope {
             sku: None,
         })
     }
+}
 
-    /// Whether the event is in scope.
-    #[must_use]
-    pub fn contains(self, event: &OrderEvent) -> bool {
-        match self {
+impl Selection for Scope {
+    type Event = OrderEvent;
+    type Key = Key;
+
+    fn contains(&self, event: &OrderEvent) -> bool {
+        match *self {
             Self::Order(order) => event.order_id == order,
             Self::Orders(Filter { user, status, sku }) => {
                 user.is_none_or(|user| event.user_id == user)
@@ -67,18 +81,16 @@ impl Scope {
         }
     }
 
-    /// Whether its events are few among all, so that many readers can share a look at each and none is waited for. A SKU or a
-    /// status may be half of the shop's.
-    pub(crate) const fn is_narrow(self) -> bool {
+    /// A SKU or a status may be half of the shop's.
+    fn is_narrow(&self) -> bool {
         match self {
             Self::Order(_) => true,
             Self::Orders(filter) => filter.user.is_some(),
         }
     }
 
-    /// Its events are those that have all of these, the rarest first.
-    pub(crate) fn keys(self) -> impl Iterator<Item = Key> {
-        let keys = match self {
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        let keys = match *self {
             Self::Order(order) => [Some(Key::Order(order)), None, None],
             Self::Orders(Filter { user, status, sku }) => [
                 user.map(Key::User),
@@ -89,7 +101,16 @@ impl Scope {
         keys.into_iter().flatten()
     }
 
-    /// All scopes that an event is in.
+    fn keys_of(event: &OrderEvent) -> impl Iterator<Item = Key> {
+        let one = [
+            Key::Order(event.order_id),
+            Key::User(event.user_id),
+            Key::Status(event.status),
+        ];
+        one.into_iter()
+            .chain(event.skus.iter().copied().map(Key::Sku))
+    }
+
     fn of(event: &OrderEvent) -> impl Iterator<Item = Self> {
         let skus = event.skus.iter().copied().map(Some);
         let filters = std::iter::once(None).chain(skus).flat_map(|sku| {
@@ -100,75 +121,45 @@ impl Scope {
         std::iter::once(Self::Order(event.order_id)).chain(filters)
     }
 
-    /// How many those are.
-    const fn count_of(event: &OrderEvent) -> usize {
+    fn count_of(event: &OrderEvent) -> usize {
         1 + 4 * (1 + event.skus.len())
     }
 }
 
-impl Key {
-    /// All that the event can be found by.
-    pub(crate) fn of(event: &OrderEvent) -> impl Iterator<Item = Self> {
-        let one = [
-            Self::Order(event.order_id),
-            Self::User(event.user_id),
-            Self::Status(event.status),
-        ];
-        one.into_iter()
-            .chain(event.skus.iter().copied().map(Self::Sku))
-    }
-}
+impl Event for OrderEvent {
+    type Scope = Scope;
+    type Entity = OrderId;
 
-/// What is kept for each scope that somebody reads.
-#[derive(Debug)]
-pub(crate) struct ByScope<T>(HashMap<Scope, T>);
-
-impl<T> Default for ByScope<T> {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
-
-impl<T> ByScope<T> {
-    /// What is kept for a scope, new if nothing is.
-    pub(crate) fn entry(&mut self, scope: Scope) -> &mut T
-    where
-        T: Default,
-    {
-        self.0.entry(scope).or_default()
+    fn decode(
+        _: &[u8],
+        value: &[u8],
+        header: impl Fn(&str) -> Option<Vec<u8>>,
+    ) -> Result<Self, NotAnEvent> {
+        Self::decode(value, header).map_err(|error| NotAnEvent(error.to_string()))
     }
 
-    pub(crate) fn get_mut(&mut self, scope: Scope) -> Option<&mut T> {
-        self.0.get_mut(&scope)
+    fn entity(&self) -> OrderId {
+        self.order_id
     }
 
-    pub(crate) fn remove(&mut self, scope: Scope) {
-        self.0.remove(&scope);
+    fn version(&self) -> u32 {
+        self.version
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.0.values()
-    }
-
-    /// Visits what is kept for the scopes that the event is in: by the fewer of all that it is in and all that are read.
-    pub(crate) fn visit(&self, event: &OrderEvent, mut visit: impl FnMut(&T)) {
-        if self.0.len() < Scope::count_of(event) {
-            let read = self.0.iter().filter(|(scope, _)| scope.contains(event));
-            read.for_each(|(_, kept)| visit(kept));
-        } else {
-            let kept = Scope::of(event).filter_map(|scope| self.0.get(&scope));
-            kept.for_each(visit);
-        }
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.traceparent.as_ref().map_or(0, String::len)
+            + self.skus.len() * SKU_BYTES
+            + INDEX_BYTES
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
+    use crate::event::ByScope;
 
     fn event() -> OrderEvent {
         OrderEvent {
@@ -206,7 +197,9 @@ mod tests {
         let of: Vec<_> = Scope::of(&event).collect();
         assert_eq!(of.len(), Scope::count_of(&event));
         for scope in scopes() {
-            let has_all = scope.keys().all(|key| Key::of(&event).any(|it| it == key));
+            let has_all = scope
+                .keys()
+                .all(|key| Scope::keys_of(&event).any(|it| it == key));
             assert_eq!(scope.contains(&event), of.contains(&scope), "{scope:?}");
             assert_eq!(scope.contains(&event), has_all, "{scope:?}");
         }
@@ -223,7 +216,7 @@ mod tests {
                 .collect();
             let expected = read.keys().filter(|scope| scope.contains(&event)).count();
             let mut visited = Vec::new();
-            ByScope(read).visit(&event, |scope| visited.push(*scope));
+            ByScope::from_iter(read).visit(&event, |scope| visited.push(*scope));
             assert_eq!(visited.len(), expected, "of {count}");
             assert!(visited.iter().all(|scope| scope.contains(&event)));
         }

@@ -11,24 +11,24 @@ use crate::{
     bounds::{Bounds, BoundsQuery},
     config::Config,
     cursor::Cursor,
+    event::{Event, Selection},
     log::{Log, Position},
-    metrics,
+    metrics::Metrics,
     replay::{self, Ended, Feed, Replay, Turn},
     scan::{Scan, Scans, Wanted},
-    scope::Scope,
     waiters::Waiters,
 };
 
 /// The process drains: reconnect elsewhere, the last cursor is good there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the order-event stream stops")]
+#[error("the stream of events stops")]
 pub struct Stopped;
 
 /// How a cursor goes on.
 #[derive(Debug)]
-pub(crate) enum Resumed {
+pub(crate) enum Resumed<E> {
     Log(Position),
-    Replay(Replay),
+    Replay(Replay<E>),
     Gap,
 }
 
@@ -48,23 +48,24 @@ enum Judged {
 
 /// What tail and readers share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct Shared<E: Event> {
     pub(crate) config: Config,
     pub(crate) kafka: kafka::Config,
-    pub(crate) log: RwLock<Log>,
-    pub(crate) waiters: Waiters,
+    pub(crate) log: RwLock<Log<E>>,
+    pub(crate) waiters: Waiters<E>,
     pub(crate) bounds: BoundsQuery,
     /// Whether the log has caught up with the topic since it was started over.
     pub(crate) live: watch::Sender<bool>,
     /// Notified after every record.
     pub(crate) progress: Notify,
+    pub(crate) metrics: Metrics,
     turns: Places<Caller>,
-    scans: Scans,
+    scans: Scans<E>,
     tasks: Tasks,
     stopped: CancellationToken,
 }
 
-impl Shared {
+impl<E: Event> Shared<E> {
     pub(crate) fn new(
         config: Config,
         kafka: kafka::Config,
@@ -77,6 +78,7 @@ impl Shared {
             bounds,
             live: watch::Sender::new(false),
             progress: Notify::new(),
+            metrics: Metrics::of(&kafka.topic),
             turns: Places::new(config.max_replays, config.max_replays_per_caller),
             scans: Scans::default(),
             tasks: tasks.clone(),
@@ -110,9 +112,9 @@ impl Shared {
     pub(crate) async fn resume(
         self: &Arc<Self>,
         caller: Caller,
-        scope: Scope,
+        scope: &E::Scope,
         cursor: &Cursor,
-    ) -> Result<Resumed, Stopped> {
+    ) -> Result<Resumed<E>, Stopped> {
         loop {
             self.live().await?;
             match self.judge(cursor) {
@@ -136,9 +138,9 @@ impl Shared {
                 Judged::Older(aim) => {
                     let begin = cursor.clone();
                     let replay = if scope.is_narrow() {
-                        self.scanned(scope, begin, aim)
+                        self.scanned(scope.clone(), begin, aim)
                     } else {
-                        self.replay(caller, scope, begin, aim)
+                        self.replay(caller, scope.clone(), begin, aim)
                     };
                     return Ok(Resumed::Replay(replay));
                 }
@@ -171,10 +173,10 @@ impl Shared {
     fn replay(
         self: &Arc<Self>,
         caller: Caller,
-        scope: Scope,
+        scope: E::Scope,
         begin: Cursor,
         aim: Cursor,
-    ) -> Replay {
+    ) -> Replay<E> {
         let (replay, feed) = Replay::new(replay::BUFFER);
         let shared = Arc::clone(self);
         let turn = async move {
@@ -192,7 +194,7 @@ impl Shared {
     }
 
     /// Asks for a scan of the topic, which is shared with all who wait for one.
-    fn scanned(self: &Arc<Self>, scope: Scope, begin: Cursor, aim: Cursor) -> Replay {
+    fn scanned(self: &Arc<Self>, scope: E::Scope, begin: Cursor, aim: Cursor) -> Replay<E> {
         let (replay, feed) = Replay::new(SCAN_BUFFER);
         let wanted = Wanted {
             scope,
@@ -224,15 +226,15 @@ impl Shared {
         }
     }
 
-    async fn scan_for(&self, wanted: Vec<Wanted>) -> Result<(), Stopped> {
+    async fn scan_for(&self, wanted: Vec<Wanted<E>>) -> Result<(), Stopped> {
         let bounds = self.bounds().await?;
-        let is_lost = |wanted: &Wanted| lost(&wanted.begin, &wanted.aim, &bounds);
+        let is_lost = |wanted: &Wanted<E>| lost(&wanted.begin, &wanted.aim, &bounds);
         let (gone, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_lost);
         for reader in gone {
             reader.feed.end(Ended::Gone);
         }
         // The topic ends before the log does: it was made anew, and the log will know.
-        let is_within = |wanted: &Wanted| wanted.is_within(&bounds.high);
+        let is_within = |wanted: &Wanted<E>| wanted.is_within(&bounds.high);
         let (wanted, beyond): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_within);
         if !beyond.is_empty() {
             self.pause().await?;
@@ -241,7 +243,7 @@ impl Shared {
         if wanted.is_empty() {
             return Ok(());
         }
-        match Scan::start(&self.kafka, &wanted, &bounds) {
+        match Scan::start(&self.kafka, &wanted, &bounds, self.metrics.clone()) {
             Ok(scan) => scan.read(wanted, &self.scans).await,
             Err(error) => {
                 tracing::warn!(%error, "a replay could not start");
@@ -255,17 +257,17 @@ impl Shared {
     async fn turn(
         &self,
         caller: Caller,
-        scope: Scope,
+        scope: E::Scope,
         begin: &Cursor,
         aim: Cursor,
-        feed: &Feed,
+        feed: &Feed<E>,
     ) -> Result<Ended, Stopped> {
         let place = self.turns.take(&caller).await;
         let bounds = self.bounds().await?;
         if lost(begin, &aim, &bounds) {
             return Ok(Ended::Gone);
         }
-        metrics::REPLAYS.inc();
+        self.metrics.replays.inc();
         match Turn::start(&self.kafka, scope, begin, aim, &bounds, place) {
             Ok(turn) => Ok(turn.read(feed).await),
             Err(error) => {
@@ -313,7 +315,7 @@ impl Shared {
 }
 
 /// Lets readers ask again from where they are.
-fn go_on(wanted: Vec<Wanted>) {
+fn go_on<E: Event>(wanted: Vec<Wanted<E>>) {
     for Wanted { begin, feed, .. } in wanted {
         feed.end(Ended::At(begin));
     }

@@ -3,29 +3,30 @@
 use std::sync::Arc;
 
 use chassis::{health::Health, kafka, tasks::Tasks};
+use schema::event::OrderEvent;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     bounds::{BoundsQuery, Unavailable},
     config::Config,
     cursor::Cursor,
-    metrics,
+    event::Event,
     reader::Reader,
-    scope::Scope,
     shared::Shared,
     tail,
 };
 
-/// The order-event stream of this process. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct OrderStream(Arc<Shared>);
+/// The order-event stream of this process.
+pub type OrderStream = EventStream<OrderEvent>;
 
-impl OrderStream {
-    /// Starts to follow the topic. The broker may be away: readers wait, and the health component
-    /// `order-stream` says why.
+/// The stream of one topic's events in this process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EventStream<E: Event>(Arc<Shared<E>>);
+
+impl<E: Event> EventStream<E> {
+    /// Starts to follow the topic of `kafka`. The broker may be away: readers wait, and the health component `order-stream` says why.
     #[must_use]
     pub fn start(config: Config, kafka: kafka::Config, tasks: &Tasks, health: &Health) -> Self {
-        metrics::announce();
         let (bounds, answering) = BoundsQuery::new(kafka.clone(), config.end_timeout);
         let shared = Arc::new(Shared::new(config, kafka, bounds, tasks));
         tasks.spawn("order-stream bounds", until(tasks.token(), answering));
@@ -70,10 +71,10 @@ impl OrderStream {
     }
 
     /// A reader of the events in scope after everything that the cursor's holder has seen. It costs a registration and
-    /// no queue. A caller that also reads state elsewhere takes [`OrderStream::end_cursor`] first, then the state, and
+    /// no queue. A caller that also reads state elsewhere takes [`EventStream::end_cursor`] first, then the state, and
     /// begins at that cursor.
     #[must_use]
-    pub fn reader(&self, scope: Scope, from: Cursor) -> Reader {
+    pub fn reader(&self, scope: E::Scope, from: Cursor) -> Reader<E> {
         Reader::new(self.0.clone(), scope, from)
     }
 }

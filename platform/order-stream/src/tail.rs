@@ -21,8 +21,8 @@ use crate::{
     bounds::{Bounds, Unavailable},
     consumer::{self, OffReactor, PREAMBLE},
     cursor::Cursor,
+    event::Event,
     log::{Appended, Record},
-    metrics,
     shared::Shared,
 };
 
@@ -52,7 +52,7 @@ enum Broken {
 }
 
 /// Follows the topic until it is dropped.
-pub(crate) async fn run(shared: Arc<Shared>, health: Component) {
+pub(crate) async fn run<E: Event>(shared: Arc<Shared<E>>, health: Component) {
     health.down("catching up with the topic");
     let mut epoch = Uuid::nil();
     let mut told = String::new();
@@ -63,9 +63,9 @@ pub(crate) async fn run(shared: Arc<Shared>, health: Component) {
         // Queries need no stream: the process starts, and streams wait.
         health.give_way(reason.clone());
         if reason == told {
-            tracing::debug!(%reason, "the order-event tail starts over");
+            tracing::debug!(%reason, topic = %shared.kafka.topic, "the tail of a topic starts over");
         } else {
-            tracing::warn!(%reason, "the order-event tail starts over");
+            tracing::warn!(%reason, topic = %shared.kafka.topic, "the tail of a topic starts over");
             told = reason;
         }
         if let Broken::NewEpoch(next) = broken {
@@ -76,8 +76,8 @@ pub(crate) async fn run(shared: Arc<Shared>, health: Component) {
     }
 }
 
-async fn follow(
-    shared: &Shared,
+async fn follow<E: Event>(
+    shared: &Shared<E>,
     health: &Component,
     epoch: Uuid,
 ) -> Result<std::convert::Infallible, Broken> {
@@ -114,7 +114,7 @@ async fn follow(
 }
 
 /// Starts the log over at the earliest place that fits, and a consumer somewhat before it.
-fn start(shared: &Shared, bounds: &Bounds, epoch: Uuid) -> Result<OffReactor, Broken> {
+fn start<E: Event>(shared: &Shared<E>, bounds: &Bounds, epoch: Uuid) -> Result<OffReactor, Broken> {
     let partitions = bounds.high.len().max(1);
     let fitting = shared.config.log_bytes / EVENT_BYTES / partitions;
     // At least the last record, which tells the epoch: a log that is live without one gives places in no topic.
@@ -136,7 +136,7 @@ fn start(shared: &Shared, bounds: &Bounds, epoch: Uuid) -> Result<OffReactor, Br
     Ok(consumer)
 }
 
-fn become_live(shared: &Shared, health: &Component, aim: &Cursor) {
+fn become_live<E: Event>(shared: &Shared<E>, health: &Component, aim: &Cursor) {
     let due = {
         let log = shared.log.read();
         !log.is_live() && log.end().covers(aim)
@@ -148,17 +148,18 @@ fn become_live(shared: &Shared, health: &Component, aim: &Cursor) {
     }
 }
 
-fn append(shared: &Shared, record: Record) -> Result<(), Broken> {
+fn append<E: Event>(shared: &Shared<E>, record: Record<E>) -> Result<(), Broken> {
     let appended = {
         let mut log = shared.log.write();
         let appended = log.append(record, &shared.waiters);
-        metrics::LOG_BYTES.set(i64::try_from(log.bytes()).unwrap_or(i64::MAX));
+        let bytes = i64::try_from(log.bytes()).unwrap_or(i64::MAX);
+        shared.metrics.log_bytes.set(bytes);
         appended
     };
     shared.progress.notify_waiters();
     match appended {
-        Appended::Kept => metrics::EVENTS.inc(),
-        Appended::Passed => metrics::PASSED.inc(),
+        Appended::Kept => shared.metrics.events.inc(),
+        Appended::Passed => shared.metrics.passed.inc(),
         Appended::NewEpoch(epoch) => return Err(Broken::NewEpoch(epoch)),
     }
     Ok(())
@@ -169,7 +170,7 @@ struct Ends(Mutex<Vec<i64>>);
 
 impl Ends {
     /// All records of the partition were read: what is missing below its end is none.
-    fn reached(&self, shared: &Shared, partition: i32) {
+    fn reached<E: Event>(&self, shared: &Shared<E>, partition: i32) {
         let partition = usize::try_from(partition).unwrap_or_default();
         let end = self.0.lock().get(partition).copied().unwrap_or(0);
         if shared.log.write().pass_to(partition, end) {
@@ -217,7 +218,7 @@ fn judge(
         other => {
             health.down(other.to_string());
             if told.as_ref() != Some(&other) {
-                tracing::warn!(error = %other, "the order-event tail cannot read");
+                tracing::warn!(error = %other, "the tail of a topic cannot read");
                 *told = Some(other);
             }
             Ok(())
@@ -226,7 +227,12 @@ fn judge(
 }
 
 /// Looks at the topic's bounds again and again, until they do not fit what was read.
-async fn watch(shared: &Shared, health: &Component, consumer: &OffReactor, ends: &Ends) -> Broken {
+async fn watch<E: Event>(
+    shared: &Shared<E>,
+    health: &Component,
+    consumer: &OffReactor,
+    ends: &Ends,
+) -> Broken {
     let partitions = ends.0.lock().len();
     let mut standing = vec![Standing::default(); partitions];
     loop {
@@ -262,8 +268,8 @@ struct Again {
 }
 
 /// Compares the topic with what was read. Also finds out that the broker is back.
-async fn inspect(
-    shared: &Shared,
+async fn inspect<E: Event>(
+    shared: &Shared<E>,
     health: &Component,
     standing: &mut [Standing],
 ) -> Result<Vec<Again>, Broken> {
@@ -280,7 +286,7 @@ async fn inspect(
     let unread = (0..standing.len())
         .map(|p| topic.next(p).saturating_sub(end.next(p)))
         .sum::<i64>();
-    metrics::LAG.set(unread.max(0));
+    shared.metrics.lag.set(unread.max(0));
     if bounds.high.len() != standing.len() {
         return Err(Broken::Partitions);
     }

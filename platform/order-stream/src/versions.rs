@@ -1,31 +1,39 @@
-//! Which version of each order was seen last: the relay sends at least once, readers see each version once.
+//! Which version of each entity, such as an order, was seen last: the relay sends at least once, readers see each version once.
 //!
 //! The relay's first copies of one order's events stand in version order, so a version at or below the last
 //! one is a repeat. Memory is bounded by two generations: an order is forgotten only after at least one
 //! generation's worth of other orders, far beyond the distance at which the relay can repeat itself (a batch).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
-use schema::id::OrderId;
 use uuid::Uuid;
 
-/// Orders a generation holds before the older one is dropped.
+/// Entities a generation holds before the older one is dropped.
 const GENERATION: usize = 65_536;
 
-/// An order in one incarnation of the stream: a reset database numbers its orders from 1 again.
-type Key = (Uuid, OrderId);
+/// An entity in one incarnation of the stream: a reset database numbers its orders from 1 again.
+type Key<T> = (Uuid, T);
 
-/// The last version seen of recent orders.
-#[derive(Debug, Default)]
-pub(crate) struct Versions {
-    young: HashMap<Key, u32>,
-    old: HashMap<Key, u32>,
+/// The last version seen of recent entities.
+#[derive(Debug)]
+pub(crate) struct Versions<T> {
+    young: HashMap<Key<T>, u32>,
+    old: HashMap<Key<T>, u32>,
 }
 
-impl Versions {
+impl<T> Default for Versions<T> {
+    fn default() -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Eq + Hash> Versions<T> {
     /// Notes the version; false when it is a repeat.
-    pub(crate) fn is_first(&mut self, epoch: Uuid, order: OrderId, version: u32) -> bool {
-        let key = (epoch, order);
+    pub(crate) fn is_first(&mut self, epoch: Uuid, entity: T, version: u32) -> bool {
+        let key = (epoch, entity);
         let seen = self
             .young
             .get(&key)
@@ -42,6 +50,8 @@ impl Versions {
 
 #[cfg(test)]
 mod tests {
+    use schema::id::OrderId;
+
     use super::*;
 
     fn order(id: i64) -> OrderId {

@@ -6,10 +6,9 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
-use schema::event::OrderEvent;
 use tokio::sync::Notify;
 
-use crate::scope::{ByScope, Scope};
+use crate::event::{ByScope, Event};
 
 /// What the readers of one scope share.
 #[derive(Debug, Default)]
@@ -28,19 +27,27 @@ impl Waiter {
 }
 
 /// All scopes that have a reader.
-#[derive(Debug, Default)]
-pub(crate) struct Waiters {
-    scopes: Mutex<ByScope<Arc<Waiter>>>,
+#[derive(Debug)]
+pub(crate) struct Waiters<E: Event> {
+    scopes: Mutex<ByScope<E::Scope, Arc<Waiter>>>,
 }
 
-impl Waiters {
+impl<E: Event> Default for Waiters<E> {
+    fn default() -> Self {
+        Self {
+            scopes: Mutex::default(),
+        }
+    }
+}
+
+impl<E: Event> Waiters<E> {
     /// Registers a reader; from now on its scope's events are noted.
-    pub(crate) fn join(&self, scope: Scope) -> Arc<Waiter> {
+    pub(crate) fn join(&self, scope: &E::Scope) -> Arc<Waiter> {
         self.scopes.lock().entry(scope).clone()
     }
 
     /// Takes a reader's registration back and forgets a scope without readers.
-    pub(crate) fn leave(&self, scope: Scope, waiter: Arc<Waiter>) {
+    pub(crate) fn leave(&self, scope: &E::Scope, waiter: Arc<Waiter>) {
         let mut scopes = self.scopes.lock();
         drop(waiter);
         if scopes
@@ -52,7 +59,7 @@ impl Waiters {
     }
 
     /// Tells the readers of an event that was logged at `position`.
-    pub(crate) fn announce(&self, event: &OrderEvent, position: u64) {
+    pub(crate) fn announce(&self, event: &E, position: u64) {
         self.scopes.lock().visit(event, |waiter| {
             waiter.last.store(position + 1, Ordering::Release);
             waiter.news.notify_waiters();

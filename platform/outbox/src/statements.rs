@@ -7,7 +7,11 @@ use crate::{append, relay, retention};
 /// Every statement of this crate.
 #[must_use]
 pub fn statements() -> Vec<&'static dyn Described> {
-    let mut all: Vec<&dyn Described> = vec![&append::APPEND, &retention::RETIRE];
+    let mut all: Vec<&dyn Described> = vec![
+        &append::APPEND,
+        &retention::RETIRE,
+        &retention::RETIRE_TOPICS,
+    ];
     all.extend(relay::statements());
     all
 }

@@ -1,22 +1,29 @@
 //! Which stream a subscription asks for, and whether its caller may read it.
 
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
 
 use chassis::principal::Principal;
 use federation::SubscriptionCall;
 use order_stream::{Filter, Scope};
-use schema::{code::ErrorCode, event::OrderStatus, id::OrderId};
+use schema::{
+    code::ErrorCode,
+    event::OrderStatus,
+    id::{OrderId, Sku},
+};
 use serde_json::{Map, Value};
 
+use super::topic::{self, Subject};
 use crate::error::RequestError;
 
 /// What the caller asks to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Field {
     Order(OrderId),
     /// Of the filter only the status: the buyer is the caller.
     Mine(Filter),
     All(Filter),
+    /// One entity of a topic beside the order events.
+    Topic(Subject),
 }
 
 impl Field {
@@ -40,28 +47,59 @@ impl Field {
                 status: status(arguments)?,
                 sku: id(arguments, "sku")?,
             })),
-            _ => Err(RequestError::masked(ErrorCode::Internal)),
+            name => {
+                let of = topic::FIELDS.iter().find(|field| field.name == name);
+                let of = of.ok_or_else(|| RequestError::masked(ErrorCode::Internal))?;
+                let key = id::<Sku>(arguments, of.key)?.ok_or_else(|| not_an_id(of.key))?;
+                let key: Arc<str> = key.to_string().into();
+                Ok(Self::Topic(Subject { of, key }))
+            }
         }
     }
 
-    pub(super) const fn name(self) -> &'static str {
+    pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Order(_) => "orderEvents",
             Self::Mine(_) => "myOrderEvents",
             Self::All(_) => "allOrderEvents",
+            Self::Topic(subject) => subject.of.name,
         }
     }
 
     /// The order, where one alone is asked for.
-    pub(super) const fn order(self) -> Option<OrderId> {
+    pub(super) const fn order(&self) -> Option<OrderId> {
         match self {
-            Self::Order(order) => Some(order),
-            Self::Mine(_) | Self::All(_) => None,
+            Self::Order(order) => Some(*order),
+            Self::Mine(_) | Self::All(_) | Self::Topic(_) => None,
         }
     }
 
-    pub(super) fn scope(self, principal: &Principal) -> Result<Scope, RequestError> {
+    /// The entity of a topic beside the order events.
+    pub(super) fn subject(&self) -> Option<Subject> {
         match self {
+            Self::Topic(subject) => Some(subject.clone()),
+            Self::Order(_) | Self::Mine(_) | Self::All(_) => None,
+        }
+    }
+
+    /// The order events that the caller gets; `None` for a topic beside them, where the state says who may read.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` and `FORBIDDEN`.
+    pub(super) fn scope(
+        &self,
+        principal: Option<&Principal>,
+    ) -> Result<Option<Scope>, RequestError> {
+        if matches!(self, Self::Topic(_)) {
+            return Ok(None);
+        }
+        let principal =
+            principal.ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))?;
+        self.orders(principal).map(Some)
+    }
+
+    fn orders(&self, principal: &Principal) -> Result<Scope, RequestError> {
+        match *self {
             Self::Order(order) => Ok(Scope::Order(order)),
             Self::Mine(filter) => {
                 let user = principal.user;
@@ -72,6 +110,7 @@ impl Field {
             }
             Self::All(filter) if principal.is_ops() => Ok(Scope::Orders(filter)),
             Self::All(_) => Err(RequestError::masked(ErrorCode::Forbidden)),
+            Self::Topic(_) => Err(RequestError::masked(ErrorCode::Internal)),
         }
     }
 }
@@ -138,10 +177,10 @@ mod tests {
             json!({"status": null, "sku": null, "userId": null, "after": null}),
         ] {
             let all = field("allOrderEvents", &none).unwrap();
-            assert_eq!(all.scope(&operator).unwrap(), Scope::ALL);
+            assert_eq!(all.orders(&operator).unwrap(), Scope::ALL);
             let mine = field("myOrderEvents", &none).unwrap();
             let of_one = Scope::of_user(1.try_into().unwrap());
-            assert_eq!(mine.scope(&operator).unwrap(), of_one);
+            assert_eq!(mine.orders(&operator).unwrap(), of_one);
         }
     }
 
@@ -156,7 +195,7 @@ mod tests {
         let all = field("allOrderEvents", &arguments).unwrap();
         assert_eq!(all, Field::All(expected));
         let customer = principal(Some(2), Scopes::CUSTOMER);
-        let refused = all.scope(&customer).unwrap_err();
+        let refused = all.orders(&customer).unwrap_err();
         assert_eq!(refused.code(), ErrorCode::Forbidden);
 
         // Whoever asks for one's own gets one's own, whatever else is in the arguments.
@@ -166,9 +205,9 @@ mod tests {
             status: Some(OrderStatus::Paid),
             sku: None,
         };
-        let scope = mine.scope(&principal(Some(1), Scopes::OPS)).unwrap();
+        let scope = mine.orders(&principal(Some(1), Scopes::OPS)).unwrap();
         assert_eq!(scope, Scope::Orders(expected));
-        let nobody = mine.scope(&principal(None, Scopes::OPS)).unwrap_err();
+        let nobody = mine.orders(&principal(None, Scopes::OPS)).unwrap_err();
         assert_eq!(nobody.code(), ErrorCode::Unauthenticated);
     }
 
@@ -180,6 +219,7 @@ mod tests {
                 ("orderEvents", "orderId"),
                 ("allOrderEvents", "sku"),
                 ("allOrderEvents", "userId"),
+                ("stockEvents", "sku"),
             ] {
                 let refused = field(name, &json!({ argument: wrong })).unwrap_err();
                 assert_eq!(refused.code(), ErrorCode::InvalidArgument, "{wrong}");
@@ -189,6 +229,19 @@ mod tests {
             }
         }
         assert!(field("orderEvents", &json!({})).is_err());
+        assert!(field("stockEvents", &json!({})).is_err());
         assert!(field("myOrderEvents", &json!({"status": "paid"})).is_err());
+    }
+
+    #[test]
+    fn stock_is_everybodys_and_orders_are_not() {
+        let stock = field("stockEvents", &json!({"sku": "0077"})).unwrap();
+        assert_eq!(stock.scope(None).unwrap(), None);
+        let key = stock.subject().map(|subject| subject.key);
+        assert_eq!(key.as_deref(), Some("77"));
+        for name in ["myOrderEvents", "allOrderEvents"] {
+            let refused = field(name, &json!({})).unwrap().scope(None).unwrap_err();
+            assert_eq!(refused.code(), ErrorCode::Unauthenticated);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Opens subscriptions: who may read which stream, from where, and what the first frame is.
 //!
-//! Invariant: for `orderEvents` without a cursor the log's end is taken before the order is read, and events that the
+//! Invariant: for `orderEvents` and `stockEvents` without a cursor the log's end is taken before the state is read, and events that the
 //! snapshot already shows are skipped; so there is no moment at which a change can be missed or shown twice.
 
 use std::{collections::VecDeque, sync::Arc};
@@ -11,6 +11,7 @@ use chassis::{
     principal::{Principal, Signer},
 };
 use federation::{Engine, Prepared, RequestContext, subgraph::FetchError};
+use order_stream::TopicScope;
 use schema::code::ErrorCode;
 use serde_json::Value;
 
@@ -30,12 +31,14 @@ use super::{
     resume::{ResumeHints, ResumePoint, Seen},
     shared::Frames,
     snapshot::{self, Snapshot},
-    source::Source,
-    subscription::OrderStream,
+    source::{Source, caller},
+    state,
+    subscription::LogStream,
+    topic::Subject,
 };
 use crate::{admission::StreamLimits, config, error::RequestError};
 
-/// Opens streams over the order-event log.
+/// Opens streams over the logs of events.
 #[derive(Debug)]
 pub(crate) struct Hub {
     engine: Arc<Engine>,
@@ -124,7 +127,7 @@ impl Hub {
     /// Opens the stream that `prepared` asks for; it counts against the limits of `key`.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` without a caller, `FORBIDDEN` for `allOrderEvents` without scope `ops`, `NOT_FOUND` for a
+    /// `UNAUTHENTICATED` for order events without a caller, `FORBIDDEN` for `allOrderEvents` without scope `ops`, `NOT_FOUND` for a
     /// foreign or absent order, `INVALID_ARGUMENT` for a bad id or cursor, `OVERLOADED` at a limit, and
     /// `SERVER_DRAINING` at shutdown.
     pub(crate) async fn open(
@@ -143,14 +146,12 @@ impl Hub {
             return Ok(Subscription::Live(Box::new(stream)));
         }
         let principal = ctx.data.get::<Arc<Principal>>();
-        let principal =
-            principal.ok_or_else(|| RequestError::masked(ErrorCode::Unauthenticated))?;
         let call = prepared
             .subscription()
             .ok_or_else(|| RequestError::masked(ErrorCode::Internal))?;
         let field = Field::of(call)?;
         let reloads = self.engine.reloads();
-        let scope = field.scope(principal)?;
+        let scope = field.scope(principal.map(|it| &**it))?;
         let after = call.arguments.get("after").and_then(Value::as_str);
         let resume = hints.resume_point(after)?;
         let permit = self.limits.admit(key.clone())?;
@@ -159,13 +160,23 @@ impl Hub {
             cursor,
             snapshot,
             is_over,
-        } = self.start(field, resume, &ctx).await?;
-        let source = Source::open(self.log.get(), &key, scope, point.cursor);
+        } = self.start(&field, resume, &ctx).await?;
+        let (reads_for, from) = (caller(&key), point.cursor);
+        let subject = field.subject();
+        let source = match (scope, &subject) {
+            (Some(scope), _) => Source::Orders(self.log.get().reader(scope, from).of(reads_for)),
+            (None, Some(Subject { of, key })) => {
+                let scope = TopicScope::Entity(Arc::clone(key));
+                let reader = self.log.topic(of.topic).reader(scope, from);
+                Source::Topic(reader.of(reads_for))
+            }
+            (None, None) => return Err(RequestError::masked(ErrorCode::Internal)),
+        };
         let completer = Completer {
             frames: Arc::clone(&self.frames),
             asker: self.frames.asker(prepared, ctx, key),
         };
-        Ok(Subscription::Orders(Box::new(OrderStream {
+        Ok(Subscription::Logged(Box::new(LogStream {
             config: Arc::clone(&self.config),
             source,
             seen: point.seen,
@@ -178,6 +189,7 @@ impl Hub {
             closing: self.closing(credentials.clone()),
             credentials,
             order: field.order(),
+            subject,
             is_waiting: false,
             is_over,
             reloads,
@@ -215,22 +227,23 @@ impl Hub {
     /// Where the stream begins, and the snapshot that comes before its events.
     async fn start(
         &self,
-        field: Field,
+        field: &Field,
         resume: Option<ResumePoint>,
         ctx: &RequestContext,
     ) -> Result<Start, RequestError> {
         match (field, resume) {
             // Of the order that was to be shown nothing was: it is read now, and the events go on where they were to begin.
-            (Field::Order(order), Some(point)) if point.shows_nothing_of(order) => {
-                let shown = Box::pin(snapshot::load(&self.engine, order, ctx)).await?;
+            (Field::Order(order), Some(point)) if point.shows_nothing_of(order.get()) => {
+                let shown = Box::pin(snapshot::load(&self.engine, *order, ctx)).await?;
                 Ok(Start::behind(point.cursor, shown))
             }
+            (Field::Topic(subject), resume) => self.start_topic(subject, resume, ctx).await,
             // The broker may be away: the stream waits for it, or reads on in the log.
             (field, Some(point)) => {
                 let mut is_over = false;
                 if let Field::Order(order) = field {
                     // Reading the order is what checks the caller's right to it.
-                    let shown = Box::pin(snapshot::load(&self.engine, order, ctx)).await?;
+                    let shown = Box::pin(snapshot::load(&self.engine, *order, ctx)).await?;
                     is_over = shown.is_last() && point.seen == Some(shown.seen());
                 }
                 Ok(Start {
@@ -241,13 +254,42 @@ impl Hub {
             (Field::Order(order), None) => {
                 // The end is taken before the order is read: see the invariant above.
                 let end = self.end().await?;
-                let shown = Box::pin(snapshot::load(&self.engine, order, ctx)).await?;
+                let shown = Box::pin(snapshot::load(&self.engine, *order, ctx)).await?;
                 Ok(Start::behind(end, shown))
             }
             (Field::Mine(_) | Field::All(_), None) => {
                 Ok(Start::at(ResumePoint::new(self.end().await?, None)))
             }
         }
+    }
+
+    /// The same for an entity of a topic beside the order events.
+    async fn start_topic(
+        &self,
+        subject: &Subject,
+        resume: Option<ResumePoint>,
+        ctx: &RequestContext,
+    ) -> Result<Start, RequestError> {
+        let number = subject.number();
+        // A place that was given before anything was asked for is among the order events: it says nothing here.
+        let from = match resume.filter(|point| !point.is_before_anything()) {
+            Some(point) if !point.shows_nothing_of(number) => return Ok(Start::at(point)),
+            Some(point) => point.cursor,
+            None => {
+                let end = self.log.topic(subject.of.topic).end_cursor().await;
+                end.map_err(|_| RequestError::masked(ErrorCode::Unavailable))?
+            }
+        };
+        let shown = Box::pin(state::load(&self.engine, subject, ctx)).await?;
+        let before = ResumePoint::new(from.clone(), Some(Seen::nothing(number)));
+        let seen = Seen::of(number, shown.version.unwrap_or_default());
+        let point = ResumePoint::new(from, Some(seen));
+        Ok(Start {
+            cursor: before.to_string(),
+            snapshot: Some(PendingFrame::topic_state(shown, &point)),
+            point,
+            is_over: false,
+        })
     }
 
     async fn end(&self) -> Result<order_stream::Cursor, RequestError> {
@@ -280,7 +322,7 @@ impl Start {
 
     /// Events from `end` on, without those that the snapshot shows.
     fn behind(end: order_stream::Cursor, shown: Snapshot) -> Self {
-        let before = ResumePoint::new(end.clone(), Some(Seen::nothing(shown.order)));
+        let before = ResumePoint::new(end.clone(), Some(Seen::nothing(shown.order.get())));
         let point = ResumePoint::new(end, Some(shown.seen()));
         let is_over = shown.is_last();
         Self {

@@ -1,14 +1,17 @@
-//! The log of order events, started by the first graph that has them: a graph without them needs no broker.
+//! The logs of events: that of the order events is started by the first graph that has them, and a topic's by its first stream. A
+//! graph without either needs no broker.
 
-use std::sync::OnceLock;
+use std::{collections::HashMap, sync::OnceLock};
 
 use chassis::{health::Health, kafka, tasks::Tasks};
-use order_stream::OrderStream;
+use order_stream::{EventStream, OrderStream, TopicEvent};
+use parking_lot::Mutex;
 
-/// The log, and what it takes to start it.
+/// The logs, and what it takes to start them.
 #[derive(Debug)]
 pub(crate) struct EventLog {
     started: OnceLock<OrderStream>,
+    topics: Mutex<HashMap<&'static str, EventStream<TopicEvent>>>,
     config: order_stream::Config,
     kafka: kafka::Config,
     tasks: Tasks,
@@ -16,8 +19,8 @@ pub(crate) struct EventLog {
 }
 
 impl EventLog {
-    /// A log that nobody reads yet.
-    pub(crate) const fn new(
+    /// Logs that nobody reads yet.
+    pub(crate) fn new(
         config: order_stream::Config,
         kafka: kafka::Config,
         tasks: Tasks,
@@ -25,6 +28,7 @@ impl EventLog {
     ) -> Self {
         Self {
             started: OnceLock::new(),
+            topics: Mutex::default(),
             config,
             kafka,
             tasks,
@@ -48,5 +52,16 @@ impl EventLog {
             let (config, kafka) = (self.config.clone(), self.kafka.clone());
             OrderStream::start(config, kafka, &self.tasks, &self.health)
         })
+    }
+
+    /// The running log of the topic `name` beside that of the order events.
+    pub(crate) fn topic(&self, name: &'static str) -> EventStream<TopicEvent> {
+        let mut topics = self.topics.lock();
+        let running = topics.entry(name).or_insert_with(|| {
+            let (config, kafka) = (self.config.clone(), self.kafka.beside(name));
+            // Not the router's health: it was ready before the first of these streams, and serves the others without them.
+            EventStream::start(config, kafka, &self.tasks, &Health::new())
+        });
+        running.clone()
     }
 }

@@ -1,7 +1,7 @@
-//! Live subscriptions: from the order-event log to frames that any transport can carry.
+//! Live subscriptions: from the logs of events to frames that any transport can carry.
 //!
 //! In: a prepared subscription, the caller, and where to resume. Out: frames, each with the cursor just behind it, and
-//! one end. In the order of reading: `hub` decides who may read what and from where (`field`, `resume`, `snapshot`),
+//! one end. In the order of reading: `hub` decides who may read what and from where (`field`, `resume`, `snapshot`; for topics beside the order events `topic`, `state`),
 //! `subscription` reads its stream (`source`), `pending` is an event as the schema shows it, `complete` has it
 //! completed (`shared`, for all streams: `groups` are those whose frames are alike, `rights` and `identity` say as whom entities
 //! are read, `verdict` whether a frame may be shown), `frame` is what a transport gets, `heartbeat` what it gets when there is none,
@@ -32,7 +32,9 @@ mod shared;
 mod snapshot;
 mod source;
 mod spread;
+mod state;
 mod subscription;
+mod topic;
 mod verdict;
 mod work;
 

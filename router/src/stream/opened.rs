@@ -5,15 +5,15 @@ use super::{
     frame::{End, Frame},
     heartbeat::Heartbeats,
     live::LiveStream,
-    subscription::OrderStream,
+    subscription::LogStream,
 };
 use crate::config;
 
 /// One open stream.
 #[derive(Debug)]
 pub(crate) enum Subscription {
-    /// Of the router's own log of order events.
-    Orders(Box<OrderStream>),
+    /// Of one of the router's own logs.
+    Logged(Box<LogStream>),
     /// Of a subgraph of others.
     Live(Box<LiveStream>),
 }
@@ -28,7 +28,7 @@ impl Subscription {
         S: FnMut(Option<&str>),
     {
         match self {
-            Self::Orders(stream) => stream.next(heartbeats).await,
+            Self::Logged(stream) => stream.next(heartbeats).await,
             Self::Live(stream) => heartbeats.during(stream.next()).await,
         }
     }
@@ -36,7 +36,7 @@ impl Subscription {
     /// The cursor that the client has once it took the last frame, or heartbeat; empty where the stream has none.
     pub(crate) fn cursor(&self) -> &str {
         match self {
-            Self::Orders(stream) => &stream.cursor,
+            Self::Logged(stream) => &stream.cursor,
             Self::Live(_) => "",
         }
     }
@@ -44,7 +44,7 @@ impl Subscription {
     /// When the stream must end even though its client takes nothing.
     pub(crate) fn closing(&self) -> Closing {
         match self {
-            Self::Orders(stream) => stream.closing.clone(),
+            Self::Logged(stream) => stream.closing.clone(),
             Self::Live(stream) => stream.closing.clone(),
         }
     }
@@ -52,7 +52,7 @@ impl Subscription {
     /// The settings that transports share.
     pub(crate) fn config(&self) -> &config::Stream {
         match self {
-            Self::Orders(stream) => &stream.config,
+            Self::Logged(stream) => &stream.config,
             Self::Live(stream) => &stream.config,
         }
     }

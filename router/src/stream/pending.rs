@@ -9,7 +9,12 @@ use schema::{
 };
 use serde_json::{Value, json};
 
-use super::{metrics, resume::ResumePoint, snapshot::Snapshot};
+use super::{metrics, resume::ResumePoint, snapshot::Snapshot, topic::Shown};
+
+/// The kinds of a frame, as the graph names them.
+const CHANGE: &str = "CHANGE";
+const SNAPSHOT: &str = "SNAPSHOT";
+const GAP: &str = "GAP";
 
 /// A frame that waits for its completion.
 #[derive(Debug)]
@@ -24,6 +29,15 @@ enum Shows {
     Change(Arc<OrderEvent>),
     Snapshot(Snapshot),
     Gap,
+    /// Of a topic beside the order events, by the frame's kind.
+    Topic(&'static str, Shown),
+}
+
+/// What a frame is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Entity {
+    Order(OrderId),
+    Key(Arc<str>),
 }
 
 impl PendingFrame {
@@ -42,6 +56,21 @@ impl PendingFrame {
         Self::counted(Shows::Gap, behind)
     }
 
+    /// A change of a topic's entity.
+    pub(super) fn topic_change(shown: Shown, behind: &ResumePoint) -> Self {
+        Self::counted(Shows::Topic(CHANGE, shown), behind)
+    }
+
+    /// The state of a topic's entity.
+    pub(super) fn topic_state(shown: Shown, behind: &ResumePoint) -> Self {
+        Self::counted(Shows::Topic(SNAPSHOT, shown), behind)
+    }
+
+    /// Lost history of a topic's entity.
+    pub(super) fn topic_gap(shown: Shown, behind: &ResumePoint) -> Self {
+        Self::counted(Shows::Topic(GAP, shown), behind)
+    }
+
     fn counted(shows: Shows, behind: &ResumePoint) -> Self {
         metrics::FRAMES.with_label_values(&[shows.kind()]).inc();
         Self {
@@ -52,28 +81,33 @@ impl PendingFrame {
 
     /// Its kind, and the version that it shows. With the cursor this says all: two routers' orders of events may give one
     /// cursor to two events.
-    pub(super) fn identity(&self) -> (&'static str, Option<(OrderId, u32)>) {
+    pub(super) fn identity(&self) -> (&'static str, Option<(Entity, u32)>) {
         let version = match &self.shows {
-            Shows::Change(event) => Some((event.order_id, event.version)),
-            Shows::Snapshot(shown) => Some((shown.order, shown.version)),
+            Shows::Change(event) => Some((Entity::Order(event.order_id), event.version)),
+            Shows::Snapshot(shown) => Some((Entity::Order(shown.order), shown.version)),
             Shows::Gap => None,
+            Shows::Topic(_, shown) => {
+                let key = Entity::Key(Arc::clone(&shown.subject.key));
+                Some((key, shown.version.unwrap_or_default()))
+            }
         };
         (self.shows.kind(), version)
     }
 
     /// When the change happened; `None` where there is none.
     pub(super) fn changed_at(&self) -> Option<DateTime<Utc>> {
-        self.event().map(|event| event.moment)
+        match &self.shows {
+            Shows::Change(event) => Some(event.moment),
+            Shows::Topic(_, shown) => shown.at,
+            Shows::Snapshot(_) | Shows::Gap => None,
+        }
     }
 
     /// The trace of the change.
     pub(super) fn traceparent(&self) -> Option<&str> {
-        self.event().and_then(|event| event.traceparent.as_deref())
-    }
-
-    fn event(&self) -> Option<&OrderEvent> {
         match &self.shows {
-            Shows::Change(event) => Some(event),
+            Shows::Change(event) => event.traceparent.as_deref(),
+            Shows::Topic(_, shown) => shown.traceparent.as_deref(),
             Shows::Snapshot(_) | Shows::Gap => None,
         }
     }
@@ -91,6 +125,7 @@ impl PendingFrame {
                 let (order, version) = (shown.order, shown.version);
                 order_object(kind, cursor, order, version, shown.status, &shown.at)
             }
+            Shows::Topic(_, shown) => shown.object(kind, cursor),
             Shows::Gap => json!({
                 "kind": kind, "cursor": cursor, "orderId": null, "version": null, "status": null,
                 "at": null, "order": null,
@@ -102,9 +137,10 @@ impl PendingFrame {
 impl Shows {
     const fn kind(&self) -> &'static str {
         match self {
-            Self::Change(_) => "CHANGE",
-            Self::Snapshot(_) => "SNAPSHOT",
-            Self::Gap => "GAP",
+            Self::Change(_) => CHANGE,
+            Self::Snapshot(_) => SNAPSHOT,
+            Self::Gap => GAP,
+            Self::Topic(kind, _) => kind,
         }
     }
 }

@@ -28,10 +28,21 @@ pub(super) enum Rights {
 impl Rights {
     /// The rights that an operation with these needs is read with for this caller.
     pub(super) fn of(needs: &EventNeeds, principal: Option<&Principal>) -> Self {
-        let Some(principal) = principal.filter(|_| !needs.has_headers) else {
+        if needs.has_headers {
             return Self::Request;
+        }
+        let is_for_all = needs.fields.iter().all(is_of_the_order);
+        let Some(principal) = principal else {
+            // Nobody in particular is let to streams that are everybody's, and to those alone.
+            let opened = needs.fields.iter().find(|(ty, _)| ty == "Subscription");
+            let is_everybodys = opened.is_some_and(|(_, field)| OF_EVERYBODY.contains(&&**field));
+            return if is_for_all && is_everybodys {
+                Self::Order
+            } else {
+                Self::Request
+            };
         };
-        if needs.fields.iter().all(is_of_the_order) {
+        if is_for_all {
             return Self::Order;
         }
         if principal.is_ops() {
@@ -50,11 +61,31 @@ impl Rights {
     }
 }
 
+/// The subscriptions that need no caller.
+const OF_EVERYBODY: [&str; 1] = ["stockEvents"];
+
 /// The fields that belong to the order, or to everybody. Of a user only the id: cart and orders are its own.
-const OF_THE_ORDER: [(&str, &[&str]); 13] = [
+const OF_THE_ORDER: [(&str, &[&str]); 14] = [
     (
         "Subscription",
-        &["orderEvents", "myOrderEvents", "allOrderEvents"],
+        &[
+            "orderEvents",
+            "myOrderEvents",
+            "allOrderEvents",
+            "stockEvents",
+        ],
+    ),
+    (
+        "StockEvent",
+        &[
+            "kind",
+            "cursor",
+            "sku",
+            "version",
+            "available",
+            "at",
+            "product",
+        ],
     ),
     (
         "OrderEvent",
@@ -81,7 +112,7 @@ const OF_THE_ORDER: [(&str, &[&str]); 13] = [
     ("Money", &["amount", "currency"]),
     ("User", &["id"]),
     ("Product", &["sku", "name", "price", "stock", "comments"]),
-    ("Stock", &["available"]),
+    ("Stock", &["available", "version"]),
     (
         "CommentConnection",
         &["edges", "nodes", "pageInfo", "totalCount"],
@@ -170,6 +201,20 @@ mod tests {
             assert_eq!(of(3, Scopes::OPS), Rights::Operator, "{field:?}");
             assert_eq!(of(4, Scopes::OPS), Rights::Operator);
         }
+    }
+
+    #[test]
+    fn those_without_a_token_share_what_is_everybodys_and_nothing_else() {
+        let stock = [
+            ("Subscription", "stockEvents"),
+            ("StockEvent", "product"),
+            ("Product", "name"),
+        ];
+        assert_eq!(Rights::of(&needs(&stock), None), Rights::Order);
+        let more = [&stock[..], &[("Stock", "total")]].concat();
+        assert_eq!(Rights::of(&needs(&more), None), Rights::Request);
+        let orders = [("Subscription", "myOrderEvents"), ("OrderEvent", "order")];
+        assert_eq!(Rights::of(&needs(&orders), None), Rights::Request);
     }
 
     #[test]

@@ -14,14 +14,14 @@ use chassis::{
 };
 use federation::{Engine, Lanes, Prepared, RequestContext};
 use moka::future::Cache;
-use schema::{code::ErrorCode, id::OrderId};
+use schema::code::ErrorCode;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
     groups::{Group, Groups},
     identity::Identities,
     metrics,
-    pending::PendingFrame,
+    pending::{Entity, PendingFrame},
     verdict::Verdict,
     work::Work,
 };
@@ -63,7 +63,7 @@ pub(super) struct Asker {
 struct Wanted {
     group: u64,
     kind: &'static str,
-    version: Option<(OrderId, u32)>,
+    version: Option<(Entity, u32)>,
     cursor: Box<str>,
 }
 

@@ -26,10 +26,7 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// That its client has seen it.
     pub(super) const fn seen(&self) -> Seen {
-        Seen {
-            order: self.order,
-            version: self.version,
-        }
+        Seen::of(self.order.get(), self.version)
     }
 
     /// Whether no change can follow it.

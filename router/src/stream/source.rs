@@ -9,36 +9,50 @@ use std::{
 
 use chassis::budget::RateLimitKey;
 use futures::FutureExt;
-use order_stream::{Caller, Cursor, Item as Read, OrderStream, Reader, Scope, Stopped};
+use order_stream::{Caller, Cursor, Event, Item as Read, Reader, Stopped, TopicEvent};
 use schema::event::OrderEvent;
 
 /// A reader of one scope.
 #[derive(Debug)]
-pub(super) struct Source {
-    reader: Reader,
+pub(super) enum Source {
+    Orders(Reader),
+    Topic(Reader<TopicEvent>),
+}
+
+/// One event of either kind.
+#[derive(Debug)]
+pub(super) enum Change {
+    Order(Arc<OrderEvent>),
+    Topic(Arc<TopicEvent>),
 }
 
 /// What a reader gets, and the cursor behind it.
 #[derive(Debug)]
 pub(super) enum Item {
-    Event(Arc<OrderEvent>, Cursor),
+    Event(Change, Cursor),
     Gap(Cursor),
 }
 
-impl Source {
-    /// A reader whose turns at reading the topic count for the caller of `key`.
-    pub(super) fn open(log: &OrderStream, key: &RateLimitKey, scope: Scope, from: Cursor) -> Self {
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        Self {
-            reader: log.reader(scope, from).of(Caller(hasher.finish())),
-        }
-    }
+/// Whom a reader's turns at reading a topic count for.
+pub(super) fn caller(key: &RateLimitKey) -> Caller {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    Caller(hasher.finish())
+}
 
+impl Source {
     /// The place that the reader has come to: what is before it was taken, or is out of its scope.
     pub(super) fn place(&mut self) -> Cursor {
-        self.reader.pass();
-        self.reader.cursor()
+        match self {
+            Self::Orders(reader) => {
+                reader.pass();
+                reader.cursor()
+            }
+            Self::Topic(reader) => {
+                reader.pass();
+                reader.cursor()
+            }
+        }
     }
 
     /// Waits for one item and takes up to `max` that are there.
@@ -49,24 +63,30 @@ impl Source {
     /// # Cancel safety
     /// Nothing is taken when the future is dropped.
     pub(super) async fn take(&mut self, max: usize) -> Result<Vec<Item>, Stopped> {
-        let first = self.reader.next().await?;
-        let mut items = vec![first.into()];
-        while items.len() < max {
-            match self.reader.next().now_or_never() {
-                Some(Ok(next)) => items.push(next.into()),
-                // What was taken is delivered first; the stop is met again by the next call.
-                Some(Err(Stopped)) | None => break,
-            }
+        match self {
+            Self::Orders(reader) => take(reader, max, Change::Order).await,
+            Self::Topic(reader) => take(reader, max, Change::Topic).await,
         }
-        Ok(items)
     }
 }
 
-impl std::convert::From<Read> for Item {
-    fn from(read: Read) -> Self {
-        match read {
-            Read::Event { event, cursor } => Self::Event(event, cursor),
-            Read::Gap { cursor } => Self::Gap(cursor),
+async fn take<E: Event>(
+    reader: &mut Reader<E>,
+    max: usize,
+    change: impl Fn(Arc<E>) -> Change,
+) -> Result<Vec<Item>, Stopped> {
+    let item = |read| match read {
+        Read::Event { event, cursor } => Item::Event(change(event), cursor),
+        Read::Gap { cursor } => Item::Gap(cursor),
+    };
+    let first = reader.next().await?;
+    let mut items = vec![item(first)];
+    while items.len() < max {
+        match reader.next().now_or_never() {
+            Some(Ok(next)) => items.push(item(next)),
+            // What was taken is delivered first; the stop is met again by the next call.
+            Some(Err(Stopped)) | None => break,
         }
     }
+    Ok(items)
 }

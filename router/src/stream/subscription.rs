@@ -1,11 +1,11 @@
-//! One open stream of order events: reads the log, completes what it reads, and ends with a cursor to resume from.
+//! One open stream of a log's events: reads the log, completes what it reads, and ends with a cursor to resume from.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use chassis::crash;
 use futures::StreamExt;
-use order_stream::{Cursor, Stopped};
-use schema::{code::ErrorCode, event::OrderEvent, id::OrderId};
+use order_stream::{Cursor, Stopped, number_of};
+use schema::{code::ErrorCode, id::OrderId};
 use tokio::sync::watch;
 
 use super::{
@@ -18,7 +18,8 @@ use super::{
     metrics::OpenStream,
     pending::PendingFrame,
     resume::{ResumePoint, Seen},
-    source::{Item, Source},
+    source::{Change, Item, Source},
+    topic::{Shown, Subject},
 };
 use crate::{admission::StreamPermit, config, error::RequestError};
 
@@ -32,7 +33,7 @@ enum Woken {
 
 /// One open stream.
 #[derive(Debug)]
-pub(crate) struct OrderStream {
+pub(crate) struct LogStream {
     pub(super) config: Arc<config::Stream>,
     pub(super) source: Source,
     /// The version that the snapshot showed, until an event passes it.
@@ -50,6 +51,8 @@ pub(crate) struct OrderStream {
     pub(super) credentials: Credentials,
     /// The order, where the stream is of one alone.
     pub(super) order: Option<OrderId>,
+    /// The entity, where the stream is of a topic beside the order events.
+    pub(super) subject: Option<Subject>,
     /// Whether nothing was read that its client does not have: the place of the source is the client's.
     pub(super) is_waiting: bool,
     /// Nothing can follow what was read: the order has its last status.
@@ -60,7 +63,7 @@ pub(crate) struct OrderStream {
     pub(super) _open: OpenStream,
 }
 
-impl OrderStream {
+impl LogStream {
     /// Waits for the next frame, with a heartbeat whenever that takes long.
     ///
     /// # Errors
@@ -181,9 +184,9 @@ impl OrderStream {
         let mut pending = Vec::with_capacity(items.len());
         for item in items {
             match item {
-                Item::Event(event, cursor) => {
+                Item::Event(change, cursor) => {
                     crash::at("stream::after_read");
-                    pending.extend(self.change(event, cursor));
+                    pending.extend(self.change(change, cursor));
                 }
                 Item::Gap(cursor) => pending.push(self.gap(cursor)),
             }
@@ -209,27 +212,39 @@ impl OrderStream {
         }
     }
 
-    /// The frame of a status change; `None` when the snapshot has already shown it.
-    fn change(&mut self, event: Arc<OrderEvent>, cursor: Cursor) -> Option<PendingFrame> {
-        if self.seen.is_some_and(|seen| seen.covers(&event)) {
+    /// The frame of a change; `None` when the snapshot has already shown it.
+    fn change(&mut self, change: Change, cursor: Cursor) -> Option<PendingFrame> {
+        let (entity, version) = match &change {
+            Change::Order(event) => (event.order_id.get(), event.version),
+            Change::Topic(event) => (number_of(&event.key), event.version),
+        };
+        if self.seen.is_some_and(|seen| seen.covers(entity, version)) {
             return None;
         }
-        self.seen = self.seen.filter(|seen| !seen.is_passed_by(&event));
-        if self.order.is_some() && event.status.is_final() {
+        self.seen = self.seen.filter(|it| !it.is_passed_by(entity, version));
+        let is_last = matches!(&change, Change::Order(event) if event.status.is_final());
+        if self.order.is_some() && is_last {
             self.is_over = true;
             // Whoever resumes behind the last one is told so.
-            self.seen = Some(Seen {
-                order: event.order_id,
-                version: event.version,
-            });
+            self.seen = Some(Seen::of(entity, version));
         }
         let behind = ResumePoint::new(cursor, self.seen);
-        Some(PendingFrame::change(event, &behind))
+        match change {
+            Change::Order(event) => Some(PendingFrame::change(event, &behind)),
+            Change::Topic(event) => {
+                let shown = Shown::change(self.subject.clone()?, &event);
+                Some(PendingFrame::topic_change(shown, &behind))
+            }
+        }
     }
 
     fn gap(&mut self, cursor: Cursor) -> PendingFrame {
         // The client starts again from here, perhaps on another stream, whose versions begin at 1.
         self.seen = None;
-        PendingFrame::gap(&ResumePoint::new(cursor, None))
+        let behind = ResumePoint::new(cursor, None);
+        match &self.subject {
+            None => PendingFrame::gap(&behind),
+            Some(subject) => PendingFrame::topic_gap(Shown::gap(subject.clone()), &behind),
+        }
     }
 }

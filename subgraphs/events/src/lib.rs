@@ -1,8 +1,8 @@
 //! The `events` subgraph: the live subscriptions, declared here and served by the router itself.
 //!
 //! No process of its own: its SDL takes part in composition, and the router answers its fields from the order-event
-//! stream. Invariant: a frame that the router emits has exactly the fields of the SDL's `OrderEvent`, which is what
-//! [`FRAME_FIELDS`] lists and a test compares.
+//! stream. Invariant: a frame that the router emits has exactly the fields of the SDL's `OrderEvent` or
+//! `StockEvent`, which is what [`FRAME_FIELDS`] and [`STOCK_FRAME_FIELDS`] list and a test compares.
 
 /// The subgraph's name in the supergraph.
 pub const NAME: &str = "events";
@@ -20,7 +20,7 @@ pub struct FrameField {
     pub name: &'static str,
     /// Its GraphQL type.
     pub graphql_type: &'static str,
-    /// Whether it is null in a frame of kind GAP, which speaks of no single order.
+    /// Whether it may be null in a frame of kind GAP, which speaks of no single change.
     pub null_on_gap: bool,
 }
 
@@ -32,7 +32,7 @@ const fn always(name: &'static str, graphql_type: &'static str) -> FrameField {
     }
 }
 
-const fn of_an_order(name: &'static str, graphql_type: &'static str) -> FrameField {
+const fn of_a_change(name: &'static str, graphql_type: &'static str) -> FrameField {
     FrameField {
         name,
         graphql_type,
@@ -44,11 +44,22 @@ const fn of_an_order(name: &'static str, graphql_type: &'static str) -> FrameFie
 pub const FRAME_FIELDS: &[FrameField] = &[
     always("kind", "OrderEventKind!"),
     always("cursor", "Cursor!"),
-    of_an_order("orderId", "ID"),
-    of_an_order("version", "Int"),
-    of_an_order("status", "OrderStatus"),
-    of_an_order("at", "DateTime"),
-    of_an_order("order", "Order"),
+    of_a_change("orderId", "ID"),
+    of_a_change("version", "Int"),
+    of_a_change("status", "OrderStatus"),
+    of_a_change("at", "DateTime"),
+    of_a_change("order", "Order"),
+];
+
+/// The fields of a frame of `stockEvents`, in the order of the SDL.
+pub const STOCK_FRAME_FIELDS: &[FrameField] = &[
+    always("kind", "StockEventKind!"),
+    always("cursor", "Cursor!"),
+    always("sku", "ID!"),
+    of_a_change("version", "Int"),
+    of_a_change("available", "Int"),
+    of_a_change("at", "DateTime"),
+    of_a_change("product", "Product"),
 ];
 
 /// The kinds of a frame, as the graph names them.
@@ -58,4 +69,9 @@ pub const FRAME_KINDS: &[&str] = &["SNAPSHOT", "CHANGE", "GAP"];
 pub const ROUTER_FIELDS: &[&str] = &["orderEventsCursor", "rateLimit"];
 
 /// The subscription fields that the router serves.
-pub const SUBSCRIPTION_FIELDS: &[&str] = &["orderEvents", "myOrderEvents", "allOrderEvents"];
+pub const SUBSCRIPTION_FIELDS: &[&str] = &[
+    "orderEvents",
+    "myOrderEvents",
+    "allOrderEvents",
+    "stockEvents",
+];

@@ -5,6 +5,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use ::schema::event::STOCK_TOPIC;
 use catalogue::{Products, SetupError};
 use chassis::{
     clock::Clock,
@@ -106,13 +107,19 @@ impl Service {
             relay_config,
             db.clone(),
             kafka.clone(),
+            &[STOCK_TOPIC],
             clock.clone(),
             tasks,
             health,
         );
         idempotency::start_retention(db.clone(), clock.clone(), tasks);
-        let orders = Orders::new(db.clone(), clock.clone(), Some(relay), config.order_ttl)
-            .limited(config.limits());
+        let orders = Orders::new(
+            db.clone(),
+            clock.clone(),
+            Some(relay.clone()),
+            config.order_ttl,
+        )
+        .limited(config.limits());
         let orders = if config.group_commit {
             orders.grouped(config.group_queue, config.call_timeout, tasks)
         } else {
@@ -121,7 +128,7 @@ impl Service {
         // A group is given up a second after a statement's time, and may be tried once more without those who wait.
         let standstill = 2 * (postgres.statement_timeout + Duration::from_secs(1));
         orders.watch(standstill, health.component("order-groups"), tasks);
-        let stocks = Stocks::new(db.clone(), clock.clone());
+        let stocks = Stocks::new(db.clone(), clock.clone()).announcing(relay);
         orders.start_expiry(config.expiry_interval, config.expiry_batch, tasks);
         let events = OrderEvents::new(&config, kafka, orders.clone(), clock.clone(), tasks);
         let server = grpc::Server::new(orders.clone(), stocks.clone(), products.clone(), events);

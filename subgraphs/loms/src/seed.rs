@@ -20,6 +20,7 @@ pub async fn seed(db: &DatabaseConnection) -> Result<(), StoreError> {
         seeded_over: Set(row.reserved > row.total),
         baseline_total: Set(row.total),
         baseline_reserved: Set(row.reserved),
+        version: Set(0),
     });
     stock::Entity::insert_many(rows)
         .on_conflict(

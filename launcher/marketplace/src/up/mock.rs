@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use chassis::kafka::Config;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use schema::event::STOCK_TOPIC;
 
 use crate::output;
 
@@ -16,7 +17,7 @@ use crate::output;
 pub(crate) struct Mock(MockCluster<'static, DefaultProducerContext>);
 
 impl Mock {
-    /// Starts it with the topic of order events, after saying what it is.
+    /// Starts it with the topics of order events and of stock, after saying what it is.
     ///
     /// # Errors
     /// When librdkafka refuses.
@@ -26,9 +27,11 @@ impl Mock {
             "MOCK BROKER, AS REQUESTED: EVENTS ARE LOST WHEN THIS PROCESS ENDS",
         );
         let cluster = MockCluster::new(1).context("starting the mock broker")?;
-        cluster
-            .create_topic(&config.topic, config.partitions, 1)
-            .with_context(|| format!("creating {} on the mock broker", config.topic))?;
+        for topic in [&config.topic, &config.beside(STOCK_TOPIC).topic] {
+            cluster
+                .create_topic(topic, config.partitions, 1)
+                .with_context(|| format!("creating {topic} on the mock broker"))?;
+        }
         Ok(Self(cluster))
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chassis::{kafka, postgres};
 use migrations::DATABASES;
+use schema::event::STOCK_TOPIC;
 
 use crate::output;
 use crate::settings::Settings;
@@ -21,9 +22,12 @@ pub(crate) async fn databases_and_topic(
         if topic_exists {
             return Ok(());
         }
-        kafka::ensure_topic(&settings.kafka)
-            .await
-            .with_context(|| format!("the topic {}", settings.kafka.topic))
+        for config in [&settings.kafka, &settings.kafka.beside(STOCK_TOPIC)] {
+            kafka::ensure_topic(config)
+                .await
+                .with_context(|| format!("the topic {}", config.topic))?;
+        }
+        Ok(())
     };
     let databases = async {
         output::progress("postgres", "migrating");

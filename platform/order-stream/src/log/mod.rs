@@ -1,4 +1,4 @@
-//! The bounded log of order events that all readers of a process share: a reader is a position in it.
+//! The bounded log of events that all readers of a process share: a reader is a position in it.
 //!
 //! Invariant: between `start` and `end` (two cursors) the log holds every event of the topic once, in an order
 //! that keeps each partition's. Positions ascend with every event and are never used again; whole segments are
@@ -11,12 +11,11 @@ mod tests;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use schema::event::OrderEvent;
 use uuid::Uuid;
 
 use crate::{
     cursor::Cursor,
-    scope::Scope,
+    event::Event,
     versions::Versions,
     waiters::{Waiter, Waiters},
 };
@@ -27,13 +26,13 @@ const SEGMENTS: usize = 32;
 
 /// One message of the topic as the tail hands it over.
 #[derive(Debug, Clone)]
-pub(crate) struct Record {
+pub(crate) struct Record<E> {
     pub(crate) partition: usize,
     pub(crate) offset: i64,
     /// The `stream-epoch` header; absent on messages of other producers.
     pub(crate) epoch: Option<Uuid>,
-    /// Absent when the message is not an order event: it is passed over.
-    pub(crate) event: Option<OrderEvent>,
+    /// Absent when the message is no event of the topic: it is passed over.
+    pub(crate) event: Option<E>,
 }
 
 /// What became of a record.
@@ -59,9 +58,9 @@ pub(crate) struct Position {
 
 /// A look into the log.
 #[derive(Debug)]
-pub(crate) enum Polled {
+pub(crate) enum Polled<E> {
     /// The next event in scope, and the cursor after it.
-    Event(Arc<OrderEvent>, Cursor),
+    Event(Arc<E>, Cursor),
     /// Nothing more for now; the cursor is the log's end.
     AtEnd(Cursor),
     /// The position is no longer in the log: go on from the last cursor.
@@ -70,8 +69,8 @@ pub(crate) enum Polled {
 
 /// The log. Its owner locks it.
 #[derive(Debug)]
-pub(crate) struct Log {
-    segments: VecDeque<Segment>,
+pub(crate) struct Log<E: Event> {
+    segments: VecDeque<Segment<E>>,
     bytes: usize,
     limit: usize,
     tail: u64,
@@ -80,10 +79,10 @@ pub(crate) struct Log {
     end: Cursor,
     epoch: Uuid,
     live: bool,
-    versions: Versions,
+    versions: Versions<E::Entity>,
 }
 
-impl Log {
+impl<E: Event> Log<E> {
     /// An empty log that keeps about `limit` bytes of events.
     pub(crate) fn new(limit: usize) -> Self {
         let nowhere = Cursor::new(Uuid::nil(), &[]);
@@ -139,7 +138,7 @@ impl Log {
     }
 
     /// Takes the next record of its partition and wakes the readers it concerns.
-    pub(crate) fn append(&mut self, record: Record, waiters: &Waiters) -> Appended {
+    pub(crate) fn append(&mut self, record: Record<E>, waiters: &Waiters<E>) -> Appended {
         if let Some(epoch) = record.epoch.filter(|epoch| *epoch > self.epoch) {
             if self.live && !self.epoch.is_nil() {
                 return Appended::NewEpoch(epoch);
@@ -147,10 +146,10 @@ impl Log {
             self.epoch = epoch;
         }
         let epoch = record.epoch.unwrap_or(self.epoch);
-        let first = record
-            .event
-            .as_ref()
-            .is_some_and(|event| self.versions.is_first(epoch, event.order_id, event.version));
+        let first = record.event.as_ref().is_some_and(|event| {
+            self.versions
+                .is_first(epoch, event.entity(), event.version())
+        });
         if record.offset < self.end.next(record.partition) {
             return Appended::Passed;
         }
@@ -183,7 +182,7 @@ impl Log {
         self.end = Cursor::new(self.epoch, &offsets);
     }
 
-    fn push(&mut self, partition: usize, offset: i64, event: OrderEvent, waiters: &Waiters) {
+    fn push(&mut self, partition: usize, offset: i64, event: E, waiters: &Waiters<E>) {
         let event = Arc::new(event);
         let entry = Entry {
             event: event.clone(),
@@ -230,7 +229,7 @@ impl Log {
             return None;
         }
         let below =
-            |segment: &Segment| segment.last().is_none_or(|last| cursor.covers(&last.after));
+            |segment: &Segment<E>| segment.last().is_none_or(|last| cursor.covers(&last.after));
         let index = self.segments.partition_point(below);
         let next = self
             .segments
@@ -244,7 +243,12 @@ impl Log {
     }
 
     /// Moves `position` to the next event in scope, or to the end.
-    pub(crate) fn poll(&self, scope: Scope, position: &mut Position, waiter: &Waiter) -> Polled {
+    pub(crate) fn poll(
+        &self,
+        scope: &E::Scope,
+        position: &mut Position,
+        waiter: &Waiter,
+    ) -> Polled<E> {
         if position.generation != self.generation {
             return Polled::Lost;
         }
@@ -271,7 +275,7 @@ impl Log {
         Polled::AtEnd(self.lift(&mut position.floor, &self.end))
     }
 
-    fn find(&self, scope: Scope, from: u64) -> Option<(u64, &Entry)> {
+    fn find(&self, scope: &E::Scope, from: u64) -> Option<(u64, &Entry<E>)> {
         let index = self
             .segments
             .partition_point(|segment| segment.end() <= from);

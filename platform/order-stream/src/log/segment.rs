@@ -2,50 +2,41 @@
 
 use std::{collections::HashMap, mem::size_of, sync::Arc};
 
-use schema::{event::OrderEvent, id::Sku};
-
 use crate::{
     cursor::Cursor,
-    scope::{Key, Scope},
+    event::{Event, Selection},
 };
-
-/// Amortised cost of the entries of order, user and status in the index, and of the reference counts, in bytes.
-const INDEX_BYTES: usize = 176;
-/// The same of a SKU, with itself.
-const SKU_BYTES: usize = size_of::<Sku>() + 24;
 
 /// One logged event.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) event: Arc<OrderEvent>,
+pub(crate) struct Entry<E> {
+    pub(crate) event: Arc<E>,
     pub(crate) partition: usize,
     pub(crate) offset: i64,
     /// The end of the log just after this event.
     pub(crate) after: Cursor,
 }
 
-impl Entry {
+impl<E: Event> Entry<E> {
     fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + size_of::<OrderEvent>()
-            + self.event.traceparent.as_ref().map_or(0, String::len)
-            + size_of_val(self.after.offsets())
-            + self.event.skus.len() * SKU_BYTES
-            + INDEX_BYTES
+        size_of::<Self>() + size_of_val(self.after.offsets()) + self.event.bytes()
     }
 }
 
+/// What an event is found by.
+type KeyOf<E> = <<E as Event>::Scope as Selection>::Key;
+
 /// Consecutive entries, the first at position `base` of the log.
 #[derive(Debug)]
-pub(crate) struct Segment {
+pub(crate) struct Segment<E: Event> {
     pub(crate) base: u64,
     pub(crate) bytes: usize,
-    entries: Vec<Entry>,
+    entries: Vec<Entry<E>>,
     /// Where the events with each key are, ascending.
-    index: HashMap<Key, Vec<u32>>,
+    index: HashMap<KeyOf<E>, Vec<u32>>,
 }
 
-impl Segment {
+impl<E: Event> Segment<E> {
     pub(crate) fn new(base: u64) -> Self {
         Self {
             base,
@@ -55,10 +46,10 @@ impl Segment {
         }
     }
 
-    pub(crate) fn push(&mut self, entry: Entry) {
+    pub(crate) fn push(&mut self, entry: Entry<E>) {
         // A segment is full long before.
         let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        for key in Key::of(&entry.event) {
+        for key in E::Scope::keys_of(&entry.event) {
             self.index.entry(key).or_default().push(index);
         }
         self.bytes += entry.bytes();
@@ -70,12 +61,12 @@ impl Segment {
         self.base + self.entries.len() as u64
     }
 
-    pub(crate) fn last(&self) -> Option<&Entry> {
+    pub(crate) fn last(&self) -> Option<&Entry<E>> {
         self.entries.last()
     }
 
     /// The first entry in scope at `position` or later, with its position.
-    pub(crate) fn find(&self, scope: Scope, position: u64) -> Option<(u64, &Entry)> {
+    pub(crate) fn find(&self, scope: &E::Scope, position: u64) -> Option<(u64, &Entry<E>)> {
         let from = usize::try_from(position.saturating_sub(self.base)).ok()?;
         let index = self.first(scope, from)?;
         self.entries
@@ -85,7 +76,7 @@ impl Segment {
 
     /// The index of the first entry in scope from `from` on, which may be behind the last where all are. The lists of the keys
     /// take turns: each leaps to where the one before it is, so it takes no more steps than the shortest list has.
-    fn first(&self, scope: Scope, from: usize) -> Option<usize> {
+    fn first(&self, scope: &E::Scope, from: usize) -> Option<usize> {
         let mut at = from;
         loop {
             let before = at;

@@ -3,10 +3,19 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use schema::{event::OrderStatus, id::OrderId};
+use schema::{
+    event::{OrderEvent, OrderStatus},
+    id::OrderId,
+};
 
 use super::*;
-use crate::scope::Filter;
+use crate::{
+    event::Selection as _,
+    scope::{Filter, Scope},
+};
+
+type OrderLog = Log<OrderEvent>;
+type OrderWaiters = Waiters<OrderEvent>;
 
 /// A topic: what stands in each partition, repeats and foreign messages included.
 #[derive(Debug, Clone)]
@@ -37,8 +46,8 @@ impl Topic {
     }
 
     /// A process that read everything, taking the partitions' turns as `merge` says.
-    fn read(&self, merge: &[usize], limit: usize) -> (Log, Waiters) {
-        let (mut log, waiters) = (Log::new(limit), Waiters::default());
+    fn read(&self, merge: &[usize], limit: usize) -> (OrderLog, OrderWaiters) {
+        let (mut log, waiters) = (OrderLog::new(limit), OrderWaiters::default());
         log.start_over(&vec![0; self.partitions.len()], EPOCH);
         log.set_live();
         let mut taken = vec![0; self.partitions.len()];
@@ -104,16 +113,16 @@ fn event(order: usize, version: u32) -> OrderEvent {
 
 /// Reads at most `count` events from the cursor on.
 fn read(
-    (log, waiters): &(Log, Waiters),
+    (log, waiters): &(OrderLog, OrderWaiters),
     scope: Scope,
     cursor: &Cursor,
     count: usize,
 ) -> (Vec<(OrderId, u32)>, Cursor) {
-    let waiter = waiters.join(scope);
+    let waiter = waiters.join(&scope);
     let mut position = log.position(cursor).expect("the log has everything");
     let (mut seen, mut cursor) = (Vec::new(), cursor.clone());
     while seen.len() < count {
-        match log.poll(scope, &mut position, &waiter) {
+        match log.poll(&scope, &mut position, &waiter) {
             Polled::Event(event, after) => {
                 seen.push((event.order_id, event.version));
                 cursor = after;
@@ -229,7 +238,13 @@ proptest! {
     }
 }
 
-fn record(partition: usize, offset: i64, order: usize, version: u32, epoch: Uuid) -> Record {
+fn record(
+    partition: usize,
+    offset: i64,
+    order: usize,
+    version: u32,
+    epoch: Uuid,
+) -> Record<OrderEvent> {
     Record {
         partition,
         offset,
@@ -238,21 +253,21 @@ fn record(partition: usize, offset: i64, order: usize, version: u32, epoch: Uuid
     }
 }
 
-fn small_log() -> (Log, Waiters) {
-    let mut log = Log::new(8 * 1024);
+fn small_log() -> (OrderLog, OrderWaiters) {
+    let mut log = OrderLog::new(8 * 1024);
     log.start_over(&[0], EPOCH);
     log.set_live();
-    (log, Waiters::default())
+    (log, OrderWaiters::default())
 }
 
 #[test]
 fn a_reader_that_waits_is_not_lost_when_what_was_evicted_is_not_in_its_scope() {
     let (mut log, waiters) = small_log();
     let scope = Scope::Order(1.try_into().unwrap());
-    let waiter = waiters.join(scope);
+    let waiter = waiters.join(&scope);
     let mut position = log.position(&log.end()).unwrap();
     assert!(matches!(
-        log.poll(scope, &mut position, &waiter),
+        log.poll(&scope, &mut position, &waiter),
         Polled::AtEnd(_)
     ));
     for offset in 0..500 {
@@ -265,7 +280,7 @@ fn a_reader_that_waits_is_not_lost_when_what_was_evicted_is_not_in_its_scope() {
         !log.start.offsets().is_empty(),
         "the log has evicted something"
     );
-    let Polled::AtEnd(cursor) = log.poll(scope, &mut position, &waiter) else {
+    let Polled::AtEnd(cursor) = log.poll(&scope, &mut position, &waiter) else {
         panic!("lost")
     };
     assert_eq!(cursor, log.end());
@@ -276,7 +291,7 @@ fn a_reader_that_waits_is_not_lost_when_what_was_evicted_is_not_in_its_scope() {
 fn a_reader_whose_events_were_evicted_is_sent_back_to_the_topic() {
     let (mut log, waiters) = small_log();
     let scope = Scope::Order(6.try_into().unwrap());
-    let waiter = waiters.join(scope);
+    let waiter = waiters.join(&scope);
     let mut position = log.position(&log.end()).unwrap();
     for offset in 0..500 {
         log.append(
@@ -285,7 +300,7 @@ fn a_reader_whose_events_were_evicted_is_sent_back_to_the_topic() {
         );
     }
     assert!(matches!(
-        log.poll(scope, &mut position, &waiter),
+        log.poll(&scope, &mut position, &waiter),
         Polled::Lost
     ));
 }
@@ -294,7 +309,7 @@ fn a_reader_whose_events_were_evicted_is_sent_back_to_the_topic() {
 fn a_new_epoch_in_a_live_log_changes_nothing_until_it_is_started_over() {
     let (mut log, waiters) = small_log();
     let next = Uuid::from_u128(8);
-    let waiter = waiters.join(Scope::ALL);
+    let waiter = waiters.join(&Scope::ALL);
     let mut position = log.position(&log.end()).unwrap();
     assert_eq!(
         log.append(record(0, 0, 1, 1, next), &waiters),
@@ -303,7 +318,7 @@ fn a_new_epoch_in_a_live_log_changes_nothing_until_it_is_started_over() {
     assert_eq!(log.end(), begin());
     log.start_over(&[0], next);
     assert!(matches!(
-        log.poll(Scope::ALL, &mut position, &waiter),
+        log.poll(&Scope::ALL, &mut position, &waiter),
         Polled::Lost
     ));
     assert_eq!(
@@ -315,7 +330,7 @@ fn a_new_epoch_in_a_live_log_changes_nothing_until_it_is_started_over() {
 
 #[test]
 fn records_below_the_start_teach_versions_and_are_not_delivered() {
-    let (mut log, waiters) = (Log::new(1 << 20), Waiters::default());
+    let (mut log, waiters) = (OrderLog::new(1 << 20), OrderWaiters::default());
     log.start_over(&[2], EPOCH);
     let appended = [(0, 1), (1, 2), (2, 2), (3, 3)]
         .map(|(offset, version)| log.append(record(0, offset, 1, version, EPOCH), &waiters));
@@ -338,10 +353,10 @@ fn only_readers_of_an_event_s_scopes_are_told_of_it() {
         Scope::Order(2.try_into().unwrap()),
         Scope::Order(3.try_into().unwrap()),
     );
-    let (mine_waiter, other_waiter) = (waiters.join(mine), waiters.join(other));
+    let (mine_waiter, other_waiter) = (waiters.join(&mine), waiters.join(&other));
     log.append(record(0, 0, 1, 1, EPOCH), &waiters);
     assert!(mine_waiter.matched_since(0));
     assert!(!other_waiter.matched_since(0));
-    waiters.leave(mine, mine_waiter);
+    waiters.leave(&mine, mine_waiter);
     assert_eq!(waiters.len(), 1);
 }

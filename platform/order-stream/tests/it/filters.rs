@@ -1,7 +1,7 @@
 //! Filters: a reader gets what its filter finds, from every place, in the log and beyond it, and a gap as everybody does.
 
 use futures::FutureExt as _;
-use order_stream::{Caller, Cursor, Filter, Item, Reader, Scope};
+use order_stream::{Caller, Cursor, Filter, Item, Reader, Scope, Selection as _};
 use schema::event::OrderStatus;
 
 use crate::{

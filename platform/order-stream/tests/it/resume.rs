@@ -282,11 +282,8 @@ async fn a_stream_at_the_end_of_a_topic_that_ends_in_markers_hears_the_next_even
         assert_eq!(heard.0, (1, version));
     }
     testkit::eventually("nothing is unread", LIMIT, async || {
-        let text = chassis::telemetry::metrics_text();
-        let lag = text
-            .lines()
-            .find_map(|line| line.strip_prefix("marketplace_stream_lag_messages "));
-        (lag == Some("0") && running.health.missing().is_empty()).then_some(())
+        let lag = topic.metric("marketplace_stream_lag_messages");
+        (lag.as_deref() == Some("0") && running.health.missing().is_empty()).then_some(())
     })
     .await;
 }
@@ -306,9 +303,7 @@ async fn readers_behind_the_log_share_scans_and_each_sees_its_own() {
         places.push((Some(event), cursor));
     }
     let scans = || {
-        let text = chassis::telemetry::metrics_text();
-        let mut lines = text.lines();
-        let count = lines.find_map(|line| line.strip_prefix("marketplace_stream_scans_total "));
+        let count = topic.metric("marketplace_stream_scans_total");
         count
             .and_then(|count| count.parse::<usize>().ok())
             .unwrap_or(0)

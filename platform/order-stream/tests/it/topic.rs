@@ -46,6 +46,14 @@ impl Topic {
         }
     }
 
+    /// What a metric of this topic stands at.
+    pub(crate) fn metric(&self, name: &str) -> Option<String> {
+        let series = format!("{name}{{topic=\"{}\"}} ", self.kafka.topic);
+        let text = chassis::telemetry::metrics_text();
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix(&series).map(str::to_owned))
+    }
+
     /// Writes one version of one order; [`event`] says whose and of what.
     pub(crate) async fn write(&self, order: i64, version: u32) -> (i32, i64) {
         self.write_in(EPOCH, order, version).await

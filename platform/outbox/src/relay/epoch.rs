@@ -8,17 +8,18 @@ use chassis::clock::Clock;
 use sqlx::PgConnection;
 use uuid::{Timestamp, Uuid};
 
-use super::{Broken, producer::Publisher, store};
+use super::{Broken, line::Line, producer::Publisher, store};
 
 /// The stream's epoch, checked against the topic as the broker shows it now.
 pub(crate) async fn verify(
     connection: &mut PgConnection,
+    line: Line,
     publisher: &Publisher,
     clock: &Clock,
 ) -> Result<Uuid, Broken> {
     let ends = publisher.ends().await.map_err(Broken::Broker)?;
-    let epoch = store::load_epoch(connection, new_epoch(clock, Uuid::nil())).await?;
-    let noted = store::list_partitions(connection).await?;
+    let epoch = store::load_epoch(connection, line, new_epoch(clock, Uuid::nil())).await?;
+    let noted = store::list_partitions(connection, line).await?;
     let lost = noted.iter().any(|(partition, next)| {
         let end = usize::try_from(*partition)
             .ok()
@@ -33,7 +34,7 @@ pub(crate) async fn verify(
         ?ends,
         "the topic ends before what it had acknowledged: new stream epoch"
     );
-    Ok(store::replace_epoch(connection, epoch, new_epoch(clock, epoch)).await?)
+    Ok(store::replace_epoch(connection, line, epoch, new_epoch(clock, epoch)).await?)
 }
 
 /// A UUID of version 7 for now, but never below `old`: readers take the highest for the current one.

@@ -1,4 +1,4 @@
-//! The one sender of a shard: passes over the unsent rows while its session holds the lock.
+//! The one sender of a line: passes over the unsent rows while its session holds the lock.
 //!
 //! A pass walks the unsent rows from the lowest id in pages. Ids of concurrent transactions become visible out
 //! of order, so every pass starts at the beginning: what matters is the predicate "unsent", never the last id.
@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode::UnknownTopicOrPartition};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Broken, Config, Shard, epoch, metrics, producer::Publisher, publish, store};
+use super::{Broken, Config, epoch, line::Line, metrics, producer::Publisher, publish, store};
 
 /// Rows that a pass tries when the last one failed: enough to find out, little enough to wait for.
 const PROBE: usize = 32;
@@ -24,11 +24,11 @@ pub(crate) enum Pass {
     Held,
 }
 
-/// A session that holds the lock of a shard, and what it sends with.
+/// A session that holds the lock of a line, and what it sends with.
 #[derive(Debug)]
 pub(crate) struct Leader {
     connection: PgConnection,
-    shard: Shard,
+    line: Line,
     publisher: Publisher,
     kafka: kafka::Config,
     clock: Clock,
@@ -39,10 +39,10 @@ pub(crate) struct Leader {
 }
 
 impl Leader {
-    /// A leader over a connection that holds the shard's lock.
+    /// A leader over a connection that holds the line's lock, for the topic of `kafka`.
     pub(crate) fn new(
         connection: PgConnection,
-        shard: Shard,
+        line: Line,
         kafka: kafka::Config,
         clock: Clock,
         config: Config,
@@ -50,7 +50,7 @@ impl Leader {
         let publisher = Publisher::new(&kafka).map_err(Broken::Producer)?;
         Ok(Self {
             connection,
-            shard,
+            line,
             publisher,
             kafka,
             clock,
@@ -80,9 +80,11 @@ impl Leader {
         self.settle(pass)?;
         let age = match pass {
             Pass::Clear => Duration::ZERO,
-            Pass::Held => store::unsent_age(&mut self.connection).await?,
+            Pass::Held => store::unsent_age(&mut self.connection, self.line).await?,
         };
-        metrics::OLDEST_UNSENT.set(age.as_secs_f64());
+        metrics::OLDEST_UNSENT
+            .with_label_values(&[self.line.topic()])
+            .set(age.as_secs_f64());
         Ok(pass)
     }
 
@@ -95,16 +97,13 @@ impl Leader {
         };
         let (mut after, mut blocked) = (0, HashSet::new());
         loop {
-            let shards = i64::from(self.shard.of);
-            let shard = i64::from(self.shard.number);
-            let page =
-                store::list_unsent(&mut self.connection, shards, shard, after, limit).await?;
+            let page = store::list_unsent(&mut self.connection, self.line, after, limit).await?;
             if !page.rows.is_empty() {
                 after = page.last;
                 crash::at("relay::after_read");
                 let publisher = &self.publisher;
-                let sent = publish::send_page(page.rows, &mut blocked, |event| {
-                    publisher.send(event, epoch)
+                let sent = publish::send_page(page.rows, &mut blocked, |message| {
+                    publisher.send(message, epoch)
                 })
                 .await;
                 self.mark(&sent).await?;
@@ -126,7 +125,13 @@ impl Leader {
         if let Some(epoch) = self.epoch {
             return Ok(epoch);
         }
-        let verified = epoch::verify(&mut self.connection, &self.publisher, &self.clock).await;
+        let verified = epoch::verify(
+            &mut self.connection,
+            self.line,
+            &self.publisher,
+            &self.clock,
+        )
+        .await;
         if let Err(Broken::Broker(KafkaError::MetadataFetch(UnknownTopicOrPartition))) = verified {
             tracing::info!(topic = %self.kafka.topic, "creating the topic");
             kafka::ensure_topic(&self.kafka)
@@ -149,7 +154,13 @@ impl Leader {
         }
         // Died here, the rows are sent again: readers drop repeats.
         crash::at("relay::after_acknowledgement");
-        Ok(store::mark_sent(&mut self.connection, &sent.acked, self.clock.now()).await?)
+        Ok(store::mark_sent(
+            &mut self.connection,
+            self.line,
+            &sent.acked,
+            self.clock.now(),
+        )
+        .await?)
     }
 
     /// Counts failures and replaces a producer that gave up.
@@ -157,14 +168,14 @@ impl Leader {
         match pass {
             Pass::Clear => {
                 if self.failures > 0 {
-                    tracing::info!(shard = self.shard.number, "order events flow again");
+                    tracing::info!(shard = %self.line.name(), "order events flow again");
                 }
                 self.failures = 0;
             }
             Pass::Held => {
                 if self.failures == 0 {
                     tracing::warn!(
-                        shard = self.shard.number,
+                        shard = %self.line.name(),
                         "order events wait for the broker, orders go on"
                     );
                 }

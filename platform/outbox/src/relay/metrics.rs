@@ -3,15 +3,16 @@
 use std::sync::LazyLock;
 
 use prometheus::{
-    Gauge, Histogram, IntCounter, IntGaugeVec, register_gauge, register_histogram,
+    GaugeVec, Histogram, IntCounter, IntGaugeVec, register_gauge_vec, register_histogram,
     register_int_counter, register_int_gauge_vec,
 };
 
-/// Age of the oldest unsent event; 0 when all are sent. The one figure worth an alert.
-pub(crate) static OLDEST_UNSENT: LazyLock<Gauge> = LazyLock::new(|| {
-    register_gauge!(
+/// Age of a topic's oldest unsent event; 0 when all are sent. The one figure worth an alert.
+pub(crate) static OLDEST_UNSENT: LazyLock<GaugeVec> = LazyLock::new(|| {
+    register_gauge_vec!(
         "marketplace_outbox_oldest_unsent_seconds",
-        "Age of the oldest order event that the broker has not acknowledged"
+        "Age of the topic's oldest event that the broker has not acknowledged",
+        &["topic"]
     )
     .expect("the name is registered once")
 });
@@ -20,7 +21,7 @@ pub(crate) static OLDEST_UNSENT: LazyLock<Gauge> = LazyLock::new(|| {
 pub(crate) static SENT: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(
         "marketplace_outbox_sent_total",
-        "Order events acknowledged by the broker"
+        "Events acknowledged by the broker"
     )
     .expect("the name is registered once")
 });
@@ -29,7 +30,7 @@ pub(crate) static SENT: LazyLock<IntCounter> = LazyLock::new(|| {
 pub(crate) static ERRORS: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!(
         "marketplace_outbox_errors_total",
-        "Sends of order events that failed"
+        "Sends of events that failed"
     )
     .expect("the name is registered once")
 });
@@ -38,17 +39,17 @@ pub(crate) static ERRORS: LazyLock<IntCounter> = LazyLock::new(|| {
 pub(crate) static BATCH: LazyLock<Histogram> = LazyLock::new(|| {
     register_histogram!(
         "marketplace_outbox_batch_events",
-        "Order events acknowledged in one page of a pass",
+        "Events acknowledged in one page of a pass",
         vec![0.0, 1.0, 2.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1000.0]
     )
     .expect("the name is registered once")
 });
 
-/// 1 where this process is the sender of a shard.
+/// 1 where this process is the sender of a shard of the order events, or of a topic beside them.
 pub(crate) static LEADER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     register_int_gauge_vec!(
         "marketplace_outbox_leader",
-        "Whether this process sends the shard's events",
+        "Whether this process sends the events of the shard, or of the topic beside the order events",
         &["shard"]
     )
     .expect("the name is registered once")
@@ -56,7 +57,6 @@ pub(crate) static LEADER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 
 /// Shows every series before the first event.
 pub(crate) fn announce() {
-    LazyLock::force(&OLDEST_UNSENT);
     LazyLock::force(&SENT);
     LazyLock::force(&ERRORS);
     LazyLock::force(&BATCH);

@@ -1,4 +1,5 @@
-//! The relay: sends the outbox's unsent rows to the topic, one sender a shard among all processes.
+//! The relay: sends the outbox's unsent rows to the topic, one sender a shard among all processes, and the events of other
+//! topics from a table of their own, one sender a topic.
 //!
 //! Every process runs a relay; a session-level advisory lock decides who sends. The lock lives and dies with
 //! the sender's database session, so a killed sender is replaced within `takeover_interval`. A sender that was
@@ -15,6 +16,7 @@
 
 mod epoch;
 mod leader;
+mod line;
 mod metrics;
 mod producer;
 mod publish;
@@ -40,6 +42,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use leader::{Leader, Pause};
+use line::{Line, Shard};
 pub(crate) use store::statements;
 
 use crate::retention;
@@ -122,13 +125,6 @@ pub(crate) enum Broken {
     Moved,
 }
 
-/// One of `of` parts of the outbox, by order id.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shard {
-    pub(crate) number: u32,
-    pub(crate) of: u32,
-}
-
 /// The relay of a process.
 #[derive(Debug)]
 pub struct Relay;
@@ -136,10 +132,12 @@ pub struct Relay;
 /// Wakes the relay. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RelayHandle {
-    shards: Arc<[Wakes]>,
+    lines: Arc<[Wakes]>,
+    /// This process committed: one of the lines that another process sends tells that process.
+    pass_on: Arc<Notify>,
 }
 
-/// Why a shard's relay may wake up. A wake from elsewhere is not passed on: it would come back, without end.
+/// Why a line's relay may wake up. A wake from elsewhere is not passed on: it would come back, without end.
 #[derive(Debug, Default)]
 struct Wakes {
     /// This process committed.
@@ -151,21 +149,23 @@ struct Wakes {
 impl RelayHandle {
     /// Says that events were committed. Never blocks; calls that come close together count as one.
     pub fn wake(&self) {
-        for shard in self.shards.iter() {
-            shard.here.notify_one();
+        for line in self.lines.iter() {
+            line.here.notify_one();
         }
+        self.pass_on.notify_one();
     }
 
     /// The same of another process.
     fn wake_from_elsewhere(&self) {
-        for shard in self.shards.iter() {
-            shard.elsewhere.notify_one();
+        for line in self.lines.iter() {
+            line.elsewhere.notify_one();
         }
     }
 }
 
 impl Relay {
-    /// Starts the relay's tasks; they end at the tasks' token. Neither database nor broker must be reachable.
+    /// Starts the relay's tasks, for the order events in the topic of `kafka` and for `topics` beside it; they end at the tasks'
+    /// token. Neither database nor broker must be reachable.
     ///
     /// The health component `outbox-relay` is about the database session alone: orders go on without a broker,
     /// and the age of the oldest unsent event is a metric.
@@ -177,6 +177,7 @@ impl Relay {
         config: Config,
         database: DatabaseConnection,
         kafka: kafka::Config,
+        topics: &[&'static str],
         clock: Clock,
         tasks: &Tasks,
         health: &Health,
@@ -187,15 +188,23 @@ impl Relay {
             delivery_timeout: config.send_timeout,
             ..kafka
         };
+        let orders = (0..shards).map(|number| Line::Orders(Shard { number, of: shards }));
+        let topics = topics.iter().map(|name| Line::Topic(name));
+        let lines: Vec<Line> = orders.chain(topics).collect();
         let handle = RelayHandle {
-            shards: (0..shards).map(|_| Wakes::default()).collect(),
+            lines: lines.iter().map(|_| Wakes::default()).collect(),
+            pass_on: Arc::default(),
         };
-        retention::start(database.clone(), clock.clone(), config.retention, tasks);
-        for number in 0..shards {
-            let relay = ShardRelay {
-                shard: Shard { number, of: shards },
+        retention::start(&database, &clock, config.retention, tasks);
+        for (place, line) in lines.into_iter().enumerate() {
+            let relay = LineRelay {
+                line,
+                place,
                 database: database.clone(),
-                kafka: kafka.clone(),
+                kafka: match line {
+                    Line::Orders(_) => kafka.clone(),
+                    Line::Topic(name) => kafka.beside(name),
+                },
                 clock: clock.clone(),
                 config: config.clone(),
                 handle: handle.clone(),
@@ -246,9 +255,11 @@ async fn forward_wakes(
     }
 }
 
-/// The relay of one shard in this process.
-struct ShardRelay {
-    shard: Shard,
+/// The relay of one line in this process.
+struct LineRelay {
+    line: Line,
+    /// Among the handle's lines.
+    place: usize,
     database: DatabaseConnection,
     kafka: kafka::Config,
     clock: Clock,
@@ -258,15 +269,15 @@ struct ShardRelay {
     token: CancellationToken,
 }
 
-impl ShardRelay {
+impl LineRelay {
     async fn run(self) {
         while !self.token.is_cancelled() {
             metrics::LEADER
-                .with_label_values(&[&self.shard.number.to_string()])
+                .with_label_values(&[&self.line.name()])
                 .set(0);
             if let Err(broken) = self.serve().await {
                 self.health.down(broken.to_string());
-                tracing::warn!(shard = self.shard.number, error = %broken, "outbox relay starts anew");
+                tracing::warn!(shard = %self.line.name(), error = %broken, "outbox relay starts anew");
                 self.pause(self.config.takeover_interval).await;
             }
         }
@@ -295,25 +306,24 @@ impl ShardRelay {
             return Ok(());
         }
         tracing::info!(
-            shard = self.shard.number,
+            shard = %self.line.name(),
             "this process sends the order events"
         );
         metrics::LEADER
-            .with_label_values(&[&self.shard.number.to_string()])
+            .with_label_values(&[&self.line.name()])
             .set(1);
         let (kafka, clock, config) = (self.kafka.clone(), self.clock.clone(), self.config.clone());
-        let leader = Leader::new(connection, self.shard, kafka, clock, config)?;
+        let leader = Leader::new(connection, self.line, kafka, clock, config)?;
         self.lead(leader).await
     }
 
-    /// Waits for the shard's lock and passes wakes on meanwhile. False at the end of the process.
+    /// Waits for the line's lock and passes wakes on meanwhile. False at the end of the process.
     async fn win_lock(&self, connection: &mut PgConnection) -> Result<bool, Broken> {
-        let number = i32::try_from(self.shard.number).unwrap_or(i32::MAX);
-        while !store::try_lock(connection, number).await? {
-            self.look_after_sender(connection, number).await?;
+        while !store::try_lock(connection, self.line).await? {
+            self.look_after_sender(connection).await?;
             tokio::select! {
                 () = self.token.cancelled() => return Ok(false),
-                () = self.wakes().here.notified() => store::notify(connection, CHANNEL).await?,
+                () = self.handle.pass_on.notified() => store::notify(connection, CHANNEL).await?,
                 () = tokio::time::sleep(self.config.takeover_interval) => {}
             }
         }
@@ -321,17 +331,15 @@ impl ShardRelay {
     }
 
     /// Reports the age of the oldest unsent event as the sender does, and ends a sender that stands still.
-    async fn look_after_sender(
-        &self,
-        connection: &mut PgConnection,
-        number: i32,
-    ) -> Result<(), Broken> {
-        let age = store::unsent_age(connection).await?;
-        metrics::OLDEST_UNSENT.set(age.as_secs_f64());
+    async fn look_after_sender(&self, connection: &mut PgConnection) -> Result<(), Broken> {
+        let age = store::unsent_age(connection, self.line).await?;
+        metrics::OLDEST_UNSENT
+            .with_label_values(&[self.line.topic()])
+            .set(age.as_secs_f64());
         let limit = self.config.stalled_after;
-        if age > limit && store::end_sender(connection, number, limit).await? {
+        if age > limit && store::end_sender(connection, self.line, limit).await? {
             tracing::warn!(
-                shard = self.shard.number,
+                shard = %self.line.name(),
                 "the sender of the order events stood still: its session is ended"
             );
         }
@@ -361,7 +369,7 @@ impl ShardRelay {
     }
 
     fn wakes(&self) -> &Wakes {
-        &self.handle.shards[self.shard.number as usize]
+        &self.handle.lines[self.place]
     }
 
     /// Sleeps, or less when the process stops.

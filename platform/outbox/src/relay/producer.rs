@@ -8,11 +8,11 @@ use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord, Producer as _},
 };
-use schema::event::{OrderEvent, header};
+use schema::event::header;
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
-use super::publish::Fault;
+use super::{publish::Fault, row::Message};
 
 /// Longest wait for the topic's bounds.
 const BOUNDS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,41 +33,40 @@ impl Publisher {
     }
 
     /// Sends one event and waits for the acknowledgement of all in-sync replicas.
-    pub(crate) async fn send(&self, event: OrderEvent, epoch: Uuid) -> Result<(i32, i64), Fault> {
+    pub(crate) async fn send(&self, message: Message, epoch: Uuid) -> Result<(i32, i64), Fault> {
         let span = tracing::debug_span!(
             "publish",
             otel.name = format!("publish {}", self.topic),
             otel.kind = "producer",
-            order.id = %event.order_id,
-            version = event.version,
+            key = %message.key,
+            version = message.version,
             trace_id = tracing::field::Empty,
         );
-        let span = trace::follow(span, event.traceparent.as_deref());
-        self.publish(event, epoch, &span)
+        let span = trace::follow(span, message.traceparent.as_deref());
+        self.publish(message, epoch, &span)
             .instrument(span.clone())
             .await
     }
 
     async fn publish(
         &self,
-        mut event: OrderEvent,
+        mut message: Message,
         epoch: Uuid,
         span: &Span,
     ) -> Result<(i32, i64), Fault> {
-        event.traceparent = trace::traceparent(span).or(event.traceparent);
-        let (key, value) = (event.key(), event.value());
+        message.traceparent = trace::traceparent(span).or(message.traceparent);
         let record = FutureRecord::to(&self.topic)
-            .key(&key)
-            .payload(&value)
-            .headers(headers(&event, epoch));
+            .key(&message.key)
+            .payload(&message.value)
+            .headers(headers(&message, epoch));
         // No wait for room in the queue: a page is far smaller than the queue.
         match self.producer.send(record, Duration::ZERO).await {
             // The broker that is killed here has the event, and we do not know.
             Ok(_) if crash::hold("relay::after_send").await => Err(Fault::Broker),
             Ok(delivery) => Ok((delivery.partition, delivery.offset)),
             Err((error, _)) => {
-                tracing::debug!(order.id = %event.order_id, version = event.version, %error,
-                    "order event not acknowledged");
+                tracing::debug!(key = %message.key, version = message.version, %error,
+                    "event not acknowledged");
                 Err(fault(&error))
             }
         }
@@ -111,18 +110,19 @@ impl std::fmt::Debug for Publisher {
     }
 }
 
-fn headers(event: &OrderEvent, epoch: Uuid) -> OwnedHeaders {
+fn headers(message: &Message, epoch: Uuid) -> OwnedHeaders {
+    let trace = message.traceparent.clone();
+    let trace = trace.map(|trace| (header::TRACEPARENT, trace));
     let epoch = (header::STREAM_EPOCH, epoch.to_string());
-    event
-        .headers()
-        .iter()
-        .chain([&epoch])
-        .fold(OwnedHeaders::new(), |headers, (key, value)| {
+    message.headers.iter().chain(&trace).chain([&epoch]).fold(
+        OwnedHeaders::new(),
+        |headers, (key, value)| {
             headers.insert(Header {
                 key,
                 value: Some(value),
             })
-        })
+        },
+    )
 }
 
 /// Tells what concerns one message from what concerns the broker. Whatever is not surely the message's own

@@ -72,7 +72,7 @@ async fn another_relay_ends_a_sender_that_stands_still() {
     let (tasks, health) = (Tasks::new(), Health::new());
     let (kafka, clock) = (shop.kafka.clone(), Clock::system());
     let config = relay::Config::default();
-    let _frozen = Relay::start(config, db.unwrap(), kafka, clock, &tasks, &health);
+    let _frozen = Relay::start(config, db.unwrap(), kafka, &[], clock, &tasks, &health);
     shop.commit(&[change(1, 1)]).await;
     shop.next().await;
     shop.until_all_sent().await;
@@ -179,7 +179,7 @@ async fn a_relay_in_a_process_of_its_own() {
     };
     let db = postgres::connect(&postgres, name).await.unwrap();
     let (config, tasks, health) = (relay::Config::default(), Tasks::new(), Health::new());
-    let _relay = Relay::start(config, db, kafka, Clock::system(), &tasks, &health);
+    let _relay = Relay::start(config, db, kafka, &[], Clock::system(), &tasks, &health);
     // Ends with the process, or when its parent is long gone.
     tokio::time::sleep(Duration::from_secs(120)).await;
 }

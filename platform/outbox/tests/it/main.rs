@@ -10,3 +10,4 @@ mod leader;
 mod retention;
 mod send;
 mod shop;
+mod topics;

@@ -108,7 +108,15 @@ async fn the_relay_moves_more_than_a_page_and_with_a_retention_of_zero_nothing()
             ..relay::Config::default()
         };
         let (db, kafka) = (shop.database.db.clone(), shop.kafka.clone());
-        let relay = Relay::start(config, db, kafka, Clock::system(), &tasks, &Health::new());
+        let relay = Relay::start(
+            config,
+            db,
+            kafka,
+            &[],
+            Clock::system(),
+            &tasks,
+            &Health::new(),
+        );
         relay.wake();
         testkit::eventually("the tables have these rows", LIMIT, async || {
             (rows(&shop).await == left).then_some(())

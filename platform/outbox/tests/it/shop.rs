@@ -18,6 +18,9 @@ use uuid::Uuid;
 /// Longest wait for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
+/// A topic beside that of the order events.
+pub(crate) const TOPIC: &str = "things";
+
 /// What a message of the topic says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -64,6 +67,7 @@ impl Shop {
             config,
             db,
             self.kafka.clone(),
+            &[TOPIC],
             Clock::system(),
             &tasks,
             &health,

@@ -19,5 +19,6 @@ mod shop;
 mod single;
 mod slow;
 mod sse;
+mod stock;
 mod subgraphs;
 mod websocket;

@@ -15,7 +15,7 @@ use rdkafka::{
 };
 use router::{Config, Dependencies, Service};
 use schema::{
-    event::{OrderEvent, OrderStatus, header},
+    event::{OrderEvent, OrderStatus, STOCK_TOPIC, header},
     id::{OrderId, Sku, UserId},
 };
 use serde_json::json;
@@ -31,7 +31,7 @@ pub(crate) struct Shop {
     pub(crate) orders: Orders,
     signer: Arc<Signer>,
     producer: FutureProducer,
-    topic: String,
+    kafka: kafka::Config,
     epoch: Uuid,
 }
 
@@ -50,7 +50,7 @@ impl Shop {
         let topic = testkit::topic(2).await;
         let kafka = kafka::Config {
             brokers: testkit::kafka().await.to_owned(),
-            topic: topic.clone(),
+            topic,
             ..kafka::Config::default()
         };
         let mut config = Config {
@@ -84,7 +84,7 @@ impl Shop {
             orders,
             signer,
             producer,
-            topic,
+            kafka,
             epoch: Uuid::now_v7(),
         };
         shop.ready().await;
@@ -171,12 +171,50 @@ impl Shop {
             value: Some(&epoch),
         });
         let (key, value) = (event.key(), event.value());
-        let record = FutureRecord::to(&self.topic)
+        let record = FutureRecord::to(&self.kafka.topic)
             .key(&key)
             .payload(&value)
             .headers(headers);
         let sent = self.producer.send(record, Duration::from_secs(10)).await;
         sent.expect("the broker takes the event");
+    }
+
+    /// The same shop, whose stock has a topic.
+    pub(crate) async fn with_stock(self) -> Self {
+        let topic = self.kafka.beside(STOCK_TOPIC);
+        kafka::ensure_topic(&topic).await.expect("the topic");
+        self
+    }
+
+    /// Changes a SKU's free units and sends the event, as loms and its relay do.
+    pub(crate) async fn stock(&self, sku: i64, available: i32) {
+        let version = self.orders.set_stock(sku, available);
+        self.announce_stock(sku, version, available).await;
+    }
+
+    /// Sends such an event without a change.
+    pub(crate) async fn announce_stock(&self, sku: i64, version: u32, available: i32) {
+        // Each topic has its own.
+        let epoch = Uuid::from_u128(self.epoch.as_u128() - 1);
+        let headers = [
+            (header::EVENT_ID, Uuid::now_v7().to_string()),
+            (header::VERSION, version.to_string()),
+            (header::STREAM_EPOCH, epoch.to_string()),
+        ];
+        let headers = headers
+            .iter()
+            .fold(OwnedHeaders::new(), |all, (key, value)| {
+                let value = Some(value);
+                all.insert(Header { key, value })
+            });
+        let moment = Clock::system().now().to_rfc3339();
+        let value = json!({"sku": sku, "available": available, "moment": moment}).to_string();
+        let (topic, key) = (self.kafka.beside(STOCK_TOPIC).topic, sku.to_string());
+        let record = FutureRecord::to(&topic).key(&key).payload(&value);
+        let sent = self
+            .producer
+            .send(record.headers(headers), Duration::from_secs(10));
+        sent.await.expect("the broker takes the event");
     }
 
     async fn ready(&self) {

@@ -1,4 +1,5 @@
-//! Table `stocks`: the units of a SKU, and the baselines that the ledger is checked against.
+//! Table `stocks`: the units of a SKU, how often those that can be ordered changed, and the baselines that the ledger is checked
+//! against.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,6 +13,7 @@ pub(crate) struct Model {
     pub(crate) seeded_over: bool,
     pub(crate) baseline_total: i64,
     pub(crate) baseline_reserved: i64,
+    pub(crate) version: i32,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -150,7 +150,7 @@ impl OrderEvents {
         resume: Option<ResumePoint>,
     ) -> Result<(ResumePoint, Option<Event>), Error> {
         let from = match (resume, wanted) {
-            (Some(point), Wanted::Order(id)) if point.shows_nothing_of(id) => point.cursor,
+            (Some(point), Wanted::Order(id)) if point.shows_nothing_of(id.get()) => point.cursor,
             (Some(point), _) => {
                 if let Wanted::Order(id) = wanted {
                     self.find(access, id).await?;
@@ -168,10 +168,7 @@ impl OrderEvents {
         let history = self.0.orders.history(&[id]).await?.remove(&id);
         let mut changes = history.unwrap_or_default().into_iter();
         let change = changes.rfind(|change| change.version == order.version);
-        let seen = Seen {
-            order: id,
-            version: order.version,
-        };
+        let seen = Seen::of(id.get(), order.version);
         let point = ResumePoint::new(from, Some(seen));
         let at = change.map_or(order.created_at, |change| change.at);
         let event = Event::snapshot(&order, at, point.clone());

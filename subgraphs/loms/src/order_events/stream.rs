@@ -108,7 +108,7 @@ impl Stream {
     /// The place to go on behind. As long as an order's state was not given, whoever goes on there gets it.
     pub(crate) fn place(&self) -> ResumePoint {
         let seen = if self.snapshot.is_some() {
-            self.seen.map(|seen| Seen::nothing(seen.order))
+            self.seen.map(|seen| Seen::nothing(seen.entity))
         } else {
             self.seen
         };
@@ -138,7 +138,9 @@ impl Stream {
             match self.events.next().await.map_err(|_| Ended::Draining)? {
                 Item::Event { event, .. } if self.has_shown(&event) => {}
                 Item::Event { event, cursor } => {
-                    self.seen = self.seen.filter(|seen| !seen.is_passed_by(&event));
+                    self.seen = self
+                        .seen
+                        .filter(|seen| !seen.is_passed_by(event.order_id.get(), event.version));
                     return Ok(Event::change(&event, ResumePoint::new(cursor, self.seen)));
                 }
                 Item::Gap { cursor } => {
@@ -154,7 +156,8 @@ impl Stream {
     }
 
     fn has_shown(&self, event: &OrderEvent) -> bool {
-        self.seen.is_some_and(|seen| seen.covers(event))
+        let (order, version) = (event.order_id.get(), event.version);
+        self.seen.is_some_and(|seen| seen.covers(order, version))
     }
 }
 

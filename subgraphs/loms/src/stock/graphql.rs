@@ -44,7 +44,10 @@ async fn find(ctx: &Context<'_>, sku: Sku) -> Result<Option<Stock>> {
         .load_one(sku)
         .await
         .map_err(fault::graphql)?;
-    Ok(found.map(Stock))
+    Ok(found.map(|found| Stock {
+        row: found.stock.0,
+        version: found.version,
+    }))
 }
 
 /// A product of the catalogue.
@@ -67,25 +70,33 @@ impl Product {
 
 /// The stock of a product.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stock(StockRow);
+pub(crate) struct Stock {
+    row: StockRow,
+    version: u32,
+}
 
 /// The stock of a product.
 #[Object]
 impl Stock {
     /// Units that can be ordered now: total less reserved, never below 0.
     async fn available(&self) -> i32 {
-        int(self.0.free())
+        int(self.row.free())
+    }
+
+    /// How often `available` has changed: the version of the last event of `stockEvents`, 0 before the first.
+    async fn version(&self) -> i32 {
+        int(self.version.into())
     }
 
     /// Units on hand; needs scope `ops`. Without it the field alone is null, with an error `FORBIDDEN`.
     async fn total(&self, ctx: &Context<'_>) -> Option<i32> {
-        for_ops(ctx, self.0.total)
+        for_ops(ctx, self.row.total)
     }
 
     /// Units promised to orders that await payment; needs scope `ops`. Without it the field alone is null, with an error
     /// `FORBIDDEN`.
     async fn reserved(&self, ctx: &Context<'_>) -> Option<i32> {
-        for_ops(ctx, self.0.reserved)
+        for_ops(ctx, self.row.reserved)
     }
 }
 

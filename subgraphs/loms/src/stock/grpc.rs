@@ -36,8 +36,8 @@ pub(crate) async fn list(stocks: &Stocks, skus: &[i64]) -> Result<StocksListResp
     });
     let skus: Vec<Sku> = skus.collect::<Result<_, _>>()?;
     let mut found = stocks.find_many(&skus).await?;
-    found.sort_by_key(|stock| stock.0.sku);
-    let row = |stock: &super::Stock| Row {
+    found.sort_by_key(|counted| counted.stock.0.sku);
+    let row = |super::Counted { stock, .. }: &super::Counted| Row {
         sku: stock.0.sku.get(),
         count: count(&stock.0),
     };

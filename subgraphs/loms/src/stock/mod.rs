@@ -12,11 +12,12 @@ mod set;
 pub(crate) mod store;
 
 use chassis::clock::Clock;
+use outbox::RelayHandle;
 use sea_orm::DatabaseConnection;
 
 pub use self::{
     error::Error,
-    model::{SetStock, Stock},
+    model::{Counted, SetStock, Stock},
 };
 
 /// The use cases of the ledger. Clones share the pool.
@@ -24,12 +25,26 @@ pub use self::{
 pub struct Stocks {
     db: DatabaseConnection,
     clock: Clock,
+    relay: Option<RelayHandle>,
 }
 
 impl Stocks {
     /// The ledger in `db`.
     #[must_use]
     pub const fn new(db: DatabaseConnection, clock: Clock) -> Self {
-        Self { db, clock }
+        Self {
+            db,
+            clock,
+            relay: None,
+        }
+    }
+
+    /// The same ledger, which tells the relay of what it has committed.
+    #[must_use]
+    pub fn announcing(self, relay: RelayHandle) -> Self {
+        Self {
+            relay: Some(relay),
+            ..self
+        }
     }
 }

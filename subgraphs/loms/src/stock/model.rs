@@ -8,6 +8,15 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stock(pub StockRow);
 
+/// A row with the number of changes that its free units have had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// The row.
+    pub stock: Stock,
+    /// The version of the last event of its SKU; 0 before the first.
+    pub version: u32,
+}
+
 /// The new units on hand of a SKU.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct SetStock {

@@ -1,7 +1,11 @@
 //! An operator sets the units on hand: compare and swap on the total that was read.
 
 use ::schema::id::Sku;
-use chassis::{deadline, postgres::within};
+use chassis::{
+    deadline,
+    postgres::{self, within},
+};
+use chrono::{DateTime, Utc};
 use idempotency::{Call, Recorded};
 use loms_domain::stock::{MAX_UNITS, SetTotalError, StockRow};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
@@ -63,6 +67,9 @@ impl Stocks {
             .map(|key| Call::new(caller.user, "setStock", key, &set));
         let call = call.transpose()?;
         let recorded = retry::on_conflict(|| self.try_set(set, call.as_ref())).await?;
+        if let Some(relay) = self.relay.as_ref().filter(|_| !recorded.replayed) {
+            relay.wake();
+        }
         Ok(Recorded {
             value: recorded.value.into_result(set.sku)?,
             replayed: recorded.replayed,
@@ -75,9 +82,10 @@ impl Stocks {
         call: Option<&Call>,
     ) -> Result<Recorded<StoredResponse>, Error> {
         within(&self.db, async {
+            let now = postgres::now(&self.db, &self.clock);
             let tx = self.db.begin().await?;
             let recorded = idempotency::once(&tx, call, self.clock.now(), async || {
-                set_locked(&tx, set).await.map(StoredResponse::of)
+                set_locked(&tx, set, now).await.map(StoredResponse::of)
             })
             .await?;
             deadline::decide();
@@ -92,6 +100,7 @@ impl Stocks {
 async fn set_locked(
     tx: &DatabaseTransaction,
     set: SetStock,
+    now: DateTime<Utc>,
 ) -> Result<Result<StockRow, SetTotalError>, Error> {
     let mut rows = store::lock(tx, [set.sku]).await?;
     let legal = (0..=MAX_UNITS).contains(&set.total);
@@ -102,7 +111,7 @@ async fn set_locked(
     let before = rows.find(set.sku).map_or(0, |row| row.total);
     let decided = rows.set_total(set.sku, set.total, set.expected);
     if let Ok(row) = decided {
-        store::write(tx, &rows.changed()).await?;
+        store::write(tx, &rows.changed(), now).await?;
         store::shift_baseline(tx, set.sku, row.total - before).await?;
     }
     Ok(decided)

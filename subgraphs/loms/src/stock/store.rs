@@ -1,7 +1,8 @@
 //! The SQL of the ledger: lock, write, find.
 
-use ::schema::id::Sku;
+use ::schema::{event::STOCK_TOPIC, id::Sku};
 use chassis::{postgres::sql::Sql, sql};
+use chrono::{DateTime, SecondsFormat, Utc};
 use loms_domain::stock::{StockRow, StockRows};
 use sea_orm::{
     ActiveValue::Set,
@@ -9,11 +10,25 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, OnConflict},
 };
+use uuid::Uuid;
 
-use super::{error::Error, model::Stock};
+use super::{
+    error::Error,
+    model::{Counted, Stock},
+};
 use crate::entity::stock;
 
-pub(crate) static WRITE_STOCKS: Sql<(Vec<i64>, Vec<i64>, Vec<i64>)> = sql!("write_stocks.sql");
+/// SKUs, totals, reserved units, the ids of events, their topic and their moment.
+type StockColumns = (
+    Vec<i64>,
+    Vec<i64>,
+    Vec<i64>,
+    Vec<Uuid>,
+    &'static str,
+    String,
+);
+
+pub(crate) static WRITE_STOCKS: Sql<StockColumns> = sql!("write_stocks.sql");
 
 impl TryFrom<stock::Model> for StockRow {
     type Error = Error;
@@ -51,11 +66,16 @@ pub(crate) async fn lock(
     rows.into_iter().map(StockRow::try_from).collect()
 }
 
-/// Writes locked rows with one statement.
+/// Writes locked rows with one statement, and an event for each whose free units change: the relay sends those once `tx` has
+/// committed.
 ///
 /// # Errors
 /// A failing database; a row that breaks the table's constraints.
-pub(crate) async fn write(tx: &DatabaseTransaction, rows: &[StockRow]) -> Result<(), Error> {
+pub(crate) async fn write(
+    tx: &DatabaseTransaction,
+    rows: &[StockRow],
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -63,6 +83,9 @@ pub(crate) async fn write(tx: &DatabaseTransaction, rows: &[StockRow]) -> Result
         rows.iter().map(|row| row.sku.get()).collect(),
         rows.iter().map(|row| row.total).collect(),
         rows.iter().map(|row| row.reserved).collect(),
+        rows.iter().map(|_| Uuid::now_v7()).collect(),
+        STOCK_TOPIC,
+        now.to_rfc3339_opts(SecondsFormat::Micros, true),
     );
     WRITE_STOCKS.execute(tx, columns).await?;
     Ok(())
@@ -113,12 +136,16 @@ pub(crate) async fn shift_baseline(
 ///
 /// # Errors
 /// A failing database.
-pub(crate) async fn find(db: &DatabaseConnection, skus: &[Sku]) -> Result<Vec<Stock>, Error> {
+pub(crate) async fn find(db: &DatabaseConnection, skus: &[Sku]) -> Result<Vec<Counted>, Error> {
     let rows = stock::Entity::find()
         .filter(stock::Column::Sku.eq_any(skus.iter().map(|sku| sku.get())))
         .all(db)
         .await?;
     rows.into_iter()
-        .map(|row| StockRow::try_from(row).map(Stock))
+        .map(|row| {
+            let version = u32::try_from(row.version).unwrap_or_default();
+            let stock = StockRow::try_from(row).map(Stock)?;
+            Ok(Counted { stock, version })
+        })
         .collect()
 }

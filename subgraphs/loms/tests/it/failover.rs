@@ -61,8 +61,15 @@ impl Process {
             ..kafka::Config::default()
         };
         let (clock, settings) = (Clock::system(), outbox::relay::Config::default());
-        let relay =
-            outbox::Relay::start(settings, db.clone(), kafka, clock.clone(), &tasks, &health);
+        let relay = outbox::Relay::start(
+            settings,
+            db.clone(),
+            kafka,
+            &[],
+            clock.clone(),
+            &tasks,
+            &health,
+        );
         let orders = Orders::new(db.clone(), clock, Some(relay), ORDER_TTL);
         let orders = orders.grouped(64, Duration::from_secs(10), &tasks);
         Self {

@@ -24,3 +24,4 @@ mod sdl;
 mod shop;
 mod statements;
 mod stock;
+mod stock_events;

@@ -26,9 +26,14 @@ impl Subscription {
     pub(crate) async fn open(shop: &Shop, token: &str, query: &str, variables: Value) -> Self {
         let request = reqwest::Client::new()
             .post(format!("{}/graphql", shop.url(4000)))
-            .bearer_auth(token)
             .header("accept", "text/event-stream")
             .json(&json!({"query": query, "variables": variables}));
+        // Without a token it is nobody in particular who asks.
+        let request = if token.is_empty() {
+            request
+        } else {
+            request.bearer_auth(token)
+        };
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200);
         let chunks = answer
@@ -213,5 +218,59 @@ async fn an_operator_watches_a_sku_or_a_buyer_alone() {
         if *id == orders[1].2 {
             break;
         }
+    }
+}
+
+/// The last units of a product before the eyes of somebody who only looks: an order takes them, and its cancellation brings them back.
+#[tokio::test]
+async fn somebody_without_a_token_sees_the_units_of_a_product_go_and_come_back() {
+    const WATCH: &str = "subscription($sku: ID!, $after: Cursor) {
+        stockEvents(sku: $sku, after: $after) { kind sku available version product { name stock { version } } }
+    }";
+    const SET: &str =
+        "mutation($sku: ID!) { setStock(input: {sku: $sku, total: 5}) { userErrors { code } } }";
+    const ORDER: &str = "mutation($sku: ID!) { createOrder(input: {lines: [{sku: $sku, count: 5}]}) { order { id } } }";
+    const CANCEL: &str =
+        "mutation($id: ID!) { cancelOrder(input: {orderId: $id}) { userErrors { code } } }";
+    // One that no other test asks for.
+    const SKU: &str = "4465995";
+    let shop = Shop::shared().await;
+    let operator = shop.token(new_user(), true).await;
+    let buyer = shop.token(new_user(), false).await;
+    shop.graph_of_stock(&operator, SET, SKU).await;
+
+    let mut watch = Subscription::open(shop, "", WATCH, json!({"sku": SKU})).await;
+    let first = watch.next().await;
+    let shown = &first.data["stockEvents"];
+    assert_eq!(
+        (&shown["kind"], &shown["available"]),
+        (&json!("SNAPSHOT"), &json!(5)),
+        "{shown}"
+    );
+    let before = shown["version"].as_i64().unwrap();
+    let order = shop.graph_of_stock(&buyer, ORDER, SKU).await;
+    let id = order["createOrder"]["order"]["id"].clone();
+    shop.graphql(&buyer, CANCEL, json!({"id": id})).await;
+
+    let mut frames = Vec::new();
+    for (version, available) in [(before + 1, 0), (before + 2, 5)] {
+        let frame = watch.next().await;
+        let event = &frame.data["stockEvents"];
+        assert_eq!(event["kind"], "CHANGE");
+        assert_eq!(event["version"], version, "{event}");
+        assert_eq!(event["available"], available, "{event}");
+        assert!(event["product"]["name"].is_string(), "{event}");
+        frames.push(frame);
+    }
+    for (cursor, version) in [(&first.id, before + 1), (&frames[0].id, before + 2)] {
+        let after = json!({"sku": SKU, "after": cursor});
+        let mut again = Subscription::open(shop, "", WATCH, after).await;
+        assert_eq!(again.next().await.data["stockEvents"]["version"], version);
+    }
+}
+
+impl Shop {
+    async fn graph_of_stock(&self, token: &str, text: &str, sku: &str) -> Value {
+        self.graphql(token, text, json!({"sku": sku})).await
     }
 }

@@ -17,7 +17,7 @@ use Policy::{Anyone, Operator, Owner, User};
 
 /// How a type's fields are reached: the operation, with the field in place of `%` and the owner's order in place of `ORDER`.
 #[rustfmt::skip] // one type, one line
-pub(super) const TYPES: [(&str, Policy, &str); 28] = [
+pub(super) const TYPES: [(&str, Policy, &str); 29] = [
     ("User", User, "{ me { % } }"),
     ("Product", Anyone, r#"{ product(sku: "1076963") { % } }"#),
     ("ProductConnection", Anyone, "{ products(first: 1) { % } }"),
@@ -44,13 +44,14 @@ pub(super) const TYPES: [(&str, Policy, &str); 28] = [
     ("UserError", User, r#"mutation { payOrder(input: {orderId: "9223372036854775807"}) { userErrors { % } } }"#),
     ("Shortage", User, r#"mutation { createOrder(input: {lines: [{sku: "139819069", count: 1}]}) { userErrors { shortage { % } } } }"#),
     ("OrderEvent", User, "subscription { myOrderEvents { % } }"),
+    ("StockEvent", Anyone, r#"subscription { stockEvents(sku: "1076963") { % } }"#),
     ("Query", Anyone, "{ % }"),
     ("Mutation", User, "mutation { % }"),
 ];
 
 /// Fields with a policy of their own, or with arguments that they need: `Type.field`, policy, the field's text.
 #[rustfmt::skip] // one field, one line
-pub(super) const FIELDS: [(&str, Policy, &str); 26] = [
+pub(super) const FIELDS: [(&str, Policy, &str); 27] = [
     ("Query.me", User, "me { id }"),
     ("Query.user", User, r#"user(id: "1") { id }"#),
     ("Query.product", Anyone, r#"product(sku: "1076963") { sku }"#),
@@ -75,6 +76,7 @@ pub(super) const FIELDS: [(&str, Policy, &str); 26] = [
     ("Subscription.orderEvents", Owner, "orderEvents(orderId: ORDER) { orderId }"),
     ("Subscription.myOrderEvents", User, "myOrderEvents { orderId }"),
     ("Subscription.allOrderEvents", Operator, "allOrderEvents { orderId }"),
+    ("Subscription.stockEvents", Anyone, r#"stockEvents(sku: "1076963") { sku }"#),
     ("Comment.author", Anyone, "author { id }"),
     ("Order.user", Owner, "user { id }"),
 ];

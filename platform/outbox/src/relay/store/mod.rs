@@ -1,6 +1,8 @@
-//! The relay's SQL, all on the session that holds the shard's lock.
+//! The relay's SQL, all on the session that holds the line's lock.
 //!
 //! Whoever lost the lock has lost this connection too, so a relay that was replaced can neither read nor mark.
+
+mod topic;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,10 +17,10 @@ use sqlx::{Connection as _, PgConnection, postgres::PgRow};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::row::{Acked, Unsent};
-
-/// First key of the advisory locks: "outb" in ASCII. The second key is the shard.
-const LOCK_CLASS: i32 = 0x6f75_7462;
+use super::{
+    line::Line,
+    row::{Acked, Message, Unsent},
+};
 
 row! {
     struct UnsentRow {
@@ -76,8 +78,8 @@ static LIST_PARTITIONS: Sql<(), PartitionRow> = sql!("list_partitions.sql");
 static REPLACE_EPOCH: Sql<(Uuid, Uuid)> = sql!("replace_epoch.sql");
 static DELETE_PARTITIONS: Sql<()> = sql!("delete_partitions.sql");
 
-pub(crate) fn statements() -> [&'static dyn Described; 12] {
-    [
+pub(crate) fn statements() -> Vec<&'static dyn Described> {
+    let mut all: Vec<&dyn Described> = vec![
         &FAIL_FAST,
         &TRY_LOCK,
         &NOTIFY,
@@ -90,7 +92,9 @@ pub(crate) fn statements() -> [&'static dyn Described; 12] {
         &LIST_PARTITIONS,
         &REPLACE_EPOCH,
         &DELETE_PARTITIONS,
-    ]
+    ];
+    all.extend(topic::statements());
+    all
 }
 
 /// How long the server may take for one statement: a second more than `postgres.statement_timeout` by default lets it.
@@ -113,12 +117,13 @@ pub(crate) async fn fail_fast(connection: &mut PgConnection) -> Result<(), sqlx:
     answer(set).await.map(drop)
 }
 
-/// Takes the shard's lock for this session, or says that another relay has it.
+/// Takes the line's lock for this session, or says that another relay has it.
 pub(crate) async fn try_lock(
     connection: &mut PgConnection,
-    shard: i32,
+    line: Line,
 ) -> Result<bool, sqlx::Error> {
-    let lock = sqlx::query(TRY_LOCK.text()).bind(LOCK_CLASS).bind(shard);
+    let (class, key) = line.lock();
+    let lock = sqlx::query(TRY_LOCK.text()).bind(class).bind(key);
     let row: LockRow = read(answer(lock.fetch_one(connection)).await?)?;
     Ok(row.is_locked)
 }
@@ -132,30 +137,41 @@ pub(crate) async fn notify(
     answer(notify.execute(connection)).await.map(drop)
 }
 
-/// Reads up to `limit` unsent rows of a shard with ids above `after`.
+/// Reads up to `limit` unsent rows of a line with ids above `after`.
 pub(crate) async fn list_unsent(
     connection: &mut PgConnection,
-    shards: i64,
-    shard: i64,
+    line: Line,
     after: i64,
     limit: usize,
 ) -> Result<Page, sqlx::Error> {
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let list = sqlx::query(LIST_UNSENT.text()).bind(after);
-    let list = list.bind(shards).bind(shard).bind(most);
-    let rows = answer(list.fetch_all(connection)).await?;
-    let rows: Vec<UnsentRow> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+    let list = match line {
+        Line::Orders(shard) => {
+            let list = sqlx::query(LIST_UNSENT.text()).bind(after);
+            list.bind(i64::from(shard.of)).bind(i64::from(shard.number))
+        }
+        Line::Topic(name) => sqlx::query(topic::LIST_UNSENT.text())
+            .bind(after)
+            .bind(name),
+    };
+    let rows = answer(list.bind(most).fetch_all(connection)).await?;
+    let rows = rows.into_iter().map(|row| match line {
+        Line::Orders(_) => read(row).and_then(unsent),
+        Line::Topic(_) => read(row).and_then(topic::unsent),
+    });
+    let rows: Vec<Unsent> = rows.collect::<Result<_, _>>()?;
     let (last, full) = (rows.last().map_or(0, |row| row.id), rows.len() >= limit);
-    let rows = rows.into_iter().map(unsent).collect::<Result<_, _>>()?;
     Ok(Page { rows, last, full })
+}
+
+/// The table's checks hold the same bounds; a row that breaks them was not written by us.
+fn illegal(id: i64, what: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("outbox row {id} breaks the table's rules: {what}").into())
 }
 
 fn unsent(row: UnsentRow) -> Result<Unsent, sqlx::Error> {
     let id = row.id;
-    // The table's checks hold the same bounds; a row that breaks them was not written by us.
-    let illegal = |what: &str| {
-        sqlx::Error::Decode(format!("outbox row {id} breaks the table's rules: {what}").into())
-    };
+    let illegal = |what| illegal(id, what);
     let event = OrderEvent {
         event_id: row.event_id,
         order_id: row.order_id.try_into().map_err(|_| illegal("order_id"))?,
@@ -166,12 +182,16 @@ fn unsent(row: UnsentRow) -> Result<Unsent, sqlx::Error> {
         skus: OrderEvent::skus_of(&row.skus).ok_or_else(|| illegal("skus"))?,
         traceparent: row.traceparent,
     };
-    Ok(Unsent { id, event })
+    Ok(Unsent {
+        id,
+        message: Message::of(event),
+    })
 }
 
 /// Marks rows as sent and notes how far each partition is.
 pub(crate) async fn mark_sent(
     connection: &mut PgConnection,
+    line: Line,
     acked: &[Acked],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -182,27 +202,45 @@ pub(crate) async fn mark_sent(
         *end = (*end).max(acked.offset + 1);
     }
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = ends.into_iter().unzip();
-    let mark = sqlx::query(MARK_SENT.text()).bind(ids).bind(now);
+    let text = match line {
+        Line::Orders(_) => MARK_SENT.text(),
+        Line::Topic(_) => topic::MARK_SENT.text(),
+    };
+    let mark = sqlx::query(text).bind(ids).bind(now);
     let mark = mark.bind(partitions).bind(offsets);
+    let mark = match line {
+        Line::Orders(_) => mark,
+        Line::Topic(name) => mark.bind(name),
+    };
     answer(mark.execute(connection)).await.map(drop)
 }
 
-/// For how long the oldest unsent row of all shards has waited; zero when all are sent.
-pub(crate) async fn unsent_age(connection: &mut PgConnection) -> Result<Duration, sqlx::Error> {
-    let age = sqlx::query(UNSENT_AGE.text()).fetch_optional(connection);
-    let row: Option<AgeRow> = answer(age).await?.map(read).transpose()?;
+/// For how long the oldest unsent row of the topic, of all shards, has waited; zero when all are sent.
+pub(crate) async fn unsent_age(
+    connection: &mut PgConnection,
+    line: Line,
+) -> Result<Duration, sqlx::Error> {
+    let age = match line {
+        Line::Orders(_) => sqlx::query(UNSENT_AGE.text()),
+        Line::Topic(name) => sqlx::query(topic::UNSENT_AGE.text()).bind(name),
+    };
+    let row: Option<AgeRow> = answer(age.fetch_optional(connection))
+        .await?
+        .map(read)
+        .transpose()?;
     let age = row.map_or(0, |row| row.milliseconds.max(0).unsigned_abs());
     Ok(Duration::from_millis(age))
 }
 
-/// Ends the session that holds the shard's lock if it has asked for nothing for `limit`; says whether it did.
+/// Ends the session that holds the line's lock if it has asked for nothing for `limit`; says whether it did.
 pub(crate) async fn end_sender(
     connection: &mut PgConnection,
-    shard: i32,
+    line: Line,
     limit: Duration,
 ) -> Result<bool, sqlx::Error> {
     let limit = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
-    let end = sqlx::query(END_SENDER.text()).bind(LOCK_CLASS).bind(shard);
+    let (class, key) = line.lock();
+    let end = sqlx::query(END_SENDER.text()).bind(class).bind(key);
     let ended = answer(end.bind(limit).fetch_optional(connection)).await?;
     let row: Option<EndedRow> = ended.map(read).transpose()?;
     Ok(row.is_some_and(|row| row.is_ended))
@@ -211,53 +249,75 @@ pub(crate) async fn end_sender(
 /// The stream's epoch; `first` becomes it when there is none.
 pub(crate) async fn load_epoch(
     connection: &mut PgConnection,
+    line: Line,
     first: Uuid,
 ) -> Result<Uuid, sqlx::Error> {
-    let insert = sqlx::query(INSERT_EPOCH.text()).bind(first);
-    answer(insert.execute(&mut *connection)).await?;
-    current_epoch(connection).await
+    let insert = match line {
+        Line::Orders(_) => sqlx::query(INSERT_EPOCH.text()),
+        Line::Topic(name) => sqlx::query(topic::INSERT_EPOCH.text()).bind(name),
+    };
+    answer(insert.bind(first).execute(&mut *connection)).await?;
+    current_epoch(connection, line).await
 }
 
-async fn current_epoch(connection: &mut PgConnection) -> Result<Uuid, sqlx::Error> {
-    let load = sqlx::query(LOAD_EPOCH.text()).fetch_one(connection);
-    let row: EpochRow = read(answer(load).await?)?;
+async fn current_epoch(connection: &mut PgConnection, line: Line) -> Result<Uuid, sqlx::Error> {
+    let load = match line {
+        Line::Orders(_) => sqlx::query(LOAD_EPOCH.text()),
+        Line::Topic(name) => sqlx::query(topic::LOAD_EPOCH.text()).bind(name),
+    };
+    let row: EpochRow = read(answer(load.fetch_one(connection)).await?)?;
     Ok(row.epoch)
 }
 
 /// The offset after the last acknowledged event of each partition.
 pub(crate) async fn list_partitions(
     connection: &mut PgConnection,
+    line: Line,
 ) -> Result<Vec<(i32, i64)>, sqlx::Error> {
-    let list = sqlx::query(LIST_PARTITIONS.text()).fetch_all(connection);
-    let rows = answer(list).await?.into_iter().map(|row| {
+    let list = match line {
+        Line::Orders(_) => sqlx::query(LIST_PARTITIONS.text()),
+        Line::Topic(name) => sqlx::query(topic::LIST_PARTITIONS.text()).bind(name),
+    };
+    let rows = answer(list.fetch_all(connection)).await?;
+    let rows = rows.into_iter().map(|row| {
         let row: PartitionRow = read(row)?;
         Ok((row.partition, row.next_offset))
     });
     rows.collect()
 }
 
-/// Begins another epoch, unless another shard's relay did since `old` was read. Gives the current one.
+/// Begins another epoch, unless another relay of the topic did since `old` was read. Gives the current one.
 pub(crate) async fn replace_epoch(
     connection: &mut PgConnection,
+    line: Line,
     old: Uuid,
     new: Uuid,
 ) -> Result<Uuid, sqlx::Error> {
-    answer(try_replace_epoch(connection, old, new)).await
+    answer(try_replace_epoch(connection, line, old, new)).await
 }
 
 async fn try_replace_epoch(
     connection: &mut PgConnection,
+    line: Line,
     old: Uuid,
     new: Uuid,
 ) -> Result<Uuid, sqlx::Error> {
+    let (replace, delete) = match line {
+        Line::Orders(_) => (
+            sqlx::query(REPLACE_EPOCH.text()),
+            sqlx::query(DELETE_PARTITIONS.text()),
+        ),
+        Line::Topic(name) => (
+            sqlx::query(topic::REPLACE_EPOCH.text()).bind(name),
+            sqlx::query(topic::DELETE_PARTITIONS.text()).bind(name),
+        ),
+    };
     let mut tx = connection.begin().await?;
-    let replace = sqlx::query(REPLACE_EPOCH.text()).bind(old).bind(new);
-    let replaced = replace.execute(&mut *tx).await?;
+    let replaced = replace.bind(old).bind(new).execute(&mut *tx).await?;
     if replaced.rows_affected() > 0 {
-        let delete = sqlx::query(DELETE_PARTITIONS.text());
         delete.execute(&mut *tx).await?;
     }
-    let current = current_epoch(&mut tx).await?;
+    let current = current_epoch(&mut tx, line).await?;
     tx.commit().await?;
     Ok(current)
 }

@@ -51,14 +51,14 @@ struct FakeLine {
 #[graphql(name = "Product", complex)]
 struct FakeProductRef {
     sku: ID,
+    #[graphql(skip)]
+    orders: Orders,
 }
 
 #[async_graphql::ComplexObject]
 impl FakeProductRef {
     async fn stock(&self) -> FakeStock {
-        FakeStock {
-            available: self.sku.parse().unwrap_or(0),
-        }
+        FakeStock::of(&self.orders, &self.sku)
     }
 }
 
@@ -85,6 +85,18 @@ struct FakeUserError {
 #[graphql(name = "Stock", complex)]
 struct FakeStock {
     available: i32,
+    version: u32,
+}
+
+impl FakeStock {
+    /// Of a SKU that nobody has changed, as many units as its number.
+    fn of(orders: &Orders, sku: &ID) -> Self {
+        let sku: i64 = sku.parse().unwrap_or(0);
+        let row = orders.0.stock.lock().get(&sku).copied();
+        let fallback = i32::try_from(sku).unwrap_or(0);
+        let (version, available) = row.unwrap_or((0, fallback));
+        Self { available, version }
+    }
 }
 
 #[async_graphql::ComplexObject]
@@ -98,7 +110,7 @@ impl FakeStock {
 }
 
 impl FakeOrder {
-    fn of(id: i64, row: Row) -> Self {
+    fn of(orders: &Orders, id: i64, row: Row) -> Self {
         let status = row.status.graphql_name().to_owned();
         let at = START.to_owned();
         let change = FakeChange {
@@ -109,6 +121,7 @@ impl FakeOrder {
         let line = FakeLine {
             product: FakeProductRef {
                 sku: ID::from(10 * id),
+                orders: orders.clone(),
             },
             count: 2,
         };
@@ -128,7 +141,9 @@ fn find(orders: &Orders, ctx: &Context<'_>, id: &ID) -> Option<FakeOrder> {
     let row = orders.0.rows.lock().get(&id).copied()?;
     let principal = chassis::graphql::principal(ctx).ok()?;
     let owner = UserId::try_from(row.owner).ok()?;
-    principal.may_read(owner).then(|| FakeOrder::of(id, row))
+    principal
+        .may_read(owner)
+        .then(|| FakeOrder::of(orders, id, row))
 }
 
 #[Object(name = "Query")]
@@ -142,14 +157,13 @@ impl LomsQuery {
 
     async fn stock(&self, sku: ID) -> FakeStock {
         self.0.pass(Moment::BeforeTheRow).await;
-        FakeStock {
-            available: sku.parse().unwrap_or(0),
-        }
+        FakeStock::of(&self.0, &sku)
     }
 
     #[graphql(entity)]
     async fn find_product(&self, sku: ID) -> Option<FakeProductRef> {
-        Some(FakeProductRef { sku })
+        let orders = self.0.clone();
+        Some(FakeProductRef { sku, orders })
     }
 
     #[graphql(entity)]

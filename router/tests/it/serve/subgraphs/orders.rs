@@ -20,6 +20,8 @@ pub(crate) struct Orders(pub(super) Arc<Inner>);
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) rows: Mutex<BTreeMap<i64, Row>>,
+    /// Version and free units of the SKUs that have changed.
+    pub(super) stock: Mutex<BTreeMap<i64, (u32, i32)>>,
     /// Where operations on one order wait, when set.
     pub(super) gate: Mutex<Option<(Moment, Arc<Semaphore>)>>,
     /// Operations that have come to the gate.
@@ -70,6 +72,14 @@ impl Orders {
             },
         );
         version
+    }
+
+    /// The next version of a SKU's free units.
+    pub(crate) fn set_stock(&self, sku: i64, available: i32) -> u32 {
+        let mut stock = self.0.stock.lock();
+        let row = stock.entry(sku).or_default();
+        *row = (row.0 + 1, available);
+        row.0
     }
 
     /// Makes operations on one order wait until the gate is opened.

@@ -35,7 +35,7 @@ pub(in crate::order) async fn write(
 ) -> Result<Vec<Order>, Error> {
     let created = insert_orders(tx, &decisions.new_orders, time).await?;
     insert_lines(tx, &created, &decisions.new_orders).await?;
-    stock::store::write(tx, &decisions.stock.changed()).await?;
+    stock::store::write(tx, &decisions.stock.changed(), time.now).await?;
     set_status(tx, &decisions.updates).await?;
     Ok(created)
 }

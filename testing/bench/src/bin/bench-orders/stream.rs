@@ -147,7 +147,15 @@ async fn drain(fixture: &Fixture, backlog: u32) -> anyhow::Result<f64> {
 fn start_relay(fixture: &Fixture, tasks: &Tasks) -> outbox::RelayHandle {
     let (db, kafka) = (fixture.db.clone(), fixture.kafka.clone());
     let config = outbox::relay::Config::default();
-    Relay::start(config, db, kafka, Clock::system(), tasks, &Health::new())
+    Relay::start(
+        config,
+        db,
+        kafka,
+        &[],
+        Clock::system(),
+        tasks,
+        &Health::new(),
+    )
 }
 
 /// A reader that stands at the end of every partition.
