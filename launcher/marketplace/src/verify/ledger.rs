@@ -17,6 +17,11 @@ static UNITS_RESERVED: Promise = Promise {
     promise: "what is reserved is what unpaid orders and the seed hold",
     sql: sql!("sql/units_reserved.sql"),
 };
+static STOCK_EVENTS: Promise = Promise {
+    id: "I2a",
+    promise: "the last event of a SKU tells what is free of it, and no version is left out",
+    sql: sql!("sql/stock_events.sql"),
+};
 static KEYS: Promise = Promise {
     id: "I4",
     promise: "one key, one order",
@@ -33,7 +38,14 @@ static HISTORY: Promise = Promise {
     sql: sql!("sql/history.sql"),
 };
 
-const PROMISES: [&Promise; 5] = [&UNITS_SOLD, &UNITS_RESERVED, &KEYS, &LINES, &HISTORY];
+const PROMISES: [&Promise; 6] = [
+    &UNITS_SOLD,
+    &UNITS_RESERVED,
+    &STOCK_EVENTS,
+    &KEYS,
+    &LINES,
+    &HISTORY,
+];
 
 /// The statements, for the order service's database.
 pub(super) fn statements() -> impl Iterator<Item = &'static dyn Described> {

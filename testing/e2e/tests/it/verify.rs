@@ -46,6 +46,11 @@ async fn verify_holds_after_a_days_work_and_names_each_promise_that_is_broken() 
         ),
         (
             "loms",
+            "update stocks set version = version + 1 where sku in (select key::bigint from topic_outbox)",
+            "I2a",
+        ),
+        (
+            "loms",
             "update orders set version = version + 1 where id = 1",
             "I7a",
         ),

@@ -8,6 +8,10 @@ from (
     from outbox
     where sent_at is null
     union all
+    select format('event of %s in version %s of topic %s is not sent', key, version, topic)
+    from topic_outbox
+    where sent_at is null
+    union all
     select format('order %s should have expired at %s', id, expires_at)
     from orders
     where status = 'awaiting payment' and expires_at < $1
