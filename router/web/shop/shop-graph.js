@@ -85,10 +85,10 @@ export class Graph {
   }
 
   /** The results of a subscription, over however many connections, each once. */
-  async *follow(text, signal, tell = () => {}) {
+  async *follow(text, signal, tell = () => {}, variables = {}) {
     const connect = async function* (connection) {
       const headers = await this.#authorization();
-      yield* open({ url: "/graphql", payload: { query: text }, headers, ...connection });
+      yield* open({ url: "/graphql", payload: { query: text, variables }, headers, ...connection });
     }.bind(this);
     yield* follow({ connect, tell, breaker: {}, signal });
   }

@@ -20,6 +20,9 @@ const PRODUCT = `query Product($sku: ID!) {
     comments(first: 20) { totalCount nodes { id text createdAt author { id } } }
   }
 }`;
+const STOCK = `subscription Stock($sku: ID!) {
+  stockEvents(sku: $sku) { kind available }
+}`;
 const ADD = `mutation AddToCart($sku: ID!, $count: Int!) {
   addToCart(input: { sku: $sku, count: $count }) {
     cart { itemCount }
@@ -99,19 +102,42 @@ export async function product(shop, sku) {
     return shop.show(element("h2", {}, "No such product"), element("p", {}, [`Nothing has the SKU ${sku}. `, back]));
   }
   const count = element("input", { type: "number", id: "count", min: 1, value: 1, inputmode: "numeric" });
+  const buy = add(one, () => Number(count.value), shop);
+  const left = element("p", { role: "status" }, stock(one));
   shop.show(
     element("h2", {}, named(one)),
     element("p", { class: "quiet" }, `SKU ${one.sku}`),
     element("p", { class: "price" }, money(one.price)),
-    stock(one),
+    left,
     element("div", { class: "row start" }, [
       element("label", { for: "count" }, "How many"),
       count,
-      add(one, () => Number(count.value), shop),
+      buy,
       operation(link(ADD, { sku, count: 1 }, shop.graph.user.id)),
     ]),
     ...comments(one, shop),
   );
+  // Not awaited: whoever shows the page again waits until it is shown, and no longer.
+  void watch(shop, sku, (kept) => {
+    left.replaceChildren(stock({ stock: kept }));
+    buy.disabled = available({ stock: kept }) === 0;
+  });
+}
+
+/** Follows the units of a product until the place is left. The page is whole without, so it says nothing of a lost connection. */
+async function watch(shop, sku, put) {
+  try {
+    for await (const { result } of shop.graph.follow(STOCK, shop.signal, () => {}, { sku })) {
+      const event = result.data?.stockEvents;
+      if (event?.kind === "GAP") {
+        put((await shop.graph.ask(PRODUCT, { sku }, shop)).data.product?.stock);
+      } else if (event) {
+        put(event.available === null ? null : event);
+      }
+    }
+  } catch {
+    // What is shown is as it was read.
+  }
 }
 
 function comments({ sku, comments: said }, shop) {
