@@ -52,7 +52,7 @@ async fn receive(topic: &rdkafka::consumer::StreamConsumer) -> Seen {
     )
 }
 
-/// Seen red with the topic's rows sent to the topic of the order events.
+/// Meant against a sender that has one topic for all rows.
 #[tokio::test]
 async fn a_topics_rows_go_to_that_topic_and_order_events_to_theirs() {
     let shop = Shop::open().await;

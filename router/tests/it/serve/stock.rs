@@ -33,8 +33,8 @@ fn change(version: u32, available: i32) -> (String, Value, Value) {
     ("CHANGE".to_owned(), json!(version), json!(available))
 }
 
-/// The last unit goes in front of somebody's eyes; wherever one stops to look, one goes on. Seen red with the scope of a stream
-/// left out: another SKU's units came.
+/// The last unit goes in front of somebody's eyes; wherever one stops to look, one goes on. Meant against a stream without its scope:
+/// another SKU's units would come.
 #[tokio::test]
 async fn everybody_sees_the_units_as_they_are_and_then_each_change_once() {
     let shop = Shop::start().await.with_stock().await;

@@ -39,7 +39,7 @@ async fn pay(orders: &Orders, id: OrderId) -> Outcome {
     orders.pay(&buyer(1), id).await.unwrap().value
 }
 
-/// Seen red with the join's condition on the changed units left out: a payment sent an event.
+/// Meant against an event for each write of a row: a payment would send one.
 #[tokio::test]
 async fn each_change_of_the_free_units_has_one_event_and_a_payment_none() {
     let shop = Shop::with_stock(&[(SKU, 10)]).await;
