@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::{
-    Bench,
+    bench::Bench,
     crowd::{Cost, Crowd, SETTLED},
     floor::Floor,
     row::Row,

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
-    Bench,
+    bench::Bench,
     crowd::Crowd,
     row::Row,
     shop::{Shop, count_of},

@@ -4,6 +4,7 @@
 //! one. The machine may be noisy: what depends on its speed is compared with a floor, a broadcaster on the same processors in
 //! the same run.
 
+mod bench;
 #[path = "../bench-overload/cores.rs"]
 mod cores;
 mod crowd;
@@ -22,20 +23,14 @@ mod sizes;
 mod storm;
 mod subscriber;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use indicatif::ProgressBar;
 
 use crate::{
-    cores::Cores,
-    crowd::Cost,
-    page::Results,
-    row::Row,
-    shop::Shop,
-    sizes::Sizes,
-    subscriber::{Wire, Wish},
+    bench::Bench, cores::Cores, page::Results, shop::Shop, sizes::Sizes, subscriber::Wire,
 };
 
 /// What is measured.
@@ -80,19 +75,6 @@ struct Args {
     floor: Option<SocketAddr>,
 }
 
-/// What every measurement needs.
-#[derive(Debug)]
-struct Bench<'a> {
-    shop: &'a Shop,
-    cores: &'a Cores,
-    sizes: Sizes,
-    port_offset: u16,
-    /// The buyer of orders that everybody sees.
-    buyer: String,
-    rows: Vec<Row>,
-    bar: ProgressBar,
-}
-
 fn main() -> anyhow::Result<()> {
     chassis::tls::install();
     chassis::listen::raise_limit();
@@ -123,7 +105,7 @@ async fn measure(args: &Args, cores: &Cores) -> anyhow::Result<()> {
         rows: Vec::new(),
         bar: ProgressBar::new_spinner(),
     };
-    let measured = bench.run(&args.only).await;
+    let measured = run(&mut bench, &args.only).await;
     let rows = std::mem::take(&mut bench.rows);
     bench.bar.finish_and_clear();
     drop(bench);
@@ -139,97 +121,32 @@ async fn measure(args: &Args, cores: &Cores) -> anyhow::Result<()> {
     write!(std::io::stdout().lock(), "{}", page::table(&results)).context("standard output is gone")
 }
 
-impl Bench<'_> {
-    async fn run(&mut self, only: &[Part]) -> anyhow::Result<()> {
-        let wanted = |part| only.is_empty() || only.contains(&part);
-        if wanted(Part::Identical) {
-            let floor = identical::floor(self).await?;
-            identical::crowd(self, Wire::Sse, floor).await?;
-            identical::crowd(self, Wire::WebSocket, floor).await?;
-        }
-        if wanted(Part::Distinct) {
-            identical::distinct(self, Wire::Sse).await?;
-            identical::distinct(self, Wire::WebSocket).await?;
-        }
-        if wanted(Part::Entities) {
-            identical::entities(self).await?;
-        }
-        if wanted(Part::Commit) {
-            load::commit_to_frame(self).await?;
-        }
-        if wanted(Part::Load) {
-            load::watched(self, false).await?;
-            load::watched(self, true).await?;
-        }
-        if wanted(Part::Storm) {
-            storm::storm(self).await?;
-        }
-        if wanted(Part::Resume) {
-            resume::resume(self).await?;
-        }
-        Ok(())
+async fn run(bench: &mut Bench<'_>, only: &[Part]) -> anyhow::Result<()> {
+    let wanted = |part| only.is_empty() || only.contains(&part);
+    if wanted(Part::Identical) {
+        let floor = identical::floor(bench).await?;
+        identical::crowd(bench, Wire::Sse, floor).await?;
+        identical::crowd(bench, Wire::WebSocket, floor).await?;
     }
-
-    /// Keeps a row, and shows it.
-    fn add(&mut self, row: Row) {
-        self.bar.println(page::row(&row));
-        self.rows.push(row);
+    if wanted(Part::Distinct) {
+        identical::distinct(bench, Wire::Sse).await?;
+        identical::distinct(bench, Wire::WebSocket).await?;
     }
-
-    /// What events cost a crowd, beside the floor.
-    fn compare(&mut self, name: &str, cost: Cost, floor: Cost) {
-        for (what, value) in [("p50", cost.p50), ("p99", cost.p99)] {
-            self.add(Row::plain(
-                format!("{name}: one event, {what}"),
-                "ms",
-                value,
-            ));
-        }
-        let late = cost.p99 / floor.p99;
-        self.add(Row::goal(
-            format!("{name}: one event, p99 over the floor's"),
-            "x",
-            late,
-            1.3,
-        ));
-        self.add(Row::plain(
-            format!("{name}: processor time a frame"),
-            "µs",
-            cost.a_frame,
-        ));
-        let work = cost.a_frame / floor.a_frame;
-        self.add(Row::goal(
-            format!("{name}: processor time a frame over the floor's"),
-            "x",
-            work,
-            1.5,
-        ));
+    if wanted(Part::Entities) {
+        identical::entities(bench).await?;
     }
-
-    /// A wish of somebody at the router.
-    fn wish(&self, wire: Wire, query: &'static str, token: String) -> anyhow::Result<Wish> {
-        Ok(Wish {
-            address: self.shop.address()?,
-            wire,
-            query,
-            token,
-        })
+    if wanted(Part::Commit) {
+        load::commit_to_frame(bench).await?;
     }
-
-    /// Unpaid orders, whose own events have passed.
-    async fn orders(&self, count: usize) -> anyhow::Result<Vec<String>> {
-        let mut orders = Vec::new();
-        for _ in 0..count {
-            let ordered = self.shop.order(&self.buyer).await?;
-            orders.push(ordered.context("an order is refused")?);
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        Ok(orders)
+    if wanted(Part::Load) {
+        load::watched(bench, false).await?;
+        load::watched(bench, true).await?;
     }
-
-    async fn pay(&self, order: &str) -> anyhow::Result<()> {
-        let is_paid = self.shop.pay(&self.buyer, order).await?;
-        ensure!(is_paid, "order {order} cannot be paid");
-        Ok(())
+    if wanted(Part::Storm) {
+        storm::storm(bench).await?;
     }
+    if wanted(Part::Resume) {
+        resume::resume(bench).await?;
+    }
+    Ok(())
 }

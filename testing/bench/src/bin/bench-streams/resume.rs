@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    Bench,
+    bench::Bench,
     frames::Frames,
     row::Row,
     subscriber::{Subscriber, Wire, Wish},

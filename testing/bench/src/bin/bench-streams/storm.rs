@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    Bench,
+    bench::Bench,
     frames::Frames,
     load::buy,
     row::Row,
