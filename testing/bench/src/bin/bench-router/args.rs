@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Moves the ports of the measured gateways
     #[arg(long, default_value_t = 15_000)]
     pub(crate) port_offset: u16,
+    /// Serve the subgraphs alone and write their supergraph to this file, to try or profile a gateway by hand
+    #[arg(long, value_name = "FILE")]
+    pub(crate) subgraphs_only: Option<PathBuf>,
     /// Where results.json and router.svg go
     #[arg(long, default_value = "docs/benchmarks/router")]
     pub(crate) output: PathBuf,

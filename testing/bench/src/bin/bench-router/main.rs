@@ -43,6 +43,11 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let folder = tempfile::TempDir::with_prefix("bench-router-")?;
     let subgraphs = Subgraphs::start().await?;
+    if let Some(file) = &args.subgraphs_only {
+        std::fs::write(file, subgraphs.supergraph())?;
+        println!("serving the supergraph of {} until Ctrl-C", file.display());
+        return Ok(tokio::signal::ctrl_c().await?);
+    }
     let supergraph = folder.path().join("supergraph.graphql");
     std::fs::write(&supergraph, subgraphs.supergraph())?;
     let mut gateways = Vec::new();
