@@ -4,14 +4,15 @@
 //! and not to the caller.
 
 use chassis::budget::Charge;
+use tokio::task::futures::TaskLocalFuture;
 
 tokio::task_local! {
     static CHARGE: Charge;
 }
 
 /// Runs an operation that was charged.
-pub(crate) async fn with_charge<F: Future>(charge: Charge, operation: F) -> F::Output {
-    CHARGE.scope(charge, operation).await
+pub(crate) fn with_charge<F: Future>(charge: Charge, operation: F) -> TaskLocalFuture<Charge, F> {
+    CHARGE.scope(charge, operation)
 }
 
 /// The charge of the running operation; `None` when nobody charged it.

@@ -38,10 +38,11 @@ use std::sync::Arc;
 use axum::{
     Router,
     http::{HeaderName, HeaderValue, header},
-    middleware, routing,
+    middleware,
+    response::Response,
+    routing,
 };
-use tower::ServiceBuilder;
-use tower_http::set_header::SetResponseHeaderLayer;
+use tower::{ServiceBuilder, util::MapResponseLayer};
 
 pub(crate) use documents::{Documents, DocumentsError};
 pub(crate) use gateway::Gateway;
@@ -79,9 +80,15 @@ pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> R
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(telemetry::observe))
         .layer(cors);
-    let [a, b, c, d] = PROTECTION.map(|(name, value)| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    });
-    let protection = ServiceBuilder::new().layer(a).layer(b).layer(c).layer(d);
+    let protection = MapResponseLayer::new(protected);
     router.layer(layers).merge(others).layer(protection)
+}
+
+fn protected(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in PROTECTION {
+        let own = headers.entry(name);
+        own.or_insert(HeaderValue::from_static(value));
+    }
+    response
 }

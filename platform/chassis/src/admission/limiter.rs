@@ -1,12 +1,18 @@
 //! The limiter of a process, its doors, and the place of one request.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
+use pin_project_lite::pin_project;
 use schema::code::ErrorCode;
 use tokio::{
     sync::oneshot,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, Sleep, sleep, timeout_at},
 };
 
 use super::{config::Config, limit::AdaptiveLimit, metrics, priority::Priority, queue::Queue};
@@ -301,15 +307,37 @@ impl Permit {
     ///
     /// # Cancel safety
     /// That of `work`; dropped, the place is free.
-    pub async fn hold<F: Future>(self, work: F) -> F::Output {
+    pub fn hold<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         let time = self.shared.as_ref().map(|shared| shared.config.place_time);
-        let mut work = std::pin::pin!(work);
-        tokio::select! {
-            biased;
-            done = &mut work => return done,
-            () = sleep(time.unwrap_or_default()) => drop(self),
+        Holding {
+            work,
+            time: sleep(time.unwrap_or_default()),
+            permit: Some(self),
         }
-        work.await
+    }
+}
+
+pin_project! {
+    /// Work on a place. (An async function would have room for the work twice: as its argument, and pinned.)
+    struct Holding<F> {
+        #[pin]
+        work: F,
+        #[pin]
+        time: Sleep,
+        permit: Option<Permit>,
+    }
+}
+
+impl<F: Future> Future for Holding<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let done = this.work.poll(cx);
+        if this.permit.is_some() && (done.is_ready() || this.time.poll(cx).is_ready()) {
+            drop(this.permit.take());
+        }
+        done
     }
 }
 

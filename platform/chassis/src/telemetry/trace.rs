@@ -19,29 +19,28 @@ pub const TRACE_ID: &str = "trace_id";
 /// `traceparent` is the header as it came; one that breaks the form counts as absent.
 #[must_use]
 pub fn follow(span: Span, traceparent: Option<&str>) -> Span {
-    let caller = traceparent.and_then(parse);
-    if let Some(caller) = &caller {
-        // Refused only where no layer records traces, and then nothing is lost.
-        drop(span.set_parent(Context::new().with_remote_span_context(caller.clone())));
-    }
-    let own = context(&span);
-    if let Some(known) = own.or(caller) {
+    if let Some(known) = join(&span, traceparent) {
         span.record(TRACE_ID, known.trace_id().to_string());
     }
     span
 }
 
+/// Makes a new span a child of the caller's; gives its own context, or else the caller's.
+fn join(span: &Span, traceparent: Option<&str>) -> Option<SpanContext> {
+    let caller = traceparent.and_then(parse);
+    if let Some(caller) = &caller {
+        // Refused only where no layer records traces, and then nothing is lost.
+        drop(span.set_parent(Context::new().with_remote_span_context(caller.clone())));
+    }
+    context(span).or(caller)
+}
+
 /// Like [`follow`], with the header for what the span calls: its own, else the caller's, else one that begins a trace.
 #[must_use]
 pub fn begin(span: Span, caller: Option<&str>) -> (Span, String) {
-    let caller = caller.filter(|text| parse(text).is_some());
-    let span = follow(span, caller);
-    let own = traceparent(&span).or_else(|| caller.map(str::to_owned));
-    let header = own.unwrap_or_else(fresh);
-    if let Some(trace) = trace_id(&header) {
-        span.record(TRACE_ID, trace);
-    }
-    (span, header)
+    let known = join(&span, caller).unwrap_or_else(fresh_context);
+    span.record(TRACE_ID, known.trace_id().to_string());
+    (span, header(&known))
 }
 
 /// Refers a span to another trace that it belongs to as well.
@@ -79,16 +78,20 @@ pub fn trace_id(traceparent: &str) -> Option<String> {
 /// Begins a trace that nobody records here, so that what it calls can be found in their logs.
 #[must_use]
 pub fn fresh() -> String {
+    header(&fresh_context())
+}
+
+fn fresh_context() -> SpanContext {
     // Not by the system's source of randomness, which is a system call each and only secrets need.
     let (trace, span): (u128, u64) = rand::random();
-    header(&SpanContext::new(
+    SpanContext::new(
         // Zero is no id.
         TraceId::from(trace.max(1)),
         SpanId::from(span.max(1)),
         TraceFlags::SAMPLED,
         true,
         TraceState::NONE,
-    ))
+    )
 }
 
 fn context(span: &Span) -> Option<SpanContext> {
