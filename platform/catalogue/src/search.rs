@@ -63,7 +63,6 @@ mod tests {
         Search::new(text).unwrap().finds(&product)
     }
 
-    /// Seen red without the decomposition, and with each name searched by itself.
     #[test]
     fn words_are_found_in_both_names_whatever_their_case_and_accents() {
         let nesbo = ("Пентаграмма | Несбе Ю", Some("The Devil's Star | Jo Nesbø"));

@@ -140,7 +140,6 @@ async fn pages_follow_a_known_sku_and_an_unknown_one_gives_nothing() {
     service.stop().await;
 }
 
-/// Seen red with the translations in every body.
 #[tokio::test]
 async fn translations_are_for_those_who_ask() {
     let service = Running::start().await;

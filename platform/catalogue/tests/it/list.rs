@@ -96,7 +96,7 @@ async fn a_few_unknown_skus_are_looked_up_one_by_one() {
     assert_eq!((singles.count(), requests.len()), (5, 5));
 }
 
-/// 3,000 even SKUs: three full pages and an empty one, read once. Seen red with the first page alone.
+/// 3,000 even SKUs: three full pages and an empty one, read once.
 #[tokio::test]
 async fn a_search_reads_every_page_once() {
     let server = evens(6_000).await;

@@ -165,7 +165,6 @@ async fn the_size_of_a_list_may_come_from_a_variable() {
     assert_eq!(error.errors()[0].extensions["limit"], "cost");
 }
 
-/// Seen red with filters that cost nothing, and with the place of a page as one.
 #[tokio::test]
 async fn a_filter_of_a_page_costs_a_list_more() {
     let toy = Toy::new(&shop());

@@ -77,7 +77,7 @@ async fn what_the_caller_can_mend_is_a_user_error() {
     assert_eq!(cleared["data"]["clearCart"]["cart"]["itemCount"], 0);
 }
 
-/// Of two lines that are short the lower SKU is named. Seen red with the code alone.
+/// Of two lines that are short the lower SKU is named.
 #[tokio::test]
 async fn a_refusal_for_stock_says_of_what_and_how_much_there_is() {
     let graph = Graph::start().await;

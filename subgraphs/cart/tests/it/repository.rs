@@ -223,7 +223,6 @@ async fn a_refusal_is_kept_under_its_key() {
     .await;
 }
 
-/// Seen red with the shortage left out of the row: the repeat did not say of which product.
 #[tokio::test]
 async fn a_checkout_that_was_short_says_so_again_under_its_key() {
     check(|stores| async move {

@@ -32,7 +32,6 @@ fn sku(id: i64) -> String {
     id.to_string()
 }
 
-/// Seen red with a search in the page alone, whose count is that of the page.
 #[tokio::test]
 async fn a_search_has_pages_that_join_and_one_count() {
     let graph = Graph::start().await;
@@ -74,7 +73,7 @@ async fn a_search_over_its_bound_is_refused_and_names_it() {
     );
 }
 
-/// Ten units of two products, none of any other: one call says which. Seen red with a look-up for each product.
+/// Ten units of two products, none of any other: one call says which.
 #[tokio::test]
 async fn what_is_in_stock_is_asked_with_one_call() {
     let graph = Graph::start().await;
@@ -100,7 +99,6 @@ async fn what_is_in_stock_is_asked_with_one_call() {
     );
 }
 
-/// Seen red with a list of everything where the order service could not be asked.
 #[tokio::test]
 async fn without_the_order_service_what_is_in_stock_is_unavailable_and_never_a_guess() {
     let graph = Graph::start().await;
@@ -133,7 +131,7 @@ async fn without_the_product_service_there_is_no_part_of_the_catalogue() {
     assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE");
 }
 
-/// Older clients ask for a name without a language. Seen red with English as the default.
+/// Older clients ask for a name without a language.
 #[tokio::test]
 async fn a_name_is_russian_unless_english_is_asked_for() {
     let graph = Graph::start().await;

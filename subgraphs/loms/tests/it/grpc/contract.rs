@@ -197,7 +197,6 @@ struct Stocks {
     stocks: Vec<super::server::wire::Item>,
 }
 
-/// Seen red with the over-reserved row below 0, and without the bound.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_stock_has_what_is_kept_and_is_bounded() {
     let server = Server::start().await;

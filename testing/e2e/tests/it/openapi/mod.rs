@@ -10,7 +10,6 @@ use crate::shop::{Arrangement, Shop};
 /// test says that it was skipped: the network is no part of a test.
 const TOOLS: &str = "OPENAPI_TOOLS";
 
-/// Seen red with the bodies of a request written in place, and with the comments' user as `user_id` in requests alone.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "not a setting of the product")]
 async fn clients_of_two_generators_compile_and_are_answered() {
