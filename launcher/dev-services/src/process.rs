@@ -23,6 +23,10 @@ pub enum Signal {
     Quit,
     /// The kernel ends the process; it learns nothing.
     Kill,
+    /// The kernel halts the process until [`Signal::Continue`]; its connections stay open.
+    Halt,
+    /// A halted process goes on.
+    Continue,
 }
 
 impl Signal {
@@ -34,6 +38,8 @@ impl Signal {
             Self::Int => "INT",
             Self::Quit => "QUIT",
             Self::Kill => "KILL",
+            Self::Halt => "STOP",
+            Self::Continue => "CONT",
         }
     }
 }
@@ -129,6 +135,14 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// Whether a process is halted; false on systems without `/proc`.
+#[must_use]
+pub fn is_halted(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').map(|(_, fields)| fields.trim_start());
+    state.is_some_and(|state| state.starts_with('T'))
+}
+
 /// The start time in the system's own format, only good for comparison. A zombie has already ended.
 fn start_time(pid: u32) -> Option<String> {
     let stat = PathBuf::from(format!("/proc/{pid}/stat"));
@@ -163,6 +177,21 @@ mod tests {
         };
         assert!(me.is_running());
         assert!(!stranger.is_running());
+    }
+
+    #[test]
+    fn a_halted_process_is_known_until_it_goes_on() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let becomes = |halted| {
+            let looks = std::iter::repeat_with(|| is_halted(child.id()));
+            assert!(looks.take(1_000_000).any(|it| it == halted), "{halted}");
+        };
+        send(child.id(), Signal::Halt);
+        becomes(true);
+        send(child.id(), Signal::Continue);
+        becomes(false);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use self::{
     ledger::Ledger,
     plan::{Arrivals, Kind, Mix, Plan},
     report::{Memory, Operation as OperationReport, Report, Streams},
-    run::{Live, Load},
+    run::{Live, Load, Progress},
     shopper::{CANCEL, PAY},
     subscriber::{Observation, Subscriber, Watched},
 };

@@ -16,7 +16,7 @@ use crate::client::{Client, Error, Operation, Reply};
 use crate::crowd::Crowd;
 use crate::goods::Goods;
 use crate::ledger::Ledger;
-use crate::plan::{Plan, Schedule};
+use crate::plan::{Kind, Plan, Schedule};
 use crate::report::{Memory, Report, Streams};
 use crate::shopper::{Shop, Shopper};
 use crate::stats::{Latencies, Stats};
@@ -48,11 +48,39 @@ pub struct Live {
     in_flight: Arc<AtomicUsize>,
 }
 
+/// How a run goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Progress {
+    /// Orders made.
+    pub ordered: u64,
+    /// Operations that ended as none may.
+    pub failed: u64,
+    /// Milliseconds within which 99 of 100 operations ended, from when they were due.
+    pub p99_ms: f64,
+}
+
 impl Live {
     /// Ended operations, those that failed among them, and dropped arrivals.
     #[must_use]
     pub fn totals(&self) -> (u64, u64, u64) {
         self.stats.totals()
+    }
+
+    /// What a person wants to know while it runs.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let counts = self.stats.counts();
+        let mut latencies = Latencies::default();
+        for tally in counts.kinds.values() {
+            latencies.add(&tally.latencies);
+        }
+        let ordered = counts.kinds.get(&Kind::Checkout).map_or(0, |it| it.done);
+        let failed = counts.kinds.values().flat_map(|it| it.failed.values());
+        Progress {
+            ordered,
+            failed: failed.sum(),
+            p99_ms: latencies.quantile(0.99),
+        }
     }
 
     /// Operations under way.
@@ -144,7 +172,7 @@ impl Load {
     }
 
     /// Starts one operation, or counts it as dropped.
-    fn begin(&self, operations: &Tasks, due: Instant, kind: crate::plan::Kind, draw: u64) {
+    fn begin(&self, operations: &Tasks, due: Instant, kind: Kind, draw: u64) {
         let mut random = StdRng::seed_from_u64(draw);
         let full = self.live.in_flight() >= self.plan.in_flight_max;
         let shopper = (!full)

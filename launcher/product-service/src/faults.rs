@@ -3,7 +3,7 @@
 //!
 //! Off by default. What happens to a request depends on its number alone, counted from when the faults were set, so a
 //! test knows which requests fail. `PUT /faults` changes them while the service runs and starts the count again; the
-//! route is there only when the service was started with `product.faults.enabled`. Source: docs/contracts.md §2.
+//! route is there only when the service was started with `product.faults.enabled` or `product.fault_switch_enabled`. Source: docs/contracts.md §2.
 
 use std::{
     convert::Infallible,

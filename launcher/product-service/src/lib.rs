@@ -45,6 +45,9 @@ pub struct Config {
     pub generated: u32,
     /// Wrong answers on purpose; none by default.
     pub faults: Faults,
+    /// Serves `/faults`, where they can be switched on later, also while `product.faults.enabled` is off. `up` sets it for the
+    /// faults of its console.
+    pub fault_switch_enabled: bool,
 }
 
 impl Default for Config {
@@ -55,6 +58,7 @@ impl Default for Config {
             key: Secret::new("testToken".to_owned()),
             generated: 0,
             faults: Faults::default(),
+            fault_switch_enabled: false,
         }
     }
 }
@@ -81,10 +85,11 @@ impl Service {
     pub async fn start(config: Config, tasks: &Tasks, health: &Health) -> Result<Self, StartError> {
         let listener = listen::bind(config.listen, "product.listen").await?;
         let address = listener.local_addr().unwrap_or(config.listen);
-        let injector = config.faults.enabled.then(|| {
+        if config.faults.enabled {
             faults::warn(&config.faults);
-            faults::Injector::new(config.faults, tasks.token())
-        });
+        }
+        let is_switchable = config.faults.enabled || config.fault_switch_enabled;
+        let injector = is_switchable.then(|| faults::Injector::new(config.faults, tasks.token()));
         let catalogue = Catalogue::seeded().with_generated(config.generated);
         let routes = api::routes(catalogue, config.key, injector)
             .merge(health.routes())

@@ -52,6 +52,9 @@ pub struct Config {
     pub playground_enabled: bool,
     /// Where the built playground is.
     pub playground: Playground,
+    /// Where the operators' console is: `/ops` leads there, and its page may call. `up` sets it to its own.
+    #[schemars(with = "Option<url::Url>")]
+    pub console_url: Option<String>,
     /// How long a token of `POST /demo/token` is valid.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -210,6 +213,7 @@ impl Default for Config {
             foreign_tokens_enabled: false,
             playground_enabled: true,
             playground: Playground::default(),
+            console_url: None,
             demo_token_ttl: Duration::from_hours(12),
             engine: EngineConfig::default(),
             http: Http::default(),

@@ -5,6 +5,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use chassis::listen::is_own_origin;
 use schema::code::ErrorCode;
+use url::Url;
 
 use crate::error::RequestError;
 
@@ -81,6 +82,18 @@ impl AllowedOrigins {
         Self {
             allowed: allowed.iter().map(plain).collect(),
         }
+    }
+
+    /// The same, and the origin of the operators' console; on loopback under both of its names.
+    pub(crate) fn and_console(mut self, console: Option<&str>) -> Self {
+        let Some(url) = console.and_then(|it| Url::parse(it).ok()) else {
+            return self;
+        };
+        let origin = url.origin().ascii_serialization();
+        self.allowed
+            .push(origin.replacen("127.0.0.1", "localhost", 1));
+        self.allowed.push(origin);
+        self
     }
 
     /// Whether a page of `origin` may read responses.
@@ -226,6 +239,19 @@ mod tests {
         assert!(passes(get, &page("http://h:1")));
         assert!(passes(get, &page("https://shop.example")));
         assert!(!passes(get, &page("https://evil.example")));
+    }
+
+    /// Fails with the console's own name for itself alone.
+    #[test]
+    fn the_console_s_page_may_call_by_both_names_of_loopback_and_no_other_page_by_it() {
+        let none = AllowedOrigins::default().and_console(None);
+        assert!(!none.allows("http://127.0.0.1:4005"));
+        let origins = AllowedOrigins::default().and_console(Some("http://127.0.0.1:4005/"));
+        assert!(origins.allows("http://127.0.0.1:4005"));
+        assert!(origins.allows("http://localhost:4005"));
+        for other in ["http://127.0.0.1:4006", "https://127.0.0.1:4005", "null"] {
+            assert!(!origins.allows(other), "{other}");
+        }
     }
 
     /// A browser's script can send no header that helps, so the one remedy is named.

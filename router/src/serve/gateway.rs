@@ -90,7 +90,8 @@ impl Gateway {
             documents,
             door,
             tasks,
-            origins: AllowedOrigins::new(&config.http.allowed_origins),
+            origins: AllowedOrigins::new(&config.http.allowed_origins)
+                .and_console(config.console_url.as_deref()),
             passed_on: passed_on(&config),
             passes_back: config
                 .subgraphs

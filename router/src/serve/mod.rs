@@ -39,7 +39,7 @@ use axum::{
     Router,
     http::{HeaderName, HeaderValue, header},
     middleware,
-    response::Response,
+    response::{Redirect, Response},
     routing,
 };
 use tower::{ServiceBuilder, util::MapResponseLayer};
@@ -73,6 +73,11 @@ pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> R
         .with_state(Arc::clone(&gateway))
         .merge(single_connection::routes(gateway))
         .merge(tokens::routes(issuer));
+    if let Some(console) = &config.console_url {
+        let page = format!("{}/ops", console.trim_end_matches('/'));
+        let leads = routing::get(async move || Redirect::temporary(&page));
+        router = router.route("/ops", leads);
+    }
     if config.playground_enabled {
         router = router.merge(playground::routes(config.playground));
     }

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The ports of a marketplace before they are moved.
-const PORTS: [u16; 15] = [
-    4000, 4001, 4101, 4102, 4103, 4104, 5433, 8080, 8081, 8082, 8083, 8084, 8085, 8086, 9092,
+const PORTS: [u16; 16] = [
+    4000, 4001, 4005, 4101, 4102, 4103, 4104, 5433, 8080, 8081, 8082, 8083, 8084, 8085, 8086, 9092,
 ];
 
 /// A `--port-offset` under which every port is free, and that no other call of this process gets.

@@ -37,6 +37,8 @@ pub enum Page {
     Shop,
     /// Order events as they happen
     Live,
+    /// The operators' console
+    Ops,
 }
 
 /// Arguments of `token`.

@@ -26,6 +26,7 @@ pub(crate) fn run(settings: &Settings, page: Page) -> anyhow::Result<()> {
         Page::Playground => "",
         Page::Shop => "shop",
         Page::Live => "live",
+        Page::Ops => "ops",
     };
     let address = format!("http://{}/{path}", record.router);
     output::result(&format!("{address}\n"));

@@ -66,6 +66,8 @@ pub struct Settings {
     pub notifier: notifier::Config,
     /// The product service.
     pub product: product_service::Config,
+    /// The operators' console.
+    pub console: ops_console::Config,
 }
 
 /// Which rules apply to the settings.
@@ -133,6 +135,7 @@ impl Default for Settings {
             comments: comments::Config::default(),
             notifier: notifier::Config::default(),
             product: product_service::Config::default(),
+            console: ops_console::Config::default(),
         }
     }
 }
@@ -240,6 +243,14 @@ impl Settings {
         loaded.settings.check_profile(common.process)?;
         loaded.settings.check_reach()?;
         Ok(loaded)
+    }
+
+    /// Whether `up` serves the operators' console.
+    #[must_use]
+    pub fn console_enabled(&self) -> bool {
+        self.console
+            .enabled
+            .unwrap_or(self.profile == Profile::Demo)
     }
 
     /// Whether the built-in issuer hands out tokens.

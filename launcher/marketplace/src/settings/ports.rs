@@ -20,14 +20,15 @@ pub struct Listener {
 type Row<'a> = (&'static str, &'static str, &'a mut SocketAddr);
 
 impl Settings {
-    /// The ports of one process that runs everything; `separate` adds those between processes.
+    /// The ports of the services where one process runs everything; `separate` adds those between processes.
     #[must_use]
     pub fn listeners(&self, separate: bool) -> Vec<Listener> {
         let mut settings = self.clone();
         let rows = settings.addresses().into_iter();
         let between =
             |setting: &str| setting.starts_with("subgraphs.") || setting == "notifier.admin_listen";
-        rows.filter(|(_, setting, _)| separate || !between(setting))
+        rows.filter(|(_, setting, _)| !setting.starts_with("console."))
+            .filter(|(_, setting, _)| separate || !between(setting))
             .map(|(what, setting, address)| Listener {
                 what,
                 setting,
@@ -37,7 +38,7 @@ impl Settings {
     }
 
     /// Every listener of the marketplace, the one place that lists them.
-    fn addresses(&mut self) -> [Row<'_>; 13] {
+    fn addresses(&mut self) -> [Row<'_>; 14] {
         let (router, subgraphs) = (&mut self.router, &mut self.subgraphs);
         let rest = &mut router.rest;
         [
@@ -101,6 +102,11 @@ impl Settings {
                 "the notifier's admin port",
                 "notifier.admin_listen",
                 &mut self.notifier.admin_listen,
+            ),
+            (
+                "the operators' console",
+                "console.listen",
+                &mut self.console.listen,
             ),
         ]
     }

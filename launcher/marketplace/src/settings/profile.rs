@@ -57,7 +57,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Everything that is refused, in the order in which it is reported.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self {
             setting: "keys.demo_issuer_enabled",
             what: "the demo issuer",
@@ -110,6 +110,13 @@ impl Refusal {
             fix: "leave product.faults.enabled unset or false",
             of: &[],
             refuses: |settings, _| settings.product.faults.enabled,
+        },
+        Self {
+            setting: "product.fault_switch_enabled",
+            what: "a switch for faults of the product service",
+            fix: "leave product.fault_switch_enabled unset or false",
+            of: &[],
+            refuses: |settings, _| settings.product.fault_switch_enabled,
         },
         Self {
             setting: "postgres.url",

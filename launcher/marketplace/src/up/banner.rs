@@ -68,6 +68,10 @@ fn links(text: &mut String, host: &ServiceHost) -> std::fmt::Result {
     );
     entry(text, "Playground", &page)?;
     entry(text, "Shop", &format!("http://{}/shop", router.listen))?;
+    if settings.console_enabled() {
+        let console = format!("http://{}/ops", settings.console.listen);
+        entry(text, "Operations", &console)?;
+    }
     entry(text, "GraphQL", &graph)?;
     entry(
         text,

@@ -134,7 +134,7 @@ async fn keep_running(
     child.stop(STOP_LIMIT).await;
 }
 
-/// The stores' addresses; of Postgres's a service gets the one for its own role, and one without a database none.
+/// What `up` has decided: the console's address and what it needs, and the stores' addresses; of Postgres's a service gets the one for its own role, and one without a database none.
 fn environment(name: &str, settings: &Settings, stores: &Stores) -> Vec<(&'static str, String)> {
     let database = match name {
         "loms" => Some(Database::Loms),
@@ -146,7 +146,24 @@ fn environment(name: &str, settings: &Settings, stores: &Stores) -> Vec<(&'stati
     let postgres = database.map(|it| settings.postgres_of(it).url.expose().to_owned());
     let postgres = postgres.map(|url| ("MARKETPLACE_POSTGRES_URL", url));
     let kafka = ("MARKETPLACE_KAFKA_BROKERS", stores.kafka.address.clone());
-    postgres.into_iter().chain([kafka]).collect()
+    let console = settings
+        .router
+        .console_url
+        .as_ref()
+        .filter(|_| name == "router");
+    let console = console.map(|it| ("MARKETPLACE_ROUTER_CONSOLE_URL", it.clone()));
+    let is_switchable = name == "product-service" && settings.product.fault_switch_enabled;
+    let switch = (
+        "MARKETPLACE_PRODUCT_FAULT_SWITCH_ENABLED",
+        "true".to_owned(),
+    );
+    let switch = is_switchable.then_some(switch);
+    let all = postgres
+        .into_iter()
+        .chain([kafka])
+        .chain(console)
+        .chain(switch);
+    all.collect()
 }
 
 /// The flags that a child shares with its parent. The stores' addresses go by environment: one holds a password.

@@ -5,6 +5,7 @@
 //! Postgres or Kafka that dies is restarted.
 
 mod banner;
+mod console;
 mod fleet;
 mod mock;
 pub(crate) mod ports;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use anyhow::bail;
 use dev_services::Progress;
 use dev_services::state::StateDir;
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 use crate::cli::{Common, Up};
@@ -40,8 +42,10 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(4_800);
 /// message names it.
 pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::Result<()> {
     let started = Instant::now();
+    let mut settings = settings;
     let mut signals = StopSignals::listen()?;
     let state = StateDir::open(&settings.state_dir)?;
+    let console = console::bind(&mut settings, common).await?;
     ports::check(&settings, options.processes)?;
     let progress = Progress::new(output::progress);
     let stores = tokio::select! {
@@ -55,9 +59,12 @@ pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::R
         settings,
         &state,
         &stores,
-        common,
-        options,
-        started,
+        Start {
+            common,
+            options,
+            console,
+            started,
+        },
         &mut signals,
     ));
     let outcome = serving.await;
@@ -66,14 +73,26 @@ pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::R
     outcome
 }
 
+/// How this `up` was begun.
+struct Start<'a> {
+    common: &'a Common,
+    options: &'a Up,
+    /// The console's port, where there is to be one.
+    console: Option<TcpListener>,
+    started: Instant,
+}
+
 /// The part between the start of the stores and their stop.
 async fn serve(
     settings: Settings,
     state: &StateDir,
     stores: &Stores,
-    common: &Common,
-    options: &Up,
-    started: Instant,
+    Start {
+        common,
+        options,
+        console,
+        started,
+    }: Start<'_>,
     signals: &mut StopSignals,
 ) -> anyhow::Result<()> {
     let host = ServiceHost::new(settings)?;
@@ -88,6 +107,13 @@ async fn serve(
             host.start_all().await?;
             None
         };
+        if let Some(listener) = console {
+            let place = console::Place {
+                folder: state.root().to_owned(),
+                separate: options.processes,
+            };
+            console::start(listener, &host, stores, place).await?;
+        }
         wait_ready(&host.settings, options.processes).await?;
         anyhow::Ok(fleet)
     };

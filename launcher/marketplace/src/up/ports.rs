@@ -12,7 +12,9 @@ use crate::settings::{Listener, Settings};
 /// # Errors
 /// Names the port, what would be there and the setting that moves it.
 pub(crate) fn check(settings: &Settings, separate: bool) -> anyhow::Result<()> {
-    for listener in all(settings, separate) {
+    // The console has its port already, or takes another.
+    let all = all(settings, separate).into_iter();
+    for listener in all.filter(|it| it.setting != "console.listen") {
         if listener.address.port() != 0 && TcpListener::bind(listener.address).is_err() {
             let Listener {
                 what,
@@ -34,10 +36,17 @@ pub(crate) fn check(settings: &Settings, separate: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The listeners of the services and of the private stores.
+/// The listeners of the services, of the console and of the private stores.
 pub(crate) fn all(settings: &Settings, separate: bool) -> Vec<Listener> {
     let mut all = settings.listeners(separate);
     let local = |port| std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port));
+    if settings.console_enabled() {
+        all.push(Listener {
+            what: "the operators' console",
+            setting: "console.listen",
+            address: settings.console.listen,
+        });
+    }
     if stores::external_postgres(settings).is_none() {
         let address = local(settings.up.postgres_port);
         all.push(Listener {

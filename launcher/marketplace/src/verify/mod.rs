@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use crate::settings::Settings;
 use crate::up;
 
+pub(crate) use read::POISON;
 use stores::Stores;
 
 /// How many rows of a broken promise are shown, here and in the statements. The others are counted.
@@ -114,6 +115,14 @@ impl Ledger {
     /// When the database does not answer.
     pub async fn look(&self) -> anyhow::Result<Vec<Finding>> {
         ledger::look(&self.0).await
+    }
+
+    /// How many order events the broker has not acknowledged.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn backlog(&self) -> anyhow::Result<u64> {
+        quiet::backlog(&self.0).await
     }
 
     /// When the broker took each message that repeats an earlier one, in milliseconds since 1970. Repeats are allowed

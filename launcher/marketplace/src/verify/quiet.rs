@@ -44,9 +44,11 @@ type Count = Sql<(Option<DateTime<Utc>>,), CountRow>;
 static COUNT_SENT: Count = sql!("sql/count_sent.sql");
 static COUNT_RECEIVED: Count = sql!("sql/count_received.sql");
 
+static COUNT_UNSENT: Sql<(), CountRow> = sql!("sql/count_unsent.sql");
+
 /// The statements, for the order service's database.
-pub(super) fn loms_statements() -> [&'static dyn Described; 2] {
-    [&UNSENT.sql, &COUNT_SENT]
+pub(super) fn loms_statements() -> [&'static dyn Described; 3] {
+    [&UNSENT.sql, &COUNT_SENT, &COUNT_UNSENT]
 }
 
 /// The statements, for the notifier's database.
@@ -78,6 +80,15 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Finding> {
         finding.examples.push(lag);
     }
     Ok(finding)
+}
+
+/// How many events are not sent.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn backlog(stores: &Stores) -> anyhow::Result<u64> {
+    let row = COUNT_UNSENT.one(&stores.loms, ()).await?;
+    Ok(row.context("a count has a row")?.count.unsigned_abs())
 }
 
 /// The moment of the oldest events whose effects are counted; none: all are.

@@ -1,0 +1,25 @@
+//! The console's settings.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The operators' console, which `up` serves.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Whether `up` serves the page `/ops`. Unset, it does in the profile `demo`, and in `production` it does not.
+    pub enabled: Option<bool>,
+    /// Where it listens. Where nobody chose this address and somebody else has it, `up` takes a free port.
+    pub listen: SocketAddr,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: None,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4005)),
+        }
+    }
+}
