@@ -18,10 +18,12 @@ use serde::{Deserialize, Serialize};
 use crate::fault::{self, Faults};
 use crate::gauges::{self, Gauges};
 use crate::host::Host;
+use crate::lines;
 use crate::operator;
 use crate::refusal::Refusal;
 use crate::shoppers::{self, Shoppers};
 use crate::since::{Seen, Since};
+use crate::traces;
 use crate::verification::{Verdict, Verification};
 
 /// The longest time that charts reach back.
@@ -46,6 +48,9 @@ pub(crate) fn routes(api: Api, verifier: Arc<Verifier>) -> Router {
     Router::new()
         .route("/services", get(services))
         .route("/gauges", get(gauges))
+        .route("/traces", get(traces))
+        .route("/traces/{id}", get(trace))
+        .route("/logs", get(logs))
         .route("/verify", post(verify))
         .route("/load", get(load).put(set_load))
         .route("/faults", get(faults))
@@ -82,6 +87,22 @@ async fn gauges(
         return Err(Refusal::Argument(text));
     }
     Ok(Json(api.gauges.shown(minutes)))
+}
+
+async fn traces(
+    wanted: Result<Query<traces::Wanted>, QueryRejection>,
+) -> Result<Json<Vec<traces::Listed>>, Refusal> {
+    traces::list(&query(wanted)?).map(Json)
+}
+
+async fn trace(Path(id): Path<String>) -> Result<Json<traces::Shown>, Refusal> {
+    traces::show(&id).map(Json)
+}
+
+async fn logs(
+    wanted: Result<Query<lines::Wanted>, QueryRejection>,
+) -> Result<Json<lines::Shown>, Refusal> {
+    lines::list(&query(wanted)?).map(Json)
 }
 
 async fn verify(State(api): State<Api>) -> Result<Json<Verdict>, Refusal> {

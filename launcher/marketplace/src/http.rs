@@ -16,6 +16,16 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)
     ask(address, &format!("{head}connection: close\r\n\r\n")).await
 }
 
+/// The same with one more header.
+pub(crate) async fn get_with(
+    address: SocketAddr,
+    path: &str,
+    (name, value): (&str, &str),
+) -> Option<(u16, String)> {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{name}: {value}\r\n");
+    ask(address, &format!("{head}connection: close\r\n\r\n")).await
+}
+
 /// Status and body of `PUT path` with a body of JSON and one more header; else as [`get`].
 pub(crate) async fn put(
     address: SocketAddr,

@@ -94,6 +94,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(status) => return command::status::run(&settings, status.json).await,
         Command::Stop(stop) => command::stop::run(&settings, stop.timeout).await?,
         Command::Open(open) => command::open::run(&settings, open.page)?,
+        Command::Logs(logs) => command::logs::run(&settings, logs).await?,
         Command::Token(token) => {
             command::token::run(&settings, token.user, token.ops, token.ttl)?;
         }
@@ -104,6 +105,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Verify(flags) => return command::verify::run(&settings, flags).await,
         running => {
+            let mut settings = settings;
+            if let Command::Up(_) = running {
+                settings.keep_recent();
+            }
             let telemetry = telemetry::init(&settings.telemetry, name(running))
                 .with_context(|| describe_origins(&loaded))?;
             for Renamed { old, new, origin } in loaded.renamed() {
@@ -149,6 +154,7 @@ fn name(command: &Command) -> &'static str {
         | Command::Status(_)
         | Command::Stop(_)
         | Command::Open(_)
+        | Command::Logs(_)
         | Command::Token(_)
         | Command::Doctor
         | Command::Load(_)

@@ -11,6 +11,7 @@ use chassis::grpc::Tokens;
 use chassis::health::Health;
 use chassis::listen;
 use chassis::tasks::Tasks;
+use chassis::telemetry;
 use migrations::Database;
 use router::{Transport, engine::local};
 
@@ -50,6 +51,7 @@ impl ServiceHost {
         let (clock, tasks, health) = (Clock::system(), Tasks::new(), Health::new());
         let keys = Keys::open(&settings, &clock)?;
         keys.keep_fresh(&tasks, &health)?;
+        telemetry::recent::answer_services(keys.services.clone());
         Ok(Self {
             settings,
             keys,

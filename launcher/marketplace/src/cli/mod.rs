@@ -17,7 +17,7 @@ use self::load::LOAD;
 pub use self::{
     dead_letters::{DeadLetterAction, DeadLetters, ReplayWhich},
     load::{Load, LoadArrivals},
-    running::{Open, Page, Status, Stop, Token},
+    running::{Level, Logs, Open, Page, Status, Stop, Token},
 };
 
 /// A shop back end: carts, orders, comments and live order events behind one GraphQL graph, REST and gRPC.
@@ -160,6 +160,8 @@ pub enum Command {
     Stop(Stop),
     /// Show a page of this folder's `up` in the browser
     Open(Open),
+    /// Show the log lines of this folder's `up`, of one service or of all
+    Logs(Logs),
     /// Print a token of the demo's issuer
     #[command(after_long_help = running::TOKEN)]
     Token(Token),
@@ -331,6 +333,8 @@ Examples:
   marketplace up --port-offset 10000     a second marketplace: GraphQL on port 14000
   marketplace status                     what runs here, and whether it is well
   marketplace open shop                  a page of it, in the browser
+  marketplace open ops                   services, traces, logs and faults of it
+  marketplace logs loms -f               what the order service says
   marketplace stop                       the end of it
   marketplace doctor                     what this machine is missing
   marketplace config print               every setting and its origin
@@ -345,7 +349,8 @@ Ports, all on 127.0.0.1:
   4000 GraphQL, playground    8080 cart REST             9092 Kafka
   4001 metrics, health        8081, 8084 order gateway   5433 Postgres
   4101-4103 subgraphs         8082 product service       4104 notifier
-  8083 order gRPC             8085 comments gRPC         8086 comments gateway";
+  8083 order gRPC             8085 comments gRPC         8086 comments gateway
+  4005 operators' console";
 
 const UP: &str = "\
 `up` uses the servers that you name and starts its own otherwise:

@@ -20,6 +20,47 @@ pub struct Stop {
     pub timeout: Duration,
 }
 
+/// Flags of `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// router, cart, loms, comments, notifier, product, kafka or postgres [default: all services]
+    pub service: Option<String>,
+    /// Print the lines that come as well, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of the last lines to print
+    #[arg(short = 'n', long, default_value_t = 100, value_name = "N")]
+    pub lines: usize,
+    /// Only lines of this level and of worse ones
+    #[arg(long, value_enum, default_value_t = Level::Trace)]
+    pub level: Level,
+    /// Print the lines as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How bad it is that a line was written, from the worst on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Level {
+    /// Somebody must act
+    Error,
+    /// Something is worse than it should be
+    Warn,
+    /// A change of state
+    Info,
+    /// What goes well
+    Debug,
+    /// Everything
+    Trace,
+}
+
+impl Level {
+    /// Whether a line of the level of this name is as bad; one that nobody knows is.
+    pub(crate) fn takes(self, name: &str) -> bool {
+        Self::from_str(name, true).map_or(true, |level| level <= self)
+    }
+}
+
 /// Arguments of `open`.
 #[derive(Debug, Args)]
 pub struct Open {

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod dead_letters;
 pub(crate) mod doctor;
 pub(crate) mod load;
+pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod open;
 pub(crate) mod openapi;

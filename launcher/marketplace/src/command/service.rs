@@ -75,6 +75,7 @@ async fn start(host: &ServiceHost, command: &Command) -> anyhow::Result<()> {
         | Command::Status(_)
         | Command::Stop(_)
         | Command::Open(_)
+        | Command::Logs(_)
         | Command::Token(_)
         | Command::Migrate(_)
         | Command::Seed

@@ -25,6 +25,9 @@ pub use self::{
 };
 use crate::cli::Common;
 
+/// Memory for what the console shows of late.
+const RECENT_BYTES: usize = 8 * 1024 * 1024;
+
 /// Every setting of every process.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -251,6 +254,13 @@ impl Settings {
         self.console
             .enabled
             .unwrap_or(self.profile == Profile::Demo)
+    }
+
+    /// Has the traces and log lines of late kept for the console, unless somebody set how much of them is.
+    pub(crate) fn keep_recent(&mut self) {
+        if self.console_enabled() {
+            self.telemetry.recent_bytes.get_or_insert(RECENT_BYTES);
+        }
     }
 
     /// Whether the built-in issuer hands out tokens.

@@ -57,7 +57,7 @@ impl Fleet {
                 name,
                 program: program.clone(),
                 arguments: arguments(common, state),
-                environment: environment(name, &host.settings, stores),
+                environment: environment(name, &host.settings, stores, state),
                 pid_file: run.join(format!("{name}.pid")),
             };
             let child = service.start()?;
@@ -135,7 +135,12 @@ async fn keep_running(
 }
 
 /// What `up` has decided: the console's address and what it needs, and the stores' addresses; of Postgres's a service gets the one for its own role, and one without a database none.
-fn environment(name: &str, settings: &Settings, stores: &Stores) -> Vec<(&'static str, String)> {
+fn environment(
+    name: &str,
+    settings: &Settings,
+    stores: &Stores,
+    state: &StateDir,
+) -> Vec<(&'static str, String)> {
     let database = match name {
         "loms" => Some(Database::Loms),
         "cart" => Some(Database::Cart),
@@ -158,11 +163,13 @@ fn environment(name: &str, settings: &Settings, stores: &Stores) -> Vec<(&'stati
         "true".to_owned(),
     );
     let switch = is_switchable.then_some(switch);
-    let all = postgres
-        .into_iter()
-        .chain([kafka])
-        .chain(console)
-        .chain(switch);
+    let is_chosen = settings.telemetry.log_file.is_some();
+    let log = state.log(name).display().to_string();
+    let log = (!is_chosen).then_some(("MARKETPLACE_TELEMETRY_LOG_FILE", log));
+    let recent = settings.telemetry.recent_bytes;
+    let recent = recent.map(|it| ("MARKETPLACE_TELEMETRY_RECENT_BYTES", it.to_string()));
+    let stores = postgres.into_iter().chain([kafka]);
+    let all = stores.chain(console).chain(switch).chain(log).chain(recent);
     all.collect()
 }
 

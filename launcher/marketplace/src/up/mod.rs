@@ -18,6 +18,7 @@ pub(crate) mod stores;
 use std::time::Duration;
 
 use anyhow::bail;
+use chassis::telemetry;
 use dev_services::Progress;
 use dev_services::state::StateDir;
 use tokio::net::TcpListener;
@@ -45,6 +46,9 @@ pub async fn run(settings: Settings, common: &Common, options: &Up) -> anyhow::R
     let mut settings = settings;
     let mut signals = StopSignals::listen()?;
     let state = StateDir::open(&settings.state_dir)?;
+    if settings.telemetry.log_file.is_none() {
+        telemetry::log_to(&state.log("marketplace"))?;
+    }
     let console = console::bind(&mut settings, common).await?;
     ports::check(&settings, options.processes)?;
     let progress = Progress::new(output::progress);

@@ -19,7 +19,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use crate::settings::Settings;
-use crate::up;
+use crate::up::service_file;
 
 pub(crate) use read::POISON;
 use stores::Stores;
@@ -90,7 +90,7 @@ pub fn address(settings: &Settings) -> anyhow::Result<Secret> {
     if !settings.postgres.url.expose().is_empty() {
         return Ok(settings.postgres.url.clone());
     }
-    let found = up::service_file::read(&settings.state_dir);
+    let found = service_file::read(&settings.state_dir);
     let found =
         found.context("postgres.url is not set, and no `marketplace up` has run in this folder")?;
     Ok(found.into())

@@ -1,4 +1,4 @@
-//! Sends spans to a collector by OTLP, and counts what becomes of them.
+//! Sends spans to a collector by OTLP and counts what becomes of them, and keeps the last ones in this process.
 //!
 //! Invariant: a collector that is slow or away costs dropped spans, never a request: spans wait in a bounded queue, and
 //! one that finds it full is dropped and counted.
@@ -23,6 +23,8 @@ use opentelemetry_sdk::{
     },
 };
 use prometheus::{IntCounterVec, register_int_counter_vec};
+
+use super::recent::Traces;
 
 /// Spans that wait for the collector; one more is dropped.
 const QUEUE: usize = 8_192;
@@ -49,35 +51,19 @@ pub(super) struct Export {
 }
 
 impl Export {
-    /// Connects when the first spans leave, so a collector that is away does not stop the start.
+    /// Gives spans to the collector, if there is one, and to what is kept of late, if anything is. It connects when the first
+    /// spans leave, so a collector that is away does not stop the start.
     ///
     /// # Errors
     /// When `endpoint` is not an address.
     pub(super) fn new(
-        endpoint: &str,
+        endpoint: Option<&str>,
+        kept: Option<&'static Traces>,
         sample_ratio: f64,
         service: &'static str,
     ) -> Result<Self, opentelemetry_otlp::ExporterBuildError> {
-        let exporter = opentelemetry_otlp::SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(endpoint)
-            .with_timeout(TIMEOUT)
-            .build()?;
+        let collected = endpoint.map(collector).transpose()?;
         announce();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let exporter = CountedExporter {
-            inner: exporter,
-            waiting: waiting.clone(),
-            away: AtomicBool::new(false),
-        };
-        let batches = BatchConfigBuilder::default()
-            .with_max_queue_size(QUEUE + BATCH)
-            .with_max_export_batch_size(BATCH)
-            .with_scheduled_delay(DELAY)
-            .build();
-        let inner = BatchSpanProcessor::builder(exporter)
-            .with_batch_config(batches)
-            .build();
         let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(sample_ratio)));
         let resource = Resource::builder()
             .with_service_name(service)
@@ -90,11 +76,16 @@ impl Export {
                 env!("CARGO_PKG_VERSION"),
             ))
             .build();
-        let provider = SdkTracerProvider::builder()
+        let mut provider = SdkTracerProvider::builder()
             .with_sampler(sampler)
-            .with_resource(resource)
-            .with_span_processor(Bounded { inner, waiting })
-            .build();
+            .with_resource(resource);
+        if let Some(traces) = kept {
+            provider = provider.with_span_processor(Keeping(traces));
+        }
+        if let Some(collected) = collected {
+            provider = provider.with_span_processor(collected);
+        }
+        let provider = provider.build();
         Ok(Self { provider })
     }
 
@@ -111,10 +102,56 @@ impl Export {
     }
 }
 
+/// What takes spans to the collector.
+fn collector(endpoint: &str) -> Result<Bounded, opentelemetry_otlp::ExporterBuildError> {
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(TIMEOUT)
+        .build()?;
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let exporter = CountedExporter {
+        inner: exporter,
+        waiting: waiting.clone(),
+        away: AtomicBool::new(false),
+    };
+    let batches = BatchConfigBuilder::default()
+        .with_max_queue_size(QUEUE + BATCH)
+        .with_max_export_batch_size(BATCH)
+        .with_scheduled_delay(DELAY)
+        .build();
+    let inner = BatchSpanProcessor::builder(exporter)
+        .with_batch_config(batches)
+        .build();
+    Ok(Bounded { inner, waiting })
+}
+
 /// Shows every outcome from the start, also where no collector is set.
 pub(super) fn announce() {
     for outcome in ["exported", "failed", "dropped"] {
         SPANS.with_label_values(&[outcome]).inc_by(0);
+    }
+}
+
+/// Keeps what has ended in this process's memory.
+#[derive(Debug)]
+struct Keeping(&'static Traces);
+
+impl SpanProcessor for Keeping {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if span.span_context.is_sampled() {
+            self.0.take(span);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
     }
 }
 
@@ -218,7 +255,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_collector_that_is_away_costs_counted_spans_and_no_waiting() {
         // Nothing listens on port 1.
-        let export = Export::new("http://127.0.0.1:1", 1.0, "test").unwrap();
+        let export = Export::new(Some("http://127.0.0.1:1"), None, 1.0, "test").unwrap();
         let (failed, started) = (count("failed"), Instant::now());
         for _ in 0..100 {
             export.tracer().start("span").end();

@@ -5,9 +5,10 @@
 
 use std::{fmt, time::Instant};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
@@ -18,7 +19,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::{LogFormat, sample::Sampler, trace::TRACE_ID};
+use super::{LogFormat, file, recent, sample::Sampler, trace::TRACE_ID};
 
 /// Remembers the trace of each entry span.
 pub(super) struct Traces;
@@ -96,9 +97,11 @@ where
         if let Some(trace) = trace_of(ctx) {
             fields.add_missing(TRACE_ID, Value::String(trace));
         }
+        let line = Written::of(event, fields);
+        line.keep();
         match self.format {
-            LogFormat::Text => text(event, fields, writer),
-            LogFormat::Json => json(event, fields, writer),
+            LogFormat::Text => line.text(writer),
+            LogFormat::Json => line.json(writer),
         }
     }
 }
@@ -116,50 +119,89 @@ where
     })
 }
 
-fn text(event: &Event<'_>, mut fields: Fields, mut writer: Writer<'_>) -> fmt::Result {
-    let level = *event.metadata().level();
-    let (on, off) = if writer.has_ansi_escapes() {
-        (colour(level), "\u{1b}[0m")
-    } else {
-        ("", "")
-    };
-    let (target, message) = (fields.target(event), fields.take("message"));
-    let message = message.unwrap_or_default();
-    write!(
-        writer,
-        "{} {on}{level:>5}{off} {target}: {message}",
-        timestamp(),
-    )?;
-    for (name, value) in fields.0 {
-        match value {
-            Value::String(text) if text.contains([' ', '"']) => write!(writer, " {name}={text:?}")?,
-            Value::String(text) => write!(writer, " {name}={text}")?,
-            other => write!(writer, " {name}={other}")?,
+/// A line as it is written: its own fields are those that have no place of their own.
+struct Written {
+    moment: DateTime<Utc>,
+    level: Level,
+    target: String,
+    message: String,
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Written {
+    fn of(event: &Event<'_>, mut fields: Fields) -> Self {
+        Self {
+            moment: crate::clock::Clock::system().now(),
+            level: *event.metadata().level(),
+            target: fields.target(event),
+            message: fields.take("message").unwrap_or_default(),
+            fields: fields.0,
         }
     }
-    writer.write_char('\n')
+
+    /// Puts it where this process keeps lines, and into its file.
+    fn keep(&self) {
+        if let Some(file) = file::get() {
+            let mut line = String::new();
+            if self.json(Writer::new(&mut line)).is_ok() {
+                file.write(&line);
+            }
+        }
+        let Some(kept) = recent::recent() else {
+            return;
+        };
+        let is_trace = |name: &str| name == TRACE_ID;
+        let trace = self.fields.iter().find(|(name, _)| is_trace(name));
+        let others = self.fields.iter().filter(|(name, _)| !is_trace(name));
+        kept.lines.add(recent::Line {
+            seq: 0,
+            moment: self.moment,
+            level: self.level.as_str().to_ascii_lowercase(),
+            service: String::new(),
+            target: self.target.clone(),
+            message: self.message.clone(),
+            trace_id: trace.and_then(|(_, id)| Some(id.as_str()?.to_owned())),
+            fields: others
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+        });
+    }
+
+    fn text(self, mut writer: Writer<'_>) -> fmt::Result {
+        let (on, off) = if writer.has_ansi_escapes() {
+            (colour(self.level), "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
+        let (moment, level) = (timestamp(self.moment), self.level);
+        let (target, message) = (self.target, self.message);
+        write!(writer, "{moment} {on}{level:>5}{off} {target}: {message}",)?;
+        for (name, value) in self.fields {
+            match value {
+                Value::String(text) if text.contains([' ', '"']) => {
+                    write!(writer, " {name}={text:?}")?;
+                }
+                Value::String(text) => write!(writer, " {name}={text}")?,
+                other => write!(writer, " {name}={other}")?,
+            }
+        }
+        writer.write_char('\n')
+    }
+
+    fn json(&self, mut writer: Writer<'_>) -> fmt::Result {
+        let mut line = Map::new();
+        line.insert("timestamp".into(), timestamp(self.moment).into());
+        line.insert("level".into(), self.level.to_string().into());
+        line.insert("target".into(), self.target.clone().into());
+        line.insert("message".into(), self.message.clone().into());
+        let fields = self.fields.iter();
+        line.extend(fields.map(|(name, value)| ((*name).to_owned(), value.clone())));
+        writeln!(writer, "{}", Value::Object(line))
+    }
 }
 
-fn json(event: &Event<'_>, mut fields: Fields, mut writer: Writer<'_>) -> fmt::Result {
-    let (target, message) = (fields.target(event), fields.take("message"));
-    let level = event.metadata().level().to_string();
-    let mut line = Map::new();
-    line.insert("timestamp".into(), Value::String(timestamp()));
-    line.insert("level".into(), Value::String(level));
-    line.insert("target".into(), Value::String(target));
-    line.insert("message".into(), Value::String(message.unwrap_or_default()));
-    line.extend(
-        fields
-            .0
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value)),
-    );
-    writeln!(writer, "{}", Value::Object(line))
-}
-
-fn timestamp() -> String {
-    let now = crate::clock::Clock::system().now();
-    now.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+fn timestamp(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
 fn colour(level: tracing::Level) -> &'static str {

@@ -132,9 +132,11 @@ pub fn exposition(accept: Option<&str>) -> (&'static str, String) {
     }
 }
 
-/// `GET /metrics`, for every process.
+/// `GET /metrics`, for every process, and `/debug/recent` for services.
 pub fn routes() -> axum::Router {
-    axum::Router::new().route("/metrics", axum::routing::get(serve))
+    axum::Router::new()
+        .route("/metrics", axum::routing::get(serve))
+        .merge(super::recent::routes())
 }
 
 async fn serve(headers: http::HeaderMap) -> ([(http::HeaderName, &'static str); 1], String) {

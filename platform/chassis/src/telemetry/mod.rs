@@ -1,15 +1,18 @@
 //! Logs, traces and metrics of a process. Each span, metric and log event is listed in `docs/telemetry.md`.
 
 mod export;
+mod file;
 pub mod http;
 mod log;
 mod metrics;
+pub mod recent;
 mod sample;
 pub mod trace;
 
 use std::{
     ffi::OsString,
     io::IsTerminal as _,
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
 
@@ -68,6 +71,13 @@ pub struct Config {
     /// The share of traces that are recorded, 0 to 1, where the caller has not decided.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub trace_sample_ratio: f64,
+    /// Memory for the traces and log lines of late, which the operators' console shows; 0 keeps none. Unset, the services of
+    /// an `up` with a console keep 8 MiB together where they share a process, and as much each where they do not.
+    #[schemars(range(max = 67_108_864))]
+    pub recent_bytes: Option<usize>,
+    /// A file that gets the log lines as JSON, beside standard error. At 8 MiB a new one is begun, and the last two are kept
+    /// as `FILE.1` and `FILE.2`. Unset, the services of an `up` write to `logs` in the state folder, for `marketplace logs`.
+    pub log_file: Option<PathBuf>,
 }
 
 /// The form of a log line.
@@ -92,6 +102,8 @@ impl Default for Config {
             log_format: LogFormat::Text,
             otlp_endpoint: String::new(),
             trace_sample_ratio: 1.0,
+            recent_bytes: None,
+            log_file: None,
         }
     }
 }
@@ -108,6 +120,14 @@ pub enum Error {
     /// The collector's address is wrong.
     #[error("telemetry.otlp_endpoint cannot be used: {0}")]
     Endpoint(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The file for log lines cannot be written.
+    #[error("telemetry.log_file {} cannot be written: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 /// The telemetry of a process; [`Telemetry::shut_down`] sends the last spans.
@@ -134,22 +154,29 @@ pub fn init(config: &Config, service: &'static str) -> Result<Telemetry, Error> 
     if !(0.0..=1.0).contains(&config.trace_sample_ratio) {
         return Err(Error::Ratio(config.trace_sample_ratio));
     }
-    let export = match config.otlp_endpoint.trim() {
-        "" => None,
-        endpoint => {
-            let ratio = config.trace_sample_ratio;
-            Some(Arc::new(export::Export::new(endpoint, ratio, service)?))
-        }
+    if let Some(path) = &config.log_file {
+        log_to(path)?;
+    }
+    let bytes = config.recent_bytes.filter(|bytes| *bytes > 0);
+    let kept = bytes.map(|bytes| &recent::keep(bytes).traces);
+    let endpoint = Some(config.otlp_endpoint.trim()).filter(|it| !it.is_empty());
+    let export = if endpoint.is_some() || kept.is_some() {
+        let ratio = config.trace_sample_ratio;
+        let export = export::Export::new(endpoint, kept, ratio, service)?;
+        Some(Arc::new(export))
+    } else {
+        None
     };
     let spans = export.as_ref().map(|export| {
         tracing_opentelemetry::layer()
             .with_tracer(export.tracer())
             .with_location(false)
             .with_threads(false)
-            .with_target(false)
+            // Whoever looks at what is kept is told by it which service of this process a span is of.
+            .with_target(kept.is_some())
             .with_tracked_inactivity(false)
             .with_context_activation(false)
-            .with_filter(traced())
+            .with_filter(traced(endpoint.is_some()))
     });
     let format = config.log_format;
     let registry = tracing_subscriber::registry();
@@ -176,6 +203,17 @@ pub fn init(config: &Config, service: &'static str) -> Result<Telemetry, Error> 
         tracing::debug!(service, "logging started");
     }
     Ok(Telemetry(export))
+}
+
+/// Writes the log lines to a file as well, as `telemetry.log_file` says; the first file of a process counts.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn log_to(path: &Path) -> Result<(), Error> {
+    file::open(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Whether a terminal may be sent colours. Source: <https://no-color.org>; a dumb terminal has none.
@@ -223,18 +261,19 @@ fn without_wire() -> FilterFn {
     })
 }
 
-/// Our crates' spans.
+/// Our crates' spans, and, for a collector, what is logged within them.
 ///
 /// A layer's filter leaves its verdict with the thread until a span or an event takes it; a client library that only
 /// asks whether a level is enabled leaves one behind, and the next span of a call site that is known to be enabled
 /// would take that. So no call site is ever "known": each span asks anew.
-fn traced<S>() -> impl Filter<S> {
-    fn wants(metadata: &Metadata<'_>) -> bool {
+fn traced<S>(events: bool) -> impl Filter<S> {
+    let wants = move |metadata: &Metadata<'_>| {
         let krate = metadata.target().split("::").next().unwrap_or_default();
-        *metadata.level() <= tracing::Level::DEBUG && TRACED.contains(&krate)
-    }
-    dynamic_filter_fn(|metadata, _| wants(metadata))
-        .with_callsite_filter(|metadata| {
+        let is_wanted = events || metadata.is_span();
+        is_wanted && *metadata.level() <= tracing::Level::DEBUG && TRACED.contains(&krate)
+    };
+    dynamic_filter_fn(move |metadata, _| wants(metadata))
+        .with_callsite_filter(move |metadata| {
             if wants(metadata) {
                 Interest::sometimes()
             } else {
@@ -305,7 +344,7 @@ mod tests {
         tracing::subscriber::with_default(one, speak);
         let wire = EnvFilter::new("trace,tungstenite::protocol=trace,h2=trace");
         let two = registry()
-            .with(Names::default().with_filter(traced()))
+            .with(Names::default().with_filter(traced(true)))
             .with(lines.clone().with_filter(wire.and(without_wire())));
         tracing::subscriber::with_default(two, speak);
         let heard = lines.0.lock().unwrap();
@@ -338,7 +377,7 @@ mod tests {
         let names = Names::default();
         let lines = Names::default().with_filter(EnvFilter::new("info"));
         let subscriber = registry()
-            .with(names.clone().with_filter(traced()))
+            .with(names.clone().with_filter(traced(true)))
             .with(lines);
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..3 {

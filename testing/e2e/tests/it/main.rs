@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
 mod compose;
+mod console;
 mod crash;
 mod dead_letters;
 mod deaf_proxy;

@@ -12,7 +12,7 @@ use ops_console::Fault;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
 
-use super::host::Place;
+use super::place::Place;
 use crate::http;
 use crate::settings::Settings;
 use crate::up::stores::Stores;

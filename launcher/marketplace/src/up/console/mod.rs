@@ -1,7 +1,9 @@
 //! The operators' console of this `up`: where it listens, and what it asks of what runs here.
 
 mod faults;
+mod gather;
 mod host;
+mod place;
 mod services;
 
 use std::net::SocketAddr;
@@ -14,10 +16,11 @@ use url::Url;
 
 use super::stores::Stores;
 use crate::cli::Common;
+use crate::keys;
 use crate::services::ServiceHost;
 use crate::settings::{Profile, Settings};
 
-pub(crate) use host::Place;
+pub(crate) use place::Place;
 
 /// Takes the console's port and tells the other services of it; none where the console is off.
 ///
@@ -69,6 +72,10 @@ pub(crate) async fn start(
         .context("the router's address")?;
     let is_demo = settings.profile == Profile::Demo;
     let faults = is_demo.then(|| faults::all(settings, stores, &place));
+    if place.separate {
+        let signer = keys::service_signer(settings, "console", &host.clock)?;
+        gather::start(services::probed(settings), &signer, &host.tasks);
+    }
     let setup = Setup {
         host: host::Here::new(host, stores, place).await?,
         router,

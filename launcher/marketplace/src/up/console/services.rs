@@ -10,8 +10,9 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::host::Here;
+use super::place::Surroundings;
 use crate::http;
+use crate::settings::Settings;
 use crate::up::ports;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ const SERVICES: [Known; 6] = [
 ];
 
 /// Every store and service of this `up`.
-pub(super) async fn all(here: &Here) -> Vec<Service> {
+pub(super) async fn all(here: &Surroundings) -> Vec<Service> {
     let stores = [("kafka", &here.notes[0]), ("postgres", &here.notes[1])];
     let stores = join_all(stores.map(|(name, note)| store(here, name, note)));
     let services = join_all(SERVICES.iter().map(|known| service(here, known)));
@@ -75,7 +76,7 @@ pub(super) async fn all(here: &Here) -> Vec<Service> {
     all
 }
 
-async fn store(here: &Here, name: &'static str, note: &str) -> Service {
+async fn store(here: &Surroundings, name: &'static str, note: &str) -> Service {
     let process = Identity::find_running(&here.place.pid_file(name)).map(|it| it.pid);
     let address = match name {
         "kafka" => kafka_address(here),
@@ -110,18 +111,18 @@ async fn store(here: &Here, name: &'static str, note: &str) -> Service {
     }
 }
 
-fn kafka_address(here: &Here) -> Option<(String, u16)> {
+fn kafka_address(here: &Surroundings) -> Option<(String, u16)> {
     let first = here.settings.kafka.brokers.split(',').next()?;
     let (host, port) = first.rsplit_once(':')?;
     Some((host.to_owned(), port.parse().ok()?))
 }
 
-fn postgres_address(here: &Here) -> Option<(String, u16)> {
+fn postgres_address(here: &Surroundings) -> Option<(String, u16)> {
     let url = url::Url::parse(here.settings.postgres.url.expose()).ok()?;
     Some((url.host_str()?.to_owned(), url.port().unwrap_or(5432)))
 }
 
-async fn service(here: &Here, known: &Known) -> Service {
+async fn service(here: &Surroundings, known: &Known) -> Service {
     let pid = if here.place.separate {
         let file = here.place.pid_file(known.process);
         Identity::find_running(&file).map(|it| it.pid)
@@ -146,7 +147,7 @@ async fn service(here: &Here, known: &Known) -> Service {
     }
 }
 
-fn ports(here: &Here, known: &Known) -> Vec<Port> {
+fn ports(here: &Surroundings, known: &Known) -> Vec<Port> {
     let all = ports::all(&here.settings, here.place.separate).into_iter();
     let own = all.filter(|it| known.ports.iter().any(|own| it.setting.starts_with(own)));
     own.map(|it| Port {
@@ -170,15 +171,21 @@ fn page(setting: &str) -> Option<&'static str> {
 }
 
 /// The state and what is missing, of a service that shares this process.
-fn by_our_health(here: &Here, known: &Known) -> (State, Option<String>) {
+fn by_our_health(here: &Surroundings, known: &Known) -> (State, Option<String>) {
     let is_own = |name: &str| known.components.iter().any(|own| name.starts_with(own));
     let missing = here.health.missing().into_iter();
     judge(missing.filter(|(name, _)| is_own(name)))
 }
 
 /// The state and what is missing, of a service in a process of its own.
-async fn by_its_answer(here: &Here, known: &Known) -> (State, Option<String>) {
-    let Some((status, body)) = http::get(probes(here, known.name), "/readyz").await else {
+async fn by_its_answer(here: &Surroundings, known: &Known) -> (State, Option<String>) {
+    let mut addresses = probed(&here.settings).into_iter();
+    let address = addresses.find(|(name, _)| *name == known.name);
+    let answer = match address {
+        Some((_, address)) => http::get(address, "/readyz").await,
+        None => None,
+    };
+    let Some((status, body)) = answer else {
         return (State::Down, Some("it does not answer".to_owned()));
     };
     if status == 200 {
@@ -200,16 +207,17 @@ async fn by_its_answer(here: &Here, known: &Known) -> (State, Option<String>) {
     (state, detail)
 }
 
-fn probes(here: &Here, name: &str) -> SocketAddr {
-    let settings = &here.settings;
-    match name {
-        "cart" => settings.subgraphs.cart_listen,
-        "loms" => settings.subgraphs.loms_listen,
-        "comments" => settings.subgraphs.comments_listen,
-        "notifier" => settings.notifier.admin_listen,
-        "product" => settings.product.listen,
-        _ => settings.router.admin_listen,
-    }
+/// Where the process of each service answers operators, where it has one of its own.
+pub(super) fn probed(settings: &Settings) -> [(&'static str, SocketAddr); 6] {
+    let subgraphs = &settings.subgraphs;
+    [
+        ("router", settings.router.admin_listen),
+        ("cart", subgraphs.cart_listen),
+        ("loms", subgraphs.loms_listen),
+        ("comments", subgraphs.comments_listen),
+        ("notifier", settings.notifier.admin_listen),
+        ("product", settings.product.listen),
+    ]
 }
 
 fn judge(missing: impl Iterator<Item = (String, String)>) -> (State, Option<String>) {
