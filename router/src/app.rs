@@ -188,6 +188,7 @@ fn entrance(limiter: &Limiter, config: &Config) -> rest::Entrance {
     rest::Entrance {
         door: limiter.door("rest"),
         proxies: config.http.trusted_proxies.clone(),
+        compress: config.http.compress,
     }
 }
 

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
@@ -72,6 +73,7 @@ const html = readFileSync(join(here, "src", "index.html"), "utf8")
   .replace("playground.js", basename(script))
   .replace("playground.css", basename(style));
 writeFileSync(join(fresh, "index.html"), html);
+compress(join(fresh, "assets"));
 writeFileSync(join(fresh, "inputs.sha256"), digest);
 rmSync(dist, { recursive: true, force: true });
 renameSync(fresh, dist);
@@ -84,6 +86,15 @@ function digestOfInputs() {
     hash.update(`${name}\0`).update(readFileSync(join(here, name)));
   }
   return hash.digest("hex");
+}
+
+/** Writes NAME.gz beside each file that becomes shorter by it; the router sends it to browsers, which all take it. */
+function compress(folder) {
+  for (const name of readdirSync(folder)) {
+    const plain = readFileSync(join(folder, name));
+    const pressed = gzipSync(plain, { level: 9 });
+    if (pressed.length < plain.length * 0.9) writeFileSync(join(folder, `${name}.gz`), pressed);
+  }
 }
 
 /** The address of each worker by Monaco's label for it. */

@@ -6,6 +6,7 @@ pub mod admission;
 pub mod breaker;
 pub mod budget;
 pub mod clock;
+pub mod compress;
 pub mod config;
 pub mod crash;
 pub mod deadline;

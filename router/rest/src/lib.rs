@@ -27,8 +27,15 @@ mod tests;
 
 use std::{net::SocketAddr, sync::Arc};
 
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::Response,
+};
 use chassis::{
-    admission::Door, clock::Clock, health::Health, listen, principal::Signer, tasks::Tasks,
+    admission::Door, clock::Clock, compress::Coding, health::Health, listen, principal::Signer,
+    tasks::Tasks,
 };
 use federation::Engine;
 use ipnet::IpNet;
@@ -79,6 +86,8 @@ pub struct Entrance {
     pub door: Door,
     /// Networks of our own proxies, who say where a call comes from.
     pub proxies: Vec<IpNet>,
+    /// Whether answers and pages are compressed for the clients that ask for it.
+    pub compress: bool,
 }
 
 /// Starts the listeners, whose calls come in by `entrance`; nothing when the shim is switched off.
@@ -120,12 +129,18 @@ pub async fn start(
         accounts,
         options: config,
     });
-    let serve = async |name, (setting, address), routes| -> Result<SocketAddr, StartError> {
-        let listener = listen::bind(address, setting).await?;
-        let bound = listener.local_addr()?;
-        listen::serve(name, listener, routes, tasks, health);
-        Ok(bound)
-    };
+    let serve =
+        async |name, (setting, address), routes: Router| -> Result<SocketAddr, StartError> {
+            let routes = if entrance.compress {
+                routes.layer(middleware::from_fn(compressed))
+            } else {
+                routes
+            };
+            let listener = listen::bind(address, setting).await?;
+            let bound = listener.local_addr()?;
+            listen::serve(name, listener, routes, tasks, health);
+            Ok(bound)
+        };
     let [cart, loms, loms_old, comments] = listeners;
     Ok(Some(Listening {
         cart: serve("rest-cart", cart, cart::routes(&shim)).await?,
@@ -133,6 +148,12 @@ pub async fn start(
         loms_old: serve("rest-loms-old", loms_old, loms::routes(&shim)).await?,
         comments: serve("rest-comments", comments, comments::routes(&shim)).await?,
     }))
+}
+
+/// Sends each answer as its client takes it.
+async fn compressed(request: Request, next: Next) -> Response {
+    let coding = Coding::asked(request.headers());
+    coding.encode(next.run(request).await).await
 }
 
 /// REST calls carry no token.

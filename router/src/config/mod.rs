@@ -111,6 +111,9 @@ pub struct Http {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub drain_timeout: Duration,
+    /// Whether answers and pages of 1 KiB or more are sent in gzip to clients whose `accept-encoding` takes it. Streams are
+    /// never compressed.
+    pub compress: bool,
 }
 
 /// GraphQL over WebSocket.
@@ -244,6 +247,7 @@ impl Default for Http {
             trusted_proxies: Vec::new(),
             allowed_hosts: Vec::new(),
             drain_timeout: Duration::from_secs(3),
+            compress: true,
         }
     }
 }

@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
+use chassis::compress::Coding;
 use federation::{GraphRequest, OperationKind, Prepared};
 use schema::code::ErrorCode;
 
@@ -40,7 +41,8 @@ pub(super) async fn post(State(gateway): State<Arc<Gateway>>, request: Request) 
     let body = request::read_body(&gateway.config.http, &parts.headers, body).await;
     let request = body.and_then(|body| request::from_body(&body));
     // Its future is large, and moves through every layer with the one that waits for it.
-    Box::pin(serve(&gateway, &parts, &accepted, request)).await
+    let response = Box::pin(serve(&gateway, &parts, &accepted, request)).await;
+    compressed(&gateway, &parts.headers, response).await
 }
 
 /// `GET /graphql`: queries, subscriptions over SSE, and the upgrade to WebSocket.
@@ -58,11 +60,12 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>, request: Request) -
     };
     let request = request::from_query(parts.uri.query().unwrap_or_default());
     // Its future is large, and moves through every layer with the one that waits for it.
-    Box::pin(serve(&gateway, &parts, &accepted, request)).await
+    let response = Box::pin(serve(&gateway, &parts, &accepted, request)).await;
+    compressed(&gateway, &parts.headers, response).await
 }
 
 /// `GET /schema.graphql`: what clients may ask, as SDL; absent where introspection is off.
-pub(super) async fn schema(State(gateway): State<Arc<Gateway>>) -> Response {
+pub(super) async fn schema(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
     if gateway.config.engine.introspection_enabled == Some(false) {
         return refusal(
             &RequestError::masked(ErrorCode::NotFound),
@@ -70,7 +73,17 @@ pub(super) async fn schema(State(gateway): State<Arc<Gateway>>) -> Response {
         );
     }
     let sdl = [(header::CONTENT_TYPE, "application/graphql; charset=utf-8")];
-    (sdl, gateway.engine.sdl()).into_response()
+    let response = (sdl, gateway.engine.sdl()).into_response();
+    compressed(&gateway, &headers, response).await
+}
+
+/// The response as its client takes it.
+async fn compressed(gateway: &Gateway, asked: &HeaderMap, response: Response) -> Response {
+    if gateway.config.http.compress {
+        Coding::asked(asked).encode(response).await
+    } else {
+        response
+    }
 }
 
 /// Any other method.

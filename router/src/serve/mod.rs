@@ -79,7 +79,7 @@ pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> R
         router = router.route("/ops", leads);
     }
     if config.playground_enabled {
-        router = router.merge(playground::routes(config.playground));
+        router = router.merge(playground::routes(config.playground, config.http.compress));
     }
     // Each `Router::layer` boxes every route, and every request in it, once more: so there are two and not six.
     let layers = ServiceBuilder::new()

@@ -9,12 +9,14 @@
 use std::path::Path;
 
 use axum::{
-    Router,
-    extract::{Path as UrlPath, State},
+    Extension, Router,
+    extract::{Path as UrlPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
+use chassis::compress::{self, Coding};
 
 use crate::config::Playground;
 
@@ -29,13 +31,25 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
 /// Serves the pages at `/`, `/live` and `/shop` and their files under `/assets`.
-pub(super) fn routes(config: Playground) -> Router {
-    Router::new()
+pub(super) fn routes(config: Playground, compress: bool) -> Router {
+    let routes = Router::new()
         .route("/", get(page))
         .route("/live", get(live))
         .route("/shop", get(shop))
         .route("/assets/{name}", get(asset))
-        .with_state(config)
+        .with_state(config);
+    if compress {
+        routes.layer(middleware::from_fn(compressed))
+    } else {
+        routes
+    }
+}
+
+/// Sends each file as its client takes it. The handlers see in the request what that is.
+async fn compressed(mut request: Request, next: Next) -> Response {
+    let coding = Coding::asked(request.headers());
+    request.extensions_mut().insert(coding);
+    coding.encode(next.run(request).await).await
 }
 
 /// Whether a browser opens the address of the graph, with nothing to ask there: the playground is what its user looks for.
@@ -61,10 +75,23 @@ async fn shop() -> Response {
     html_page(SHOP_PAGE.into(), PLAIN_POLICY)
 }
 
-async fn asset(State(config): State<Playground>, UrlPath(name): UrlPath<String>) -> Response {
+async fn asset(
+    State(config): State<Playground>,
+    UrlPath(name): UrlPath<String>,
+    coding: Option<Extension<Coding>>,
+) -> Response {
     let Some(media_type) = media_type(&name).filter(|_| is_plain(&name)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    // The build has compressed it better than there is time for here.
+    if let Some(Extension(Coding::Gzip)) = coding {
+        let pressed = config.dir.join("assets").join(format!("{name}.gz"));
+        if let Ok(content) = tokio::fs::read(pressed).await {
+            let mut response = file(content, media_type, FOR_EVER);
+            compress::mark_as_gzip(response.headers_mut());
+            return response;
+        }
+    }
     match tokio::fs::read(config.dir.join("assets").join(&name)).await {
         Ok(content) => file(content, media_type, FOR_EVER),
         Err(_) => own_asset(&name).map_or_else(
@@ -182,9 +209,8 @@ mod tests {
 
     async fn get_from(dir: &Path, path: &str) -> (StatusCode, HeaderMap, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let app = routes(Playground {
-            dir: dir.to_path_buf(),
-        });
+        let dir = dir.to_path_buf();
+        let app = routes(Playground { dir }, true);
         let response = app.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
@@ -302,6 +328,38 @@ mod tests {
         let (status, headers, body) = get_from(&dist, "/assets/page-X.js").await;
         assert_eq!((status, body.as_str()), (StatusCode::OK, "script"));
         assert_eq!(headers[header::CACHE_CONTROL], FOR_EVER);
+    }
+
+    #[tokio::test]
+    async fn what_the_build_has_compressed_is_sent_so_to_who_asks_and_plain_to_others() {
+        let root = built();
+        let dist = root.path().join("dist");
+        let plain = "script ".repeat(1000);
+        std::fs::write(dist.join("assets/page-X.js"), &plain).unwrap();
+        std::fs::write(dist.join("assets/page-X.js.gz"), "pressed").unwrap();
+        std::fs::write(dist.join("assets/late-X.js"), &plain).unwrap();
+        let ask = async |path: &str, accept: &str, compress| {
+            let dir = dist.clone();
+            let request = Request::get(path).header(header::ACCEPT_ENCODING, accept);
+            let request = request.body(Body::empty()).unwrap();
+            let app = routes(Playground { dir }, compress);
+            let (parts, body) = app.oneshot(request).await.unwrap().into_parts();
+            let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+            let encoding = parts.headers.get(header::CONTENT_ENCODING).cloned();
+            (parts.status, encoding, body)
+        };
+        let (status, encoding, body) = ask("/assets/page-X.js", "gzip, br", true).await;
+        assert_eq!((status, &body[..]), (StatusCode::OK, &b"pressed"[..]));
+        assert_eq!(encoding.unwrap(), "gzip");
+        let (_, encoding, body) = ask("/assets/late-X.js", "gzip", true).await;
+        assert_eq!(encoding.unwrap(), "gzip");
+        assert!(body.len() < plain.len() / 10);
+        for (accept, compress) in [("br", true), ("gzip;q=0", true), ("gzip", false)] {
+            let (_, encoding, body) = ask("/assets/page-X.js", accept, compress).await;
+            assert_eq!((encoding, &body[..]), (None, plain.as_bytes()), "{accept}");
+        }
+        let (status, _, _) = ask("/assets/page-X.js.gz", "gzip", true).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
     }
 
     /// Seen red with `is_plain` left out: the file beside the folder was served.
