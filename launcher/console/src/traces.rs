@@ -89,7 +89,7 @@ pub(crate) fn list(wanted: &Wanted) -> Result<Vec<Listed>, Refusal> {
             .traces
             .each(|spans| found.extend(wanted.listed(spans)));
     }
-    found.sort_unstable_by(|a, b| b.start_us.cmp(&a.start_us));
+    found.sort_unstable_by_key(|it| std::cmp::Reverse(it.start_us));
     found.truncate(limit);
     Ok(found)
 }

@@ -316,7 +316,6 @@ mod tests {
         assert!(files(other.path(), Some("loms")).is_err());
     }
 
-    /// Seen red with what was read once read again, and with the half line taken for a whole one.
     #[test]
     fn who_follows_gets_each_line_once_also_when_the_file_is_begun_anew() {
         let folder = tempfile::tempdir().unwrap();

@@ -34,7 +34,7 @@ const TRIAL: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`StoreError`] when the configured URL is none.
 pub async fn connect(config: &Config, database: &str) -> Result<DatabaseConnection, StoreError> {
-    open(config, database, &BY_INDEX).await
+    open(config, database, database, &BY_INDEX).await
 }
 
 /// The same for somebody who reads whole tables.
@@ -45,12 +45,13 @@ pub async fn connect_for_reports(
     config: &Config,
     database: &str,
 ) -> Result<DatabaseConnection, StoreError> {
-    open(config, database, &[]).await
+    open(config, database, "reports", &[]).await
 }
 
 async fn open(
     config: &Config,
     database: &str,
+    reader: &str,
     planning: &'static [(&str, &str)],
 ) -> Result<DatabaseConnection, StoreError> {
     let address = config.address()?.with_database(database);
@@ -71,7 +72,7 @@ async fn open(
         // Tried by `may_go_out`, which bounds it.
         .test_before_acquire(false)
         .sqlx_logging(false)
-        .set_application_name(format!("marketplace-{database}"))
+        .set_application_name(format!("marketplace-{reader}"))
         .map_sqlx_postgres_opts(move |options| {
             let session = session.iter().map(|(name, value)| (*name, value.as_str()));
             options.options(planning.iter().copied().chain(session))

@@ -107,7 +107,6 @@ impl Open {
 mod tests {
     use super::*;
 
-    /// Seen red with the bytes of an earlier run not counted.
     #[test]
     fn a_file_makes_room_keeps_two_older_ones_and_goes_on_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();

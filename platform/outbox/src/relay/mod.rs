@@ -307,7 +307,7 @@ impl LineRelay {
         }
         tracing::info!(
             shard = %self.line.name(),
-            "this process sends the order events"
+            "this process sends the events"
         );
         metrics::LEADER
             .with_label_values(&[&self.line.name()])

@@ -67,7 +67,6 @@ async fn trace(shop: &Shop, token: &str, id: &str) -> Value {
     .await
 }
 
-/// Seen red with the check of the scope left out.
 #[tokio::test]
 async fn only_an_operator_asks_and_gets_what_runs_here() {
     let shop = Shop::shared().await;
@@ -135,7 +134,7 @@ async fn the_router_leads_to_the_console_and_lets_its_page_call() {
     }
 }
 
-/// Without a collector. Seen red with the spans of one process only.
+/// Without a collector.
 #[tokio::test]
 async fn an_order_s_trace_is_found_by_its_id_and_by_the_order_with_the_service_of_each_span() {
     let shop = Shop::shared().await;

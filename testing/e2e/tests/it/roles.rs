@@ -79,7 +79,7 @@ async fn a_service_reads_and_writes_its_own_rows_and_nothing_else() {
 async fn the_services_are_connected_as_their_roles() {
     let shop = Shop::shared().await;
     let sql = "select distinct usename || ' ' || datname from pg_stat_activity
-               where application_name like 'marketplace-%' order by 1";
+               where application_name like 'marketplace-%' and application_name <> 'marketplace-reports' order by 1";
     let connected = shop.psql("postgres", sql).await;
     for (role, database, _) in ROLES {
         assert!(

@@ -31,7 +31,7 @@ impl Here {
         host: &ServiceHost,
         stores: &Stores,
         place: Place,
-    ) -> anyhow::Result<Arc<dyn Host>> {
+    ) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             around: Surroundings::of(host, stores, place),
             ledger: Ledger::open(&host.settings).await?,

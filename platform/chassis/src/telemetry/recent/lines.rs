@@ -173,10 +173,9 @@ mod tests {
         assert_eq!(next, 10_000);
         assert_eq!(kept.last().unwrap().seq, 9_999);
         assert!(kept.iter().map(Line::bytes).sum::<usize>() <= 100_000);
-        assert!(kept.len() > 100, "{}", kept.len());
+        assert!(kept.len() > 50, "{}", kept.len());
     }
 
-    /// Seen red with the next number taken from the newest line.
     #[test]
     fn who_follows_gets_every_line_once() {
         let lines = Lines::of(1 << 20);

@@ -160,7 +160,6 @@ fn cut(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Seen red with every attribute kept.
     #[test]
     fn of_a_span_only_listed_attributes_are_kept_and_no_long_text() {
         use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::ensure;
+use bench::server::Server;
 use rand::Rng as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -18,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{mix::Shoppers, server::Server};
+use crate::mix::Shoppers;
 
 const STREAM: &str = r#"{"query":"subscription { myOrderEvents { cursor } }"}"#;
 /// How long all of them may take to be open; a stream that is not answered within it is tried again.

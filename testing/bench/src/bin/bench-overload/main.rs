@@ -4,27 +4,23 @@
 //! Arrivals follow a Poisson process and wait for nobody, so a slow server gets no rest. The peak is found first; then
 //! each step offers a multiple of it. The machine may be noisy: compare the two curves of one run, not two runs.
 
-mod cores;
 mod herd;
-mod memory;
 mod mix;
 mod page;
-mod server;
 mod step;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use bench::{cores::Cores, memory, server::Server};
 use clap::Parser;
 use indicatif::ProgressBar;
 use tokio::time::sleep;
 
 use crate::{
-    cores::Cores,
     herd::Herd,
     mix::Shoppers,
     page::{Curve, Results},
-    server::Server,
     step::Step,
 };
 

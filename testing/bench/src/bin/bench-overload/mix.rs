@@ -2,6 +2,7 @@
 //! REST, 5 order by gRPC.
 
 use anyhow::Context as _;
+use bench::server::Server;
 use parking_lot::Mutex;
 use rand::Rng as _;
 use reqwest::{Client, StatusCode};
@@ -9,8 +10,6 @@ use schema::proto::loms::{Item, OrderCreateRequest, loms_client::LomsClient};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tonic::{Code, transport::Channel};
-
-use crate::server::Server;
 
 /// So many that no customer's own limits are met.
 const SHOPPERS: u32 = 2_000;

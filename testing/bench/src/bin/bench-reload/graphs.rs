@@ -9,7 +9,7 @@ use std::{
 use anyhow::{bail, ensure};
 use tokio::time::sleep;
 
-use crate::marketplace::Server;
+use bench::server::Server;
 
 const FIELD: &str = "\"\"\"Every status it had, oldest first.\"\"\"\n  history: [OrderStatusChange!]! @join__field(graph: LOMS)";
 const LOADED: &str = "marketplace_router_supergraph_reloads_total{result=\"loaded\"}";

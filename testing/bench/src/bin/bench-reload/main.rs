@@ -6,12 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "the summary is what it is for")]
 
-#[path = "../bench-overload/cores.rs"]
-mod cores;
 mod graphs;
-mod marketplace;
-#[path = "../bench-overload/memory.rs"]
-mod memory;
 mod queries;
 mod shop;
 mod streams;
@@ -22,12 +17,11 @@ use std::{
 };
 
 use anyhow::ensure;
+use bench::{cores::Cores, memory, server::Server};
 use clap::Parser;
 
 use crate::{
-    cores::Cores,
     graphs::Graphs,
-    marketplace::Server,
     queries::{Queries, Window},
     shop::Shop,
     streams::Streams,

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use reqwest::{Client, header::CONTENT_TYPE};
 use tokio::task::JoinSet;
 
-use crate::marketplace::Server;
+use bench::server::Server;
 
 const QUERY: &str = r#"{"query":"{ products(first: 5) { nodes { sku name price { amount } stock { available } } } }"}"#;
 

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use reqwest::{Client, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::marketplace::Server;
+use bench::server::Server;
 
 /// Operators who share the operators' streams.
 const OPERATORS: usize = 4;

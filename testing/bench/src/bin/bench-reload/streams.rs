@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use bench::server::Server;
 use futures::{StreamExt as _, stream};
 use parking_lot::Mutex;
 use reqwest::{Client, Response, header};
@@ -19,10 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{
-    marketplace::Server,
-    shop::{Order, Shop},
-};
+use crate::shop::{Order, Shop};
 
 const ALL: &str = "subscription { events: allOrderEvents { orderId version order { status lines { product { name } } } } }";
 const MINE: &str = "subscription { events: myOrderEvents { orderId version order { status lines { product { name } } } } }";

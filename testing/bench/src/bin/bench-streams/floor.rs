@@ -20,7 +20,9 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{cores::Cores, frames::after, process::Process};
+use bench::cores::Cores;
+
+use crate::{frames::after, process::Process};
 
 const OPENING: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n:\nid: c\nretry: 1000\n\n";

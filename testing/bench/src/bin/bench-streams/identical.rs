@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::{
-    bench::Bench,
     crowd::{Cost, Crowd, SETTLED},
     floor::Floor,
     row::Row,
     shop::count_of,
     subscriber::{Wire, Wish},
+    suite::Bench,
 };
 
 const EVENTS: &str = "subscription { allOrderEvents { cursor kind orderId version status at } }";

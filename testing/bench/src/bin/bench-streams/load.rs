@@ -9,11 +9,11 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
-    bench::Bench,
     crowd::Crowd,
     row::Row,
     shop::{Shop, count_of},
     subscriber::Wire,
+    suite::Bench,
 };
 
 const MINE: [&str; 2] = [

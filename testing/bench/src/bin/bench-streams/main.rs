@@ -4,9 +4,6 @@
 //! one. The machine may be noisy: what depends on its speed is compared with a floor, a broadcaster on the same processors in
 //! the same run.
 
-mod bench;
-#[path = "../bench-overload/cores.rs"]
-mod cores;
 mod crowd;
 mod floor;
 mod frames;
@@ -16,22 +13,20 @@ mod page;
 mod process;
 mod resume;
 mod row;
-#[path = "../bench-overload/server.rs"]
-mod server;
 mod shop;
 mod sizes;
 mod storm;
 mod subscriber;
+mod suite;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
+use bench::cores::Cores;
 use clap::{Parser, ValueEnum};
 use indicatif::ProgressBar;
 
-use crate::{
-    bench::Bench, cores::Cores, page::Results, shop::Shop, sizes::Sizes, subscriber::Wire,
-};
+use crate::{page::Results, shop::Shop, sizes::Sizes, subscriber::Wire, suite::Bench};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -20,10 +20,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    bench::Bench,
     frames::Frames,
     row::Row,
     subscriber::{Subscriber, Wire, Wish},
+    suite::Bench,
 };
 
 const MINE: &str = "subscription { myOrderEvents { cursor kind orderId version status at } }";

@@ -8,7 +8,9 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::{cores::Cores, process::Process, server::Server};
+use bench::{cores::Cores, server::Server};
+
+use crate::process::Process;
 
 const SKU: &str = "1076963";
 const STOCK: i64 = 2_000_000_000;

@@ -18,11 +18,11 @@ use tokio::{
 };
 
 use crate::{
-    bench::Bench,
     frames::Frames,
     load::buy,
     row::Row,
     subscriber::{Subscriber, Wire, Wish, open_all},
+    suite::Bench,
 };
 
 const MINE: &str = "subscription { myOrderEvents { cursor kind orderId version status at } }";

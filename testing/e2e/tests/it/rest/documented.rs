@@ -26,6 +26,7 @@ pub(super) fn check(table: &Table) -> anyhow::Result<()> {
     }
     let mut sources = String::new();
     for folder in [
+        "launcher/product-service/tests",
         "platform",
         "router",
         "schema",

@@ -7,9 +7,9 @@ use std::{ffi::OsStr, path::Path, process::Command};
 
 /// The parts of this machine.
 #[derive(Debug)]
-pub(crate) struct Cores {
+pub struct Cores {
     /// How many the product has, with its stores.
-    pub(crate) of_the_product: usize,
+    pub of_the_product: usize,
     /// Those of the product, as `taskset` reads them; nothing where there is one alone.
     list: Option<String>,
 }
@@ -17,7 +17,8 @@ pub(crate) struct Cores {
 impl Cores {
     /// Keeps this thread, and those it starts, on the last processor and leaves the others to the product.
     #[cfg(target_os = "linux")]
-    pub(crate) fn part() -> Self {
+    #[must_use]
+    pub fn part() -> Self {
         use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
         let all: Vec<usize> = sched_getaffinity(None)
             .map(|set| (0..CpuSet::MAX_CPU).filter(|it| set.is_set(*it)).collect())
@@ -43,7 +44,8 @@ impl Cores {
 
     /// The product and the shoppers share all processors: there is no way to part them here.
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn part() -> Self {
+    #[must_use]
+    pub fn part() -> Self {
         Self {
             of_the_product: std::thread::available_parallelism().map_or(0, usize::from),
             list: None,
@@ -51,7 +53,8 @@ impl Cores {
     }
 
     /// A command on the product's processors, which its children inherit.
-    pub(crate) fn command(&self, binary: &Path) -> Command {
+    #[must_use]
+    pub fn command(&self, binary: &Path) -> Command {
         let Some(list) = &self.list else {
             return Command::new(binary);
         };

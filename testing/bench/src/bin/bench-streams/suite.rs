@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use bench::cores::Cores;
 use indicatif::ProgressBar;
 
 use crate::{
-    cores::Cores,
     crowd::Cost,
     page,
     row::Row,

@@ -18,7 +18,7 @@ const STOP: Duration = Duration::from_secs(30);
 
 /// A running marketplace.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     process: Child,
     state: TempDir,
     port_offset: u16,
@@ -29,7 +29,7 @@ impl Server {
     ///
     /// # Errors
     /// When it does not become ready.
-    pub(crate) async fn start(
+    pub async fn start(
         binary: &Path,
         port_offset: u16,
         settings: &[String],
@@ -44,6 +44,8 @@ impl Server {
             // The address of all shoppers is one: its budget would end the measurement.
             .args(["--set", "router.rate_limit.enabled=false"])
             .args(["--set", "loms.share_percent=100"])
+            // It keeps every trace, which nobody reads here.
+            .args(["--set", "console.enabled=false"])
             .args(["--set", "router.stream.total_max=30000"])
             .args(settings.iter().flat_map(|it| ["--set", it]))
             .stdout(Stdio::null())
@@ -71,17 +73,20 @@ impl Server {
     }
 
     /// A path on one of its ports.
-    pub(crate) fn at(&self, port: u16, path: &str) -> String {
+    #[must_use]
+    pub fn at(&self, port: u16, path: &str) -> String {
         format!("http://{}{path}", self.address(port))
     }
 
     /// The address of one of its ports.
-    pub(crate) fn address(&self, port: u16) -> String {
+    #[must_use]
+    pub fn address(&self, port: u16) -> String {
         format!("127.0.0.1:{}", port + self.port_offset)
     }
 
     /// The processes of its services, by the name of the file that each writes its number to.
-    pub(crate) fn running(&self) -> BTreeMap<String, u32> {
+    #[must_use]
+    pub fn running(&self) -> BTreeMap<String, u32> {
         let files = fs::read_dir(self.state.path().join("run"));
         let files = files.into_iter().flatten().filter_map(Result::ok);
         files
@@ -97,7 +102,7 @@ impl Server {
     ///
     /// # Errors
     /// When it does not stop; then it is killed.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         let id = self.process.id().to_string();
         Command::new("kill").arg(id).status()?;
         let deadline = Instant::now() + STOP;
