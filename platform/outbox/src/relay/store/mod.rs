@@ -202,12 +202,11 @@ pub(crate) async fn mark_sent(
         *end = (*end).max(acked.offset + 1);
     }
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = ends.into_iter().unzip();
-    let text = match line {
-        Line::Orders(_) => MARK_SENT.text(),
-        Line::Topic(_) => topic::MARK_SENT.text(),
+    let mark = match line {
+        Line::Orders(_) => sqlx::query(MARK_SENT.text()),
+        Line::Topic(_) => sqlx::query(topic::MARK_SENT.text()),
     };
-    let mark = sqlx::query(text).bind(ids).bind(now);
-    let mark = mark.bind(partitions).bind(offsets);
+    let mark = mark.bind(ids).bind(now).bind(partitions).bind(offsets);
     let mark = match line {
         Line::Orders(_) => mark,
         Line::Topic(name) => mark.bind(name),
