@@ -1,7 +1,8 @@
 //! The public keys that are believed, by id, and where they come from.
 //!
 //! Invariant: a set that cannot be read again keeps what it has. An unknown key makes it look again, at most ten times a
-//! second, so that a flood of tokens with invented keys costs few reads.
+//! second, so that a flood of tokens with invented keys costs few reads; and nobody is refused for a key that somebody else
+//! is just reading.
 
 use std::{
     path::PathBuf,
@@ -27,8 +28,9 @@ pub(super) const SET_MAX: u64 = 64 << 10;
 const KEYS_MAX: usize = 32;
 /// An RSA key below 2,048 bits is not believed. Source: RFC 7518 §3.3.
 const RSA_MIN_BYTES: usize = 256;
-/// How often an unknown key may make the set look again.
+/// How often unknown keys may make the set look again, and how far ahead of that a few may be.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOKS_AHEAD: Duration = Duration::from_secs(1);
 
 /// A key that may have signed a token.
 pub(super) struct Key {
@@ -50,7 +52,8 @@ struct Inner {
     keys: RwLock<Vec<Arc<Key>>>,
     /// Grows with each change of the keys, after it.
     version: AtomicU64,
-    looked: Mutex<Option<Instant>>,
+    /// When the looks that were taken would all have been due.
+    due: Mutex<Instant>,
 }
 
 enum Source {
@@ -104,7 +107,7 @@ impl KeySet {
             source,
             keys: RwLock::new(keys),
             version: AtomicU64::default(),
-            looked: Mutex::new(None),
+            due: Mutex::new(Instant::now()),
         }))
     }
 
@@ -148,7 +151,7 @@ impl KeySet {
     /// The key of this id. Looks again when there is none.
     pub(super) fn find(&self, id: &str) -> Option<Arc<Key>> {
         self.known(id).or_else(|| {
-            self.look_again();
+            self.look_again(id);
             self.known(id)
         })
     }
@@ -158,10 +161,17 @@ impl KeySet {
         keys.iter().find(|key| key.id == id).cloned()
     }
 
-    fn look_again(&self) {
-        if matches!(self.0.source, Source::Fixed) || !self.may_look() {
+    fn look_again(&self, id: &str) {
+        if matches!(self.0.source, Source::Fixed) {
             return;
         }
+        // Held while the set is read: who comes meanwhile waits for it, and may find the key then.
+        let mut due = self.0.due.lock();
+        let now = Instant::now();
+        if self.known(id).is_some() || *due > now + LOOKS_AHEAD {
+            return;
+        }
+        *due = now.max(*due) + LOOK_EVERY;
         match &self.0.source {
             Source::Fixed => {}
             Source::Fetched(wanted) => wanted.notify_one(),
@@ -170,16 +180,6 @@ impl KeySet {
                 Err(error) => tracing::warn!(%error, "keys not read again"),
             },
         }
-    }
-
-    fn may_look(&self) -> bool {
-        let mut looked = self.0.looked.lock();
-        let now = Instant::now();
-        if looked.is_some_and(|last| now < last + LOOK_EVERY) {
-            return false;
-        }
-        *looked = Some(now);
-        true
     }
 }
 

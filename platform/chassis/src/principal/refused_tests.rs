@@ -451,3 +451,29 @@ fn a_key_that_is_added_to_a_folder_is_found_and_a_broken_file_takes_none_away() 
     assert!(verifier.verify(stranger.expose()).is_err());
     assert!(verifier.verify(token.expose()).is_ok());
 }
+
+/// Fails where only the first of several waits for the set to be read. Seen red so.
+#[test]
+fn a_new_key_is_found_by_all_who_come_with_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(DateTime::from_timestamp(NOW, 0).unwrap());
+    for round in 0..20 {
+        let file = folder.path().join(format!("{round}.json"));
+        let set = KeySet::files(vec![file.clone()]).unwrap();
+        let verifier = Verifier::of(Vec::new(), set, clock.clone());
+        let stranger = Signer::generate(clock.clone()).service_token("rest", SERVICE_TTL);
+        assert!(verifier.verify(stranger.expose()).is_err());
+        let signer = Signer::generate(clock.clone());
+        std::fs::write(&file, json!({"keys": [signer.jwk()]}).to_string()).unwrap();
+        let token = signer.service_token("rest", SERVICE_TTL);
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    start.wait();
+                    verifier.verify(token.expose()).unwrap();
+                });
+            }
+        });
+    }
+}
