@@ -88,8 +88,6 @@ async fn production_does_not_start_on_a_server_that_loses_and_the_demo_does() {
 }
 
 /// As containers and pods have it: an address without a user, and the role's own password.
-///
-/// Seen red with the server asked as whoever the address names.
 #[tokio::test]
 async fn a_service_that_has_a_role_of_its_own_asks_as_that_role() {
     let folder = TempDir::new().unwrap();
