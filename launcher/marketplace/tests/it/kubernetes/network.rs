@@ -87,7 +87,7 @@ fn called() -> Ways {
     all
 }
 
-/// Seen red with cart's way to the order service left out of either end.
+/// Seen red with the port of cart's way to the order service changed, at either end.
 #[test]
 fn pods_reach_each_other_along_the_settings_addresses_and_nowhere_else() {
     let ours: BTreeSet<String> = workloads().into_keys().collect();
