@@ -29,7 +29,7 @@ test: playground ## Every test, on a real Postgres and a real Kafka that end wit
 lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scripts; ADVISORY_DB=a clone of RustSec's
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny check bans licenses sources && .ci/advisories
-	cargo shear && .ci/features && shellcheck .ci/*
+	cargo shear && .ci/features && shellcheck .ci/* deploy/validate deploy/kubernetes/make-secrets
 
 pictures: playground ## The README's pictures, from the running pages
 	$(WITH_SERVICES) env PICTURES=$(CURDIR)/docs/images cargo test -p e2e -- playground::shop::a_book each_of_the_ten_tabs

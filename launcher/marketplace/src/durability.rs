@@ -9,9 +9,10 @@ use anyhow::Context as _;
 use chassis::durability::{self, Risk};
 use chassis::health::Component;
 use chassis::postgres;
+use migrations::Database;
 
 use crate::services::ServiceHost;
-use crate::settings::{Profile, Settings};
+use crate::settings::Profile;
 
 /// How often a server that does not respond is asked again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -20,11 +21,11 @@ const AGAIN: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When the server does not answer.
-pub(crate) async fn look(settings: &Settings, database: &str) -> anyhow::Result<Vec<Risk>> {
+pub(crate) async fn look(server: &postgres::Config, database: &str) -> anyhow::Result<Vec<Risk>> {
     // A session of its own, outside of the service's pool.
     let config = postgres::Config {
         max_connections: 1,
-        ..settings.postgres.clone()
+        ..server.clone()
     };
     let db = postgres::connect(&config, database).await?;
     let risks = durability::risks(&db).await;
@@ -33,30 +34,30 @@ pub(crate) async fn look(settings: &Settings, database: &str) -> anyhow::Result<
 }
 
 impl ServiceHost {
-    /// Checks one database of a service.
+    /// Checks one database of a service, as that service's role.
     ///
     /// # Errors
     /// In production, when a setting is off; the message says how to turn it on.
-    pub(crate) async fn check_durability(&self, database: &str) -> anyhow::Result<()> {
-        match look(&self.settings, database).await {
+    pub(crate) async fn check_durability(&self, of: Database, name: &str) -> anyhow::Result<()> {
+        match look(&self.settings.postgres_of(of), name).await {
             Ok(risks) => match (self.settings.profile, risks.first()) {
                 (Profile::Production, Some(risk)) => anyhow::bail!(risk.told()),
                 (Profile::Production | Profile::Demo, _) => warn(&risks),
             },
             Err(error) => {
                 tracing::debug!(error = %format!("{error:#}"), "durability is not known yet");
-                self.look_later(database.to_owned());
+                self.look_later(of, name.to_owned());
             }
         }
         Ok(())
     }
 
-    fn look_later(&self, database: String) {
+    fn look_later(&self, of: Database, name: String) {
         let (host, token) = (self.clone(), self.tasks.token());
         let later = async move {
             let risks = loop {
                 tokio::time::sleep(AGAIN).await;
-                if let Ok(risks) = look(&host.settings, &database).await {
+                if let Ok(risks) = look(&host.settings.postgres_of(of), &name).await {
                     break risks;
                 }
             };

@@ -116,7 +116,7 @@ impl ServiceHost {
     /// # Errors
     /// When it does not start.
     pub async fn start_loms(&self) -> anyhow::Result<LocalSubgraph> {
-        self.check_durability("loms").await?;
+        self.check_durability(Database::Loms, "loms").await?;
         let dependencies = loms::Dependencies {
             postgres: self.settings.postgres_of(Database::Loms),
             kafka: self.settings.kafka.clone(),
@@ -134,7 +134,7 @@ impl ServiceHost {
     /// When it does not start.
     pub async fn start_cart(&self) -> anyhow::Result<LocalSubgraph> {
         if self.settings.cart.store == cart::Store::Postgres {
-            self.check_durability("cart").await?;
+            self.check_durability(Database::Cart, "cart").await?;
         }
         let dependencies = cart::Dependencies {
             postgres: self.settings.postgres_of(Database::Cart),
@@ -152,7 +152,7 @@ impl ServiceHost {
     /// When it does not start.
     pub async fn start_comments(&self) -> anyhow::Result<LocalSubgraph> {
         for database in &self.settings.comments.databases {
-            self.check_durability(database).await?;
+            self.check_durability(Database::Comments, database).await?;
         }
         let dependencies = comments::Dependencies {
             postgres: self.settings.postgres_of(Database::Comments),
@@ -177,7 +177,7 @@ impl ServiceHost {
     /// # Errors
     /// When it does not start.
     pub async fn start_notifier(&self) -> anyhow::Result<()> {
-        self.check_durability(&self.settings.notifier.database)
+        self.check_durability(Database::Notifier, &self.settings.notifier.database)
             .await?;
         let dependencies = notifier::Dependencies {
             postgres: self.settings.postgres_of(Database::Notifier),

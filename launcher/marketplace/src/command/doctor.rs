@@ -116,9 +116,9 @@ fn postgres(settings: &Settings) -> Finding {
 
 /// Checks a server that the settings name. A private one has all three on.
 async fn durability(settings: &Settings, address: String) -> Finding {
-    let mut settings = settings.clone();
-    settings.postgres.url = address.into();
-    match durability::look(&settings, "postgres").await {
+    let mut server = settings.postgres.clone();
+    server.url = address.into();
+    match durability::look(&server, "postgres").await {
         Ok(risks) => match risks.first() {
             None => Finding::Fine("fsync, full_page_writes and synchronous_commit are on".into()),
             Some(risk) if settings.profile == Profile::Production => Finding::Broken(risk.told()),

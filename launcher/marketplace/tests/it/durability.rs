@@ -86,3 +86,23 @@ async fn production_does_not_start_on_a_server_that_loses_and_the_demo_does() {
     demo.start_notifier().await.unwrap();
     demo.stop(std::time::Duration::from_secs(10)).await.unwrap();
 }
+
+/// As containers and pods have it: an address without a user, and the role's own password.
+#[tokio::test]
+async fn a_service_that_has_a_role_of_its_own_asks_as_that_role() {
+    let folder = TempDir::new().unwrap();
+    let off = database(&["synchronous_commit = off"]).await;
+    let password = testkit::unique("password");
+    let config = off.config();
+    migrations::set_passwords(config.url.expose(), &[(Database::Notifier, &password)])
+        .await
+        .unwrap();
+    let mut production = host(folder.path(), Profile::Production, &off).await;
+    let mut server = url::Url::parse(config.url.expose()).unwrap();
+    server.set_username("").unwrap();
+    server.set_password(None).unwrap();
+    production.settings.postgres.url = String::from(server).into();
+    production.settings.database_roles.notifier = password.into();
+    let refused = production.start_notifier().await.unwrap_err().to_string();
+    assert!(refused.contains("mend it with"), "{refused}");
+}

@@ -5,5 +5,6 @@
 mod clients;
 mod durability;
 mod held;
+mod kubernetes;
 mod leaks;
 mod statements;

@@ -2,7 +2,7 @@
 //!
 //! Names, types, bounds and meanings come from the settings' own types, so that a wrong value is refused with the
 //! words of the reference. Invariant: whatever stops the start says which setting it is, where the value came from and
-//! what to write instead; a key that nobody reads stops the start too. The variable of a setting is its path in upper
+//! what to write instead; a key that nobody reads stops the start too, but for what Kubernetes says of its Services. The variable of a setting is its path in upper
 //! case: `comments.edit_window` is `MARKETPLACE_COMMENTS_EDIT_WINDOW`; with `_FILE` behind it, it names a file that
 //! holds the value. Start reading at [`load`].
 
@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod origin;
 mod secret;
+mod service_link;
 mod setting;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,7 @@ const FILE_SUFFIX: &str = "_FILE";
 pub struct Sources {
     /// A file that must exist; without one, [`FILE`] is read if it does.
     pub file: Option<PathBuf>,
-    /// Environment variables; those that do not start with [`PREFIX`] are ignored.
+    /// Environment variables; those that do not start with [`PREFIX`], and those of Kubernetes, are ignored.
     pub env: Vec<(String, String)>,
     flags: Vec<Flag>,
 }
@@ -204,7 +205,11 @@ impl Layers {
                 old.chain([(setting.variable.clone(), setting.path.clone())])
             })
             .collect();
-        let ours = || env.iter().filter(|(name, _)| name.starts_with(PREFIX));
+        let ours = || {
+            env.iter().filter(|(name, value)| {
+                name.starts_with(PREFIX) && !service_link::is_service_link(name, value)
+            })
+        };
         let names: BTreeSet<&str> = ours().map(|(name, _)| name.as_str()).collect();
         let path_of = |name: &str| {
             let of_entries = || self.known.values().filter_map(|it| it.path_of(name));

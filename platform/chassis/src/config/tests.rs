@@ -331,6 +331,26 @@ fn an_unknown_variable_or_flag_names_its_neighbour() {
     );
 }
 
+/// Seen red with the variables of Kubernetes taken for settings.
+#[test]
+fn what_kubernetes_says_of_its_services_stops_no_start_and_sets_nothing() {
+    let links = [
+        ("MARKETPLACE_COMMENTS_SERVICE_HOST", "10.0.0.1"),
+        ("MARKETPLACE_COMMENTS_SERVICE_PORT", "4000"),
+        ("MARKETPLACE_COMMENTS_PORT", "tcp://10.0.0.1:4000"),
+        ("MARKETPLACE_COMMENTS_PORT_4000_TCP_ADDR", "10.0.0.1"),
+        ("MARKETPLACE_PORT_4000_TCP", "tcp://10.0.0.1:4000"),
+    ];
+    let loaded = load::<Settings>(env(&links)).unwrap();
+    assert_eq!(loaded.settings.comments.port, 80);
+    assert_eq!(loaded.origin("comments.port"), Origin::Default);
+    let misspelt = refusal(env(&[("MARKETPLACE_COMMENTS_PORTS", "81")]));
+    assert!(
+        misspelt.contains("MARKETPLACE_COMMENTS_PORT meant"),
+        "{misspelt}"
+    );
+}
+
 #[test]
 fn one_entry_of_a_table_leaves_the_others() {
     let settings = load::<Settings>(env(&[("MARKETPLACE_COMMENTS_URLS_A", "http://c/")]))

@@ -278,7 +278,8 @@ fn read_keys(folder: &Path) -> HashMap<String, ServiceKey> {
         .filter_map(Result::ok);
     let mut files: Vec<_> = files
         .filter_map(|file| {
-            let about = file.metadata().ok()?;
+            // Through a link: Kubernetes mounts a key as a link to where it puts the newest.
+            let about = fs::metadata(file.path()).ok()?;
             let is_small = about.is_file() && about.len() <= KEY_BYTES_MAX;
             is_small.then_some((about.modified().ok()?, file.path()))
         })
@@ -353,6 +354,32 @@ mod tests {
             users.verify(&token(&router)).is_err(),
             "even where its key is known"
         );
+    }
+
+    /// As Kubernetes mounts a ConfigMap: each file is a link through `..data`, which is replaced as one.
+    ///
+    /// Seen red with links passed over.
+    #[test]
+    fn keys_may_be_links_to_a_folder_that_is_replaced_as_a_whole() {
+        use std::os::unix::fs::symlink;
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let at = |name: &str| folder.path().join(name);
+        let announced = |version: &str| {
+            let signer = ServiceSigner::announce("cart", &at(version), clock.clone()).unwrap();
+            for file in fs::read_dir(at(version)).unwrap() {
+                let name = file.unwrap().file_name();
+                let link = folder.path().join(&name);
+                symlink(Path::new("..data").join(&name), link).unwrap();
+            }
+            symlink(version, at("..data_tmp")).unwrap();
+            fs::rename(at("..data_tmp"), at("..data")).unwrap();
+            signer
+        };
+        let first = announced("..first");
+        let verifier = ServiceVerifier::new(folder.path(), clock.clone());
+        assert_eq!(&*verifier.verify(&token(&first)).unwrap(), "cart");
+        let second = announced("..second");
+        assert_eq!(&*verifier.verify(&token(&second)).unwrap(), "cart");
     }
 
     /// Fails without the comparison of `sub` with the key's service.

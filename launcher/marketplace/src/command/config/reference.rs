@@ -20,7 +20,8 @@ then flags (`--set NAME=VALUE`). `marketplace config print` shows every setting 
   file that holds the value, as secrets of containers come: `MARKETPLACE_POSTGRES_URL_FILE=/run/secrets/postgres_url`.
 - A duration is written as `\"250ms\"`, `\"10m\"` or `\"1h 30m\"`. A list in a variable has commas: `a,b`.
 - A name that no setting has, a value of the wrong form or out of its bounds stops the start: the message names the
-  setting, where the value came from and what to write.
+  setting, where the value came from and what to write. What Kubernetes says of its Services in the environment
+  (`MARKETPLACE_ROUTER_PORT=tcp://…`) is passed over.
 - `profile = \"production\"` refuses what only a demo may have; each such setting says so.
 
 ";

@@ -62,7 +62,7 @@ const SERVICES: [Known; 6] = [
         name: "product",
         process: "product-service",
         ports: &["product.listen"],
-        components: &[],
+        components: &["catalogue"],
     },
 ];
 
