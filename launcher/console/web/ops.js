@@ -120,10 +120,10 @@ async function nowhere({ show }) {
   show(element("h2", {}, "There is nothing here"), element("p", {}, element("a", { href: "#overview" }, "The overview")));
 }
 
-function askToken(why) {
+function askToken(why, source) {
   const isNew = at("ask-token").hidden;
   at("ask-token").hidden = false;
-  if (why || isNew) at("ask-token-why").textContent = why ?? "This marketplace gives no tokens away. Put in an operator's: `marketplace token 9 --ops` prints one.";
+  if (why || isNew) at("ask-token-why").textContent = why ?? `This page gets no token by itself. Put in an operator's: ${source}.`;
   if (isNew) at("token").focus();
 }
 
