@@ -44,7 +44,12 @@ async function begin() {
     at("view").replaceChildren(problem(error, begin));
     return;
   }
-  const session = new Session(about, { wanted: askToken, had: () => (at("ask-token").hidden = true) });
+  const had = () => {
+    at("ask-token").hidden = true;
+    // The one before was refused there, too.
+    if (at("stream").dataset.state === "refused") follow();
+  };
+  const session = new Session(about, { wanted: askToken, had });
   at("ask-token").addEventListener("submit", (event) => {
     event.preventDefault();
     session.give(at("token").value);
