@@ -8,11 +8,14 @@ WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/de
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# With every fault that the console has.
+UP = up --set console.postgres_relay_enabled=true
+
 run: playground ## Build, then start everything in one process; Ctrl-C stops it
-	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace up
+	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace $(UP)
 
 run-processes: playground ## The same with a process for each service, each of which may be killed
-	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace up --processes
+	cargo build --bin marketplace && exec $(CARGO_TARGET_DIR)/debug/marketplace $(UP) --processes
 
 run-all: secrets ## The full stack in containers, from compose.yaml (needs Docker)
 	docker compose up --build
@@ -32,7 +35,7 @@ lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scri
 	cargo shear && .ci/features && shellcheck .ci/* deploy/validate deploy/kubernetes/make-secrets
 
 pictures: playground ## The README's pictures, from the running pages
-	$(WITH_SERVICES) env PICTURES=$(CURDIR)/docs/images cargo test -p e2e -- playground::shop::a_book each_of_the_ten_tabs
+	$(WITH_SERVICES) env PICTURES=$(CURDIR)/docs/images cargo test -p e2e -- playground::shop::a_book each_of_the_ten_tabs console::live::the_printed_link
 
 cover: ## Line coverage of the tests; fails below 80 % of the domain or of a service (needs cargo-llvm-cov)
 	.ci/cover

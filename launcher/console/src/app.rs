@@ -3,8 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::{Json, Router, routing::get};
-use chassis::{clock::Clock, health::Health, listen, principal::Verifier, tasks::Tasks};
+use axum::{
+    Json, Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::Response,
+    routing::get,
+};
+use chassis::{
+    clock::Clock, compress::Coding, health::Health, listen, principal::Verifier, tasks::Tasks,
+};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use url::Url;
@@ -127,6 +135,13 @@ fn routes(setup: Setup, tasks: &Tasks) -> Router {
         .nest("/ops/api", api::routes(api, verifier))
         .route("/ops/api/session", told)
         .merge(page)
+        .layer(middleware::from_fn(compressed))
+}
+
+/// Sends each answer as its client takes it.
+async fn compressed(request: Request, next: Next) -> Response {
+    let coding = Coding::asked(request.headers());
+    coding.encode(next.run(request).await).await
 }
 
 fn session(setup: &Setup) -> Session {

@@ -13,6 +13,9 @@ pub struct Config {
     pub enabled: Option<bool>,
     /// Where it listens. Where nobody chose this address and somebody else has it, `up` takes a free port.
     pub listen: SocketAddr,
+    /// Whether the services reach a Postgres that `up` started over a relay, which the fault `postgres-slow-500ms` makes slow.
+    /// Only in the profile `demo`, where there is a console: every statement makes one hop more.
+    pub postgres_relay_enabled: bool,
 }
 
 impl Default for Config {
@@ -20,6 +23,7 @@ impl Default for Config {
         Self {
             enabled: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4005)),
+            postgres_relay_enabled: false,
         }
     }
 }

@@ -56,9 +56,17 @@ pub trait Fault: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub(crate) struct Faults {
     all: Arc<[Arc<dyn Fault>]>,
-    /// Broken parts: by which fault, and until when.
-    broken: Arc<Mutex<BTreeMap<&'static str, (&'static str, Instant)>>>,
+    known: Arc<Mutex<Known>>,
     tasks: Tasks,
+}
+
+/// What is broken, and what became of what was.
+#[derive(Debug, Default)]
+struct Known {
+    /// Broken parts: by which fault, and until when.
+    broken: BTreeMap<&'static str, (&'static str, Instant)>,
+    /// Faults that were there before: whether they healed.
+    healed: BTreeMap<&'static str, bool>,
 }
 
 /// One line of `GET faults`.
@@ -70,6 +78,8 @@ pub(crate) struct Shown {
     heals_after_seconds: f64,
     active: bool,
     remaining_seconds: f64,
+    /// Whether it has healed since it was last put in; none before that.
+    healed: Option<bool>,
     available: bool,
     why: Option<String>,
 }
@@ -78,7 +88,7 @@ impl Faults {
     pub(crate) fn new(all: Vec<Arc<dyn Fault>>, tasks: Tasks) -> Self {
         Self {
             all: all.into(),
-            broken: Arc::default(),
+            known: Arc::default(),
             tasks,
         }
     }
@@ -89,8 +99,8 @@ impl Faults {
     }
 
     fn show(&self, fault: &dyn Fault) -> Shown {
-        let broken = self.broken.lock();
-        let ends = broken.get(fault.part());
+        let known = self.known.lock();
+        let ends = known.broken.get(fault.part());
         let ends = ends.filter(|(by, _)| *by == fault.name());
         let remaining = ends.map(|(_, ends)| ends.saturating_duration_since(Instant::now()));
         let why = fault.unavailable();
@@ -100,6 +110,7 @@ impl Faults {
             heals_after_seconds: fault.lasts().as_secs_f64(),
             active: remaining.is_some(),
             remaining_seconds: remaining.unwrap_or_default().as_secs_f64(),
+            healed: known.healed.get(fault.name()).copied(),
             available: why.is_none(),
             why,
         }
@@ -154,29 +165,36 @@ impl Faults {
 #[derive(Debug)]
 struct Broken {
     part: &'static str,
-    all: Arc<Mutex<BTreeMap<&'static str, (&'static str, Instant)>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Broken {
     fn enter(faults: &Faults, fault: &dyn Fault) -> Result<Self, Refusal> {
-        let mut all = faults.broken.lock();
-        if let Some((by, ends)) = all.get(fault.part()) {
+        let mut known = faults.known.lock();
+        if let Some((by, ends)) = known.broken.get(fault.part()) {
             let left = ends.saturating_duration_since(Instant::now()).as_secs();
             return Err(Refusal::Conflict(format!(
                 "{by} is active and heals in {left} s"
             )));
         }
-        all.insert(fault.part(), (fault.name(), Instant::now() + fault.lasts()));
+        let ends = Instant::now() + fault.lasts();
+        known.broken.insert(fault.part(), (fault.name(), ends));
+        known.healed.remove(fault.name());
         Ok(Self {
             part: fault.part(),
-            all: faults.broken.clone(),
+            known: faults.known.clone(),
         })
+    }
+
+    /// The end of the fault of this name, for better or worse.
+    fn end(self, name: &'static str, healed: bool) {
+        self.known.lock().healed.insert(name, healed);
     }
 }
 
 impl Drop for Broken {
     fn drop(&mut self) {
-        self.all.lock().remove(self.part);
+        self.known.lock().broken.remove(self.part);
     }
 }
 
@@ -187,11 +205,12 @@ async fn until_healed(fault: Arc<dyn Fault>, tasks: Tasks, place: Broken) {
         .await;
     for _ in 0..TRIES {
         if heals(&*fault).await {
-            drop(place);
+            place.end(fault.name(), true);
             return;
         }
         sleep(PAUSE).await;
     }
+    place.end(fault.name(), false);
     tracing::error!(
         fault = fault.name(),
         "the fault does not heal: start the marketplace anew"
@@ -295,8 +314,19 @@ mod tests {
         assert_eq!(fault.healed.load(Ordering::Relaxed), 0);
         sleep(Duration::from_secs(3)).await;
         assert_eq!(fault.healed.load(Ordering::Relaxed), 3, "it was stubborn");
-        assert!(!faults.shown()[0].active);
+        let shown = &faults.shown()[0];
+        assert_eq!((shown.active, shown.healed), (false, Some(true)));
         faults.start("other").await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_that_does_not_heal_is_not_told_to_have_healed() {
+        let (fault, tasks) = (named(u32::MAX), Tasks::new());
+        let faults = faults(&fault, &tasks);
+        assert_eq!(faults.start("one").await.unwrap().healed, None);
+        sleep(Duration::from_secs(30)).await;
+        let shown = &faults.shown()[0];
+        assert_eq!((shown.active, shown.healed), (false, Some(false)));
     }
 
     #[tokio::test(start_paused = true)]

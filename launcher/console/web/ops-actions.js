@@ -116,15 +116,24 @@ function faultLine({ name, title }, begin, say) {
   });
   const draw = (one) => {
     now = one;
-    const { active, available, remainingSeconds, healsAfterSeconds, why } = one;
+    const { active, available, remainingSeconds, healsAfterSeconds, healed } = one;
     // Not `disabled`: the focus stays on the button that somebody has just pressed.
     press.setAttribute("aria-disabled", String(active || !available));
     press.dataset.active = String(active);
     left.hidden = !active;
     left.max = healsAfterSeconds || 1;
     left.value = Math.max(0, (remainingSeconds ?? 0));
-    if (active) state.textContent = `heals in ${Math.ceil(remainingSeconds ?? 0)} s`;
-    else state.textContent = available ? (healsAfterSeconds ? `heals after ${healsAfterSeconds} s` : "happens once") : `not here: ${why ?? "it is not available"}`;
+    state.textContent = words(one);
+    press.dataset.healed = String(healed ?? "");
   };
   return { root: element("li", {}, [press, state, left]), draw };
+}
+
+/** How a fault is. */
+function words({ active, available, remainingSeconds, healsAfterSeconds, healed, why }) {
+  if (active) return remainingSeconds > 0 ? `heals in ${Math.ceil(remainingSeconds)} s` : "healing …";
+  if (!available) return `not here: ${why ?? "it is not available"}`;
+  if (healed === false) return "has not healed: start the marketplace anew";
+  const after = healsAfterSeconds ? `heals after ${healsAfterSeconds} s` : "happens once";
+  return healed ? `has healed; ${after}` : after;
 }

@@ -2,10 +2,10 @@
 import { pause, shown } from "./resume.js";
 
 const LONGEST_PAUSE_MS = 15_000;
-/** What a person does about a refusal. */
+/** What a person does about a refusal, with where tokens come from here. */
 const WAYS_ON = {
-  401: "The token is not valid or has ended. Put in a new one: `marketplace token 9 --ops` prints one.",
-  403: "This token is a customer's, and the console needs scope ops: `marketplace token 9 --ops` prints such a token.",
+  401: (source) => `The token is not valid or has ended. Put in a new one: ${source}.`,
+  403: (source) => `This token is a customer's, and the console needs an operator's: ${source}.`,
 };
 
 /** Something that a person should read. `status` is that of the answer, 0 where none came. */
@@ -95,7 +95,7 @@ export class Api {
         this.#session.accept();
         return response;
       }
-      this.#session.refuse(token, wayOn);
+      this.#session.refuse(token, wayOn(this.#session.source));
     }
   }
 }

@@ -5,7 +5,7 @@ import { fetchToken, renewAfterMs, USERS } from "./demo-token.js";
 
 const OPERATOR = USERS.find(({ ops }) => ops);
 
-/** The caller. `wanted(why)` shows the field for a token, `had()` hides it. */
+/** The caller. `wanted(why, source)` shows the field for a token, `had()` hides it; `why` is null where nothing was refused. */
 export class Session {
   #demo;
   #wanted;
@@ -22,6 +22,13 @@ export class Session {
     this.#demo = demoTokens ? `${router}/demo/token` : null;
     this.#wanted = wanted;
     this.#had = had;
+  }
+
+  /** Where an operator's token comes from, in words. */
+  get source() {
+    return this.#demo === null
+      ? "one with scope ops, from the issuer that the setting keys.issuer names"
+      : "`marketplace token 9 --ops` prints one";
   }
 
   /** The token, as soon as there is one. Fails where the demo's issuer is away. */
@@ -41,7 +48,7 @@ export class Session {
     if (token !== this.#token) return; // there is another one already
     this.#token = null;
     this.#refused += 1;
-    if (this.#asksPeople()) this.#wanted(why);
+    if (this.#asksPeople()) this.#wanted(why, this.source);
   }
 
   /** `token` was good. */
@@ -55,7 +62,7 @@ export class Session {
 
   async #next() {
     if (this.#asksPeople()) {
-      this.#wanted(null);
+      this.#wanted(null, this.source);
       this.#token = await new Promise((resolve) => (this.#give = resolve));
       this.#renewAt = Infinity; // nobody but its owner can renew it
       this.#had();

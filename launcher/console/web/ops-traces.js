@@ -18,7 +18,11 @@ export async function traces(ops) {
   const errors = field("with errors only", "trace-errors", "checkbox");
   const rows = table("Traces, newest first", [["trace"], ["service"], ["at"], ["took", "number"], ["spans", "number wide"], ["result"]]);
   const found = element("p", { class: "quiet", role: "status" });
-  const form = element("form", { class: "filters", role: "search" }, [text.root, service.root, minMs.root, errors.root]);
+  const form = element("form", { class: "filters", role: "search" }, [
+    text.root, service.root, minMs.root, errors.root,
+    // Without a button, Enter does nothing in a form of several fields.
+    element("button", { type: "submit" }, "Open"),
+  ]);
   const read = async () => {
     const asked = { limit: KEPT, q: text.input.value.trim(), service: service.input.value, minMs: minMs.input.value, errors: errors.input.checked };
     const all = await ops.api.get("traces", asked, ops.signal);

@@ -44,7 +44,12 @@ async function begin() {
     at("view").replaceChildren(problem(error, begin));
     return;
   }
-  const session = new Session(about, { wanted: askToken, had: () => (at("ask-token").hidden = true) });
+  const had = () => {
+    at("ask-token").hidden = true;
+    // The one before was refused there, too.
+    if (at("stream").dataset.state === "refused") follow();
+  };
+  const session = new Session(about, { wanted: askToken, had });
   at("ask-token").addEventListener("submit", (event) => {
     event.preventDefault();
     session.give(at("token").value);
@@ -120,10 +125,10 @@ async function nowhere({ show }) {
   show(element("h2", {}, "There is nothing here"), element("p", {}, element("a", { href: "#overview" }, "The overview")));
 }
 
-function askToken(why) {
+function askToken(why, source) {
   const isNew = at("ask-token").hidden;
   at("ask-token").hidden = false;
-  if (why || isNew) at("ask-token-why").textContent = why ?? "This marketplace gives no tokens away. Put in an operator's: `marketplace token 9 --ops` prints one.";
+  if (why || isNew) at("ask-token-why").textContent = why ?? `This page gets no token by itself. Put in an operator's: ${source}.`;
   if (isNew) at("token").focus();
 }
 

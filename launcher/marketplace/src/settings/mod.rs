@@ -263,6 +263,13 @@ impl Settings {
         }
     }
 
+    /// Whether the services reach a Postgres of `up`'s own over a relay that can be made slow.
+    pub(crate) fn has_relay(&self) -> bool {
+        self.profile == Profile::Demo
+            && self.console_enabled()
+            && self.console.postgres_relay_enabled
+    }
+
     /// Whether the built-in issuer hands out tokens.
     #[must_use]
     pub fn demo_issuer_enabled(&self) -> bool {

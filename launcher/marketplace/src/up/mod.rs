@@ -11,6 +11,7 @@ mod mock;
 pub(crate) mod ports;
 pub(crate) mod prepare;
 pub(crate) mod record;
+pub(crate) mod relay;
 mod restart;
 pub(crate) mod service_file;
 pub(crate) mod stores;

@@ -14,6 +14,7 @@ use dev_services::state::StateDir;
 use dev_services::{Error, Progress, environment};
 
 use super::mock::Mock;
+use super::relay::Relay;
 use super::restart::{Backoff, keep_running};
 use crate::settings::{Broker, DatabaseRoles, Settings, is_default};
 use crate::signals::StopSignals;
@@ -39,6 +40,8 @@ pub(crate) struct Stores {
     pub(crate) postgres: Store,
     /// The Kafka brokers.
     pub(crate) kafka: Store,
+    /// What the services reach a Postgres of our own over, where the settings ask for it.
+    pub(crate) relay: Option<Relay>,
     tasks: Tasks,
     mock: Option<Mock>,
 }
@@ -89,9 +92,14 @@ impl Stores {
             }
             Brokers::Mock(mock) => Some(mock),
         };
+        let relay = match postgres.pid {
+            Some(_) if settings.has_relay() => Some(Relay::start(&postgres.address, &tasks).await?),
+            _ => None,
+        };
         Ok(Self {
             postgres,
             kafka,
+            relay,
             tasks,
             mock,
         })
@@ -112,7 +120,9 @@ impl Stores {
         mut settings: Settings,
         state: &StateDir,
     ) -> anyhow::Result<Settings> {
-        settings.postgres.url = Secret::from(self.postgres.address.clone());
+        let relay = self.relay.as_ref().map(Relay::url);
+        let postgres = relay.unwrap_or(&self.postgres.address);
+        settings.postgres.url = Secret::from(postgres.to_owned());
         settings.kafka.brokers.clone_from(&self.kafka.address);
         let is_ours = self.postgres.pid.is_some();
         if is_ours && settings.database_roles.passwords().is_empty() {

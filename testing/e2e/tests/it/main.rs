@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+mod accessibility;
+mod browser;
 mod compose;
+mod compressed;
 mod console;
 mod crash;
 mod dead_letters;
@@ -20,6 +23,7 @@ mod observability;
 mod openapi;
 mod operations;
 mod playground;
+mod process_tree;
 mod rest;
 mod rest_contract;
 mod roles;

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 pub(crate) use testkit::free_offset;
 use tokio::sync::OnceCell;
 
+use crate::process_tree;
+
 /// How the services are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrangement {
@@ -155,13 +157,10 @@ impl Shop {
 
     /// Every process that this marketplace runs, itself included.
     pub(crate) fn processes(&self) -> Vec<Identity> {
-        let mut found = vec![self.child.pid()];
-        let mut next = 0;
-        while next < found.len() {
-            found.extend(children(found[next]));
-            next += 1;
-        }
-        found.into_iter().filter_map(Identity::of).collect()
+        let own = Identity::of(self.child.pid());
+        own.into_iter()
+            .chain(process_tree::below(self.child.pid()))
+            .collect()
     }
 
     /// Stops it by SIGTERM; how long that took.
@@ -270,17 +269,4 @@ pub(crate) fn install_tls() {
     let _installed = rustls::crypto::ring::default_provider()
         .install_default()
         .is_ok();
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let listed = std::fs::read_dir(format!("/proc/{pid}/task"));
-    let threads = listed.into_iter().flatten().filter_map(Result::ok);
-    threads
-        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|text| {
-            text.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect()
 }

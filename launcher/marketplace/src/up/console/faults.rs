@@ -15,6 +15,7 @@ use rdkafka::producer::FutureRecord;
 use super::place::Place;
 use crate::http;
 use crate::settings::Settings;
+use crate::up::relay::Relay;
 use crate::up::stores::Stores;
 use crate::verify::POISON;
 
@@ -22,6 +23,9 @@ use crate::verify::POISON;
 const PRODUCT: Duration = Duration::from_secs(20);
 /// How long the broker is halted.
 const BROKER: Duration = Duration::from_secs(30);
+/// How long Postgres is slow, and by how much.
+const POSTGRES: Duration = Duration::from_secs(20);
+const SLOWER: Duration = Duration::from_millis(500);
 /// How long a killed process is watched; it is started again at once.
 const KILLED: Duration = Duration::from_secs(5);
 /// How long the broker may take for a record.
@@ -75,7 +79,9 @@ pub(super) fn all(settings: &Settings, stores: &Stores, place: &Place) -> Vec<Ar
         kill("kill-cart", "Kill the cart service (kill -9)", "cart"),
         kill("kill-notifier", "Kill the notifier (kill -9)", "notifier"),
         Arc::new(broker),
-        Arc::new(PostgresSlow),
+        Arc::new(PostgresSlow {
+            relay: stores.relay.clone(),
+        }),
         Arc::new(poison),
     ]
 }
@@ -232,9 +238,20 @@ impl Fault for BrokerAway {
     }
 }
 
-/// Nothing stands between the services and Postgres that could hold their statements up.
+/// What the services send to Postgres waits in the relay between.
 #[derive(Debug)]
-struct PostgresSlow;
+struct PostgresSlow {
+    /// None where nothing stands between.
+    relay: Option<Relay>,
+}
+
+impl PostgresSlow {
+    fn slow_by(&self, delay: Duration) -> Result<(), String> {
+        let relay = self.relay.as_ref().ok_or("there is no relay")?;
+        relay.slow_by(delay);
+        Ok(())
+    }
+}
 
 impl Fault for PostgresSlow {
     fn name(&self) -> &'static str {
@@ -250,20 +267,21 @@ impl Fault for PostgresSlow {
     }
 
     fn lasts(&self) -> Duration {
-        Duration::from_secs(20)
+        POSTGRES
     }
 
     fn unavailable(&self) -> Option<String> {
-        let why = "the services speak to Postgres directly: to slow it down, put a proxy between and name it in postgres.url";
-        Some(why.to_owned())
+        let why = "the services speak to Postgres directly; `marketplace up --set console.postgres_relay_enabled=true` puts a \
+                   relay between, where Postgres is of its own";
+        self.relay.is_none().then(|| why.to_owned())
     }
 
     fn inject(&self) -> Done<'_> {
-        Box::pin(async { Err("there is no proxy".to_owned()) })
+        Box::pin(async { self.slow_by(SLOWER) })
     }
 
     fn heal(&self) -> Done<'_> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async { self.slow_by(Duration::ZERO) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chassis::config::Secret;
 use chassis::health::Health;
 
 use crate::services::ServiceHost;
@@ -40,9 +41,15 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     pub(super) fn of(host: &ServiceHost, stores: &Stores, place: Place) -> Self {
-        let note = |note: &str| note.split(['\n', ';']).next().unwrap_or(note).to_owned();
+        let note = |note: &str| {
+            let first = note.split(['\n', ';']).next().unwrap_or(note);
+            first.trim_end_matches(':').to_owned()
+        };
+        let mut settings = host.settings.clone();
+        // What is shown is the server, not the relay before it.
+        settings.postgres.url = Secret::from(stores.postgres.address.clone());
         Self {
-            settings: host.settings.clone(),
+            settings,
             health: host.health.clone(),
             place,
             notes: [note(&stores.kafka.note), note(&stores.postgres.note)],

@@ -3,7 +3,6 @@
 //! The browser resolves no name and the pages' policy allows no other address, so whatever is seen works offline.
 //! Invariant: a step waits for what a person would see before the next one; nothing sleeps.
 
-mod browser;
 mod operations;
 mod page;
 mod plain;

@@ -4,8 +4,8 @@
 use std::io::Write as _;
 use std::time::Instant;
 
-use super::browser::Browser;
 use super::{operation_files, operation_name};
+use crate::browser::Browser;
 use crate::shop::{Arrangement, Shop};
 
 const ANSWER: &str = ".graphiql-response";

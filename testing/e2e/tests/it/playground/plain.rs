@@ -1,6 +1,6 @@
 //! The pages that need no npm: the plain playground and the live page.
 
-use super::browser::Browser;
+use crate::browser::Browser;
 use crate::shop::{Arrangement, Shop, free_offset};
 
 #[tokio::test]

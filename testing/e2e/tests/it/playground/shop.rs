@@ -1,8 +1,11 @@
 //! The shop: a book bought by clicks, an order that moves by itself, and the way from a button to its operation.
 
-use serde_json::json;
+use std::collections::BTreeMap;
 
-use super::browser::Browser;
+use serde_json::{Value, json};
+
+use super::operation_name;
+use crate::browser::Browser;
 use crate::shop::{Arrangement, Shop, free_offset};
 
 /// A product that the seed has much of.
@@ -115,4 +118,107 @@ async fn a_shop_without_tokens_for_the_demos_users_says_so() {
         .await;
     browser.stop().await;
     shop.stop().await;
+}
+
+/// Those beside the buttons, and those of the list of what was asked.
+#[tokio::test]
+async fn every_action_of_the_shop_opens_its_operation_in_the_playground() {
+    let (shop, browser) = tokio::join!(Shop::start(Arrangement::Together), Browser::start());
+    let address = format!("{}/shop", shop.url(4000));
+    browser.open(&address).await;
+    browser.press("user 3").await;
+    // What was asked as the first user is gone from the list then.
+    browser.script("location.reload()").await;
+    browser.find(".card").await;
+    let mut links = BTreeMap::new();
+    note(&browser, &mut links).await;
+    browser.click(&format!("a[href='#/product/{SKU}']")).await;
+    browser.sees("#view", &["SKU 1076963"]).await;
+    browser.press("Add to cart").await;
+    browser.sees("#said", &["1 unit now"]).await;
+    browser.write("#comment", "As promised.").await;
+    browser.press("Comment").await;
+    browser.sees(".comments", &["As promised."]).await;
+    note(&browser, &mut links).await;
+    browser.click("[data-place='cart']").await;
+    browser.press("Remove").await;
+    browser.sees("#view", &["empty"]).await;
+    for then in ["Empty the cart", "Order and reserve"] {
+        browser.click("[data-place='products']").await;
+        browser.click(&format!("a[href='#/product/{SKU}']")).await;
+        browser.sees("#view", &["SKU 1076963"]).await;
+        browser.press("Add to cart").await;
+        browser.sees("#said", &["1 unit now"]).await;
+        browser.click("[data-place='cart']").await;
+        browser.find(".lines li").await;
+        note(&browser, &mut links).await;
+        browser.press(then).await;
+        browser
+            .sees(
+                "#view",
+                &[if then == "Empty the cart" {
+                    "empty"
+                } else {
+                    "awaits payment"
+                }],
+            )
+            .await;
+    }
+    note(&browser, &mut links).await;
+    browser.press("Cancel the order").await;
+    browser.sees("#view .status", &["cancelled"]).await;
+    browser.click("[data-place='orders']").await;
+    browser.sees("#view", &["Order 1"]).await;
+    note(&browser, &mut links).await;
+
+    let named: Vec<_> = links.keys().map(String::as_str).collect();
+    let all = [
+        "AddComment",
+        "AddToCart",
+        "Browse",
+        "Cancel",
+        "Cart",
+        "Checkout",
+        "ClearCart",
+        "MyOrder",
+        "MyOrders",
+        "Pay",
+        "Product",
+        "RemoveFromCart",
+    ];
+    assert_eq!(named, all);
+    let chosen = ".bar fieldset:first-of-type button[aria-pressed='true']";
+    for (name, link) in links {
+        browser.open("about:blank").await;
+        browser.open(&link).await;
+        browser
+            .sees(".graphiql-query-editor", &[&format!(" {name}")])
+            .await;
+        browser.sees(chosen, &["user 3"]).await;
+    }
+    browser.stop().await;
+    shop.stop().await;
+}
+
+/// Adds the links to operations that the page shows, by the operations' names.
+async fn note(browser: &Browser, links: &mut BTreeMap<String, String>) {
+    let shown =
+        "return [...document.querySelectorAll('.as-operation, #log a')].map((link) => link.href)";
+    let shown = browser.script(shown).await;
+    for link in shown
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(Value::as_str)
+    {
+        let parameters = link.split_once('#').expect("behind the sign").1;
+        let mut parameters = url::form_urlencoded::parse(parameters.as_bytes());
+        let (_, text) = parameters
+            .find(|(name, _)| name == "query")
+            .expect("an operation");
+        let name = operation_name(&text).to_owned();
+        if name != "CartCount" {
+            links.insert(name, link.to_owned());
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The operators' console of an `up`: who may ask, and that what it shows is what happened.
+//! The console's API: who may ask, and that what it tells is what happened.
 
 use std::time::Duration;
 
@@ -6,10 +6,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::eventually;
 
+use super::{buy, new_trace};
 use crate::shop::{Arrangement, Shop, new_user};
-
-/// On sale and in stock. Source: docs/contracts.md §4 and §5.
-const SKU: &str = "1076963";
 
 /// Asks the console as the bearer of a token, or as nobody.
 async fn ask(
@@ -36,22 +34,6 @@ async fn read(shop: &Shop, path: &str, token: &str) -> Value {
     let (status, body) = ask(shop, Method::GET, path, Some(token), None).await;
     assert_eq!(status, StatusCode::OK, "{path}: {body}");
     body
-}
-
-/// Buys something under this trace; the order's id.
-async fn buy(shop: &Shop, trace: &str) -> String {
-    let token = shop.token(new_user(), false).await;
-    let add =
-        "mutation($sku: ID!) { addToCart(input: {sku: $sku, count: 1}) { userErrors { code } } }";
-    shop.graphql(&token, add, json!({"sku": SKU})).await;
-    let query = "mutation { checkout { order { id } userErrors { code } } }";
-    let request = shop.http().post(format!("{}/graphql", shop.url(4000)));
-    let request = request.bearer_auth(token);
-    let request = request.header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"));
-    let response = request.json(&json!({"query": query})).send().await.unwrap();
-    let answer: Value = response.json().await.unwrap();
-    let id = &answer["data"]["checkout"]["order"]["id"];
-    id.as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
 /// A trace of this shop, with the services of its spans, once the notifier's is among them.
@@ -139,8 +121,8 @@ async fn the_router_leads_to_the_console_and_lets_its_page_call() {
 async fn an_order_s_trace_is_found_by_its_id_and_by_the_order_with_the_service_of_each_span() {
     let shop = Shop::shared().await;
     let operator = shop.token(9, true).await;
-    let id = format!("{:032x}", rand::random::<u128>());
-    let order = buy(shop, &id).await;
+    let id = new_trace();
+    let order = buy(shop, new_user(), &id).await;
     let shown = trace(shop, &operator, &id).await;
     let spans = shown["spans"].as_array().unwrap();
     let named = |name: &str| spans.iter().any(|span| span["name"] == name);
@@ -164,8 +146,8 @@ async fn with_processes_the_trace_and_the_lines_of_all_of_them_are_shown_and_a_k
  {
     let shop = Shop::start(Arrangement::Processes).await;
     let operator = shop.token(9, true).await;
-    let id = format!("{:032x}", rand::random::<u128>());
-    buy(&shop, &id).await;
+    let id = new_trace();
+    buy(&shop, new_user(), &id).await;
     trace(&shop, &operator, &id).await;
     let lines = read(&shop, "logs?service=router", &operator).await;
     assert!(lines.to_string().contains("router listens"), "{lines}");
