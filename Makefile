@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams dist doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ test: playground ## Every test, on a real Postgres and a real Kafka that end wit
 lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scripts; ADVISORY_DB=a clone of RustSec's
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny check bans licenses sources && .ci/advisories
-	cargo shear && .ci/features && shellcheck .ci/* deploy/validate deploy/kubernetes/make-secrets
+	cargo shear && .ci/features && shellcheck doctor .ci/* deploy/validate deploy/kubernetes/make-secrets
 
 pictures: playground ## The README's pictures, from the running pages
 	$(WITH_SERVICES) env PICTURES=$(CURDIR)/docs/images cargo test -p e2e -- playground::shop::a_book each_of_the_ten_tabs console::live::the_printed_link
@@ -135,8 +135,11 @@ audit-streams: ## Black-box cases of the live streams against a marketplace of i
 	cargo build --workspace --bin marketplace --bin audit-streams
 	$(CARGO_TARGET_DIR)/debug/audit-streams --binary $(CARGO_TARGET_DIR)/debug/marketplace $(if $(URL),--url $(URL)) $(if $(ONLY),--only $(ONLY))
 
-doctor: ## What this machine lacks, with the line that mends it
-	cargo run -q --bin marketplace -- doctor
+dist: playground ## One archive of a release that starts in any empty folder, with every page in the program
+	cargo build --release --locked --bin marketplace && .ci/dist $(CARGO_TARGET_DIR)/release/marketplace
+
+doctor: ## What this machine lacks, with the line that mends it; compiles nothing
+	@./doctor
 
 clean-data: ## Delete data, logs and keys of `make run`
 	cargo run -q --bin marketplace -- clean-data

@@ -42,6 +42,7 @@ pub struct Supervised {
     stop_signal: Signal,
     watchdog: Option<(Child, ChildStdin)>,
     ended: Option<ExitStatus>,
+    last_work: Option<&'static str>,
 }
 
 /// Where a child's output goes.
@@ -95,7 +96,13 @@ impl Supervised {
             stop_signal,
             watchdog: Some(watchdog),
             ended: None,
+            last_work: None,
         })
+    }
+
+    /// Says what the child does after it was asked to stop: to kill it meanwhile is no fault then.
+    pub(crate) fn has_last_work(&mut self, what: &'static str) {
+        self.last_work = Some(what);
     }
 
     /// The child's pid.
@@ -149,11 +156,24 @@ impl Supervised {
             }
             sleep(Duration::from_millis(20)).await;
         }
-        tracing::warn!(
-            process.name = self.name,
-            process.pid = self.pid(),
-            "did not stop in time, killing it"
-        );
+        let (name, pid) = (self.name, self.pid());
+        match self.last_work {
+            Some(work) => {
+                tracing::info!(
+                    process.name = name,
+                    process.pid = pid,
+                    work,
+                    "is ended early"
+                );
+            }
+            None => {
+                tracing::warn!(
+                    process.name = name,
+                    process.pid = pid,
+                    "did not stop in time, killing it"
+                );
+            }
+        }
         self.kill().await
     }
 

@@ -26,13 +26,47 @@ pub fn java_home() -> Option<PathBuf> {
     read("JAVA_HOME").map(PathBuf::from)
 }
 
-/// Where fetched jars are kept for every clone of this user: `XDG_CACHE_HOME`, else `~/.cache`, else none.
+/// Where fetched jars are kept for every clone of this user: `XDG_CACHE_HOME`, else `~/.cache`, else none. A path that is not
+/// absolute does not count.
+///
+/// Source: XDG Base Directory Specification, "Environment variables".
 #[must_use]
 pub fn cache_dir() -> Option<PathBuf> {
-    let base = read("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| read("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    cache_under(read("XDG_CACHE_HOME"), read("HOME"))
+}
+
+fn cache_under(cache: Option<String>, home: Option<String>) -> Option<PathBuf> {
+    let absolute = |path: String| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    let base = cache
+        .and_then(absolute)
+        .or_else(|| Some(home.and_then(absolute)?.join(".cache")))?;
     Some(base.join("marketplace"))
+}
+
+/// Which of the variables are set that say how libpq, and what reads them as it does, reaches a server: whoever set them meant
+/// another one than a private cluster.
+///
+/// Source: Postgres's manual, 34.15 "Environment Variables"; those that sqlx reads.
+#[must_use]
+pub fn libpq_variables() -> Vec<&'static str> {
+    const LIBPQ: [&str; 12] = [
+        "PGHOST",
+        "PGHOSTADDR",
+        "PGPORT",
+        "PGDATABASE",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGSSLMODE",
+        "PGSSLROOTCERT",
+        "PGSSLCERT",
+        "PGSSLKEY",
+        "PGAPPNAME",
+        "PGOPTIONS",
+    ];
+    LIBPQ
+        .into_iter()
+        .filter(|name| read(name).is_some())
+        .collect()
 }
 
 /// The folders of `PATH`, in order.
@@ -49,4 +83,26 @@ pub fn path() -> Vec<PathBuf> {
 )]
 fn read(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A relative one was once given to Maven as a file and as its folder, and so doubled.
+    #[test]
+    fn a_cache_is_an_absolute_folder_or_none() {
+        let under = |cache: Option<&str>, home: Option<&str>| {
+            cache_under(cache.map(str::to_owned), home.map(str::to_owned))
+        };
+        let home = Some(PathBuf::from("/home/one/.cache/marketplace"));
+        assert_eq!(under(None, Some("/home/one")), home);
+        assert_eq!(under(Some("relative"), Some("/home/one")), home);
+        assert_eq!(
+            under(Some("/cache"), Some("/home/one")),
+            Some(PathBuf::from("/cache/marketplace"))
+        );
+        assert_eq!(under(None, None), None);
+        assert_eq!(under(Some("relative"), Some("relative")), None);
+    }
 }

@@ -19,6 +19,12 @@ pub fn line(packages: &[&str]) -> String {
     )
 }
 
+/// Whether [`packages`] can install anything here without a question.
+pub async fn is_possible() -> bool {
+    let has_apt = Path::new("/etc/debian_version").exists() && program::find("apt-get").is_some();
+    has_apt && (is_root() || sudo_needs_no_password().await)
+}
+
 /// Announces and installs `packages`.
 ///
 /// # Errors
@@ -33,13 +39,10 @@ pub async fn packages(
         what,
         fix: format!("on Debian or Ubuntu run: {}", line(packages)),
     };
-    if !Path::new("/etc/debian_version").exists() || program::find("apt-get").is_none() {
+    if !is_possible().await {
         return Err(missing());
     }
     let sudo = !is_root();
-    if sudo && !sudo_needs_no_password().await {
-        return Err(missing());
-    }
     progress.say(
         service,
         format!("{what} is missing, running: {}", line(packages)),

@@ -9,6 +9,9 @@ use crate::{Error, Progress, environment, install, program};
 /// The oldest Java that runs Kafka 4.
 pub const LEAST_MAJOR: u32 = 17;
 
+/// The locale of every JVM: in one without UTF-8, as `C` is, Java reads no path with other letters than ASCII's.
+pub(crate) const LOCALE: (&str, &str) = ("LC_ALL", "C.UTF-8");
+
 /// A Java that is new enough.
 #[derive(Debug, Clone)]
 pub struct Java {
@@ -16,6 +19,15 @@ pub struct Java {
     pub program: PathBuf,
     /// Its full version, `17.0.15` for one.
     pub version: String,
+}
+
+impl Java {
+    /// Its program, to be given arguments.
+    pub(crate) fn command(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.program);
+        command.envs([LOCALE]);
+        command
+    }
 }
 
 /// Finds Java 17 or newer: `JAVA_HOME`, then the path.

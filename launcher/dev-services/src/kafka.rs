@@ -2,10 +2,11 @@
 //!
 //! The jars come from a pinned Maven pom, once. Acknowledged messages survive kill -9 of any process; they are not
 //! fsynced one by one, so a power cut may lose the last ones. The first clean stop leaves a class data archive, with
-//! which later starts take about half the time.
+//! which later starts take about half the time. A machine that is too slow to write it while it stops tries once.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
@@ -124,7 +125,7 @@ impl Kafka {
     }
 
     /// Waits until the broker ends by itself, which is always a fault. Cancel safe.
-    pub async fn wait(&mut self) -> std::process::ExitStatus {
+    pub async fn wait(&mut self) -> ExitStatus {
         self.child.wait().await
     }
 
@@ -139,8 +140,8 @@ impl Kafka {
     /// # Errors
     /// As [`Kafka::start`].
     pub async fn restart(&mut self) -> Result<(), Error> {
-        self.child.stop(STOP_LIMIT).await;
-        self.keep_archive();
+        let status = self.child.stop(STOP_LIMIT).await;
+        self.keep_archive(status);
         write_configuration(&self.settings)?;
         (self.child, self.new_archive) = spawn(&self.settings, &self.java)?;
         self.wait_ready().await
@@ -148,8 +149,8 @@ impl Kafka {
 
     /// Stops the broker: SIGTERM, then SIGKILL after `limit`.
     pub async fn stop(mut self, limit: Duration) {
-        self.child.stop(limit).await;
-        self.keep_archive();
+        let status = self.child.stop(limit).await;
+        self.keep_archive(status);
     }
 
     async fn wait_ready(&mut self) -> Result<(), Error> {
@@ -175,12 +176,20 @@ impl Kafka {
         Ok(())
     }
 
-    /// The archive is written while the JVM ends, so it only gets its name when the end was clean.
-    fn keep_archive(&mut self) {
-        if let Some((temporary, archive)) = self.new_archive.take()
-            && temporary.exists()
-            && let Err(error) = std::fs::rename(&temporary, &archive)
-        {
+    /// The archive is written while the JVM ends, so it only gets its name when the end was clean. Where it had to be killed,
+    /// the next end is not held up by another try.
+    fn keep_archive(&mut self, status: ExitStatus) {
+        let Some((temporary, archive)) = self.new_archive.take() else {
+            return;
+        };
+        let kept = if status.signal().is_some() {
+            std::fs::write(given_up(&archive), "")
+        } else if temporary.exists() {
+            std::fs::rename(&temporary, &archive)
+        } else {
+            Ok(())
+        };
+        if let Err(error) = kept {
             tracing::debug!(%error, "cannot keep the class data archive");
         }
     }
@@ -192,6 +201,11 @@ impl Kafka {
             tracing::trace!("no class data archive was begun");
         }
     }
+}
+
+/// The file that says that this machine did not write the archive in time.
+fn given_up(archive: &Path) -> PathBuf {
+    archive.with_extension("slow")
 }
 
 /// Whether the jars are already here, for `doctor`.
@@ -260,9 +274,11 @@ fn spawn(
 ) -> Result<(Supervised, Option<(PathBuf, PathBuf)>), Error> {
     let archive = jars(&settings.cache).join(format!("classes-{}.jsa", java.version));
     let temporary = settings.dir.join("classes.jsa");
-    let mut command = Command::new(&java.program);
+    let mut command = java.command();
     let new_archive = if archive.exists() {
         command.arg(format!("-XX:SharedArchiveFile={}", archive.display()));
+        None
+    } else if given_up(&archive).exists() {
         None
     } else {
         command.arg(format!("-XX:ArchiveClassesAtExit={}", temporary.display()));
@@ -273,19 +289,22 @@ fn spawn(
         .arg("kafka.Kafka")
         .arg(settings.dir.join("server.properties"));
     let cleanup = settings.cleanup.as_deref();
-    let child = Supervised::start(
+    let mut child = Supervised::start(
         "kafka",
         command,
         Output::Log(&settings.log),
         Signal::Term,
         cleanup,
     )?;
+    if new_archive.is_some() {
+        child.has_last_work("writing an archive of classes, for quicker starts");
+    }
     child.record(&settings.dir.join("pid"))?;
     Ok((child, new_archive))
 }
 
 fn java_command(settings: &Settings, java: &Java) -> Command {
-    let mut command = Command::new(&java.program);
+    let mut command = java.command();
     add_class_path(&mut command, settings);
     command
 }

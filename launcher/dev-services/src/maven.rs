@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::{Error, Progress, install, program, run};
+use crate::{Error, Progress, install, java, program, run};
 
 /// Runs a goal of the dependency plugin on `pom` so that `folder` holds its result, unless an earlier run did. Shows
 /// `message` meanwhile. The marker file is written last, so a download that was broken off is repeated.
@@ -18,6 +18,8 @@ pub(crate) async fn fetch(
     message: &str,
     progress: &Progress,
 ) -> Result<(), Error> {
+    // Maven runs in the folder, from where a relative path would lead elsewhere.
+    let folder = &std::path::absolute(folder).map_err(Error::file(folder))?;
     let marker = folder.join(".complete");
     if std::fs::read_to_string(&marker).is_ok_and(|known| known == pom) {
         return Ok(());
@@ -32,6 +34,7 @@ pub(crate) async fn fetch(
     std::fs::write(&pom_file, pom).map_err(Error::file(&pom_file))?;
     let mut command = Command::new(maven);
     command
+        .envs([java::LOCALE])
         .args(["-q", "-B", "-f"])
         .arg(&pom_file)
         .arg(goal)

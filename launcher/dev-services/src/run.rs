@@ -32,12 +32,26 @@ pub(crate) async fn to_end(what: &str, command: &mut Command) -> Result<String, 
     }
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
-    let lines: Vec<&str> = text.trim().lines().collect();
-    let output = lines[lines.len().saturating_sub(12)..].join("\n");
     Err(Error::Failed {
         what: what.to_owned(),
-        output,
+        output: ends(&text),
     })
+}
+
+/// The first and the last lines: a Java program says its cause first, a build tool last.
+fn ends(text: &str) -> String {
+    const FIRST: usize = 3;
+    const LAST: usize = 12;
+    let lines: Vec<&str> = text.trim().lines().collect();
+    let Some(left_out) = lines.len().checked_sub(FIRST + LAST).filter(|it| *it > 0) else {
+        return lines.join("\n");
+    };
+    let (first, last) = (&lines[..FIRST], &lines[FIRST + left_out..]);
+    format!(
+        "{}\n({left_out} lines)\n{}",
+        first.join("\n"),
+        last.join("\n")
+    )
 }
 
 /// Runs `command` as [`to_end`] does and reports a line of progress each second; `line` gets the elapsed seconds.
@@ -59,5 +73,22 @@ pub(crate) async fn with_progress(
             done = &mut work => return done,
             _ = ticks.tick() => progress.say(service, line(started.elapsed().as_secs())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_trace_keeps_its_cause() {
+        let trace: Vec<String> = (0..40).map(|number| format!("  at {number}")).collect();
+        let shown = ends(&format!("Exception: the cause\n{}\n", trace.join("\n")));
+        assert!(shown.starts_with("Exception: the cause\n"), "{shown}");
+        assert!(
+            shown.contains("(26 lines)") && shown.ends_with("at 39"),
+            "{shown}"
+        );
+        assert_eq!(ends("one\ntwo\n"), "one\ntwo");
     }
 }

@@ -6,6 +6,7 @@
 pub mod cli;
 mod command;
 mod durability;
+mod exit;
 mod http;
 pub mod keys;
 mod output;
@@ -15,7 +16,7 @@ mod signals;
 pub mod up;
 pub mod verify;
 
-use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,9 +24,11 @@ use anyhow::Context as _;
 use chassis::config::{Loaded, Origin, Renamed};
 use chassis::{listen, telemetry};
 use clap::Parser as _;
+use dev_services::environment;
 
 use crate::cli::{Cli, Command};
 use crate::settings::Settings;
+use crate::up::stores;
 
 /// How long the process waits for threads that a client library blocks, once all services have stopped.
 const LINGER: Duration = Duration::from_millis(500);
@@ -46,16 +49,7 @@ pub fn main() -> ExitCode {
         }
         Err(error) => Err(error.into()),
     };
-    outcome.unwrap_or_else(|error| {
-        // The chain in one line: what failed, then why.
-        let error = chassis::fault::chain(error.as_ref());
-        let printed = writeln!(std::io::stderr().lock(), "marketplace: {error}");
-        if printed.is_ok() {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::from(2)
-        }
-    })
+    outcome.unwrap_or_else(|error| exit::with_error(&error))
 }
 
 /// Runs one command to its end.
@@ -82,14 +76,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     let loaded = Settings::load_with_origins(&flags)?;
     let settings = loaded.settings.clone();
+    if stores::external_postgres(&settings).is_none() {
+        leave_libpq_variables()?;
+    }
     match &cli.command {
-        Command::Doctor => {
-            return Ok(if command::doctor::run(&settings).await {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            });
-        }
+        Command::Doctor(doctor) => return command::doctor::run(&settings, doctor.json).await,
         Command::CleanData => command::clean::run(&settings)?,
         Command::Status(status) => return command::status::run(&settings, status.json).await,
         Command::Stop(stop) => command::stop::run(&settings, stop.timeout).await?,
@@ -125,11 +116,28 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Goes on without the variables that lead libpq to another server than the private cluster of `up`; they would reach it
+/// through every connection. Nothing has been started yet: the program takes its own place.
+fn leave_libpq_variables() -> anyhow::Result<()> {
+    let set = environment::libpq_variables();
+    if set.is_empty() {
+        return Ok(());
+    }
+    let program = std::env::current_exe().context("finding this program's own path")?;
+    let mut again = std::process::Command::new(program);
+    again.args(std::env::args_os().skip(1));
+    for name in &set {
+        again.env_remove(name);
+    }
+    let error = again.exec();
+    Err(error).with_context(|| format!("starting again without {}", set.join(", ")))
+}
+
 async fn start(settings: Settings, cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Up(options) => Box::pin(up::run(settings, &cli.common, options)).await,
-        Command::Migrate(migrate) => command::migrate::run(&settings, migrate.direction).await,
-        Command::Seed => up::prepare::seed(&settings).await,
+        Command::Migrate(migrate) => command::migrate::run(settings, migrate).await,
+        Command::Seed => command::migrate::seed(settings).await,
         service => Box::pin(command::service::run(settings, service)).await,
     }
 }
@@ -156,7 +164,7 @@ fn name(command: &Command) -> &'static str {
         | Command::Open(_)
         | Command::Logs(_)
         | Command::Token(_)
-        | Command::Doctor
+        | Command::Doctor(_)
         | Command::Load(_)
         | Command::DeadLetters(_)
         | Command::Verify(_)

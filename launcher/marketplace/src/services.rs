@@ -48,7 +48,8 @@ impl ServiceHost {
     /// When its keys cannot be loaded.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
         chassis::tls::install();
-        let (clock, tasks, health) = (Clock::system(), Tasks::new(), Health::new());
+        let (clock, tasks) = (Clock::system(), Tasks::new());
+        let health = Health::of_instance(&settings.up.instance);
         let keys = Keys::open(&settings, &clock)?;
         keys.keep_fresh(&tasks, &health)?;
         telemetry::recent::answer_services(keys.services.clone());

@@ -28,6 +28,7 @@ pub struct Health(Arc<RwLock<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    instance: Option<String>,
     components: BTreeMap<String, Observed>,
     draining: bool,
     started: bool,
@@ -92,6 +93,14 @@ impl Health {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same of a process that `/readyz` calls by this name, by which who started it knows it from another one on its port.
+    #[must_use]
+    pub fn of_instance(name: &str) -> Self {
+        let health = Self::new();
+        health.write(|inner| inner.instance = (!name.is_empty()).then(|| name.to_owned()));
+        health
     }
 
     /// Adds a component that the process cannot work without, down until it says otherwise.
@@ -180,10 +189,12 @@ impl Health {
                 )
             })
             .collect();
-        (
-            ready,
-            json!({ "ready": ready, "draining": inner.draining, "components": components }),
-        )
+        let mut body =
+            json!({ "ready": ready, "draining": inner.draining, "components": components });
+        if let Some(instance) = &inner.instance {
+            body["instance"] = json!(instance);
+        }
+        (ready, body)
     }
 }
 
@@ -231,6 +242,14 @@ mod tests {
         postgres.up();
         health.drain();
         assert!(!health.is_ready());
+    }
+
+    #[test]
+    fn the_report_names_the_instance_where_there_is_one() {
+        let named = Health::of_instance("one").report().1;
+        assert_eq!(named["instance"], "one", "{named}");
+        let nameless = Health::of_instance("").report().1;
+        assert!(nameless.get("instance").is_none(), "{nameless}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! `/assets`.
 //!
 //! The playground is GraphiQL, built from npm into a folder (`make playground`) and read from there while the router
-//! runs. Where it was not built, a plain page has the same operations and explains how to build it. The plain page,
-//! the live page and the shop are in the binary. Invariant: no page loads anything from elsewhere; their content security
+//! runs. A release has what was built in its binary, for where there is no such folder. Where it was not built, a plain page
+//! has the same operations and explains how to build it. The plain page, the live page and the shop are in every binary. Invariant: no page loads anything from elsewhere; their content security
 //! policy forbids it.
 
 use std::path::Path;
@@ -30,14 +30,44 @@ const PLAIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'se
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
+/// Files of the built playground, by their paths in its folder.
+type Files = &'static [(&'static str, &'static [u8])];
+
+/// What `build.rs` has put into this binary: nothing in a debug build.
+const EMBEDDED: Files = include!(concat!(env!("OUT_DIR"), "/playground.rs"));
+
+/// Where the built playground is.
+#[derive(Debug, Clone)]
+struct Built {
+    /// The folder, which is looked at first.
+    config: Playground,
+    embedded: Files,
+}
+
+impl Built {
+    /// A file of it; nothing where it was not built.
+    async fn read(&self, path: &str) -> Option<Vec<u8>> {
+        if let Ok(content) = tokio::fs::read(self.config.dir.join(path)).await {
+            return Some(content);
+        }
+        let (_, content) = self.embedded.iter().find(|(known, _)| *known == path)?;
+        Some(content.to_vec())
+    }
+}
+
 /// Serves the pages at `/`, `/live` and `/shop` and their files under `/assets`.
 pub(super) fn routes(config: Playground, compress: bool) -> Router {
+    let embedded = EMBEDDED;
+    serve(Built { config, embedded }, compress)
+}
+
+fn serve(built: Built, compress: bool) -> Router {
     let routes = Router::new()
         .route("/", get(page))
         .route("/live", get(live))
         .route("/shop", get(shop))
         .route("/assets/{name}", get(asset))
-        .with_state(config);
+        .with_state(built);
     if compress {
         routes.layer(middleware::from_fn(compressed))
     } else {
@@ -60,10 +90,10 @@ pub(super) fn is_visit(request: &Parts) -> bool {
 }
 
 /// Looks for the built page at every request, so that building it needs no restart.
-async fn page(State(config): State<Playground>) -> Response {
-    match tokio::fs::read(config.dir.join("index.html")).await {
-        Ok(html) => html_page(html, BUILT_POLICY),
-        Err(_) => html_page(PLAIN_PAGE.into(), PLAIN_POLICY),
+async fn page(State(built): State<Built>) -> Response {
+    match built.read("index.html").await {
+        Some(html) => html_page(html, BUILT_POLICY),
+        None => html_page(PLAIN_PAGE.into(), PLAIN_POLICY),
     }
 }
 
@@ -76,7 +106,7 @@ async fn shop() -> Response {
 }
 
 async fn asset(
-    State(config): State<Playground>,
+    State(built): State<Built>,
     UrlPath(name): UrlPath<String>,
     coding: Option<Extension<Coding>>,
 ) -> Response {
@@ -85,16 +115,15 @@ async fn asset(
     };
     // The build has compressed it better than there is time for here.
     if let Some(Extension(Coding::Gzip)) = coding {
-        let pressed = config.dir.join("assets").join(format!("{name}.gz"));
-        if let Ok(content) = tokio::fs::read(pressed).await {
+        if let Some(content) = built.read(&format!("assets/{name}.gz")).await {
             let mut response = file(content, media_type, FOR_EVER);
             compress::mark_as_gzip(response.headers_mut());
             return response;
         }
     }
-    match tokio::fs::read(config.dir.join("assets").join(&name)).await {
-        Ok(content) => file(content, media_type, FOR_EVER),
-        Err(_) => own_asset(&name).map_or_else(
+    match built.read(&format!("assets/{name}")).await {
+        Some(content) => file(content, media_type, FOR_EVER),
+        None => own_asset(&name).map_or_else(
             || StatusCode::NOT_FOUND.into_response(),
             |content| file(content.into_bytes(), media_type, ASK_AGAIN),
         ),
@@ -202,178 +231,5 @@ fn media_type(name: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::{body::Body, http::Request};
-    use tower::ServiceExt as _;
-
-    async fn get_from(dir: &Path, path: &str) -> (StatusCode, HeaderMap, String) {
-        let request = Request::get(path).body(Body::empty()).unwrap();
-        let dir = dir.to_path_buf();
-        let app = routes(Playground { dir }, true);
-        let response = app.oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-        (
-            parts.status,
-            parts.headers,
-            String::from_utf8_lossy(&body).into_owned(),
-        )
-    }
-
-    #[tokio::test]
-    async fn without_a_build_the_page_says_how_to_get_one_and_runs_the_same_operations() {
-        let nowhere = Path::new("no-such-folder");
-        let (status, headers, body) = get_from(nowhere, "/").await;
-        assert_eq!(status, StatusCode::OK);
-        assert!(
-            body.contains("make playground") && body.contains("npm"),
-            "{body}"
-        );
-        assert_eq!(headers[header::CONTENT_SECURITY_POLICY], PLAIN_POLICY);
-        let (_, _, operations) = get_from(nowhere, "/assets/operations.js").await;
-        for name in ["query Browse", "subscription Watch", "query TooCostly"] {
-            assert!(operations.contains(name), "{name} in {operations}");
-        }
-    }
-
-    #[test]
-    fn a_browser_that_asks_nothing_visits_and_a_client_does_not() {
-        let visits = |uri: &str, accept: &str| {
-            let request = Request::get(uri).header(header::ACCEPT, accept);
-            is_visit(&request.body(()).unwrap().into_parts().0)
-        };
-        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-        assert!(visits("/graphql", browser));
-        assert!(!visits("/graphql?query={__typename}", browser));
-        assert!(!visits("/graphql", "*/*"));
-        assert!(!visits("/graphql", "application/json"));
-    }
-
-    #[tokio::test]
-    async fn every_file_that_a_plain_page_names_is_served_and_none_is_elsewhere() {
-        let nowhere = Path::new("no-such-folder");
-        let mut named = Vec::new();
-        for page in ["/", "/live", "/shop"] {
-            let (status, _, body) = get_from(nowhere, page).await;
-            assert_eq!(status, StatusCode::OK, "{page}");
-            assert!(!body.contains("//"), "{page} names another address: {body}");
-            named.extend(
-                body.split('"')
-                    .filter(|text| text.starts_with("/assets/"))
-                    .map(str::to_owned),
-            );
-        }
-        let mut next = 0;
-        while next < named.len() {
-            let (status, _, body) = get_from(nowhere, &named[next]).await;
-            assert_eq!(status, StatusCode::OK, "{}", named[next]);
-            let imported = body.split('"').filter_map(|text| text.strip_prefix("./"));
-            let imported = imported.map(|name| format!("/assets/{name}"));
-            let fresh: Vec<_> = imported.filter(|path| !named.contains(path)).collect();
-            named.extend(fresh);
-            next += 1;
-        }
-        assert!(named.len() > 6, "{named:?}");
-    }
-
-    /// The order of the bundle's own list is the order of the files' names.
-    #[test]
-    fn the_bundle_and_the_plain_page_have_the_same_operations_in_the_same_order() {
-        let bundle = include_str!("../../web/src/operations.js");
-        let imported: Vec<_> = bundle
-            .lines()
-            .filter_map(|line| line.split("./operations/").nth(1)?.strip_suffix("\";"))
-            .collect();
-        let mut sorted = imported.clone();
-        sorted.sort_unstable();
-        assert_eq!(imported, sorted);
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/operations");
-        assert_eq!(
-            std::fs::read_dir(&folder).unwrap().count(),
-            OPERATIONS.len()
-        );
-        for (name, embedded) in imported.iter().zip(OPERATIONS) {
-            assert_eq!(
-                std::fs::read_to_string(folder.join(name)).unwrap(),
-                embedded,
-                "{name}"
-            );
-        }
-    }
-
-    /// A folder as the build leaves it, with a file beside it that must not be served.
-    fn built() -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        let assets = root.path().join("dist/assets");
-        std::fs::create_dir_all(&assets).unwrap();
-        std::fs::write(root.path().join("dist/index.html"), "built").unwrap();
-        std::fs::write(assets.join("page-X.js"), "script").unwrap();
-        std::fs::write(root.path().join("secret.js"), "secret").unwrap();
-        root
-    }
-
-    #[tokio::test]
-    async fn a_built_page_may_load_nothing_from_elsewhere() {
-        let root = built();
-        let dist = root.path().join("dist");
-        let (status, headers, body) = get_from(&dist, "/").await;
-        assert_eq!((status, body.as_str()), (StatusCode::OK, "built"));
-        assert!(
-            !headers[header::CONTENT_SECURITY_POLICY]
-                .to_str()
-                .unwrap()
-                .contains("http")
-        );
-        let (status, headers, body) = get_from(&dist, "/assets/page-X.js").await;
-        assert_eq!((status, body.as_str()), (StatusCode::OK, "script"));
-        assert_eq!(headers[header::CACHE_CONTROL], FOR_EVER);
-    }
-
-    #[tokio::test]
-    async fn what_the_build_has_compressed_is_sent_so_to_who_asks_and_plain_to_others() {
-        let root = built();
-        let dist = root.path().join("dist");
-        let plain = "script ".repeat(1000);
-        std::fs::write(dist.join("assets/page-X.js"), &plain).unwrap();
-        std::fs::write(dist.join("assets/page-X.js.gz"), "pressed").unwrap();
-        std::fs::write(dist.join("assets/late-X.js"), &plain).unwrap();
-        let ask = async |path: &str, accept: &str, compress| {
-            let dir = dist.clone();
-            let request = Request::get(path).header(header::ACCEPT_ENCODING, accept);
-            let request = request.body(Body::empty()).unwrap();
-            let app = routes(Playground { dir }, compress);
-            let (parts, body) = app.oneshot(request).await.unwrap().into_parts();
-            let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-            let encoding = parts.headers.get(header::CONTENT_ENCODING).cloned();
-            (parts.status, encoding, body)
-        };
-        let (status, encoding, body) = ask("/assets/page-X.js", "gzip, br", true).await;
-        assert_eq!((status, &body[..]), (StatusCode::OK, &b"pressed"[..]));
-        assert_eq!(encoding.unwrap(), "gzip");
-        let (_, encoding, body) = ask("/assets/late-X.js", "gzip", true).await;
-        assert_eq!(encoding.unwrap(), "gzip");
-        assert!(body.len() < plain.len() / 10);
-        for (accept, compress) in [("br", true), ("gzip;q=0", true), ("gzip", false)] {
-            let (_, encoding, body) = ask("/assets/page-X.js", accept, compress).await;
-            assert_eq!((encoding, &body[..]), (None, plain.as_bytes()), "{accept}");
-        }
-        let (status, _, _) = ask("/assets/page-X.js.gz", "gzip", true).await;
-        assert_eq!(status, StatusCode::NOT_FOUND);
-    }
-
-    /// Seen red with `is_plain` left out: the file beside the folder was served.
-    #[tokio::test]
-    async fn an_asset_is_never_read_from_outside_the_folder() {
-        let root = built();
-        for path in [
-            "/assets/..%2F..%2Fsecret.js",
-            "/assets/.hidden.js",
-            "/assets/x.rs",
-            "/assets/%00.js",
-        ] {
-            let (status, _, _) = get_from(&root.path().join("dist"), path).await;
-            assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
-        }
-    }
-}
+#[path = "playground_tests.rs"]
+mod tests;

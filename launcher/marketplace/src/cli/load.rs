@@ -55,9 +55,9 @@ pub struct Load {
     /// Where to read the server's memory, at /metrics [default: this machine's, without --url]
     #[arg(long, value_name = "URL")]
     pub admin_url: Option<Url>,
-    /// Also write the summary to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    /// Print the summary as JSON, or write it to this file too
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub json: Option<Option<PathBuf>>,
 }
 
 /// How arrivals are spread over time.

@@ -34,6 +34,7 @@ pub struct Cli {
 
 /// Flags that every command takes; they win over the environment and the file.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Common {
     /// Settings file [default: marketplace.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
@@ -150,8 +151,8 @@ pub enum Command {
     Migrate(Migrate),
     /// Load the catalogue's stock into the order service's database; existing rows stay
     Seed,
-    /// Check this machine; for everything missing, print the command that installs it
-    Doctor,
+    /// Check this machine; exit code 1 if `up` would refuse; print what mends it
+    Doctor(Doctor),
     /// Delete the data, logs and keys of this folder's `up`; refused while it runs
     CleanData,
     /// Show what runs in this folder: ports, readiness, memory; exit code 1 if a part is not well
@@ -196,6 +197,14 @@ pub struct Up {
     pub broker: Option<Broker>,
 }
 
+/// Flags of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Flags of `verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
@@ -221,6 +230,9 @@ pub struct Migrate {
     /// What to do
     #[arg(value_enum, default_value_t = Direction::Up)]
     pub direction: Direction,
+    /// Print the state as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which way a migration goes.
@@ -250,6 +262,9 @@ pub enum ConfigAction {
         /// Output format
         #[arg(long, value_enum, default_value_t = ConfigFormat::Toml)]
         format: ConfigFormat,
+        /// The same as --format json
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
         /// Refuse what this one process would refuse, not what any would
         #[arg(long, value_enum)]
         process: Option<Process>,

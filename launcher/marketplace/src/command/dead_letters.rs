@@ -48,6 +48,9 @@ async fn list(letters: &DeadLetters, json: bool) -> anyhow::Result<()> {
     loop {
         let page = letters.list(after, PAGE).await?;
         let Some(last) = page.last() else {
+            if after == 0 && !json {
+                output::result("no dead letters\n");
+            }
             return Ok(());
         };
         after = last.id;
@@ -105,6 +108,9 @@ async fn replay(
     loop {
         let page = letters.list(after, PAGE).await?;
         let Some(last) = page.last() else {
+            if after == 0 {
+                output::progress("replay", "no dead letters");
+            }
             return Ok(outcome);
         };
         after = last.id;

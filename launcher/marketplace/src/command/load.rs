@@ -133,11 +133,16 @@ fn line(live: &Live, started: Instant, duration: Duration) -> String {
 }
 
 fn print(report: &Report, flags: &cli::Load) -> anyhow::Result<ExitCode> {
-    if let Some(file) = &flags.json {
-        let text = serde_json::to_string_pretty(report).context("the summary as JSON")?;
-        std::fs::write(file, text + "\n").with_context(|| format!("writing {}", file.display()))?;
+    let json = || serde_json::to_string_pretty(report).context("the summary as JSON");
+    match &flags.json {
+        Some(None) => output::result(&(json()? + "\n")),
+        Some(Some(file)) => {
+            let written = std::fs::write(file, json()? + "\n");
+            written.with_context(|| format!("writing {}", file.display()))?;
+            output::result(&format!("\n{report}"));
+        }
+        None => output::result(&format!("\n{report}")),
     }
-    output::result(&format!("\n{report}"));
     Ok(if report.is_clean() {
         ExitCode::SUCCESS
     } else {

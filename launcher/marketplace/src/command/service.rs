@@ -79,7 +79,7 @@ async fn start(host: &ServiceHost, command: &Command) -> anyhow::Result<()> {
         | Command::Token(_)
         | Command::Migrate(_)
         | Command::Seed
-        | Command::Doctor
+        | Command::Doctor(_)
         | Command::CleanData
         | Command::Load(_)
         | Command::DeadLetters(_)

@@ -97,6 +97,8 @@ pub struct Up {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub ready_timeout: std::time::Duration,
+    /// What `/readyz` calls the processes of one start, by which `up` knows its own from others on their ports; `up` makes it.
+    pub instance: String,
     /// The longest pause before what died is started again; the first is 100 ms, and it doubles.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
@@ -151,6 +153,7 @@ impl Default for Up {
             postgres_port: 5433,
             kafka_port: 9092,
             ready_timeout,
+            instance: String::new(),
             restart_pause_max: std::time::Duration::from_secs(5),
         }
     }

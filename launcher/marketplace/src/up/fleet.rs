@@ -16,6 +16,7 @@ use migrations::Database;
 use super::restart::Backoff;
 use super::stores::Stores;
 use crate::cli::{Common, Switch};
+use crate::exit::TAKEN;
 use crate::services::ServiceHost;
 use crate::settings::Settings;
 
@@ -32,6 +33,9 @@ const SERVICES: [&str; 6] = [
     "router",
 ];
 
+/// How often in a row a service that once ran may find its port taken: a connection of somebody may have it for a moment.
+const TAKEN_AT_MOST: u32 = 5;
+
 /// The processes of one `up --processes`.
 #[derive(Debug)]
 pub(crate) struct Fleet {
@@ -39,7 +43,8 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Starts every service; the host's tasks keep them running and stop them.
+    /// Starts every service; the host's tasks keep them running and stop them. `lost` is cancelled when one of them cannot have
+    /// its port.
     ///
     /// # Errors
     /// When this binary's own path is unknown, or a child cannot be started at all.
@@ -48,6 +53,7 @@ impl Fleet {
         state: &StateDir,
         stores: &Stores,
         common: &Common,
+        lost: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let run = state.root().join("run");
         std::fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
@@ -59,6 +65,7 @@ impl Fleet {
                 arguments: arguments(common, state),
                 environment: environment(name, &host.settings, stores, state),
                 pid_file: run.join(format!("{name}.pid")),
+                lost: lost.clone(),
             };
             let child = service.start()?;
             let backoff = Backoff::up_to(host.settings.up.restart_pause_max);
@@ -83,6 +90,17 @@ pub(super) fn pids(folder: &Path) -> Vec<(&'static str, u32)> {
         .collect()
 }
 
+/// Name, pid file, and the signals that end it, of each service that an `up --processes` of this folder has or had.
+pub(super) fn pid_files(
+    state: &Path,
+) -> impl Iterator<Item = (&'static str, PathBuf, Signal, Signal)> {
+    let run = state.join("run");
+    SERVICES.iter().map(move |name| {
+        let file = run.join(format!("{name}.pid"));
+        (*name, file, Signal::Term, Signal::Kill)
+    })
+}
+
 #[derive(Debug)]
 struct ChildService {
     name: &'static str,
@@ -90,6 +108,7 @@ struct ChildService {
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
     pid_file: PathBuf,
+    lost: CancellationToken,
 }
 
 impl ChildService {
@@ -109,11 +128,23 @@ async fn keep_running(
     stopping: CancellationToken,
     mut backoff: Backoff,
 ) {
+    // At the first start nobody's port is given back in a moment: it is another program's.
+    let (mut taken, mut taken_at_most) = (0, 1);
     loop {
         let status = tokio::select! {
             status = child.wait() => status,
             () = stopping.cancelled() => break,
         };
+        taken = if status.code() == Some(TAKEN.into()) {
+            taken + 1
+        } else {
+            0
+        };
+        if taken >= taken_at_most {
+            service.lost.cancel();
+            return;
+        }
+        taken_at_most = TAKEN_AT_MOST;
         tracing::error!(process.name = service.name, %status, "ended by itself, starting it again");
         loop {
             tokio::select! {
@@ -168,7 +199,8 @@ fn environment(
     let log = (!is_chosen).then_some(("MARKETPLACE_TELEMETRY_LOG_FILE", log));
     let recent = settings.telemetry.recent_bytes;
     let recent = recent.map(|it| ("MARKETPLACE_TELEMETRY_RECENT_BYTES", it.to_string()));
-    let stores = postgres.into_iter().chain([kafka]);
+    let instance = ("MARKETPLACE_UP_INSTANCE", settings.up.instance.clone());
+    let stores = postgres.into_iter().chain([kafka, instance]);
     let all = stores.chain(console).chain(switch).chain(log).chain(recent);
     all.collect()
 }

@@ -7,6 +7,9 @@ use anyhow::bail;
 use super::stores;
 use crate::settings::{Listener, Settings};
 
+/// The setting of the console's port, of which `up` takes another where it is not free.
+pub(crate) const CONSOLE: &str = "console.listen";
+
 /// Checks every port that `up` is about to listen on.
 ///
 /// # Errors
@@ -14,7 +17,7 @@ use crate::settings::{Listener, Settings};
 pub(crate) fn check(settings: &Settings, separate: bool) -> anyhow::Result<()> {
     // The console has its port already, or takes another.
     let all = all(settings, separate).into_iter();
-    for listener in all.filter(|it| it.setting != "console.listen") {
+    for listener in all.filter(|it| it.setting != CONSOLE) {
         if listener.address.port() != 0 && TcpListener::bind(listener.address).is_err() {
             let Listener {
                 what,
@@ -43,7 +46,7 @@ pub(crate) fn all(settings: &Settings, separate: bool) -> Vec<Listener> {
     if settings.console_enabled() {
         all.push(Listener {
             what: "the operators' console",
-            setting: "console.listen",
+            setting: CONSOLE,
             address: settings.console.listen,
         });
     }

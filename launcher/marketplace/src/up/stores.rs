@@ -164,7 +164,39 @@ pub(crate) fn is_mock(settings: &Settings) -> bool {
 
 /// Where fetched jars and binaries are kept: in the user's cache, so that a second clone needs no download.
 pub(crate) fn cache(settings: &Settings) -> PathBuf {
-    environment::cache_dir().unwrap_or_else(|| settings.state_dir.join("cache"))
+    environment::cache_dir().unwrap_or_else(|| {
+        let folder = settings.state_dir.join("cache");
+        std::path::absolute(&folder).unwrap_or(folder)
+    })
+}
+
+/// Whether a Postgres that somebody named serves.
+///
+/// # Errors
+/// What is wrong with the address, or that nobody responds there.
+pub(crate) async fn reach_postgres(settings: &Settings, address: &str) -> anyhow::Result<()> {
+    const NAMED: &str = "the Postgres in DATABASE_URL or postgres.url";
+    let given = database::Config {
+        url: Secret::from(address.to_owned()),
+        ..settings.postgres.clone()
+    };
+    let serving = database::primary_url(&given).await.context(NAMED)?;
+    if !postgres::answers(serving.expose()).await {
+        bail!("{NAMED} does not respond within 2 s");
+    }
+    Ok(())
+}
+
+/// Whether a Kafka that somebody named serves.
+///
+/// # Errors
+/// That nobody responds there.
+pub(crate) async fn reach_kafka(address: &str) -> anyhow::Result<()> {
+    let first = address.split(',').next().unwrap_or(address);
+    if !kafka::answers_metadata(first).await {
+        bail!("the Kafka at {address} (KAFKA_BROKERS or kafka.brokers) does not respond");
+    }
+    Ok(())
 }
 
 async fn start_postgres(
@@ -177,15 +209,7 @@ async fn start_postgres(
             "postgres",
             "using the server in DATABASE_URL or postgres.url",
         );
-        let given = database::Config {
-            url: Secret::from(address.clone()),
-            ..settings.postgres.clone()
-        };
-        let serving = database::primary_url(&given).await;
-        let serving = serving.context("the Postgres in DATABASE_URL or postgres.url")?;
-        if !postgres::answers(serving.expose()).await {
-            bail!("the Postgres in DATABASE_URL or postgres.url does not respond within 2 s");
-        }
+        reach_postgres(settings, &address).await?;
         let note = "external, not started by `up`".to_owned();
         return Ok((
             Store {
@@ -233,10 +257,7 @@ async fn start_kafka(
             "kafka",
             "using the brokers in KAFKA_BROKERS or kafka.brokers",
         );
-        let first = address.split(',').next().unwrap_or(&address);
-        if !kafka::answers_metadata(first).await {
-            bail!("the Kafka at {address} (KAFKA_BROKERS or kafka.brokers) does not respond");
-        }
+        reach_kafka(&address).await?;
         let note = "external, not started by `up`".to_owned();
         return Ok((
             Store {
@@ -282,4 +303,25 @@ async fn start_kafka(
         pid: Some(broker.pid()),
     };
     Ok((store, Brokers::Process(Box::new(broker))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is no address of a Postgres was once said not to respond.
+    #[tokio::test]
+    async fn an_address_that_is_none_is_named_as_such_and_not_shown() {
+        for (address, reason) in [
+            ("hidden", "is not a valid URL"),
+            ("mysql://u:hidden@127.0.0.1/db", "its scheme is mysql"),
+            ("sqlite://hidden.db", "its scheme is sqlite"),
+        ] {
+            let refused = reach_postgres(&Settings::default(), address).await;
+            let refused = format!("{:#}", refused.unwrap_err());
+            assert!(refused.contains("DATABASE_URL"), "{refused}");
+            assert!(refused.contains(reason), "{refused}");
+            assert!(!refused.contains("hidden"), "{refused}");
+        }
+    }
 }

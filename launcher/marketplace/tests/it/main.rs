@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
 mod clients;
+mod doctor;
 mod durability;
 mod held;
 mod kubernetes;

@@ -386,16 +386,24 @@ fn read_value(variable: &str, file: &str, setting: &str) -> Result<String, Error
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 
-/// The known name that shares the longest beginning and end with this one.
+/// Names a longer one than this is not compared with: it is no slip of the finger.
+const LONGEST_NAME: usize = 200;
+
+/// The known name that this one is nearly, or that ends as it does; of a name that is near to none, where all are listed.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
-    let shared = |other: &str| {
-        let start = name.bytes().zip(other.bytes());
-        let start = start.take_while(|(a, b)| a == b).count();
-        let end = name.bytes().rev().zip(other.bytes().rev());
-        start + end.take_while(|(a, b)| a == b).count()
+    // A third of its letters may be wrong.
+    let most = name.len() / 3;
+    let distance = |other: &'a String| {
+        // A group that was left out, or another one.
+        let tail = |of: &str| of.rsplit('.').next().map(str::to_owned);
+        let is_same_tail = name.len() > 3 && tail(name) == tail(other);
+        let distance = strsim::osa_distance(name, other);
+        (is_same_tail || distance <= most).then_some((distance, other))
     };
-    match known.max_by_key(|other| (shared(other), usize::MAX - other.len())) {
-        Some(near) => format!("is {near} meant? `marketplace config reference` lists all"),
-        None => "there are no settings".into(),
+    let is_name = name.len() <= LONGEST_NAME;
+    let near = known.filter(|_| is_name).filter_map(distance).min();
+    match near {
+        Some((_, near)) => format!("is {near} meant? `marketplace config reference` lists all"),
+        None => "`marketplace config reference` lists all settings".into(),
     }
 }

@@ -329,6 +329,22 @@ fn an_unknown_variable_or_flag_names_its_neighbour() {
         flag.contains("flag --set") && flag.contains("comments.lines meant"),
         "{flag}"
     );
+    let elsewhere = refusal(Sources::none().flag("lines", "1", "--set"));
+    assert!(elsewhere.contains("comments.lines meant"), "{elsewhere}");
+}
+
+/// Fails with the nearest name named however far it is: `foo` was once answered with `telemetry.trace_sample_ratio`.
+#[test]
+fn a_name_that_is_near_to_none_gets_no_suggestion() {
+    let long = "x".repeat(100_000);
+    for name in ["foo", "", "x.y", &long] {
+        let said = refusal(Sources::none().flag(name, "1", "--set"));
+        assert!(!said.contains("meant"), "{name}: {said}");
+        assert!(
+            said.contains("config reference` lists all settings"),
+            "{said}"
+        );
+    }
 }
 
 /// Seen red with the variables of Kubernetes taken for settings.

@@ -47,6 +47,8 @@ pub enum Error {
         address: SocketAddr,
         /// The setting that moves it.
         setting: String,
+        /// What the system said.
+        source: io::Error,
     },
     /// Any other reason.
     #[error("cannot listen on {address} (setting `{setting}`): {source}")]
@@ -105,7 +107,11 @@ pub fn check_reach(
 pub async fn bind(address: SocketAddr, setting: impl Into<String>) -> Result<TcpListener, Error> {
     let setting = setting.into();
     open(address).map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => Error::Taken { address, setting },
+        io::ErrorKind::AddrInUse => Error::Taken {
+            address,
+            setting,
+            source,
+        },
         _ => Error::Other {
             address,
             setting,

@@ -27,7 +27,8 @@ pub struct EngineConfig {
     pub cache_bytes: u64,
     /// Bytes of persisted operations that are kept.
     pub persisted_bytes: u64,
-    /// Whether clients may read the schema by `__schema` and `__type`; unset, they may.
+    /// Whether clients may read the schema by `__schema` and `__type`, and are told names of it that are near to a wrong one;
+    /// unset, both.
     pub introspection_enabled: Option<bool>,
 }
 

@@ -14,6 +14,7 @@ use crate::operation::cache::TextKey;
 use crate::operation::canonical::{self, Canonical};
 use crate::operation::document::Document;
 use crate::operation::limits::{self, Limits, SETTINGS};
+use crate::operation::suggestions;
 use crate::operation::variables;
 use crate::plan::compile::Compiler;
 use crate::plan::error::PlanError;
@@ -225,10 +226,13 @@ impl Engine {
         let is_open = self.config.introspection_enabled != Some(false);
         let parse = move || {
             let document =
-                Document::parse(&owner.supergraph, &rules, &limits, &text, wanted.as_deref())?;
-            if !is_open {
-                document.refuse_introspection()?;
+                Document::parse(&owner.supergraph, &rules, &limits, &text, wanted.as_deref());
+            if is_open {
+                // A suggestion tells a name of the schema, as introspection would.
+                return document.map_err(|error| suggestions::add(&owner.supergraph.types, error));
             }
+            let document = document?;
+            document.refuse_introspection()?;
             Ok(document)
         };
         served.operations.document(key, parse).await

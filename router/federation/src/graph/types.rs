@@ -223,6 +223,16 @@ impl TypeTable {
         self.directives.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// The names of all types, in no order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.types.keys().map(|name| &**name)
+    }
+
+    /// The names of all directives, in no order.
+    pub(crate) fn directive_names(&self) -> impl Iterator<Item = &str> {
+        self.directives.keys().map(|name| &**name)
+    }
+
     /// Whether any type has a field of this name.
     pub(crate) fn is_field_name(&self, name: &str) -> bool {
         self.field_names.contains(name)

@@ -15,6 +15,7 @@ pub(crate) mod persisted;
 mod places;
 mod response_keys;
 mod subscriptions;
+pub(crate) mod suggestions;
 pub(crate) mod syntax;
 pub(crate) mod turns;
 pub(crate) mod variables;

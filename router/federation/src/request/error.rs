@@ -218,6 +218,19 @@ impl RequestError {
         self
     }
 
+    /// Gives each error the message that `change` makes of its code and its message, where it makes one.
+    pub(crate) fn map_messages(
+        mut self,
+        mut change: impl FnMut(Code, &str) -> Option<String>,
+    ) -> Self {
+        for error in &mut self.errors {
+            if let Some(message) = change(error.code, &error.message) {
+                error.message = shortened(message);
+            }
+        }
+        self
+    }
+
     /// Says what finding out cost.
     pub(crate) fn costing(mut self, cost: u64) -> Self {
         self.cost = cost;

@@ -1,9 +1,11 @@
 //! The user who runs it: clear refusals, a clean end, a quick second start.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use dev_services::process::Identity;
+use dev_services::child::{Output, Supervised};
+use dev_services::process::{Identity, Signal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::eventually;
@@ -122,6 +124,11 @@ async fn what_runs_in_a_folder_is_shown_used_and_stopped_without_any_other_flag(
     let (_, token, _) = of_folder(&["token", "7", "--ttl", "1m"]).await;
     let me = shop.graphql(token.trim(), "{ me { id } }", json!({})).await;
     assert_eq!(me["me"]["id"], "7", "{me}");
+    let (_, shown, _) = of_folder(&["migrate", "status", "--json"]).await;
+    let migrations: Value = serde_json::from_str(&shown).expect("of the server that runs here");
+    assert_eq!(migrations[0]["applied"], true, "{migrations}");
+    let (is_seeded, _, why) = of_folder(&["seed"]).await;
+    assert!(is_seeded, "{why}");
     let (_, address, _) = of_folder(&["open", "live"]).await;
     assert_eq!(address.trim(), format!("http://{router}/live"));
 
@@ -135,6 +142,60 @@ async fn what_runs_in_a_folder_is_shown_used_and_stopped_without_any_other_flag(
     assert!(!is_well, "it has ended");
     shop.stop().await;
     all_end(&processes).await;
+}
+
+/// An `up` whose end the test decides, and what it prints.
+fn start_up(folder: &Path, offset: u16, flags: &[&str]) -> (Supervised, PathBuf) {
+    let log = folder.join("first.log");
+    let mut up = command(&folder.join("state"), offset);
+    up.arg("up").args(flags);
+    // As in the shell of somebody who works on another server: a cluster of one's own has neither.
+    up.env("PGSSLMODE", "require");
+    up.env("PGOPTIONS", "-c default_transaction_read_only=on");
+    let output = Output::Log(&log);
+    let up = Supervised::start("marketplace", up, output, Signal::Term, None).unwrap();
+    (up, log)
+}
+
+async fn until_said(log: &Path, words: &str) {
+    eventually("it says so", Duration::from_secs(120), async || {
+        let said = std::fs::read_to_string(log).unwrap_or_default();
+        said.contains(words).then_some(())
+    })
+    .await;
+}
+
+/// Fails with the service started again for ever, and with an `up` that is ready by whatever answers on its ports.
+#[tokio::test]
+async fn a_service_that_another_program_keeps_from_its_port_ends_the_start() {
+    let folder = TempDir::new().unwrap();
+    let offset = free_offset();
+    let (mut up, log) = start_up(folder.path(), offset, &["--processes"]);
+    // By then the ports have been looked at.
+    until_said(&log, "postgres").await;
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 8085 + offset)).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(120), up.wait()).await;
+    drop(taken);
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(!ended.expect("it ends").success(), "{said}");
+    let port = format!("port {} is taken", 8085 + offset);
+    for part in [&port, "has lost its port"] {
+        assert!(said.contains(part), "{part} in\n{said}");
+    }
+    assert!(!said.contains("is ready after"), "{said}");
+}
+
+/// Fails with ports that are looked at before the broker of the killed one has ended: it was "another process" then.
+#[tokio::test]
+async fn a_start_right_after_a_kill_waits_for_what_the_killed_one_left() {
+    let folder = TempDir::new().unwrap();
+    let offset = free_offset();
+    let (mut up, log) = start_up(folder.path(), offset, &[]);
+    until_said(&log, "is ready after").await;
+    up.kill().await;
+    let shop = Shop::start_in(folder.path(), Arrangement::Together, offset, &[]).await;
+    assert!(shop.output().contains("an earlier run left behind"));
+    shop.stop().await;
 }
 
 /// A server's last helper may end a moment after the server itself.

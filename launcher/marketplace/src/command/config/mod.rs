@@ -15,11 +15,11 @@ use crate::settings::Settings;
 /// When the settings are refused.
 pub(crate) fn run(action: &ConfigAction, common: &Common) -> anyhow::Result<()> {
     let text = match action {
-        ConfigAction::Print { format, .. } => {
+        ConfigAction::Print { format, json, .. } => {
             let loaded = Settings::load_with_origins(common)?;
             match format {
-                ConfigFormat::Toml => print::toml(&loaded),
-                ConfigFormat::Json => print::json(&loaded),
+                ConfigFormat::Toml if !json => print::toml(&loaded),
+                ConfigFormat::Toml | ConfigFormat::Json => print::json(&loaded),
             }
         }
         ConfigAction::Reference { format } => match format {

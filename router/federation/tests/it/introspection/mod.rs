@@ -112,6 +112,14 @@ async fn introspection_that_is_switched_off_is_refused_wherever_it_stands() {
         assert_eq!(refused.code().as_str(), "GRAPHQL_VALIDATION_FAILED");
         assert_eq!(refused.errors()[0].locations[0].line, 2, "{text}");
     }
+    let misspelt = "{ sure { skuu } }";
+    let refused = toy.prepare(misspelt, json!({})).await.unwrap_err();
+    let closed = refused.errors()[0].message.clone();
+    assert!(!closed.contains("Did you mean"), "{closed}");
+    let open = Toy::new(&shop());
+    let refused = open.prepare(misspelt, json!({})).await.unwrap_err();
+    let hint = format!("{closed} Did you mean \"sku\"?");
+    assert_eq!(refused.errors()[0].message, hint);
     let answer = toy
         .run("{ __typename sure { __typename } }", json!({}))
         .await;
