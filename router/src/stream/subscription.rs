@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use chassis::crash;
 use futures::StreamExt;
-use order_stream::{Cursor, Stopped, number_of};
+use order_stream::{Cursor, Event as _, Stopped, number_of};
 use schema::{code::ErrorCode, id::OrderId};
 use tokio::sync::watch;
 
@@ -216,6 +216,8 @@ impl LogStream {
     fn change(&mut self, change: Change, cursor: Cursor) -> Option<PendingFrame> {
         let (entity, version) = match &change {
             Change::Order(event) => (event.order_id.get(), event.version),
+            // Of what cannot be read nobody can know what it changed.
+            Change::Topic(event) if event.fault().is_some() => return Some(self.gap(cursor)),
             Change::Topic(event) => (number_of(&event.key), event.version),
         };
         if self.seen.is_some_and(|seen| seen.covers(entity, version)) {
@@ -232,7 +234,8 @@ impl LogStream {
         match change {
             Change::Order(event) => Some(PendingFrame::change(event, &behind)),
             Change::Topic(event) => {
-                let shown = Shown::change(self.subject.clone()?, &event);
+                let of = Arc::clone(&self.subject.as_ref()?.of);
+                let shown = Shown::change(of, &event);
                 Some(PendingFrame::topic_change(shown, &behind))
             }
         }
