@@ -142,6 +142,11 @@ impl Routes for Reach {
         let rules = rules.cloned().unwrap_or_default();
         let is_events = name == EVENTS && self.built_in.get(EVENTS) == Some(&declared.url);
         if is_events {
+            if !declared.is_own {
+                tracing::warn!(
+                    "subgraph events describes no streams, so its subscriptions fail: compose the supergraph anew with the schema of this release"
+                );
+            }
             return Ok(Route::trusted(Transport::Fields((self.subgraphs.events)())));
         }
         // A topic answers for it: whatever its address is, nobody is there.

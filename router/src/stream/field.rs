@@ -59,8 +59,7 @@ impl Field {
             Topic::Orders => {
                 // Those that the field has: what else is given asks for nothing.
                 let filters = of.filters.iter();
-                let filters =
-                    filters.filter_map(|name| given.get_key_value(&**name).map(owned));
+                let filters = filters.filter_map(|name| given.get_key_value(&**name).map(owned));
                 let given = filters.collect();
                 Asked::Orders(Filter {
                     user: id(&given, "userId")?,

@@ -217,7 +217,7 @@ impl LogStream {
         let (entity, version) = match &change {
             Change::Order(event) => (event.order_id.get(), event.version),
             // Of what cannot be read nobody can know what it changed.
-            Change::Topic(event) if event.fault().is_some() => return Some(self.gap(cursor)),
+            Change::Topic(event) if event.fault().is_some() => return Some(self.gap_at(cursor)),
             Change::Topic(event) => (number_of(&event.key), event.version),
         };
         if self.seen.is_some_and(|seen| seen.covers(entity, version)) {
@@ -244,7 +244,12 @@ impl LogStream {
     fn gap(&mut self, cursor: Cursor) -> PendingFrame {
         // The client starts again from here, perhaps on another stream, whose versions begin at 1.
         self.seen = None;
-        let behind = ResumePoint::new(cursor, None);
+        self.gap_at(cursor)
+    }
+
+    /// A gap after which the same stream goes on.
+    fn gap_at(&self, cursor: Cursor) -> PendingFrame {
+        let behind = ResumePoint::new(cursor, self.seen);
         match &self.subject {
             None => PendingFrame::gap(&behind),
             Some(subject) => PendingFrame::topic_gap(Shown::gap(subject.clone()), &behind),

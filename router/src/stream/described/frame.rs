@@ -34,11 +34,33 @@ impl<'a> Frame<'a> {
     }
 
     /// A field of another type than it must have.
-    pub(super) fn wrong(&self, member: &Member, wanted: &'static str) -> Fault {
+    fn wrong(&self, member: &Member, wanted: &'static str) -> Fault {
         Fault::Type {
             ty: self.0.result.ty.clone(),
             name: member.name.clone(),
             wanted,
+        }
+    }
+
+    /// Checks that the version is a number.
+    pub(super) fn counts(&self, version: &str) -> Result<(), Fault> {
+        let counted = self.field("version", version)?;
+        if counted.ty != "Int" || counted.is_list {
+            return Err(self.wrong(counted, "an Int"));
+        }
+        Ok(())
+    }
+
+    /// Checks that all but the `known` fields may be null.
+    pub(super) fn can_tell_a_gap(&self, known: &[Option<&str>]) -> Result<(), Fault> {
+        let is_known = |name: &str| OF_ROUTER.contains(&name) || known.contains(&Some(name));
+        let mut members = self.0.members.iter();
+        match members.find(|it| it.is_non_null && !is_known(&it.name)) {
+            Some(never) => Err(Fault::NeverNull {
+                ty: self.0.result.ty.clone(),
+                name: never.name.clone(),
+            }),
+            None => Ok(()),
         }
     }
 

@@ -1,6 +1,9 @@
 //! Reads the streams of a supergraph, and refuses what could not be served.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use federation::{Member, OwnSubscriptions, SubscriptionField, Subscriptions};
 use order_stream::{TOPIC_MEMBERS_MAX, TopicReading};
@@ -72,37 +75,36 @@ pub(crate) fn read(
         metrics::announce_field(&stream.name);
         streams.insert(field.name.clone(), Arc::new(stream));
     }
-    let refuse = |field: &str, fault| Refused {
-        field: field.to_owned(),
+    let refuse = |(field, fault)| Refused {
+        field,
         directive: directive.to_owned(),
         fault,
     };
+    are_alone(subscriptions, &streams, &own.subgraphs).map_err(refuse)?;
+    share_readings(&mut streams).map_err(refuse)?;
+    own.data.insert(Arc::new(Streams(streams)));
+    Ok(own)
+}
+
+/// Checks that the subgraphs of streams have nothing else: nobody would answer it.
+fn are_alone(
+    subscriptions: &Subscriptions,
+    streams: &BTreeMap<String, Arc<StreamField>>,
+    subgraphs: &BTreeSet<String>,
+) -> Result<(), (String, Fault)> {
     for field in &subscriptions.fields {
-        let (mut subgraphs, asked) = (
-            field.subgraphs.iter(),
-            format!("Subscription.{}", field.name),
-        );
-        if let Some(subgraph) = subgraphs.find(|it| own.subgraphs.contains(*it))
-            && !streams.contains_key(&field.name)
-        {
-            let subgraph = subgraph.clone();
-            return Err(refuse(&field.name, Fault::Mixed { subgraph, asked }));
-        }
-    }
-    for (name, stream) in &streams {
-        let field = subscriptions.fields.iter().find(|it| it.name == *name);
-        for subgraph in field.into_iter().flat_map(|field| &field.subgraphs) {
+        for subgraph in field.subgraphs.iter().filter(|it| subgraphs.contains(*it)) {
+            let other = (!streams.contains_key(&field.name))
+                .then(|| format!("Subscription.{}", field.name));
             let asked = subscriptions.asked_for.get(subgraph).into_iter().flatten();
             let mut asked = asked.filter(|it| !ANSWERED.contains(&it.as_str()));
-            if let Some(asked) = asked.next() {
-                let (subgraph, asked) = (subgraph.clone(), asked.clone());
-                return Err(refuse(&stream.name, Fault::Mixed { subgraph, asked }));
+            if let Some(asked) = other.or_else(|| asked.next().cloned()) {
+                let subgraph = subgraph.clone();
+                return Err((field.name.clone(), Fault::Mixed { subgraph, asked }));
             }
         }
     }
-    share_readings(&mut streams).map_err(|(field, fault)| refuse(&field, fault))?;
-    own.data.insert(Arc::new(Streams(streams)));
-    Ok(own)
+    Ok(())
 }
 
 /// What the supergraph calls the directive; `None` where it does not use it.
@@ -142,17 +144,8 @@ fn stream(field: &SubscriptionField, given: &Map<String, Value>) -> Result<Strea
         .unwrap_or_else(|| "version".to_owned());
     let readers = given.readers()?;
     frame.field("key", &key)?;
-    let counted = frame.field("version", &version)?;
-    if counted.ty != "Int" || counted.is_list {
-        return Err(frame.wrong(counted, "an Int"));
-    }
-    let argument = field.arguments.iter().find(|it| it.name == key);
-    if let Some(argument) = argument
-        && (!argument.is_non_null || argument.is_list)
-    {
-        let wanted = "one that must be given: without it the stream would be of all";
-        return Err(Fault::Argument { name: key, wanted });
-    }
+    frame.counts(&version)?;
+    let argument = key_argument(field, &key)?;
     let entity = given.entity.as_deref().map(|name| frame.entity(name));
     let entity = entity.transpose()?;
     let state = given.state.as_deref().map(|selection| {
@@ -171,16 +164,9 @@ fn stream(field: &SubscriptionField, given: &Map<String, Value>) -> Result<Strea
         !named.contains(name) && !OF_ROUTER.contains(name) && of_entity != Some(*name)
     });
     let members: Vec<String> = members.map(str::to_owned).collect();
-    let is_known = |name: &&Member| {
-        OF_ROUTER.contains(&&*name.name) || (argument.is_some() && name.name == key)
-    };
     // Where one entity is asked for, it is known in a GAP too.
-    let is_known_entity = |it: &Member| argument.is_some() && of_entity == Some(it.name.as_str());
-    let mut needed = field.members.iter().filter(|it| !is_known(it));
-    if let Some(never) = needed.find(|it| it.is_non_null && !is_known_entity(it)) {
-        let (ty, name) = (field.result.ty.clone(), never.name.clone());
-        return Err(Fault::NeverNull { ty, name });
-    }
+    let known = argument.is_some().then_some(key.as_str());
+    frame.can_tell_a_gap(&[known, of_entity.filter(|_| known.is_some())])?;
     let filters = filters(field, &key)?;
     let topic = if topic == schema::event::TOPIC {
         of_orders(field, &filters, &given)?;
@@ -209,6 +195,17 @@ fn stream(field: &SubscriptionField, given: &Map<String, Value>) -> Result<Strea
         members,
         filters,
     })
+}
+
+/// The argument that gives the entity's id; `None` where the stream is of all.
+fn key_argument<'a>(field: &'a SubscriptionField, key: &str) -> Result<Option<&'a Member>, Fault> {
+    let argument = field.arguments.iter().find(|it| it.name == key);
+    if argument.is_some_and(|it| !it.is_non_null || it.is_list) {
+        let wanted = "one that must be given: without it the stream would be of all";
+        let name = key.to_owned();
+        return Err(Fault::Argument { name, wanted });
+    }
+    Ok(argument)
 }
 
 /// Source: Kafka's `Topic.validate`.
