@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams dist doctor clean-data
+.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example example-streams contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams dist doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,11 @@ playground: ## Build the playground from npm, where npm is found
 example: ## Two subgraphs in Node behind the router, and a third that joins while it serves (needs npm)
 	cargo build --bin marketplace
 	cd examples/federation && npm ci --no-audit --no-fund --silent && MARKETPLACE=$(abspath $(CARGO_TARGET_DIR))/debug/marketplace node example.mjs
+
+example-streams: ## A Kafka topic of parcels as a live stream; the router is killed and loses nothing (needs npm)
+	cargo build --workspace --bin marketplace --bin with-services
+	cd examples/federation && npm ci --no-audit --no-fund --silent && cd ../streams && npm ci --no-audit --no-fund --silent && \
+	  MARKETPLACE=$(abspath $(CARGO_TARGET_DIR))/debug/marketplace $(abspath $(CARGO_TARGET_DIR))/debug/with-services node example.mjs
 
 contract: ## What existing REST and gRPC clients rely on, against the real binary
 	$(WITH_SERVICES) cargo test -p e2e -- --nocapture rest_contract:: grpc::

@@ -1,6 +1,8 @@
-// Composes subgraphs into a supergraph: `node compose.mjs OUTPUT NAME=PORT…`, with `shop` for the four of the marketplace.
+// Composes subgraphs into a supergraph: `node compose.mjs OUTPUT NAME=PORT…`, with `shop` for the four of the marketplace. One
+// without a port is a schema and no process: the router answers its streams from a topic.
 // Any composer will do, Apollo's `rover supergraph compose` for instance; this one needs no account and no network.
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { composeServices } from "@theguild/federation-composition";
 import { parse, print } from "graphql";
 
@@ -14,8 +16,9 @@ const services = named.flatMap((it) => {
     return Object.entries(shop).map(([name, url]) =>
       ({ name, url, typeDefs: read(`../../schema/graphql/${name}.graphql`) }));
   }
-  const [name, port] = it.split("=");
-  return { name, url: `http://127.0.0.1:${port}/graphql`, typeDefs: read(`subgraphs/${name}.graphql`) };
+  const [path, port] = it.split("=");
+  const url = port ? `http://127.0.0.1:${port}/graphql` : `local:${basename(path)}`;
+  return { name: basename(path), url, typeDefs: read(`subgraphs/${path}.graphql`) };
 });
 const { errors, supergraphSdl } = composeServices(services);
 if (errors?.length) {

@@ -30,7 +30,7 @@ use crate::{
     events_query::EventsQuery,
     probe,
     serve::{self, Documents, DocumentsError, Gateway, Issuer},
-    stream::{Drain, EventLog, Hub},
+    stream::{self, Drain, EventLog, Hub},
     supergraph::{Kept, Source, SourceError, Watch},
 };
 
@@ -228,6 +228,7 @@ impl Graph {
             shop: shop.clone(),
             set: set.clone(),
             events: events(log.clone(), clock.clone(), config.rate_limit.budget),
+            streams: streams(log.has_broker()),
         };
         let engine = Arc::new(engine::start(
             config.engine.clone(),
@@ -262,6 +263,11 @@ fn events(
         });
         Arc::clone(fields)
     })
+}
+
+/// Reads the streams of a graph.
+fn streams(has_broker: bool) -> engine::ReadStreams {
+    Arc::new(move |said| stream::read(said, has_broker).map_err(|refused| refused.to_string()))
 }
 
 /// Those of the shop's own subgraphs that the graph has.

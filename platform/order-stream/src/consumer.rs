@@ -81,11 +81,12 @@ pub(crate) fn too_many_partitions() -> KafkaError {
 
 /// Reads a message. One that is no event of the topic comes without one, and why is logged: readers pass it over, and the
 /// notifier parks such a one among the order events.
-pub(crate) fn record<E: Event>(message: &BorrowedMessage<'_>) -> Record<E> {
+pub(crate) fn record<E: Event>(message: &BorrowedMessage<'_>, reading: &E::Reading) -> Record<E> {
     let headers = message.headers();
     let header = |name: &str| find_header(headers, name);
     let (key, value) = (message.key(), message.payload());
-    let event = E::decode(key.unwrap_or_default(), value.unwrap_or_default(), header);
+    let (key, value) = (key.unwrap_or_default(), value.unwrap_or_default());
+    let event = E::decode(reading, key, value, header);
     let event = event
         .inspect_err(|error| {
             tracing::debug!(

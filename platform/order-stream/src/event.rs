@@ -16,12 +16,15 @@ pub trait Event: fmt::Debug + Send + Sync + Sized + 'static {
     type Scope: Selection<Event = Self>;
     /// Whose versions grow.
     type Entity: Eq + Hash + fmt::Debug + Send + Sync;
+    /// What must be known of the topic to read its messages.
+    type Reading: Clone + Default + fmt::Debug + Send + Sync + 'static;
 
     /// Reads a message. `header` finds a header's bytes by name.
     ///
     /// # Errors
     /// [`NotAnEvent`] says why readers pass it over.
     fn decode(
+        reading: &Self::Reading,
         key: &[u8],
         value: &[u8],
         header: impl Fn(&str) -> Option<Vec<u8>>,
@@ -32,6 +35,12 @@ pub trait Event: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// Its version since this event, above 0.
     fn version(&self) -> u32;
+
+    /// Why the message cannot be read, where it stands in the log to tell so: its readers are given a gap. Such an event is in
+    /// every scope that contains it, whatever keys that has, and is no version of anything.
+    fn fault(&self) -> Option<&str> {
+        None
+    }
 
     /// Memory of the event in the log with its entries in the index, in bytes, by estimation.
     fn bytes(&self) -> usize;

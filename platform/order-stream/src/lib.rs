@@ -44,4 +44,4 @@ pub use resume::{ResumePoint, Seen, number_of};
 pub use scope::{Filter, Key, Scope};
 pub use shared::{Caller, Stopped};
 pub use stream::{EventStream, OrderStream};
-pub use topic::{TopicEvent, TopicScope};
+pub use topic::{TOPIC_MEMBERS_MAX, TopicEvent, TopicKey, TopicReading, TopicScope, text_of};

@@ -27,6 +27,12 @@ static PASSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
         "Messages of the topic that were repeats or no events of it",
     )
 });
+static UNREADABLE: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters(
+        "marketplace_stream_unreadable_total",
+        "Messages of the topic that cannot be read; their readers were given a gap",
+    )
+});
 static LAG: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauges(
         "marketplace_stream_lag_messages",
@@ -67,6 +73,8 @@ pub(crate) struct Metrics {
     pub(crate) events: IntCounter,
     /// Messages that were repeats or no events of the topic.
     pub(crate) passed: IntCounter,
+    /// Messages that cannot be read, of topics whose readers are told.
+    pub(crate) unreadable: IntCounter,
     /// Messages between the end of the log and the end of the topic.
     pub(crate) lag: IntGauge,
     /// Memory of the shared log.
@@ -88,6 +96,7 @@ impl Metrics {
         Self {
             events: EVENTS.with_label_values(labels),
             passed: PASSED.with_label_values(labels),
+            unreadable: UNREADABLE.with_label_values(labels),
             lag: LAG.with_label_values(labels),
             log_bytes: LOG_BYTES.with_label_values(labels),
             scopes: SCOPES.with_label_values(labels),

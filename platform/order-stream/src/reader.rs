@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use schema::event::OrderEvent;
+use tokio_util::sync::DropGuard;
 
 use crate::{
     cursor::Cursor,
@@ -46,6 +47,8 @@ enum State<E> {
 #[derive(Debug)]
 pub struct Reader<E: Event = OrderEvent> {
     shared: Arc<Shared<E>>,
+    /// The topic is followed as long as somebody reads it.
+    _followed: Arc<DropGuard>,
     caller: Caller,
     scope: E::Scope,
     waiter: Option<Arc<Waiter>>,
@@ -55,12 +58,18 @@ pub struct Reader<E: Event = OrderEvent> {
 }
 
 impl<E: Event> Reader<E> {
-    pub(crate) fn new(shared: Arc<Shared<E>>, scope: E::Scope, cursor: Cursor) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared<E>>,
+        followed: Arc<DropGuard>,
+        scope: E::Scope,
+        cursor: Cursor,
+    ) -> Self {
         let waiter = Some(shared.waiters.join(&scope));
         let scopes = i64::try_from(shared.waiters.len()).unwrap_or(i64::MAX);
         shared.metrics.scopes.set(scopes);
         Self {
             shared,
+            _followed: followed,
             caller: Caller::default(),
             scope,
             waiter,

@@ -117,6 +117,7 @@ impl<E> Feed<E> {
 pub(crate) struct Turn<E: Event> {
     consumer: OffReactor,
     scope: E::Scope,
+    reading: E::Reading,
     frontier: Cursor,
     /// Where it began: messages below only teach `versions`.
     begin: Cursor,
@@ -135,6 +136,7 @@ impl<E: Event> Turn<E> {
         begin: &Cursor,
         aim: Cursor,
         bounds: &Bounds,
+        reading: E::Reading,
         place: Place,
     ) -> KafkaResult<Self> {
         let consumer = consumer::replay(config)?;
@@ -147,6 +149,7 @@ impl<E: Event> Turn<E> {
         Ok(Self {
             consumer,
             scope,
+            reading,
             begin: frontier.clone(),
             frontier,
             aim,
@@ -188,7 +191,7 @@ impl<E: Event> Turn<E> {
                 .consumer
                 .recv()
                 .await
-                .map(|message| consumer::record(&message));
+                .map(|message| consumer::record(&message, &self.reading));
             match received {
                 Ok(record) => {
                     if let Some(event) = self.take(record) {
@@ -219,10 +222,9 @@ impl<E: Event> Turn<E> {
         }
         let epoch = record.epoch.unwrap_or(self.aim.epoch());
         let event = record.event;
-        let first = event.as_ref().is_some_and(|event| {
-            self.versions
-                .is_first(epoch, event.entity(), event.version())
-        });
+        let first = event
+            .as_ref()
+            .is_some_and(|event| self.versions.admits(epoch, event));
         if offset < self.begin.next(partition) {
             return None;
         }

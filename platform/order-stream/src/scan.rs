@@ -120,6 +120,7 @@ impl<E: Event> State<E> {
 /// One scan of the topic.
 pub(crate) struct Scan<E: Event> {
     consumer: OffReactor,
+    reading: E::Reading,
     passing: Passing<E>,
 }
 
@@ -130,6 +131,7 @@ impl<E: Event> Scan<E> {
         wanted: &[Wanted<E>],
         bounds: &Bounds,
         metrics: Metrics,
+        reading: E::Reading,
     ) -> KafkaResult<Self> {
         let consumer = consumer::scan(config)?;
         let passing = Passing::from_the_lowest(wanted, bounds, metrics);
@@ -137,7 +139,11 @@ impl<E: Event> Scan<E> {
         let from = from.map(|(p, (next, low))| (p, (next - PREAMBLE).max(*low)));
         consumer::assign(&consumer, &config.topic, from)?;
         passing.metrics.scans.inc();
-        Ok(Self { consumer, passing })
+        Ok(Self {
+            consumer,
+            reading,
+            passing,
+        })
     }
 
     /// Reads until everybody has what it wanted, or has gone.
@@ -152,7 +158,7 @@ impl<E: Event> Scan<E> {
             let is_end = tokio::select! {
                 biased;
                 received = self.consumer.recv() => {
-                    match received.map(|message| consumer::record(&message)) {
+                    match received.map(|message| consumer::record(&message, &self.reading)) {
                         Ok(record) => self.passing.take(record),
                         Err(error) if !self.passing.go_on_after(&error) => break,
                         Err(_) => messages = LOOK_EVERY,
@@ -252,8 +258,7 @@ impl<E: Event> Passing<E> {
         } = record;
         let event = event.filter(|event| {
             let epoch = epoch.unwrap_or_else(|| self.epoch());
-            self.versions
-                .is_first(epoch, event.entity(), event.version())
+            self.versions.admits(epoch, event)
         });
         let Some(next) = self.next.get(partition).copied() else {
             return;

@@ -129,8 +129,10 @@ impl Selection for Scope {
 impl Event for OrderEvent {
     type Scope = Scope;
     type Entity = OrderId;
+    type Reading = ();
 
     fn decode(
+        (): &(),
         _: &[u8],
         value: &[u8],
         header: impl Fn(&str) -> Option<Vec<u8>>,

@@ -51,6 +51,7 @@ enum Judged {
 pub(crate) struct Shared<E: Event> {
     pub(crate) config: Config,
     pub(crate) kafka: kafka::Config,
+    pub(crate) reading: E::Reading,
     pub(crate) log: RwLock<Log<E>>,
     pub(crate) waiters: Waiters<E>,
     pub(crate) bounds: BoundsQuery,
@@ -69,6 +70,7 @@ impl<E: Event> Shared<E> {
     pub(crate) fn new(
         config: Config,
         kafka: kafka::Config,
+        reading: E::Reading,
         bounds: BoundsQuery,
         tasks: &Tasks,
     ) -> Self {
@@ -85,6 +87,7 @@ impl<E: Event> Shared<E> {
             stopped: tasks.token(),
             config,
             kafka,
+            reading,
         }
     }
 
@@ -243,7 +246,13 @@ impl<E: Event> Shared<E> {
         if wanted.is_empty() {
             return Ok(());
         }
-        match Scan::start(&self.kafka, &wanted, &bounds, self.metrics.clone()) {
+        match Scan::start(
+            &self.kafka,
+            &wanted,
+            &bounds,
+            self.metrics.clone(),
+            self.reading.clone(),
+        ) {
             Ok(scan) => scan.read(wanted, &self.scans).await,
             Err(error) => {
                 tracing::warn!(%error, "a replay could not start");
@@ -268,7 +277,15 @@ impl<E: Event> Shared<E> {
             return Ok(Ended::Gone);
         }
         self.metrics.replays.inc();
-        match Turn::start(&self.kafka, scope, begin, aim, &bounds, place) {
+        match Turn::start(
+            &self.kafka,
+            scope,
+            begin,
+            aim,
+            &bounds,
+            self.reading.clone(),
+            place,
+        ) {
             Ok(turn) => Ok(turn.read(feed).await),
             Err(error) => {
                 tracing::warn!(%error, "a replay could not start");

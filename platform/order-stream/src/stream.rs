@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chassis::{health::Health, kafka, tasks::Tasks};
 use schema::event::OrderEvent;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     bounds::{BoundsQuery, Unavailable},
@@ -20,19 +20,39 @@ use crate::{
 pub type OrderStream = EventStream<OrderEvent>;
 
 /// The stream of one topic's events in this process. Cheap to clone.
+/// The topic is followed until the last handle and the last of its readers are dropped.
 #[derive(Debug, Clone)]
-pub struct EventStream<E: Event>(Arc<Shared<E>>);
+pub struct EventStream<E: Event> {
+    shared: Arc<Shared<E>>,
+    followed: Arc<DropGuard>,
+}
 
 impl<E: Event> EventStream<E> {
     /// Starts to follow the topic of `kafka`. The broker may be away: readers wait, and the health component `order-stream` says why.
     #[must_use]
     pub fn start(config: Config, kafka: kafka::Config, tasks: &Tasks, health: &Health) -> Self {
+        Self::reading(E::Reading::default(), config, kafka, tasks, health)
+    }
+
+    /// The same of a topic whose messages are read as `reading` says.
+    #[must_use]
+    pub fn reading(
+        reading: E::Reading,
+        config: Config,
+        kafka: kafka::Config,
+        tasks: &Tasks,
+        health: &Health,
+    ) -> Self {
         let (bounds, answering) = BoundsQuery::new(kafka.clone(), config.end_timeout);
-        let shared = Arc::new(Shared::new(config, kafka, bounds, tasks));
-        tasks.spawn("order-stream bounds", until(tasks.token(), answering));
+        let shared = Arc::new(Shared::new(config, kafka, reading, bounds, tasks));
+        let stopped = tasks.token().child_token();
+        tasks.spawn("order-stream bounds", until(stopped.clone(), answering));
         let following = tail::run(shared.clone(), health.companion("order-stream"));
-        tasks.spawn("order-stream tail", until(tasks.token(), following));
-        Self(shared)
+        tasks.spawn("order-stream tail", until(stopped.clone(), following));
+        Self {
+            shared,
+            followed: Arc::new(stopped.drop_guard()),
+        }
     }
 
     /// The end of the stream: every event that the broker had acknowledged before this call is below it.
@@ -41,7 +61,7 @@ impl<E: Event> EventStream<E> {
     /// [`Unavailable`] when the broker does not answer within the configured time, or the topic has not been
     /// caught up with yet.
     pub async fn end_cursor(&self) -> Result<Cursor, Unavailable> {
-        let shared = &self.0;
+        let shared = &self.shared;
         tokio::time::timeout(shared.config.end_timeout, async {
             shared.live().await.map_err(|_| Unavailable::NotReady)?;
             let bounds = shared.bounds.ask().await?;
@@ -62,7 +82,7 @@ impl<E: Event> EventStream<E> {
     /// caught up once.
     #[must_use]
     pub fn reached(&self) -> Option<Cursor> {
-        let log = self.0.log.read();
+        let log = self.shared.log.read();
         let reached = log.end();
         // A place in a topic whose name is not known yet would be taken for one in any later topic.
         let is_nameless =
@@ -75,7 +95,7 @@ impl<E: Event> EventStream<E> {
     /// begins at that cursor.
     #[must_use]
     pub fn reader(&self, scope: E::Scope, from: Cursor) -> Reader<E> {
-        Reader::new(self.0.clone(), scope, from)
+        Reader::new(self.shared.clone(), Arc::clone(&self.followed), scope, from)
     }
 }
 

@@ -98,7 +98,7 @@ async fn follow<E: Event>(
             broken = &mut inspecting => return Err(broken),
             received = consumer.recv() => match received {
                 Ok(message) => {
-                    append(shared, consumer::record(&message))?;
+                    append(shared, consumer::record(&message, &shared.reading))?;
                     told = None;
                 }
                 Err(KafkaError::PartitionEOF(partition)) => ends.reached(shared, partition),
@@ -149,6 +149,9 @@ fn become_live<E: Event>(shared: &Shared<E>, health: &Component, aim: &Cursor) {
 }
 
 fn append<E: Event>(shared: &Shared<E>, record: Record<E>) -> Result<(), Broken> {
+    let (partition, offset) = (record.partition, record.offset);
+    let fault = record.event.as_ref().and_then(Event::fault);
+    let fault = fault.map(str::to_owned);
     let appended = {
         let mut log = shared.log.write();
         let appended = log.append(record, &shared.waiters);
@@ -158,7 +161,14 @@ fn append<E: Event>(shared: &Shared<E>, record: Record<E>) -> Result<(), Broken>
     };
     shared.progress.notify_waiters();
     match appended {
-        Appended::Kept => shared.metrics.events.inc(),
+        Appended::Kept => match fault {
+            None => shared.metrics.events.inc(),
+            Some(fault) => {
+                shared.metrics.unreadable.inc();
+                let topic = &shared.kafka.topic;
+                tracing::warn!(%topic, partition, offset, fault, "a message cannot be read: its readers get a gap");
+            }
+        },
         Appended::Passed => shared.metrics.passed.inc(),
         Appended::NewEpoch(epoch) => return Err(Broken::NewEpoch(epoch)),
     }

@@ -8,6 +8,8 @@ use std::{collections::HashMap, hash::Hash};
 
 use uuid::Uuid;
 
+use crate::event::Event;
+
 /// Entities a generation holds before the older one is dropped.
 const GENERATION: usize = 65_536;
 
@@ -31,6 +33,11 @@ impl<T> Default for Versions<T> {
 }
 
 impl<T: Eq + Hash> Versions<T> {
+    /// Whether readers get the event: it is no repeat, or tells of a message that cannot be read. Notes its version.
+    pub(crate) fn admits<E: Event<Entity = T>>(&mut self, epoch: Uuid, event: &E) -> bool {
+        event.fault().is_some() || self.is_first(epoch, event.entity(), event.version())
+    }
+
     /// Notes the version; false when it is a repeat.
     pub(crate) fn is_first(&mut self, epoch: Uuid, entity: T, version: u32) -> bool {
         let key = (epoch, entity);

@@ -18,6 +18,7 @@ mod weight;
 
 pub use engine::{
     Completion, Engine, EngineConfig, EventNeeds, LoadError, Prepared, api_schema, declared,
+    subscriptions,
 };
 pub use host::{Credential, Host, PublicCodes, Telemetry};
 pub use request::{
@@ -25,6 +26,7 @@ pub use request::{
     OperationKinds, RequestContext, RequestError, ShowPlan, SubscriptionCall, document_hash,
 };
 pub use subgraph::{
-    ClientHeaders, Declared, HeaderRules, Lane, Lanes, Listener, LiveEvent, ResponseHeaders,
-    RootFields, Route, RouteError, Routes, Subgraph, Transport,
+    ClientHeaders, Declared, HeaderRules, Lane, Lanes, Link, Listener, LiveEvent, Member,
+    OwnSubscriptions, ResponseHeaders, RootFields, Route, RouteError, Routes, Subgraph,
+    SubscriptionField, Subscriptions, Transport,
 };

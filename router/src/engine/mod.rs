@@ -17,7 +17,7 @@ use schema::code::ErrorCode;
 use self::routes::Reach;
 use crate::config;
 
-pub use routes::{RuleError, Subgraphs};
+pub use routes::{ReadStreams, RuleError, Subgraphs};
 pub(crate) use routes::{built_in, read_header};
 pub(crate) use telemetry::errors as count_errors;
 
@@ -92,6 +92,13 @@ mod tests {
             let row = ErrorCode::find(error.code.as_str()).expect("checked above");
             assert_eq!(error.message, row.summary());
         }
+    }
+
+    /// What a description says of topics is no client's affair.
+    #[test]
+    fn clients_do_not_see_how_streams_are_described() {
+        let api = api_schema().expect("the committed supergraph loads");
+        assert!(api.contains("stockEvents") && !api.contains("@stream"));
     }
 
     /// A subgraph closes a connection that is idle for longer than this.

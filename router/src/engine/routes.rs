@@ -6,10 +6,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use federation::{
-    Code, Declared, HeaderRules, PublicCodes, RootFields, Route, RouteError, Routes, Transport,
-    subgraph::FetchConfig,
+    Code, Declared, GraphqlError, HeaderRules, OwnSubscriptions, PublicCodes, RequestContext,
+    RootFields, Route, RouteError, Routes, Subscriptions, Transport, subgraph::FetchConfig,
 };
+use futures::future::BoxFuture;
 use http::{HeaderName, HeaderValue, header};
+use serde_json::Value;
 use url::Url;
 
 use crate::config;
@@ -30,6 +32,10 @@ const OURS: [HeaderName; 9] = [
     header::CONTENT_SECURITY_POLICY,
 ];
 
+/// Reads what a supergraph says of its subscriptions, or says why it cannot be served.
+pub type ReadStreams =
+    Arc<dyn Fn(&Subscriptions) -> Result<OwnSubscriptions, String> + Send + Sync>;
+
 /// Where subgraphs are.
 pub struct Subgraphs {
     /// The shop's own, by name.
@@ -38,6 +44,8 @@ pub struct Subgraphs {
     pub set: BTreeMap<String, String>,
     /// Gives what resolves the fields of `events`; called when a graph has it.
     pub events: Arc<dyn Fn() -> Arc<dyn RootFields> + Send + Sync>,
+    /// Reads which subscriptions a graph has from topics.
+    pub streams: ReadStreams,
 }
 
 impl std::fmt::Debug for Subgraphs {
@@ -56,6 +64,19 @@ pub struct RuleError {
     setting: &'static str,
     entry: String,
     wanted: &'static str,
+}
+
+/// The root fields of a subgraph that has streams and nothing else.
+struct Nothing;
+
+impl RootFields for Nothing {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<Value, GraphqlError>> {
+        Box::pin(async { Err(GraphqlError::internal()) })
+    }
 }
 
 /// The routes of this router.
@@ -111,13 +132,26 @@ impl Reach {
 }
 
 impl Routes for Reach {
+    fn subscriptions(&self, said: &Subscriptions) -> Result<OwnSubscriptions, String> {
+        (self.subgraphs.streams)(said)
+    }
+
     fn route(&self, declared: &Declared) -> Result<Route, RouteError> {
         let name = declared.name.as_str();
         let rules = self.rules.get(name).or_else(|| self.rules.get("*"));
         let rules = rules.cloned().unwrap_or_default();
         let is_events = name == EVENTS && self.built_in.get(EVENTS) == Some(&declared.url);
         if is_events {
+            if !declared.is_own {
+                tracing::warn!(
+                    "subgraph events describes no streams, so its subscriptions fail: compose the supergraph anew with the schema of this release"
+                );
+            }
             return Ok(Route::trusted(Transport::Fields((self.subgraphs.events)())));
+        }
+        // A topic answers for it: whatever its address is, nobody is there.
+        if declared.is_own {
+            return Ok(Route::trusted(Transport::Fields(Arc::new(Nothing))));
         }
         let ours = self.of_the_shop(declared);
         let is_trusted = ours.is_some();
@@ -231,6 +265,7 @@ mod tests {
             shop: shop.into(),
             set: set.iter().map(own).collect(),
             events: Arc::new(|| unreachable!("no graph has events here")),
+            streams: Arc::new(|_| Ok(OwnSubscriptions::default())),
         };
         let rules = rules
             .iter()
@@ -242,6 +277,7 @@ mod tests {
         let declared = Declared {
             name: name.to_owned(),
             url: url.to_owned(),
+            is_own: false,
         };
         let route = reach.route(&declared)?;
         Ok((format!("{:?}", route.transport), route.headers.is_trusted))

@@ -13,7 +13,7 @@ use chassis::principal::Principal;
 use federation::{Completion, Prepared};
 use parking_lot::Mutex;
 
-use super::{metrics, rights::Rights};
+use super::{described::Streams, metrics, rights::Rights};
 
 /// The groups that have a stream.
 #[derive(Debug, Default)]
@@ -46,7 +46,8 @@ pub(super) struct Group {
 impl Groups {
     /// The group of a stream of this caller, new if there is none.
     pub(super) fn join(&self, prepared: &Prepared, principal: Option<&Principal>) -> Arc<Group> {
-        let rights = Rights::of(&prepared.event_needs(), principal);
+        let streams = Streams::of(prepared);
+        let rights = Rights::of(&prepared.event_needs(), &streams, principal);
         let alike = rights.are_shared().then(|| Alike {
             completion: prepared.completion(),
             rights: rights.clone(),

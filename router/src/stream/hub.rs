@@ -1,6 +1,6 @@
 //! Opens subscriptions: who may read which stream, from where, and what the first frame is.
 //!
-//! Invariant: for `orderEvents` and `stockEvents` without a cursor the log's end is taken before the state is read, and events that the
+//! Invariant: for a stream with a state, without a cursor, the log's end is taken before the state is read, and events that the
 //! snapshot already shows are skipped; so there is no moment at which a change can be missed or shown twice.
 
 use std::{collections::VecDeque, sync::Arc};
@@ -11,7 +11,7 @@ use chassis::{
     principal::{Principal, Signer},
 };
 use federation::{Engine, Prepared, RequestContext, subgraph::FetchError};
-use order_stream::TopicScope;
+use order_stream::{EventStream, TopicEvent};
 use schema::code::ErrorCode;
 use serde_json::Value;
 
@@ -19,8 +19,9 @@ use super::{
     closing::{Closing, Expiries},
     complete::Completer,
     credentials::Credentials,
+    described::{Readers, Streams},
     drain::Drain,
-    field::Field,
+    field::{Field, Granted},
     identity::Identities,
     lag::{self, Lag},
     live::LiveStream,
@@ -149,9 +150,9 @@ impl Hub {
         let call = prepared
             .subscription()
             .ok_or_else(|| RequestError::masked(ErrorCode::Internal))?;
-        let field = Field::of(call)?;
+        let field = Field::of(call, &Streams::of(&prepared))?;
         let reloads = self.engine.reloads();
-        let scope = field.scope(principal.map(|it| &**it))?;
+        let granted = field.grant(principal.map(|it| &**it))?;
         let after = call.arguments.get("after").and_then(Value::as_str);
         let resume = hints.resume_point(after)?;
         let permit = self.limits.admit(key.clone())?;
@@ -160,17 +161,17 @@ impl Hub {
             cursor,
             snapshot,
             is_over,
-        } = self.start(&field, resume, &ctx).await?;
+        } = self.start(&field, &granted, resume, &ctx).await?;
         let (reads_for, from) = (caller(&key), point.cursor);
         let subject = field.subject();
-        let source = match (scope, &subject) {
-            (Some(scope), _) => Source::Orders(self.log.get().reader(scope, from).of(reads_for)),
-            (None, Some(Subject { of, key })) => {
-                let scope = TopicScope::Entity(Arc::clone(key));
-                let reader = self.log.topic(of.topic).reader(scope, from);
+        let source = match granted {
+            Granted::Orders(scope) => {
+                Source::Orders(self.log.get().reader(scope, from).of(reads_for))
+            }
+            Granted::Topic(topic, reading, scope) => {
+                let reader = self.log.topic(&topic, &reading).reader(scope, from);
                 Source::Topic(reader.of(reads_for))
             }
-            (None, None) => return Err(RequestError::masked(ErrorCode::Internal)),
         };
         let completer = Completer {
             frames: Arc::clone(&self.frames),
@@ -220,7 +221,7 @@ impl Hub {
             credentials,
             reloads,
             _permit: permit,
-            _open: OpenStream::count(metrics::OF_OTHERS),
+            _open: OpenStream::count(metrics::OF_OTHERS.into()),
         })
     }
 
@@ -228,22 +229,28 @@ impl Hub {
     async fn start(
         &self,
         field: &Field,
+        granted: &Granted,
         resume: Option<ResumePoint>,
         ctx: &RequestContext,
     ) -> Result<Start, RequestError> {
-        match (field, resume) {
+        if let (Some(subject), Granted::Topic(topic, reading, _)) = (field.subject(), granted) {
+            let log = self.log.topic(topic, reading);
+            return self.start_topic(&subject, &log, resume, ctx).await;
+        }
+        match (field.order(), resume) {
             // Of the order that was to be shown nothing was: it is read now, and the events go on where they were to begin.
-            (Field::Order(order), Some(point)) if point.shows_nothing_of(order.get()) => {
-                let shown = Box::pin(snapshot::load(&self.engine, *order, ctx)).await?;
+            (Some(order), Some(point)) if point.shows_nothing_of(order.get()) => {
+                let shown =
+                    Box::pin(snapshot::load(&self.engine, field.state(), order, ctx)).await?;
                 Ok(Start::behind(point.cursor, shown))
             }
-            (Field::Topic(subject), resume) => self.start_topic(subject, resume, ctx).await,
             // The broker may be away: the stream waits for it, or reads on in the log.
-            (field, Some(point)) => {
+            (order, Some(point)) => {
                 let mut is_over = false;
-                if let Field::Order(order) = field {
+                if let Some(order) = order {
                     // Reading the order is what checks the caller's right to it.
-                    let shown = Box::pin(snapshot::load(&self.engine, *order, ctx)).await?;
+                    let shown =
+                        Box::pin(snapshot::load(&self.engine, field.state(), order, ctx)).await?;
                     is_over = shown.is_last() && point.seen == Some(shown.seen());
                 }
                 Ok(Start {
@@ -251,34 +258,44 @@ impl Hub {
                     ..Start::at(point)
                 })
             }
-            (Field::Order(order), None) => {
+            (Some(order), None) => {
                 // The end is taken before the order is read: see the invariant above.
                 let end = self.end().await?;
-                let shown = Box::pin(snapshot::load(&self.engine, *order, ctx)).await?;
+                let shown =
+                    Box::pin(snapshot::load(&self.engine, field.state(), order, ctx)).await?;
                 Ok(Start::behind(end, shown))
             }
-            (Field::Mine(_) | Field::All(_), None) => {
-                Ok(Start::at(ResumePoint::new(self.end().await?, None)))
-            }
+            (None, None) => Ok(Start::at(ResumePoint::new(self.end().await?, None))),
         }
     }
 
-    /// The same for an entity of a topic beside the order events.
+    /// The same for a topic beside the order events.
     async fn start_topic(
         &self,
         subject: &Subject,
+        log: &EventStream<TopicEvent>,
         resume: Option<ResumePoint>,
         ctx: &RequestContext,
     ) -> Result<Start, RequestError> {
-        let number = subject.number();
         // A place that was given before anything was asked for is among the order events: it says nothing here.
-        let from = match resume.filter(|point| !point.is_before_anything()) {
-            Some(point) if !point.shows_nothing_of(number) => return Ok(Start::at(point)),
-            Some(point) => point.cursor,
-            None => {
-                let end = self.log.topic(subject.of.topic).end_cursor().await;
+        let resume = resume.filter(|point| !point.is_before_anything());
+        let shown_first = subject.number().filter(|_| subject.of.state.is_some());
+        let from = match (resume, shown_first) {
+            (Some(point), Some(number)) if point.shows_nothing_of(number) => point.cursor,
+            (Some(point), _) => {
+                if subject.of.readers == Readers::WhoSeesTheState {
+                    // Reading the state is what checks the caller's right to it.
+                    Box::pin(state::load(&self.engine, subject, ctx)).await?;
+                }
+                return Ok(Start::at(point));
+            }
+            (None, _) => {
+                let end = log.end_cursor().await;
                 end.map_err(|_| RequestError::masked(ErrorCode::Unavailable))?
             }
+        };
+        let Some(number) = shown_first else {
+            return Ok(Start::at(ResumePoint::new(from, None)));
         };
         let shown = Box::pin(state::load(&self.engine, subject, ctx)).await?;
         let before = ResumePoint::new(from.clone(), Some(Seen::nothing(number)));

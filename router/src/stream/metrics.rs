@@ -1,6 +1,6 @@
 //! What operators see of the streams; labels are bounded by the schema.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chassis::telemetry::Latency;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
@@ -68,9 +68,7 @@ pub(super) const OF_OTHERS: &str = "other";
 
 /// Shows every series before the first stream.
 pub(super) fn announce() {
-    for field in ["orderEvents", "myOrderEvents", "allOrderEvents", OF_OTHERS] {
-        SUBSCRIBERS.with_label_values(&[field]).add(0);
-    }
+    announce_field(OF_OTHERS);
     for kind in ["SNAPSHOT", "CHANGE", "GAP"] {
         FRAMES.with_label_values(&[kind]).inc_by(0);
     }
@@ -80,19 +78,24 @@ pub(super) fn announce() {
     EVENT_TO_FRAME.announce(&[]);
 }
 
+/// Shows the series of a field before its first stream.
+pub(super) fn announce_field(field: &str) {
+    SUBSCRIBERS.with_label_values(&[field]).add(0);
+}
+
 /// Counts an open stream until it is dropped.
 #[derive(Debug)]
-pub(super) struct OpenStream(&'static str);
+pub(super) struct OpenStream(Arc<str>);
 
 impl OpenStream {
-    pub(super) fn count(field: &'static str) -> Self {
-        SUBSCRIBERS.with_label_values(&[field]).inc();
+    pub(super) fn count(field: Arc<str>) -> Self {
+        SUBSCRIBERS.with_label_values(&[&*field]).inc();
         Self(field)
     }
 }
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        SUBSCRIBERS.with_label_values(&[self.0]).dec();
+        SUBSCRIBERS.with_label_values(&[&*self.0]).dec();
     }
 }

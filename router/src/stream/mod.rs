@@ -13,6 +13,7 @@
 mod closing;
 mod complete;
 mod credentials;
+mod described;
 mod drain;
 mod field;
 mod frame;
@@ -40,6 +41,7 @@ mod work;
 
 pub(crate) use closing::Closing;
 pub(crate) use credentials::Credentials;
+pub(crate) use described::read;
 pub(crate) use drain::Drain;
 pub(crate) use frame::{End, Interruption};
 pub(crate) use heartbeat::Heartbeats;

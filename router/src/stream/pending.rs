@@ -87,8 +87,8 @@ impl PendingFrame {
             Shows::Snapshot(shown) => Some((Entity::Order(shown.order), shown.version)),
             Shows::Gap => None,
             Shows::Topic(_, shown) => {
-                let key = Entity::Key(Arc::clone(&shown.subject.key));
-                Some((key, shown.version.unwrap_or_default()))
+                let key = shown.subject.key.clone().unwrap_or_default();
+                Some((Entity::Key(key), shown.version.unwrap_or_default()))
             }
         };
         (self.shows.kind(), version)

@@ -8,6 +8,8 @@
 use chassis::principal::Principal;
 use federation::EventNeeds;
 
+use super::described::{Readers, Streams};
+
 /// With whose rights a stream's entities are read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Rights {
@@ -27,15 +29,20 @@ pub(super) enum Rights {
 
 impl Rights {
     /// The rights that an operation with these needs is read with for this caller.
-    pub(super) fn of(needs: &EventNeeds, principal: Option<&Principal>) -> Self {
+    pub(super) fn of(needs: &EventNeeds, streams: &Streams, principal: Option<&Principal>) -> Self {
         if needs.has_headers {
             return Self::Request;
         }
-        let is_for_all = needs.fields.iter().all(is_of_the_order);
+        // What a frame has of its own is the event's, and the event is the caller's.
+        let is_for_all = needs
+            .fields
+            .iter()
+            .all(|(ty, field)| streams.has(ty, field) || is_of_the_order(ty, field));
         let Some(principal) = principal else {
             // Nobody in particular is let to streams that are everybody's, and to those alone.
             let opened = needs.fields.iter().find(|(ty, _)| ty == "Subscription");
-            let is_everybodys = opened.is_some_and(|(_, field)| OF_EVERYBODY.contains(&&**field));
+            let opened = opened.and_then(|(_, field)| streams.find(field));
+            let is_everybodys = opened.is_some_and(|it| it.readers == Readers::Everybody);
             return if is_for_all && is_everybodys {
                 Self::Order
             } else {
@@ -61,38 +68,8 @@ impl Rights {
     }
 }
 
-/// The subscriptions that need no caller.
-const OF_EVERYBODY: [&str; 1] = ["stockEvents"];
-
 /// The fields that belong to the order, or to everybody. Of a user only the id: cart and orders are its own.
-const OF_THE_ORDER: [(&str, &[&str]); 14] = [
-    (
-        "Subscription",
-        &[
-            "orderEvents",
-            "myOrderEvents",
-            "allOrderEvents",
-            "stockEvents",
-        ],
-    ),
-    (
-        "StockEvent",
-        &[
-            "kind",
-            "cursor",
-            "sku",
-            "version",
-            "available",
-            "at",
-            "product",
-        ],
-    ),
-    (
-        "OrderEvent",
-        &[
-            "kind", "cursor", "orderId", "version", "status", "at", "order",
-        ],
-    ),
+const OF_THE_ORDER: [(&str, &[&str]); 11] = [
     (
         "Order",
         &[
@@ -135,9 +112,9 @@ const OF_THE_ORDER: [(&str, &[&str]); 14] = [
     ),
 ];
 
-fn is_of_the_order((ty, field): &(String, String)) -> bool {
-    let fields = OF_THE_ORDER.iter().find(|(name, _)| name == ty);
-    fields.is_some_and(|(_, fields)| fields.contains(&field.as_str()))
+fn is_of_the_order(ty: &str, field: &str) -> bool {
+    let fields = OF_THE_ORDER.iter().find(|(name, _)| *name == ty);
+    fields.is_some_and(|(_, fields)| fields.contains(&field))
 }
 
 #[cfg(test)]
@@ -148,6 +125,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::stream::described::tests::shop;
 
     fn needs(fields: &[(&str, &str)]) -> EventNeeds {
         let own = |(ty, field): &(&str, &str)| ((*ty).to_owned(), (*field).to_owned());
@@ -179,7 +157,7 @@ mod tests {
             principal(2, Scopes::CUSTOMER),
             principal(3, Scopes::OPS),
         ] {
-            assert_eq!(Rights::of(&needs, Some(&caller)), Rights::Order);
+            assert_eq!(Rights::of(&needs, &shop(), Some(&caller)), Rights::Order);
         }
     }
 
@@ -194,7 +172,7 @@ mod tests {
             ("ATypeOfTomorrow", "id"),
         ] {
             let needs = needs(&[("Order", "lines"), field]);
-            let of = |user, scopes| Rights::of(&needs, Some(&principal(user, scopes)));
+            let of = |user, scopes| Rights::of(&needs, &shop(), Some(&principal(user, scopes)));
             let (one, two) = (of(1, Scopes::CUSTOMER), of(2, Scopes::CUSTOMER));
             assert_ne!(one, two, "{field:?}");
             assert_eq!(one, of(1, Scopes::CUSTOMER));
@@ -210,11 +188,11 @@ mod tests {
             ("StockEvent", "product"),
             ("Product", "name"),
         ];
-        assert_eq!(Rights::of(&needs(&stock), None), Rights::Order);
+        assert_eq!(Rights::of(&needs(&stock), &shop(), None), Rights::Order);
         let more = [&stock[..], &[("Stock", "total")]].concat();
-        assert_eq!(Rights::of(&needs(&more), None), Rights::Request);
+        assert_eq!(Rights::of(&needs(&more), &shop(), None), Rights::Request);
         let orders = [("Subscription", "myOrderEvents"), ("OrderEvent", "order")];
-        assert_eq!(Rights::of(&needs(&orders), None), Rights::Request);
+        assert_eq!(Rights::of(&needs(&orders), &shop(), None), Rights::Request);
     }
 
     #[test]
@@ -223,8 +201,8 @@ mod tests {
             has_headers: true,
             ..needs(&[("Order", "lines")])
         };
-        let rights = Rights::of(&needs, Some(&principal(1, Scopes::OPS)));
+        let rights = Rights::of(&needs, &shop(), Some(&principal(1, Scopes::OPS)));
         assert!(!rights.are_shared());
-        assert!(!Rights::of(&EventNeeds::default(), None).are_shared());
+        assert!(!Rights::of(&EventNeeds::default(), &shop(), None).are_shared());
     }
 }

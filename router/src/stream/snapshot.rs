@@ -11,8 +11,6 @@ use serde_json::{Map, Value};
 use super::resume::Seen;
 use crate::error::RequestError;
 
-const ORDER: &str = "query OrderSnapshot($id: ID!) { order(id: $id) { id version status createdAt history { version at } } }";
-
 /// What an order's first frame shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
@@ -35,19 +33,20 @@ impl Snapshot {
     }
 }
 
-/// Reads the order as the caller.
+/// Reads the order as the caller, by the state of the stream's description.
 ///
 /// # Errors
 /// `NOT_FOUND` for a foreign or absent order; the subgraph's own code when it failed.
 pub(super) async fn load(
     engine: &Engine,
+    state: Option<&str>,
     order: OrderId,
     ctx: &RequestContext,
 ) -> Result<Snapshot, RequestError> {
     let mut variables = Map::new();
-    variables.insert("id".to_owned(), Value::from(order.to_string()));
+    variables.insert("key".to_owned(), Value::from(order.to_string()));
     let request = GraphRequest {
-        query: Some(ORDER.to_owned()),
+        query: state.map(str::to_owned),
         variables,
         ..GraphRequest::default()
     };

@@ -1,27 +1,32 @@
 //! A topic's entity as the caller may see it: the authorisation of its stream and the content of the first frame.
 //!
-//! It is read through the graph with the caller's own rights, so the rule who may read lives in the subgraph alone.
+//! It is read through the graph with the caller's own rights, so the rule who may read lives in the subgraph alone. Where that is
+//! the only rule, what the graph does not show looks the same whether it is absent or somebody else's.
 
 use federation::{Engine, GraphRequest, OperationKinds, RequestContext};
 use schema::code::ErrorCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::topic::{Shown, Subject};
+use super::{
+    described::Readers,
+    topic::{Shown, Subject},
+};
 use crate::error::RequestError;
 
 /// Reads the state.
 ///
 /// # Errors
-/// The graph's refusal, with its code.
+/// The graph's refusal, with its code; `NOT_FOUND` where only who sees the state may read the stream, and there is none.
 pub(super) async fn load(
     engine: &Engine,
     subject: &Subject,
     ctx: &RequestContext,
 ) -> Result<Shown, RequestError> {
-    let variables = Map::from_iter([("key".to_owned(), Value::from(&*subject.key))]);
+    let key = subject.key.as_deref();
+    let variables = Map::from_iter([("key".to_owned(), Value::from(key))]);
     let request = GraphRequest {
-        query: Some(subject.of.state.to_owned()),
+        query: subject.of.state.clone(),
         variables,
         ..GraphRequest::default()
     };
@@ -53,18 +58,21 @@ fn read(subject: &Subject, body: &[u8]) -> Result<Shown, RequestError> {
     }
     let data = response.data.ok_or_else(internal)?;
     let state = data.values().next().and_then(Value::as_object);
+    if state.is_none() && subject.of.readers == Readers::WhoSeesTheState {
+        return Err(RequestError::masked(ErrorCode::NotFound));
+    }
     Ok(Shown::state(subject.clone(), state))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::topic::FIELDS;
+    use crate::stream::described::tests::stock;
 
     fn read_of(body: &str) -> Result<Option<u32>, ErrorCode> {
         let subject = Subject {
-            of: &FIELDS[0],
-            key: "7".into(),
+            of: stock(),
+            key: Some("7".into()),
         };
         let shown = read(&subject, body.as_bytes());
         shown.map(|it| it.version).map_err(|error| error.code())

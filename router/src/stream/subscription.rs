@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use chassis::crash;
 use futures::StreamExt;
-use order_stream::{Cursor, Stopped, number_of};
+use order_stream::{Cursor, Event as _, Stopped, number_of};
 use schema::{code::ErrorCode, id::OrderId};
 use tokio::sync::watch;
 
@@ -216,6 +216,8 @@ impl LogStream {
     fn change(&mut self, change: Change, cursor: Cursor) -> Option<PendingFrame> {
         let (entity, version) = match &change {
             Change::Order(event) => (event.order_id.get(), event.version),
+            // Of what cannot be read nobody can know what it changed.
+            Change::Topic(event) if event.fault().is_some() => return Some(self.gap_at(cursor)),
             Change::Topic(event) => (number_of(&event.key), event.version),
         };
         if self.seen.is_some_and(|seen| seen.covers(entity, version)) {
@@ -232,7 +234,8 @@ impl LogStream {
         match change {
             Change::Order(event) => Some(PendingFrame::change(event, &behind)),
             Change::Topic(event) => {
-                let shown = Shown::change(self.subject.clone()?, &event);
+                let of = Arc::clone(&self.subject.as_ref()?.of);
+                let shown = Shown::change(of, &event);
                 Some(PendingFrame::topic_change(shown, &behind))
             }
         }
@@ -241,7 +244,12 @@ impl LogStream {
     fn gap(&mut self, cursor: Cursor) -> PendingFrame {
         // The client starts again from here, perhaps on another stream, whose versions begin at 1.
         self.seen = None;
-        let behind = ResumePoint::new(cursor, None);
+        self.gap_at(cursor)
+    }
+
+    /// A gap after which the same stream goes on.
+    fn gap_at(&self, cursor: Cursor) -> PendingFrame {
+        let behind = ResumePoint::new(cursor, self.seen);
         match &self.subject {
             None => PendingFrame::gap(&behind),
             Some(subject) => PendingFrame::topic_gap(Shown::gap(subject.clone()), &behind),

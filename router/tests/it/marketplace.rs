@@ -76,6 +76,7 @@ fn market(data: &Json) -> Engine {
             shop: subgraphs,
             set: BTreeMap::new(),
             events: Arc::new(|| Arc::new(Own)),
+            streams: Arc::new(|_| Ok(federation::OwnSubscriptions::default())),
         },
         None,
     )

@@ -146,10 +146,10 @@ impl<E: Event> Log<E> {
             self.epoch = epoch;
         }
         let epoch = record.epoch.unwrap_or(self.epoch);
-        let first = record.event.as_ref().is_some_and(|event| {
-            self.versions
-                .is_first(epoch, event.entity(), event.version())
-        });
+        let first = record
+            .event
+            .as_ref()
+            .is_some_and(|event| self.versions.admits(epoch, event));
         if record.offset < self.end.next(record.partition) {
             return Appended::Passed;
         }

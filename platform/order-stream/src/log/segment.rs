@@ -34,6 +34,8 @@ pub(crate) struct Segment<E: Event> {
     entries: Vec<Entry<E>>,
     /// Where the events with each key are, ascending.
     index: HashMap<KeyOf<E>, Vec<u32>>,
+    /// Where the messages are that cannot be read, ascending: a scope's keys do not find them.
+    unreadable: Vec<u32>,
 }
 
 impl<E: Event> Segment<E> {
@@ -43,14 +45,19 @@ impl<E: Event> Segment<E> {
             bytes: 0,
             entries: Vec::new(),
             index: HashMap::new(),
+            unreadable: Vec::new(),
         }
     }
 
     pub(crate) fn push(&mut self, entry: Entry<E>) {
         // A segment is full long before.
         let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        for key in E::Scope::keys_of(&entry.event) {
-            self.index.entry(key).or_default().push(index);
+        if entry.event.fault().is_some() {
+            self.unreadable.push(index);
+        } else {
+            for key in E::Scope::keys_of(&entry.event) {
+                self.index.entry(key).or_default().push(index);
+            }
         }
         self.bytes += entry.bytes();
         self.entries.push(entry);
@@ -68,7 +75,11 @@ impl<E: Event> Segment<E> {
     /// The first entry in scope at `position` or later, with its position.
     pub(crate) fn find(&self, scope: &E::Scope, position: u64) -> Option<(u64, &Entry<E>)> {
         let from = usize::try_from(position.saturating_sub(self.base)).ok()?;
-        let index = self.first(scope, from)?;
+        let found = self.first(scope, from);
+        let index = match (found, self.first_unreadable(scope, from)) {
+            (Some(found), Some(unreadable)) => found.min(unreadable),
+            (found, unreadable) => found.or(unreadable)?,
+        };
         self.entries
             .get(index)
             .map(|entry| (self.base + index as u64, entry))
@@ -87,6 +98,16 @@ impl<E: Event> Segment<E> {
                 return Some(at);
             }
         }
+    }
+
+    fn first_unreadable(&self, scope: &E::Scope, from: usize) -> Option<usize> {
+        let mut indexes = self.unreadable.iter();
+        let indexes = indexes.by_ref().filter_map(|it| usize::try_from(*it).ok());
+        let mut indexes = indexes.filter(|index| *index >= from);
+        indexes.find(|index| {
+            let entry = self.entries.get(*index);
+            entry.is_some_and(|entry| scope.contains(&entry.event))
+        })
     }
 
     /// The position of the first entry that is not wholly below `cursor`.

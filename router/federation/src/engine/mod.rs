@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use graphql_tools::validation::validate::ValidationPlan;
+use http::Extensions;
 use tokio::sync::watch;
 
 use crate::execute::schema_size::schema_size;
@@ -23,13 +24,13 @@ pub use crate::graph::LoadError;
 use crate::graph::{self, Supergraph};
 use crate::host::Host;
 use crate::operation::cache::Operations;
-use crate::operation::document;
+use crate::operation::document::{self, Document};
 pub use crate::operation::limits::Limits;
 use crate::operation::persisted::PersistedOperations;
 pub use crate::operation::turns::NewOperations;
 use crate::plan::explain::{explain, fetches};
 use crate::plan::planner::Planner;
-use crate::subgraph::{Connected, Declared, Mutations, Routes};
+use crate::subgraph::{Connected, Declared, Mutations, Routes, Subscriptions};
 pub use config::EngineConfig;
 pub use events::{Completion, EventNeeds};
 use prepare::Planned;
@@ -59,6 +60,8 @@ struct Served {
     schema_size: u64,
     operations: Operations<Planned>,
     steps: KnownSteps,
+    /// What the host made of the supergraph's subscriptions.
+    own: Extensions,
 }
 
 impl fmt::Debug for Engine {
@@ -140,6 +143,14 @@ pub fn declared(supergraph_sdl: &str) -> Result<Vec<Declared>, LoadError> {
     graph::declared(&Planner::parse(supergraph_sdl)?)
 }
 
+/// What a supergraph says of its subscriptions.
+///
+/// # Errors
+/// [`LoadError`] when it cannot be parsed.
+pub fn subscriptions(supergraph_sdl: &str) -> Result<Subscriptions, LoadError> {
+    Ok(graph::subscriptions(&Planner::parse(supergraph_sdl)?))
+}
+
 fn load(
     config: &EngineConfig,
     sdl: &str,
@@ -151,8 +162,11 @@ fn load(
     let document = Planner::parse(sdl)?;
     let declared = graph::declared(&document)?;
     let planner = Planner::new(&document)?;
+    let own = routes.subscriptions(&graph::subscriptions(&document));
+    let own = own.map_err(LoadError::Subscriptions)?;
     let mut subgraphs = HashMap::new();
-    for subgraph in declared {
+    for mut subgraph in declared {
+        subgraph.is_own = own.subgraphs.contains(&subgraph.name);
         let before = before.and_then(|before| before.subgraphs.get(&subgraph.name));
         let connect = |route| {
             let name = &subgraph.name;
@@ -166,7 +180,16 @@ fn load(
         subgraphs.insert(subgraph.name, connected);
     }
     let supergraph = Supergraph::new(&planner.consumer_schema(), &document)?;
+    let rules = document::rules();
+    for (what_for, text) in &own.operations {
+        let parsed = Document::parse(&supergraph, &rules, &config.limits, text, None);
+        parsed.map_err(|error| {
+            let why = error.errors().first().map_or("", |error| &error.message);
+            LoadError::Subscriptions(format!("{what_for}: {why}"))
+        })?;
+    }
     Ok(Served {
+        own: own.data,
         subgraphs,
         schema_size: schema_size(&supergraph.consumer),
         supergraph,

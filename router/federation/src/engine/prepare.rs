@@ -107,6 +107,13 @@ impl Prepared {
         root.flat_map(|root| root.fields.iter().map(|field| &*field.name))
     }
 
+    /// What the host made of the subscriptions of the supergraph that this is planned over:
+    /// [`OwnSubscriptions::data`](crate::OwnSubscriptions::data).
+    #[must_use]
+    pub fn own(&self) -> &http::Extensions {
+        &self.served.own
+    }
+
     /// What a subscription subscribes to; `None` for a query or a mutation.
     #[must_use]
     pub fn subscription(&self) -> Option<&SubscriptionCall> {

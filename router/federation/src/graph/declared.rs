@@ -17,6 +17,8 @@ pub struct Declared {
     pub name: String,
     /// Its address; empty where the supergraph names none.
     pub url: String,
+    /// Whether the embedding process answers its subscriptions itself.
+    pub is_own: bool,
 }
 
 /// Reads them in the document's order.
@@ -51,6 +53,7 @@ pub(crate) fn declared(document: &Document) -> Result<Vec<Declared>, LoadError> 
                 .and_then(|it| argument(it, "url"))
                 .unwrap_or_default()
                 .to_owned(),
+            is_own: false,
         });
     }
     if declared.is_empty() {
@@ -84,6 +87,7 @@ mod tests {
         let of = |name: &str, url: &str| Declared {
             name: name.to_owned(),
             url: url.to_owned(),
+            is_own: false,
         };
         let two = "A @join__graph(name: \"a\", url: \"http://a/\") B @join__graph(name: \"b\", url: \"\")";
         assert_eq!(read(two).unwrap(), [of("a", "http://a/"), of("b", "")]);

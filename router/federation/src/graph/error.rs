@@ -23,6 +23,9 @@ pub enum LoadError {
     /// Clients could ask for nothing.
     #[error("it has no query type")]
     NoQueries,
+    /// The host does not answer what the supergraph says it would.
+    #[error("{0}")]
+    Subscriptions(String),
     /// Two subgraphs have one name, so nobody could tell which is asked.
     #[error("two subgraphs are named {0}")]
     TwoOfAName(String),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use graphql_tools::static_graphql::schema::{Document, TypeDefinition};
 
 use crate::graph::sdl::sdl;
-use crate::graph::{LoadError, TypeTable, builtin};
+use crate::graph::{LoadError, TypeTable, builtin, linked};
 
 /// A loaded supergraph.
 pub(crate) struct Supergraph {
@@ -21,7 +21,8 @@ impl Supergraph {
     /// # Errors
     /// [`LoadError::NoQueries`], where clients may not see them.
     pub(crate) fn new(consumer: &Document, document: &Document) -> Result<Self, LoadError> {
-        let consumer = Arc::new(builtin::replaced(consumer.clone()));
+        let consumer = linked::without(consumer.clone(), document);
+        let consumer = Arc::new(builtin::replaced(consumer));
         let types = TypeTable::new(&consumer, document);
         check_queries(&consumer)?;
         Ok(Self { consumer, types })

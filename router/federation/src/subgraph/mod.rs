@@ -23,7 +23,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-pub use crate::graph::{Declared, RouteError};
+pub use crate::graph::{
+    Declared, Link, Member, OwnSubscriptions, RouteError, SubscriptionField, Subscriptions,
+};
 use crate::host::{Host, PublicCodes};
 pub(crate) use coalesced::Mutations;
 pub use config::FetchConfig;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::graph::{Declared, RouteError};
+use crate::graph::{Declared, OwnSubscriptions, RouteError, Subscriptions};
 use crate::host::PublicCodes;
 use crate::subgraph::{FetchConfig, HeaderRules, Transport};
 
@@ -26,6 +26,15 @@ pub struct Route {
 
 /// Says how each subgraph of a supergraph is reached. Asked for every supergraph that is loaded, before it is served.
 pub trait Routes: Send + Sync {
+    /// Reads what a supergraph says of its subscriptions, before it is asked for the routes; what the process answers itself is
+    /// marked so when they are asked for. By itself it answers none.
+    ///
+    /// # Errors
+    /// Why the supergraph is not served, as a sentence.
+    fn subscriptions(&self, _: &Subscriptions) -> Result<OwnSubscriptions, String> {
+        Ok(OwnSubscriptions::default())
+    }
+
     /// The route to one subgraph.
     ///
     /// # Errors

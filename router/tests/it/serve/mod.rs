@@ -8,6 +8,7 @@ mod frames;
 mod http;
 mod live;
 mod mutation;
+mod parcels;
 mod registry;
 mod reload;
 mod removed;
