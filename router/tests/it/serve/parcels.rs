@@ -78,7 +78,12 @@ async fn parcel(body: String) -> Json<Value> {
         let entity = json!({ "__typename": "Parcel", "address": "Mill Lane 1" });
         return Json(json!({ "data": { "_entities": [entity] } }));
     }
-    Json(json!({ "data": { "parcel": { "version": 1, "status": "ACCEPTED" } } }))
+    // A field with arguments has a response key of the router's.
+    let before = body.split("parcel(").next().unwrap_or_default();
+    let key = before.trim_end().strip_suffix(':').unwrap_or("parcel");
+    let start = key.rfind(|it: char| !it.is_alphanumeric() && it != '_');
+    let key = &key[start.map_or(0, |it| it + 1)..];
+    Json(json!({ "data": { key: { "version": 1, "status": "ACCEPTED" } } }))
 }
 
 fn told(frames: &[Frame]) -> Vec<(&str, i64)> {

@@ -16,7 +16,9 @@ const RELOADS: usize = 20;
 fn graphs() -> [String; 2] {
     let graph = schema::sdl::SUPERGRAPH;
     let field = "\"\"\"Every status it had, oldest first.\"\"\"\n  history: [OrderStatusChange!]! @join__field(graph: LOMS)";
+    // The state that `orderEvents` begins with asks for it, too.
     let without = graph.replace(field, "");
+    let without = without.replace(" history { version at }", "");
     assert!(without.len() < graph.len());
     [graph.to_owned(), without]
 }
