@@ -165,8 +165,6 @@ fn written(log: &Path) -> String {
 }
 
 /// What differs from a pod is named in [`Stage`]: addresses, the folders of the mounts, Postgres, Kafka and the issuer.
-///
-/// Seen red with the key of the cart taken out of its pod, and with a probe's path changed.
 #[tokio::test]
 async fn the_pods_are_ready_in_production_sell_something_and_stop_in_their_time() {
     chassis::tls::install();
