@@ -1,6 +1,6 @@
 //! What axe-core finds in a page that keeps somebody from using it.
 //!
-//! Source: axe-core's API, `axe.run`; the rules of WCAG 2.2 A and AA and axe's best practices, all that are on by default.
+//! Source: axe-core's API, `axe.run`; the rules of WCAG 2.0 to 2.2, A and AA, and axe's best practices.
 
 use std::path::Path;
 

@@ -308,7 +308,6 @@ impl fantoccini::wd::WebDriverCompatibleCommand for DriverCommand {
     }
 }
 
-/// Seen red without the `Drop`: chromedriver had gone, and eight processes of Chromium ran on.
 #[tokio::test]
 async fn a_browser_that_nobody_stops_leaves_no_process() {
     let browser = Browser::start().await;
