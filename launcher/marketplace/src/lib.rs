@@ -5,6 +5,7 @@
 
 pub mod cli;
 mod command;
+mod copies;
 mod durability;
 mod exit;
 mod http;

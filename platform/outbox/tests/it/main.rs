@@ -5,6 +5,7 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+mod copies;
 mod failure;
 mod leader;
 mod retention;
