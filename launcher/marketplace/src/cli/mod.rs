@@ -176,6 +176,9 @@ pub enum Command {
     /// Check the promises in the databases and the topic; exit code 1 if one is broken
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
+    /// Send the order events again that the topic has lost
+    #[command(after_long_help = RESEND)]
+    Resend,
     /// List, replay or delete the notifier's dead letters
     #[command(after_long_help = DEAD_LETTERS)]
     DeadLetters(DeadLetters),
@@ -418,6 +421,17 @@ Examples:
   marketplace verify --json        for programs
 
 It changes nothing. docs/reliability.md explains each promise.";
+
+const RESEND: &str = "\
+A topic that was deleted, or that lost its end with a disk, has lost events that
+the outbox calls sent. This compares both and has the relay send what is missing,
+each order's events in the order of their versions. Consumers drop what they
+know already. What the topic's retention removed is not sent again.
+
+Examples:
+  marketplace verify               I6 names what is missing
+  marketplace resend
+  marketplace verify               holds again";
 
 #[cfg(test)]
 mod tests {

@@ -105,7 +105,7 @@ pub(super) fn pid_files(
     state: &Path,
 ) -> impl Iterator<Item = (&'static str, PathBuf, Signal, Signal)> {
     let run = state.join("run");
-    SERVICES.iter().map(move |name| {
+    SERVICES.iter().chain(&BROKERS).map(move |name| {
         let file = run.join(format!("{name}.pid"));
         (*name, file, Signal::Term, Signal::Kill)
     })

@@ -7,6 +7,7 @@ mod browser;
 mod compose;
 mod compressed;
 mod console;
+mod corruptions;
 mod crash;
 mod dead_letters;
 mod deaf_proxy;
