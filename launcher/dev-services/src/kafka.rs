@@ -70,7 +70,8 @@ impl Kafka {
     /// Fetches what is missing, starts the broker and waits until it answers a metadata request.
     ///
     /// # Errors
-    /// When Java or Maven are missing, the jars cannot be fetched, or the broker does not become ready within 60 s.
+    /// When Java or Maven are missing, the jars cannot be fetched, or the broker does not become ready within 60 s, or as
+    /// many for each broker of its cluster.
     ///
     /// # Cancel safety
     /// Dropping the future leaves no process behind.
@@ -146,7 +147,10 @@ impl Kafka {
     }
 
     async fn wait_ready(&mut self) -> Result<(), Error> {
-        let deadline = Instant::now() + READY_LIMIT;
+        // Several start at once, on the same processors, and none is ready before it has heard of the others.
+        let together = self.settings.member.as_ref().map_or(1, Member::together);
+        let limit = READY_LIMIT * together;
+        let deadline = Instant::now() + limit;
         while !answers_metadata(&self.brokers).await {
             let log = self.settings.log.clone();
             if self.child.try_wait().is_some() {
@@ -159,7 +163,7 @@ impl Kafka {
             if Instant::now() >= deadline {
                 return Err(Error::NotReady {
                     service: "kafka",
-                    seconds: READY_LIMIT.as_secs(),
+                    seconds: limit.as_secs(),
                     log,
                 });
             }

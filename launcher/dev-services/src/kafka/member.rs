@@ -28,6 +28,11 @@ impl Member {
         }
     }
 
+    /// How many brokers there are.
+    pub(super) fn together(&self) -> u32 {
+        u32::try_from(self.controllers.len()).unwrap_or(1)
+    }
+
     pub(super) fn is_alone(&self) -> bool {
         self.controllers.len() == 1
     }

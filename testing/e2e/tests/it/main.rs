@@ -4,6 +4,7 @@
 
 mod accessibility;
 mod browser;
+mod brokers;
 mod compose;
 mod compressed;
 mod console;
