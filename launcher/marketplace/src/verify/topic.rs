@@ -341,7 +341,6 @@ mod tests {
         assert_eq!(same_events(&Events::new(), &Known::new(), &topic).broken, 1);
     }
 
-    /// Seen red with a repeat's words not compared.
     #[test]
     fn a_repeat_that_says_another_thing_is_named() {
         let first = event(1, 1);

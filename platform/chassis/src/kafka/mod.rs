@@ -183,7 +183,6 @@ fn base(config: &Config) -> ClientConfig {
 mod tests {
     use super::*;
 
-    /// Seen red with the user set for the producer alone.
     #[test]
     fn every_client_proves_to_be_the_same_user() {
         let config = Config {

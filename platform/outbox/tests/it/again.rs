@@ -2,8 +2,7 @@
 
 use crate::shop::{Shop, assert_in_order, changes};
 
-/// Two of the four events of each order have left the outbox. Seen red with those of the outbox sent under their old ids: version 3
-/// came before version 1.
+/// Two of the four events of each order have left the outbox.
 #[tokio::test]
 async fn what_the_outbox_and_the_history_have_is_sent_again_in_order() {
     let shop = Shop::open().await;

@@ -36,7 +36,6 @@ async fn more_copies_than_brokers_are_refused_with_the_setting_and_the_number() 
     }
 }
 
-/// Seen red with the topic's own `min.insync.replicas` not asked for.
 #[tokio::test]
 async fn a_topic_that_is_weaker_than_asked_is_named_with_the_commands_that_mend_it() {
     assert_eq!(topic::weakness(&asked(1, 1).await).await.unwrap(), None);

@@ -37,8 +37,7 @@ enum Fault {
     Empty,
 }
 
-/// Nothing that was acknowledged is lost, no frame is missed or comes twice, and events wait for seconds only. Seen red with one
-/// copy of each topic.
+/// Nothing that was acknowledged is lost, no frame is missed or comes twice, and events wait for seconds only.
 #[tokio::test]
 async fn each_of_three_brokers_dies_and_nothing_is_lost() {
     let folder = TempDir::with_prefix("marketplace-e2e-").unwrap().keep();

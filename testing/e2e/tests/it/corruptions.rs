@@ -82,8 +82,7 @@ const PLANTED: [(&str, &str, &str); 58] = [
     ("comments_0", "update comments set author_id = 77", "I11"),
 ];
 
-/// Each is seen by the promise that it breaks, and all hold again when it is taken back. Seen red with the texts of checkouts
-/// and of effects left out of the comparison.
+/// Each is seen by the promise that it breaks, and all hold again when it is taken back.
 #[tokio::test]
 async fn verify_finds_every_planted_corruption() {
     let folder = TempDir::with_prefix("marketplace-verify-").unwrap();
