@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
 mod accessibility;
-mod browser;
 mod brokers;
+mod browser;
 mod compose;
 mod compressed;
 mod console;
