@@ -1,8 +1,11 @@
-//! A real Apache Kafka 4.1.2, one `KRaft` node on loopback, on the machine's Java.
+//! A real Apache Kafka 4.1.2 on loopback, on the machine's Java: one `KRaft` node, or one of several that are a [`cluster`].
 //!
 //! The jars come from a pinned Maven pom, once. Acknowledged messages survive kill -9 of any process; they are not
 //! fsynced one by one, so a power cut may lose the last ones. The first clean stop leaves a class data archive, with
 //! which later starts take about half the time. A machine that is too slow to write it while it stops tries once.
+
+pub mod cluster;
+pub mod member;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tokio::time::{Instant, sleep};
 
+use self::member::Member;
 use crate::child::{Output, STOP_LIMIT, Supervised, tail};
 use crate::java::{self, Java};
 use crate::process::{Identity, Signal};
@@ -23,6 +27,7 @@ pub const VERSION: &str = "4.1.2";
 
 const POM: &str = include_str!("../kafka/pom.xml");
 const PROPERTIES: &str = include_str!("../kafka/server.properties");
+const QUORUM: &str = include_str!("../kafka/quorum.properties");
 const LOGGING: &str = include_str!("../kafka/log4j2.xml");
 const CLUSTER_ID: &str = "bWFya2V0cGxhY2UtZGV2Lg"; // any 16 bytes in base64 will do; it names the cluster, not a secret
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -47,6 +52,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// A folder that is removed if this process dies without stopping the broker.
     pub cleanup: Option<PathBuf>,
+    /// Its place in a cluster; none: it is a cluster of its own.
+    pub member: Option<Member>,
 }
 
 /// A running broker. Dropping it stops the broker in the background.
@@ -63,24 +70,13 @@ impl Kafka {
     /// Fetches what is missing, starts the broker and waits until it answers a metadata request.
     ///
     /// # Errors
-    /// When Java or Maven are missing, the jars cannot be fetched, or the broker does not become ready within 60 s.
+    /// When Java or Maven are missing, the jars cannot be fetched, or the broker does not become ready within 60 s, or as
+    /// many for each broker of its cluster.
     ///
     /// # Cancel safety
     /// Dropping the future leaves no process behind.
     pub async fn start(mut settings: Settings, progress: &Progress) -> Result<Self, Error> {
-        let java = java::find_or_install(progress).await?;
-        let jars = jars(&settings.cache);
-        let message =
-            format!("fetching Apache Kafka {VERSION} from Maven Central, once, about 43 MB");
-        maven::fetch(
-            "kafka",
-            POM,
-            "dependency:copy-dependencies",
-            &jars,
-            &message,
-            progress,
-        )
-        .await?;
+        let java = fetch(&settings.cache, progress).await?;
         if settings.port == 0 {
             settings.port = port::free();
         }
@@ -92,11 +88,7 @@ impl Kafka {
             );
             orphan.stop(Signal::Term, STOP_LIMIT, Signal::Kill).await;
         }
-        write_configuration(&settings)?;
-        if !settings.dir.join("data/meta.properties").exists() {
-            progress.say("kafka", "formatting its storage");
-            format(&settings, &java).await?;
-        }
+        prepare(&settings, &java, progress).await?;
         progress.say("kafka", "starting");
         let (child, new_archive) = spawn(&settings, &java)?;
         let brokers = format!("127.0.0.1:{}", settings.port);
@@ -135,14 +127,15 @@ impl Kafka {
         self.discard_archive();
     }
 
-    /// Starts a killed or stopped broker again on the same port and data.
+    /// Starts a killed or stopped broker again on the same port and data. One whose data folder is gone begins with an empty
+    /// one.
     ///
     /// # Errors
     /// As [`Kafka::start`].
     pub async fn restart(&mut self) -> Result<(), Error> {
         let status = self.child.stop(STOP_LIMIT).await;
         self.keep_archive(status);
-        write_configuration(&self.settings)?;
+        prepare(&self.settings, &self.java, &Progress::silent()).await?;
         (self.child, self.new_archive) = spawn(&self.settings, &self.java)?;
         self.wait_ready().await
     }
@@ -154,7 +147,10 @@ impl Kafka {
     }
 
     async fn wait_ready(&mut self) -> Result<(), Error> {
-        let deadline = Instant::now() + READY_LIMIT;
+        // Several start at once, on the same processors, and none is ready before it has heard of the others.
+        let together = self.settings.member.as_ref().map_or(1, Member::together);
+        let limit = READY_LIMIT * together;
+        let deadline = Instant::now() + limit;
         while !answers_metadata(&self.brokers).await {
             let log = self.settings.log.clone();
             if self.child.try_wait().is_some() {
@@ -167,7 +163,7 @@ impl Kafka {
             if Instant::now() >= deadline {
                 return Err(Error::NotReady {
                     service: "kafka",
-                    seconds: READY_LIMIT.as_secs(),
+                    seconds: limit.as_secs(),
                     log,
                 });
             }
@@ -238,11 +234,38 @@ pub async fn answers_metadata(brokers: &str) -> bool {
     matches!(asked.await, Ok(Some(())))
 }
 
+/// Finds Java and the jars, or fetches them.
+async fn fetch(cache: &Path, progress: &Progress) -> Result<Java, Error> {
+    let java = java::find_or_install(progress).await?;
+    let message = format!("fetching Apache Kafka {VERSION} from Maven Central, once, about 43 MB");
+    let goal = "dependency:copy-dependencies";
+    maven::fetch("kafka", POM, goal, &jars(cache), &message, progress).await?;
+    Ok(java)
+}
+
+/// Writes the configuration, and formats a data folder that is new or was emptied.
+async fn prepare(settings: &Settings, java: &Java, progress: &Progress) -> Result<(), Error> {
+    write_configuration(settings)?;
+    if !settings.dir.join("data/meta.properties").exists() {
+        progress.say("kafka", "formatting its storage");
+        format(settings, java).await?;
+    }
+    Ok(())
+}
+
 fn write_configuration(settings: &Settings) -> Result<(), Error> {
+    let alone = Member::alone();
+    let member = settings.member.as_ref().unwrap_or(&alone);
     let text = PROPERTIES
+        .replace("{id}", &member.id.to_string())
+        .replace("{voters}", &member.voters())
+        .replace("{copies}", &member.copies().to_string())
+        .replace("{insync}", &member.insync().to_string())
+        .replace("{session}", member.session_ms())
         .replace("{port}", &settings.port.to_string())
-        .replace("{controller}", &port::free().to_string())
+        .replace("{controller}", &member.controller().to_string())
         .replace("{data}", &settings.dir.join("data").display().to_string());
+    let text = text + if member.is_alone() { "" } else { QUORUM };
     let file = settings.dir.join("server.properties");
     std::fs::write(&file, text).map_err(Error::file(&file))?;
     let logging = settings.dir.join("log4j2.xml");
@@ -300,6 +323,9 @@ fn spawn(
         child.has_last_work("writing an archive of classes, for quicker starts");
     }
     child.record(&settings.dir.join("pid"))?;
+    if let Some(member) = &settings.member {
+        child.record(&member.pid_file)?;
+    }
     Ok((child, new_archive))
 }
 

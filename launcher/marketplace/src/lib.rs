@@ -5,6 +5,7 @@
 
 pub mod cli;
 mod command;
+mod copies;
 mod durability;
 mod exit;
 mod http;
@@ -95,6 +96,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             return command::dead_letters::run(&settings, &letters.action).await;
         }
         Command::Verify(flags) => return command::verify::run(&settings, flags).await,
+        Command::Resend => command::resend::run(&settings).await?,
         running => {
             let mut settings = settings;
             if let Command::Up(_) = running {
@@ -168,6 +170,7 @@ fn name(command: &Command) -> &'static str {
         | Command::Load(_)
         | Command::DeadLetters(_)
         | Command::Verify(_)
+        | Command::Resend
         | Command::Completions(_)
         | Command::Openapi(_)
         | Command::Sdl(_) => "marketplace",

@@ -118,6 +118,7 @@ impl ServiceHost {
     /// When it does not start.
     pub async fn start_loms(&self) -> anyhow::Result<LocalSubgraph> {
         self.check_durability(Database::Loms, "loms").await?;
+        self.check_copies().await?;
         let dependencies = loms::Dependencies {
             postgres: self.settings.postgres_of(Database::Loms),
             kafka: self.settings.kafka.clone(),

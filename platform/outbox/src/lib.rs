@@ -7,9 +7,11 @@
 mod append;
 pub mod relay;
 mod retention;
+mod send_again;
 mod statements;
 
 pub use append::append;
 pub use relay::{Relay, RelayHandle};
 pub use retention::retire;
+pub use send_again::send_again;
 pub use statements::statements;

@@ -2,7 +2,7 @@
 
 use chassis::postgres::sql::Described;
 
-use crate::{append, relay, retention};
+use crate::{append, relay, retention, send_again};
 
 /// Every statement of this crate.
 #[must_use]
@@ -11,6 +11,7 @@ pub fn statements() -> Vec<&'static dyn Described> {
         &append::APPEND,
         &retention::RETIRE,
         &retention::RETIRE_TOPICS,
+        &send_again::SEND_AGAIN,
     ];
     all.extend(relay::statements());
     all

@@ -162,6 +162,44 @@ fn assigned(mut bytes: &[u8]) -> usize {
     partitions
 }
 
+/// A partition as its cluster sees it; brokers by their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Who leads it; -1: nobody.
+    pub leader: i32,
+    /// How many brokers keep it.
+    pub copies: usize,
+    /// How many of them have all of it.
+    pub insync: usize,
+}
+
+/// The partitions of a topic, in order; none while the cluster does not answer.
+///
+/// # Panics
+/// When the question panics.
+pub async fn partitions(brokers: &str, topic: &str) -> Vec<Partition> {
+    let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+    let ask = move || {
+        let client: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("log_level", "0")
+            .create()
+            .expect("the settings are valid");
+        let metadata = client
+            .fetch_metadata(Some(&topic), Duration::from_secs(2))
+            .ok()?;
+        let found = metadata.topics().first()?.partitions().iter();
+        let partitions = found.map(|it| Partition {
+            leader: it.leader(),
+            copies: it.replicas().len(),
+            insync: it.isr().len(),
+        });
+        Some(partitions.collect())
+    };
+    let asked = tokio::task::spawn_blocking(ask).await;
+    asked.expect("asking does not panic").unwrap_or_default()
+}
+
 /// A broker that belongs to one test, which may kill it.
 #[derive(Debug)]
 pub struct OwnKafka {

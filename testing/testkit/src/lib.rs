@@ -24,7 +24,8 @@ pub use entity::assert_entity_matches;
 pub use eventually::eventually;
 pub use freezing_proxy::FreezingProxy;
 pub use kafka::{
-    OwnKafka, abort_transaction, assigned_partitions, compressed_topic, kafka, topic, unique,
+    OwnKafka, Partition, abort_transaction, assigned_partitions, compressed_topic, kafka,
+    partitions, topic, unique,
 };
 pub use ports::free_offset;
 pub use services::{Services, postgres_url};

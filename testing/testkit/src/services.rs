@@ -136,6 +136,7 @@ fn kafka_settings(state: &StateDir) -> kafka::Settings {
         port: 0,
         cache: cache(),
         cleanup: Some(state.root().to_owned()),
+        member: None,
     }
 }
 

@@ -12,6 +12,7 @@ fn settings(state: &StateDir) -> Settings {
         port: 0,
         cache: environment::cache_dir().unwrap(),
         cleanup: None,
+        member: None,
     }
 }
 

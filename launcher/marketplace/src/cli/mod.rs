@@ -60,6 +60,9 @@ pub struct Common {
     /// The flag `--broker` of `up`, which is a setting as well.
     #[arg(skip)]
     pub broker: Option<Broker>,
+    /// The flag `--brokers` of `up`, which is a setting as well.
+    #[arg(skip)]
+    pub brokers: Option<u8>,
     /// The one process whose settings they are; every one's unless told.
     #[arg(skip)]
     pub process: Option<Process>,
@@ -97,12 +100,13 @@ impl Cli {
     /// The flags that are settings, whichever command takes them.
     #[must_use]
     pub fn settings_flags(&self) -> Common {
-        let broker = match &self.command {
-            Command::Up(up) => up.broker,
-            _ => None,
+        let (broker, brokers) = match &self.command {
+            Command::Up(up) => (up.broker, up.brokers),
+            _ => (None, None),
         };
         Common {
             broker,
+            brokers,
             process: self.command.process(),
             ..self.common.clone()
         }
@@ -172,6 +176,9 @@ pub enum Command {
     /// Check the promises in the databases and the topic; exit code 1 if one is broken
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
+    /// Send the order events again that the topic has lost
+    #[command(after_long_help = RESEND)]
+    Resend,
     /// List, replay or delete the notifier's dead letters
     #[command(after_long_help = DEAD_LETTERS)]
     DeadLetters(DeadLetters),
@@ -195,6 +202,9 @@ pub struct Up {
     /// The broker to start when no other is named [default: kafka]
     #[arg(long, value_enum)]
     pub broker: Option<Broker>,
+    /// Brokers to start as a cluster, from 1 to 5; each takes 300 to 400 MB [default: 1]
+    #[arg(long, value_name = "N")]
+    pub brokers: Option<u8>,
 }
 
 /// Flags of `doctor`.
@@ -372,7 +382,7 @@ const UP: &str = "\
   DATABASE_URL    a Postgres server; without it, a private cluster from the
                   machine's binaries
   KAFKA_BROKERS   Kafka brokers; without it, one Apache Kafka node on the
-                  machine's Java (17 or newer)
+                  machine's Java (17 or newer), or --brokers 3 as a cluster
 
 Maven downloads Kafka once. On Debian and Ubuntu, as root or with a sudo that
 needs no password, `up` announces and installs a missing Java, Maven or
@@ -381,7 +391,10 @@ enough to look around, but it keeps no event.
 
 Data, logs and keys are in .marketplace (--state-dir). With --processes the pid
 of each service is in .marketplace/run/NAME.pid. To kill one:
-  kill -9 $(cut -d' ' -f1 .marketplace/run/loms.pid)";
+  kill -9 $(cut -d' ' -f1 .marketplace/run/loms.pid)
+
+With --brokers 3 each of three brokers can be killed as well, by the pid in
+.marketplace/run/kafka-N.pid; an event has three copies, two before it counts.";
 
 const ROUTER: &str = "\
 It serves the shop's own supergraph unless router.supergraph names another, a
@@ -408,6 +421,17 @@ Examples:
   marketplace verify --json        for programs
 
 It changes nothing. docs/reliability.md explains each promise.";
+
+const RESEND: &str = "\
+A topic that was deleted, or that lost its end with a disk, has lost events that
+the outbox calls sent. This compares both and has the relay send what is missing,
+each order's events in the order of their versions. Consumers drop what they
+know already. What the topic's retention removed is not sent again.
+
+Examples:
+  marketplace verify               I6 names what is missing
+  marketplace resend
+  marketplace verify               holds again";
 
 #[cfg(test)]
 mod tests {

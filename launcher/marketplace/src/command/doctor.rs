@@ -26,6 +26,11 @@ enum State {
     Missing,
 }
 
+/// Memory of one Kafka broker, of several that are a cluster.
+const BROKER_MIB: u64 = 400;
+/// Memory of all else that `up` starts.
+const REST_MIB: u64 = 600;
+
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Finding {
@@ -81,6 +86,7 @@ async fn look(settings: &Settings) -> Vec<Finding> {
         ("maven", maven(settings).await),
         ("postgres", postgres(settings).await),
         ("account", account(settings)),
+        ("memory", memory(settings)),
         ("folder", state_folder(settings)),
     ];
     all.extend(
@@ -226,6 +232,40 @@ fn state_folder(settings: &Settings) -> Said {
     }
 }
 
+/// Whether there is room for the brokers of a cluster beside the rest.
+fn memory(settings: &Settings) -> Said {
+    let is_ours = stores::external_kafka(settings).is_none() && !stores::is_mock(settings);
+    let brokers = if is_ours {
+        u64::from(settings.up.brokers)
+    } else {
+        0
+    };
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let Some(free) = available_mib(&meminfo) else {
+        return note("the free memory cannot be determined".into());
+    };
+    let needed = REST_MIB + brokers * BROKER_MIB;
+    let text = format!(
+        "{free} MiB available, about {needed} MiB needed with {brokers} Kafka brokers of its own"
+    );
+    if free >= needed {
+        ok(text)
+    } else {
+        note(text + "; up.brokers takes fewer")
+    }
+}
+
+fn available_mib(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
+    line.split_whitespace()
+        .nth(1)?
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib / 1024)
+}
+
 fn disk(folder: &std::path::Path) -> Said {
     let shown = folder.display();
     match folder::room(folder) {
@@ -325,5 +365,12 @@ mod tests {
         let found = findings.iter().find(|it| it.check == "folder").unwrap();
         assert_eq!(found.state, State::Missing, "{found:?}");
         assert!(found.text.contains("--state-dir"), "{found:?}");
+    }
+
+    #[test]
+    fn the_memory_that_is_left_is_read_in_mebibytes() {
+        let text = "MemTotal:       24 kB\nMemAvailable:    2048 kB\n";
+        assert_eq!(available_mib(text), Some(2));
+        assert_eq!(available_mib(""), None);
     }
 }

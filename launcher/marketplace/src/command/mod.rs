@@ -10,6 +10,7 @@ pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod open;
 pub(crate) mod openapi;
+pub(crate) mod resend;
 pub(crate) mod sdl;
 pub(crate) mod service;
 pub(crate) mod status;

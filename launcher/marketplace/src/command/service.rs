@@ -84,6 +84,7 @@ async fn start(host: &ServiceHost, command: &Command) -> anyhow::Result<()> {
         | Command::Load(_)
         | Command::DeadLetters(_)
         | Command::Verify(_)
+        | Command::Resend
         | Command::Completions(_)
         | Command::Config(_)
         | Command::Sdl(_)

@@ -129,6 +129,7 @@ async fn state(address: SocketAddr) -> State {
 fn processes(running: &Running) -> Vec<Process> {
     let own = ("marketplace", running.process.pid);
     let all = std::iter::once(own).chain(running.services());
+    let all = all.chain(running.brokers());
     all.map(|(name, pid)| Process {
         name,
         pid,

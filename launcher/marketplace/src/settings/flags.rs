@@ -35,6 +35,8 @@ pub(super) fn flags(common: &Common) -> Result<Vec<Flag>, Refused> {
         "up.broker",
         broker.map(|broker| broker.get_name().to_owned()),
     );
+    let brokers = common.brokers.map(|brokers| brokers.to_string());
+    named("--brokers", "up.brokers", brokers);
     let switch = common.group_commit.map(|it| it == Switch::On);
     named(
         "--group-commit",

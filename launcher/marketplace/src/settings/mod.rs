@@ -4,6 +4,7 @@
 //! made to agree here, once. Start reading at [`Settings`].
 
 pub(crate) mod broker;
+mod copies;
 mod flags;
 mod keys;
 mod ports;
@@ -89,9 +90,13 @@ pub enum Profile {
 pub struct Up {
     /// Which broker `up` starts when no other is named.
     pub broker: Broker,
+    /// Brokers that `up` starts when no other is named. With several, `kafka.replication_factor` is 3, or as many as there
+    /// are, and `kafka.min_insync_replicas` one less, unless they are set; each takes 300 to 400 MB of memory.
+    #[schemars(range(min = 1, max = 5))]
+    pub brokers: u8,
     /// Port of the private Postgres.
     pub postgres_port: u16,
-    /// Port of the private Kafka.
+    /// Port of the private Kafka. Of several brokers the others' follow, and then those of their controllers.
     pub kafka_port: u16,
     /// How long the services may take to be ready.
     #[serde(with = "humantime_serde")]
@@ -150,6 +155,7 @@ impl Default for Up {
         let ready_timeout = std::time::Duration::from_mins(1);
         Self {
             broker: Broker::Kafka,
+            brokers: 1,
             postgres_port: 5433,
             kafka_port: 9092,
             ready_timeout,
@@ -243,6 +249,8 @@ impl Settings {
         for (setting, listener) in loaded.settings.agree() {
             loaded.set_origin(&setting, Origin::Follows(listener.to_owned()));
         }
+        copies::follow(&mut loaded);
+        copies::check(&loaded)?;
         check_postgres(&loaded)?;
         keys::check(&loaded)?;
         profile::switch_off(&mut loaded);

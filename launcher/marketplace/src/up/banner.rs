@@ -124,8 +124,8 @@ fn memory(text: &mut String, stores: &Stores, fleet: Option<&Fleet>) -> std::fmt
         ("Postgres", &stores.postgres),
         ("Kafka's JVM", &stores.kafka),
     ] {
-        let usage = |pid| format!("{name} {} MiB", mebibytes(pid));
-        parts.extend(store.pid.map(usage));
+        let usage = |pid: &u32| format!("{name} {} MiB", mebibytes(*pid));
+        parts.extend(store.pids.iter().map(usage));
     }
     let mut lines = vec![parts.join(", ")];
     for (name, pid) in fleet.map(Fleet::pids).unwrap_or_default() {

@@ -35,6 +35,8 @@ const SERVICES: [&str; 6] = [
 
 /// How often in a row a service that once ran may find its port taken: a connection of somebody may have it for a moment.
 const TAKEN_AT_MOST: u32 = 5;
+/// The brokers of a cluster, as many as there may be.
+const BROKERS: [&str; 5] = ["kafka-1", "kafka-2", "kafka-3", "kafka-4", "kafka-5"];
 
 /// The processes of one `up --processes`.
 #[derive(Debug)]
@@ -81,12 +83,20 @@ impl Fleet {
     }
 }
 
-/// Name and pid of each process that has left its pid in `folder` and runs now.
+/// Name and pid of each service that has left its pid in `folder` and runs now.
 pub(super) fn pids(folder: &Path) -> Vec<(&'static str, u32)> {
+    running(folder, &SERVICES)
+}
+
+/// Name and pid of each broker of a cluster that has left its pid in `folder` and runs now.
+pub(super) fn brokers(folder: &Path) -> Vec<(&'static str, u32)> {
+    running(folder, &BROKERS)
+}
+
+fn running(folder: &Path, names: &[&'static str]) -> Vec<(&'static str, u32)> {
     let find = |name: &'static str| Identity::find_running(&folder.join(format!("{name}.pid")));
-    SERVICES
-        .iter()
-        .filter_map(|name| Some((*name, find(name)?.pid)))
+    let all = names.iter();
+    all.filter_map(|name| Some((*name, find(name)?.pid)))
         .collect()
 }
 
@@ -95,7 +105,7 @@ pub(super) fn pid_files(
     state: &Path,
 ) -> impl Iterator<Item = (&'static str, PathBuf, Signal, Signal)> {
     let run = state.join("run");
-    SERVICES.iter().map(move |name| {
+    SERVICES.iter().chain(&BROKERS).map(move |name| {
         let file = run.join(format!("{name}.pid"));
         (*name, file, Signal::Term, Signal::Kill)
     })
@@ -217,6 +227,9 @@ fn arguments(common: &Common, state: &StateDir) -> Vec<String> {
     if let Some(switch) = common.group_commit {
         let value = if switch == Switch::On { "on" } else { "off" };
         arguments.extend(["--group-commit".to_owned(), value.to_owned()]);
+    }
+    if let Some(brokers) = common.brokers {
+        arguments.extend(["--set".to_owned(), format!("up.brokers={brokers}")]);
     }
     for set in &common.set {
         arguments.extend(["--set".to_owned(), set.clone()]);

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use anyhow::bail;
+use dev_services::kafka::cluster;
 
 use super::stores;
 use crate::settings::{Listener, Settings};
@@ -59,12 +60,26 @@ pub(crate) fn all(settings: &Settings, separate: bool) -> Vec<Listener> {
         });
     }
     if stores::external_kafka(settings).is_none() {
-        let address = local(settings.up.kafka_port);
-        all.push(Listener {
-            what: "Kafka",
+        let kafka = |(what, port)| Listener {
+            what,
             setting: "up.kafka_port",
-            address,
-        });
+            address: local(port),
+        };
+        all.extend(kafka_ports(settings).into_iter().map(kafka));
     }
     all
+}
+
+/// What listens of the private Kafka: one port, or two for each broker of a cluster.
+fn kafka_ports(settings: &Settings) -> Vec<(&'static str, u16)> {
+    let brokers = usize::from(settings.up.brokers);
+    if brokers == 1 || stores::is_mock(settings) {
+        return vec![("Kafka", settings.up.kafka_port)];
+    }
+    let (brokers, controllers) = cluster::ports(settings.up.kafka_port, brokers);
+    let brokers = brokers.into_iter().map(|port| ("a Kafka broker", port));
+    let controllers = controllers.into_iter();
+    brokers
+        .chain(controllers.map(|port| ("a Kafka controller", port)))
+        .collect()
 }

@@ -108,6 +108,11 @@ impl Running {
     pub(crate) fn services(&self) -> Vec<(&'static str, u32)> {
         super::fleet::pids(&self.folder.join("run"))
     }
+
+    /// Name and process of each broker of a cluster.
+    pub(crate) fn brokers(&self) -> Vec<(&'static str, u32)> {
+        super::fleet::brokers(&self.folder.join("run"))
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Postgres and Kafka: external ones when an address is given, private ones otherwise.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -8,7 +8,7 @@ use chassis::config::Secret;
 use chassis::tasks::Tasks;
 use chassis::{kafka as topic, postgres as database};
 use dev_services::account::Account;
-use dev_services::kafka::{self, Kafka};
+use dev_services::kafka::{self, Kafka, cluster, member};
 use dev_services::postgres::{self, Cluster, Durability};
 use dev_services::state::StateDir;
 use dev_services::{Error, Progress, environment};
@@ -29,8 +29,8 @@ pub(crate) struct Store {
     pub(crate) address: String,
     /// What it is and how it is stored, for the banner.
     pub(crate) note: String,
-    /// The process to measure, when it is ours.
-    pub(crate) pid: Option<u32>,
+    /// The processes to measure, when it is ours.
+    pub(crate) pids: Vec<u32>,
 }
 
 /// The stores of one `up`. A private one that dies is started again.
@@ -50,8 +50,8 @@ pub(crate) struct Stores {
 enum Brokers {
     /// Not this `up`.
     External,
-    /// A child process of this `up`.
-    Process(Box<Kafka>),
+    /// Child processes of this `up`.
+    Processes(Vec<Kafka>),
     /// This process itself.
     Mock(Mock),
 }
@@ -82,19 +82,21 @@ impl Stores {
         }
         let mock = match brokers {
             Brokers::External => None,
-            Brokers::Process(broker) => {
-                let backoff = Backoff::up_to(settings.up.restart_pause_max);
-                tasks.spawn(
-                    "kafka",
-                    keep_running(*broker, tasks.token(), STOP_LIMIT, backoff),
-                );
+            Brokers::Processes(brokers) => {
+                for broker in brokers {
+                    let backoff = Backoff::up_to(settings.up.restart_pause_max);
+                    let running = keep_running(broker, tasks.token(), STOP_LIMIT, backoff);
+                    tasks.spawn("kafka", running);
+                }
                 None
             }
             Brokers::Mock(mock) => Some(mock),
         };
-        let relay = match postgres.pid {
-            Some(_) if settings.has_relay() => Some(Relay::start(&postgres.address, &tasks).await?),
-            _ => None,
+        let is_ours = !postgres.pids.is_empty();
+        let relay = if is_ours && settings.has_relay() {
+            Some(Relay::start(&postgres.address, &tasks).await?)
+        } else {
+            None
         };
         Ok(Self {
             postgres,
@@ -124,7 +126,7 @@ impl Stores {
         let postgres = relay.unwrap_or(&self.postgres.address);
         settings.postgres.url = Secret::from(postgres.to_owned());
         settings.kafka.brokers.clone_from(&self.kafka.address);
-        let is_ours = self.postgres.pid.is_some();
+        let is_ours = !self.postgres.pids.is_empty();
         if is_ours && settings.database_roles.passwords().is_empty() {
             settings.database_roles = DatabaseRoles::load_or_create(state.root())?;
         }
@@ -192,11 +194,13 @@ pub(crate) async fn reach_postgres(settings: &Settings, address: &str) -> anyhow
 /// # Errors
 /// That nobody responds there.
 pub(crate) async fn reach_kafka(address: &str) -> anyhow::Result<()> {
-    let first = address.split(',').next().unwrap_or(address);
-    if !kafka::answers_metadata(first).await {
-        bail!("the Kafka at {address} (KAFKA_BROKERS or kafka.brokers) does not respond");
+    // Any of them: one may be away.
+    for broker in address.split(',') {
+        if kafka::answers_metadata(broker.trim()).await {
+            return Ok(());
+        }
     }
-    Ok(())
+    bail!("the Kafka at {address} (KAFKA_BROKERS or kafka.brokers) does not respond")
 }
 
 async fn start_postgres(
@@ -215,7 +219,7 @@ async fn start_postgres(
             Store {
                 address,
                 note,
-                pid: None,
+                pids: Vec::new(),
             },
             None,
         ));
@@ -242,7 +246,7 @@ async fn start_postgres(
     let store = Store {
         address: cluster.url().to_owned(),
         note,
-        pid: Some(cluster.pid()),
+        pids: vec![cluster.pid()],
     };
     Ok((store, Some(cluster)))
 }
@@ -263,7 +267,7 @@ async fn start_kafka(
             Store {
                 address,
                 note,
-                pid: None,
+                pids: Vec::new(),
             },
             Brokers::External,
         ));
@@ -273,41 +277,104 @@ async fn start_kafka(
         let store = Store {
             address: mock.brokers(),
             note: mock.note(),
-            pid: None,
+            pids: Vec::new(),
         };
         return Ok((store, Brokers::Mock(mock)));
     }
-    let broker_settings = kafka::Settings {
-        dir: state.root().join("kafka"),
-        log: state.log("kafka"),
-        port: settings.up.kafka_port,
-        cache: cache(settings),
-        cleanup: None,
+    let root = state.root();
+    let count = usize::from(settings.up.brokers);
+    let single = root.join("kafka");
+    other_layout(root, count)?;
+    let started = if count == 1 {
+        let settings = kafka::Settings {
+            dir: single,
+            log: state.log("kafka"),
+            port: settings.up.kafka_port,
+            cache: cache(settings),
+            cleanup: None,
+            member: None,
+        };
+        Kafka::start(settings, progress)
+            .await
+            .map(|broker| vec![broker])
+    } else {
+        let place = cluster::Place {
+            root,
+            run: root.join("run"),
+            port: settings.up.kafka_port,
+            cache: cache(settings),
+        };
+        cluster::start(&place, count, progress).await
     };
-    let broker = match Kafka::start(broker_settings, progress).await {
-        Ok(broker) => broker,
+    let brokers = match started {
+        Ok(brokers) => brokers,
         Err(error @ Error::Missing { .. }) => bail!(
             "{error}; or look around without it: marketplace up --broker mock (keeps no event)"
         ),
         Err(error) => return Err(error.into()),
     };
-    let note = format!(
-        "a real Apache Kafka {}, one node, replication 1:\n\
-         safe against kill -9 of any process, not against power loss; data in\n{}",
-        kafka::VERSION,
-        state.root().join("kafka/data").display()
-    );
+    let addresses: Vec<&str> = brokers.iter().map(Kafka::brokers).collect();
     let store = Store {
-        address: broker.brokers().to_owned(),
-        note,
-        pid: Some(broker.pid()),
+        address: addresses.join(","),
+        note: kafka_note(root, count),
+        pids: brokers.iter().map(Kafka::pid).collect(),
     };
-    Ok((store, Brokers::Process(Box::new(broker))))
+    Ok((store, Brokers::Processes(brokers)))
+}
+
+/// What the private Kafka is and how it keeps events, for the banner.
+fn kafka_note(root: &Path, brokers: usize) -> String {
+    let version = kafka::VERSION;
+    if brokers == 1 {
+        let data = root.join("kafka/data");
+        return format!(
+            "a real Apache Kafka {version}, one node, replication 1:\n\
+             safe against kill -9 of any process, not against power loss; data in\n{}",
+            data.display()
+        );
+    }
+    let (copies, insync) = (member::copies(brokers), member::insync(brokers));
+    format!(
+        "a real Apache Kafka {version}, {brokers} nodes, {copies} copies, {insync} before an acknowledgement:\n\
+         safe against the loss of {} of them, data and all; data in\n{}",
+        copies - insync,
+        root.join("kafka-N/data").display()
+    )
+}
+
+/// Refuses to start other brokers than those that have this folder's events: the topics would be empty.
+fn other_layout(root: &Path, brokers: usize) -> anyhow::Result<()> {
+    let has = |name: &str| root.join(name).join("data/meta.properties").exists();
+    let other = if brokers == 1 {
+        has("kafka-1").then_some("several brokers")
+    } else {
+        has("kafka").then_some("one broker")
+    };
+    if let Some(other) = other {
+        bail!(
+            "the events of this folder are with {other}, and up.brokers is {brokers}: start it as before, use another \
+             folder (--state-dir), or delete this one's data (marketplace clean-data)"
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_keeps_to_the_brokers_that_have_its_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        other_layout(root, 1).unwrap();
+        other_layout(root, 3).unwrap();
+        std::fs::create_dir_all(root.join("kafka/data")).unwrap();
+        std::fs::write(root.join("kafka/data/meta.properties"), "").unwrap();
+        other_layout(root, 1).unwrap();
+        let refused = other_layout(root, 3).unwrap_err().to_string();
+        assert!(refused.contains("clean-data"), "{refused}");
+    }
 
     /// What is no address of a Postgres was once said not to respond.
     #[tokio::test]

@@ -38,11 +38,23 @@ static HISTORY: Promise = Promise {
     sql: sql!("sql/history.sql"),
 };
 
-const PROMISES: [&Promise; 6] = [
+static RESPONSES: Promise = Promise {
+    id: "I4a",
+    promise: "a stored response answers its own user, with what its order's events say",
+    sql: sql!("sql/responses.sql"),
+};
+static LEGAL: Promise<(bool,)> = Promise {
+    id: "I7b",
+    promise: "an order's events are one legal life of one buyer's order",
+    sql: sql!("sql/legal.sql"),
+};
+
+const PROMISES: [&Promise; 7] = [
     &UNITS_SOLD,
     &UNITS_RESERVED,
     &STOCK_EVENTS,
     &KEYS,
+    &RESPONSES,
     &LINES,
     &HISTORY,
 ];
@@ -52,6 +64,7 @@ pub(super) fn statements() -> impl Iterator<Item = &'static dyn Described> {
     PROMISES
         .into_iter()
         .map(|promise| &promise.sql as &dyn Described)
+        .chain([&LEGAL.sql as &dyn Described])
 }
 
 /// # Errors
@@ -61,5 +74,7 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
     for promise in PROMISES {
         findings.push(promise.check(&stores.loms, ()).await?);
     }
+    let legal = LEGAL.check(&stores.loms, (stores.orders_expire,)).await?;
+    findings.push(legal);
     Ok(findings)
 }

@@ -1,9 +1,12 @@
 //! `marketplace verify`: reads the databases and the topic of a marketplace and says whether its promises hold.
+//! `marketplace resend` mends the one of them that can be mended from what is left.
 //!
 //! Each check asks for the rows that break a promise, so what it prints are those rows and not a sum. Nothing is
 //! written and no lock is taken, so it may run on a busy marketplace. Only the last promise, that nothing is left to do,
 //! is broken by being busy; it is checked again for as long as `--settle` says.
 
+mod carts;
+mod comments;
 mod ledger;
 mod quiet;
 mod read;
@@ -65,21 +68,38 @@ pub async fn run(settings: &Settings, settle: Duration) -> anyhow::Result<Vec<Fi
         left = quiet::look(&stores).await?;
     }
     let mut findings = ledger::look(&stores).await?;
+    findings.extend(carts::look(&stores).await?);
+    findings.push(comments::look(&stores).await?);
     findings.extend(topic::look(&stores).await?);
     findings.push(left);
     stores.close().await;
     Ok(findings)
 }
 
-/// The statements for the order service's database and for the notifier's, for the test that prepares them.
+/// Has the order service's relay send the events again that the topic has lost; how many those are.
+///
+/// # Errors
+/// When a store does not respond.
+pub async fn resend_lost(settings: &Settings) -> anyhow::Result<u64> {
+    let stores = Stores::open(settings).await?;
+    let lost = topic::lost(&stores).await?;
+    let again = outbox::send_again(&stores.loms, &lost).await?;
+    stores.close().await;
+    Ok(again)
+}
+
+/// The statements for each database, for the test that prepares them: the order service's, the notifier's, the carts' and the
+/// comments'.
 #[must_use]
-pub fn statements() -> [Vec<&'static dyn Described>; 2] {
+pub fn statements() -> [Vec<&'static dyn Described>; 4] {
     let mut loms: Vec<_> = ledger::statements().collect();
+    loms.extend(carts::loms_statements());
     loms.extend(quiet::loms_statements());
     loms.extend(topic::loms_statements());
     let mut notifier = quiet::notifier_statements().to_vec();
     notifier.extend(topic::notifier_statements());
-    [loms, notifier]
+    let carts = carts::statements().to_vec();
+    [loms, notifier, carts, comments::statements().to_vec()]
 }
 
 /// The Postgres server of a marketplace: the settings' own, or the one that `up` started in their folder.

@@ -4,7 +4,8 @@
 //! first record that is left, so it tells of changes from before then. Only such events may be missing, and only if a
 //! partition was cut.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
+use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
-use schema::event::OrderEvent;
+use schema::event::{OrderEvent, OrderStatus};
 use uuid::Uuid;
 
 /// The longest silence of a broker that still has messages.
@@ -27,10 +28,52 @@ const CLOCKS: TimeDelta = TimeDelta::seconds(1);
 /// The header of a record that the demo's console put there to be unreadable: it breaks no promise of the pipeline.
 pub(crate) const POISON: &str = "demo-poison";
 
+/// What an event says, wherever it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) order: i64,
+    pub(super) version: i64,
+    pub(super) user: i64,
+    /// None: a word that no contract knows.
+    pub(super) status: Option<OrderStatus>,
+    pub(super) moment: DateTime<Utc>,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.status.map_or("?", OrderStatus::as_str);
+        let Self {
+            order,
+            version,
+            user,
+            moment,
+            ..
+        } = self;
+        write!(
+            f,
+            "order {order} of user {user} {status} in version {version} at {moment}"
+        )
+    }
+}
+
+impl From<&OrderEvent> for Said {
+    fn from(event: &OrderEvent) -> Self {
+        Self {
+            order: event.order_id.get(),
+            version: event.version.into(),
+            user: event.user_id.get(),
+            status: Some(event.status),
+            moment: event.moment,
+        }
+    }
+}
+
 /// What the topic has, repeats left out.
 #[derive(Default)]
 pub(super) struct Topic {
-    pub(super) events: HashSet<Uuid>,
+    pub(super) events: HashMap<Uuid, Said>,
+    /// Repeats that say another thing than the first message of the event.
+    pub(super) contradictions: Vec<String>,
     /// By order id.
     pub(super) orders: BTreeMap<i64, Versions>,
     /// When the broker took each message that repeats an earlier one, in milliseconds since 1970.
@@ -61,7 +104,7 @@ impl Topic {
     /// Whether an event of this moment should be there and is not. The event's partition is not known, so it may have been in
     /// the one that was cut last.
     pub(super) fn lacks(&self, event: &Uuid, moment: DateTime<Utc>) -> bool {
-        !self.events.contains(event) && self.cuts.values().all(|cut| moment > *cut)
+        !self.events.contains_key(event) && self.cuts.values().all(|cut| moment > *cut)
     }
 
     /// Notes that a partition was cut, and when the first record that it has left was sent; of several calls the first counts.
@@ -71,9 +114,21 @@ impl Topic {
 
     /// Takes the next event of a partition, which the broker took at `at`, in milliseconds since 1970.
     pub(super) fn add(&mut self, partition: i32, at: i64, event: &OrderEvent) {
-        if !self.events.insert(event.event_id) {
-            self.repeats.push(at);
-            return;
+        let said = Said::from(event);
+        match self.events.entry(event.event_id) {
+            Entry::Occupied(first) => {
+                self.repeats.push(at);
+                if *first.get() != said {
+                    let id = event.event_id;
+                    let first = first.get();
+                    self.contradictions
+                        .push(format!("event {id} came as {first}, and again as {said}"));
+                }
+                return;
+            }
+            Entry::Vacant(first) => {
+                first.insert(said);
+            }
         }
         let cut = self.cuts.get(&partition);
         let order = self.orders.entry(event.order_id.get()).or_default();

@@ -11,6 +11,8 @@ use chassis::{
     row,
 };
 
+use dev_services::kafka::cluster;
+
 use super::Finding;
 use crate::settings::Settings;
 
@@ -19,9 +21,14 @@ use crate::settings::Settings;
 pub(super) struct Stores {
     pub(super) loms: DatabaseConnection,
     pub(super) notifier: DatabaseConnection,
+    pub(super) cart: DatabaseConnection,
+    /// The comments' shards, by index.
+    pub(super) comments: Vec<DatabaseConnection>,
     pub(super) kafka: chassis::kafka::Config,
     /// How long the notifier keeps an effect; 0: for ever.
     pub(super) effects_kept: Duration,
+    /// Whether unpaid orders have an end.
+    pub(super) orders_expire: bool,
 }
 
 row! {
@@ -70,10 +77,20 @@ impl Stores {
         let mut settings = settings.clone();
         settings.postgres.url = super::address(&settings)?;
         if settings.kafka.brokers.is_empty() {
-            settings.kafka.brokers = format!("127.0.0.1:{}", settings.up.kafka_port);
+            let brokers = usize::from(settings.up.brokers);
+            let (ports, _) = cluster::ports(settings.up.kafka_port, brokers);
+            let addresses = ports.into_iter().map(|port| format!("127.0.0.1:{port}"));
+            settings.kafka.brokers = addresses.collect::<Vec<_>>().join(",");
         }
         let connect = |database| postgres::connect_for_reports(&settings.postgres, database);
+        let mut comments = Vec::new();
+        for database in &settings.comments.databases {
+            comments.push(connect(database).await?);
+        }
         Ok(Self {
+            cart: connect("cart").await?,
+            comments,
+            orders_expire: !settings.loms.order_ttl.is_zero(),
             loms: connect("loms").await?,
             notifier: connect(&settings.notifier.database).await?,
             kafka: settings.kafka.clone(),
@@ -82,7 +99,14 @@ impl Stores {
     }
 
     pub(super) async fn close(self) {
-        for db in [self.loms, self.notifier] {
+        let Self {
+            loms,
+            notifier,
+            cart,
+            comments,
+            ..
+        } = self;
+        for db in [loms, notifier, cart].into_iter().chain(comments) {
             // The process ends anyway.
             drop(db.close().await);
         }

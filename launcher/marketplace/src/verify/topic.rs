@@ -14,7 +14,7 @@ use chassis::{
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::read::{self, Topic};
+use super::read::{self, Said, Topic};
 use super::stores::Stores;
 use super::{EXAMPLES, Finding};
 
@@ -26,15 +26,32 @@ row! {
 }
 
 row! {
+    struct KnownRow {
+        event_id: Uuid,
+        moment: DateTime<Utc>,
+        order_id: i64,
+        version: i32,
+        user_id: i64,
+        status: String,
+    }
+}
+
+row! {
     struct EffectRow {
         event_id: Uuid,
         received: bool,
+        inbox_order: Option<i64>,
+        inbox_version: Option<i32>,
         moment: Option<DateTime<Utc>>,
+        order_id: Option<i64>,
+        version: Option<i32>,
+        user_id: Option<i64>,
+        status: Option<String>,
     }
 }
 
 static LIST_SENT: Sql<(), EventRow> = sql!("sql/list_sent.sql");
-static LIST_KNOWN: Sql<(), EventRow> = sql!("sql/list_known.sql");
+static LIST_KNOWN: Sql<(), KnownRow> = sql!("sql/list_known.sql");
 static LIST_EFFECTS: Sql<(), EffectRow> = sql!("sql/list_effects.sql");
 
 /// The statements, for the order service's database.
@@ -50,6 +67,9 @@ pub(super) fn notifier_statements() -> [&'static dyn Described; 1] {
 /// Events by id, each with the moment of its change.
 type Events = HashMap<Uuid, DateTime<Utc>>;
 
+/// Events by id, each with what it says.
+type Known = HashMap<Uuid, Said>;
+
 /// # Errors
 /// When the broker or a database does not answer.
 pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
@@ -57,9 +77,10 @@ pub(super) async fn look(stores: &Stores) -> anyhow::Result<Vec<Finding>> {
     let halves = halves(&stores.notifier).await?;
     let sent = events(&stores.loms, &LIST_SENT).await?;
     let topic = read::topic(&stores.kafka).await.context("the topic")?;
-    let known = events(&stores.loms, &LIST_KNOWN).await?;
+    let known = known(&stores.loms).await?;
     Ok(vec![
         same_events(&sent, &known, &topic),
+        same_words(&known, &halves, &topic),
         versions(&topic),
         one_effect(&known, &halves, &topic),
     ])
@@ -74,14 +95,51 @@ pub(super) async fn repeats(stores: &Stores) -> anyhow::Result<Vec<i64>> {
     Ok(topic.repeats)
 }
 
-fn same_events(sent: &Events, known: &Events, topic: &Topic) -> Finding {
+/// Which of the sent events the topic lacks.
+///
+/// # Errors
+/// When the broker or a database does not answer.
+pub(super) async fn lost(stores: &Stores) -> anyhow::Result<Vec<Uuid>> {
+    let sent = events(&stores.loms, &LIST_SENT).await?;
+    let topic = read::topic(&stores.kafka).await.context("the topic")?;
+    let sent = sent.into_iter();
+    let lost = sent.filter(|(id, moment)| topic.lacks(id, *moment));
+    Ok(lost.map(|(id, _)| id).collect())
+}
+
+/// Whether every message and every effect says of its event what the outbox says.
+fn same_words(known: &Known, halves: &Halves, topic: &Topic) -> Finding {
+    let differ = |place: &'static str, said: &Known| -> Vec<String> {
+        let told = said
+            .iter()
+            .filter_map(|(id, said)| Some((id, known.get(id)?, said)));
+        let wrong = told.filter(|(_, known, said)| known != said);
+        wrong
+            .map(|(id, known, said)| format!("event {id} is {known}; {place} says {said}"))
+            .collect()
+    };
+    let messages = differ("the topic", &topic.events);
+    let effects = differ("its effect", &halves.said);
+    let contradictions = topic.contradictions.iter().cloned();
+    finding(
+        "I6a",
+        "a message and an effect say of their event what the outbox says",
+        topic.events.len() + halves.said.len(),
+        contradictions
+            .chain(messages)
+            .chain(effects)
+            .chain(halves.torn.iter().cloned()),
+    )
+}
+
+fn same_events(sent: &Events, known: &Known, topic: &Topic) -> Finding {
     let lost = sent
         .iter()
         .filter(|(id, moment)| topic.lacks(id, **moment))
         .map(|(id, _)| format!("event {id} was sent and is not in the topic"));
     let foreign = topic
         .events
-        .iter()
+        .keys()
         .filter(|id| !known.contains_key(*id))
         .map(|id| format!("event {id} of the topic is in no outbox"));
     finding(
@@ -104,27 +162,63 @@ fn versions(topic: &Topic) -> Finding {
 }
 
 /// What the notifier has of events.
+#[derive(Default)]
 struct Halves {
     effects: Events,
     /// Events with an inbox row and no effect, or the other way round.
     alone: Vec<Uuid>,
+    /// What each effect says of its event.
+    said: Known,
+    /// Inbox rows that name another event than their effect.
+    torn: Vec<String>,
 }
 
 /// Inbox and effects of one moment.
 async fn halves(db: &DatabaseConnection) -> anyhow::Result<Halves> {
-    let (mut effects, mut alone) = (Events::new(), Vec::new());
+    let mut halves = Halves::default();
     for row in LIST_EFFECTS.all(db, ()).await? {
-        if row.received != row.moment.is_some() {
-            alone.push(row.event_id);
+        let id = row.event_id;
+        let Some(said) = effect(&row) else {
+            halves.alone.push(id);
+            continue;
+        };
+        if !row.received {
+            halves.alone.push(id);
+        } else if (row.inbox_order, row.inbox_version) != (row.order_id, row.version) {
+            let torn = "whose inbox row names another order or version";
+            halves.torn.push(format!("event {id} is {said}, {torn}"));
         }
-        effects.extend(row.moment.map(|moment| (row.event_id, moment)));
+        halves.effects.insert(id, said.moment);
+        halves.said.insert(id, said);
     }
-    Ok(Halves { effects, alone })
+    Ok(halves)
 }
 
-fn one_effect(known: &Events, halves: &Halves, topic: &Topic) -> Finding {
+fn effect(row: &EffectRow) -> Option<Said> {
+    Some(Said {
+        order: row.order_id?,
+        version: row.version?.into(),
+        user: row.user_id?,
+        status: row.status.as_ref()?.parse().ok(),
+        moment: row.moment?,
+    })
+}
+
+async fn known(db: &DatabaseConnection) -> anyhow::Result<Known> {
+    let rows = LIST_KNOWN.all(db, ()).await?.into_iter();
+    let said = |row: &KnownRow| Said {
+        order: row.order_id,
+        version: row.version.into(),
+        user: row.user_id,
+        status: row.status.parse().ok(),
+        moment: row.moment,
+    };
+    Ok(rows.map(|row| (row.event_id, said(&row))).collect())
+}
+
+fn one_effect(known: &Known, halves: &Halves, topic: &Topic) -> Finding {
     // The table's key lets an event have one row at most; what can go wrong is a row without its other half.
-    let Halves { effects, alone } = halves;
+    let Halves { effects, alone, .. } = halves;
     let alone = alone
         .iter()
         .map(|id| format!("event {id} has only one of inbox row and effect"));
@@ -209,16 +303,21 @@ mod tests {
         events.map(|event| (event.event_id, event.moment)).collect()
     }
 
+    fn said(events: &[OrderEvent]) -> Known {
+        let events = events.iter();
+        events.map(|event| (event.event_id, event.into())).collect()
+    }
+
     /// How many of the events are missed, as sent ones and as those of effects, where the topic has the last one alone.
     fn missed(cut: Option<i64>, events: &[OrderEvent]) -> [u64; 2] {
         let topic = topic(cut, &events[events.len() - 1..]);
-        let (all, alone) = (by_id(events), Vec::new());
+        let (all, known) = (by_id(events), said(events));
         let halves = Halves {
             effects: all.clone(),
-            alone,
+            ..Halves::default()
         };
-        let sent = same_events(&all, &all, &topic);
-        [sent.broken, one_effect(&all, &halves, &topic).broken]
+        let sent = same_events(&all, &known, &topic);
+        [sent.broken, one_effect(&known, &halves, &topic).broken]
     }
 
     /// Whether the versions of an order, each with its minute, are in order where they came like this.
@@ -239,8 +338,22 @@ mod tests {
     fn what_the_topic_has_must_be_in_an_outbox_however_old() {
         let old = event(1, 1);
         let topic = topic(Some(5), &[old]);
-        let none = Events::new();
-        assert_eq!(same_events(&none, &none, &topic).broken, 1);
+        assert_eq!(same_events(&Events::new(), &Known::new(), &topic).broken, 1);
+    }
+
+    #[test]
+    fn a_repeat_that_says_another_thing_is_named() {
+        let first = event(1, 1);
+        let again = OrderEvent {
+            status: OrderStatus::Cancelled,
+            ..first.clone()
+        };
+        let broken = |events: &[OrderEvent]| {
+            let known = said(&events[..1]);
+            same_words(&known, &Halves::default(), &topic(None, events)).broken
+        };
+        assert_eq!(broken(&[first.clone(), first.clone()]), 0);
+        assert_eq!(broken(&[first, again]), 1);
     }
 
     #[test]

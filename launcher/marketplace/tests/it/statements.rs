@@ -21,7 +21,8 @@ const PRODUCT: [&str; 4] = [
 const HOME: &str = "platform/chassis/src/postgres/sql";
 
 fn listed() -> Vec<(Database, Vec<&'static dyn Described>)> {
-    let [verify_loms, verify_notifier] = marketplace::verify::statements();
+    let [verify_loms, verify_notifier, verify_carts, verify_comments] =
+        marketplace::verify::statements();
     vec![
         (Database::Loms, chassis::statements()),
         (Database::Loms, idempotency::statements()),
@@ -32,6 +33,8 @@ fn listed() -> Vec<(Database, Vec<&'static dyn Described>)> {
         (Database::Comments, comments::statements()),
         (Database::Notifier, notifier::statements()),
         (Database::Notifier, verify_notifier),
+        (Database::Cart, verify_carts),
+        (Database::Comments, verify_comments),
     ]
 }
 

@@ -75,6 +75,13 @@ impl Leader {
                 metrics::ERRORS.inc();
                 Pass::Held
             }
+            Err(Broken::Topic(error)) => {
+                if self.failures == 0 {
+                    tracing::warn!(%error, "the topic is not there and was not made");
+                }
+                metrics::ERRORS.inc();
+                Pass::Held
+            }
             Err(broken) => return Err(broken),
         };
         self.settle(pass)?;
@@ -134,9 +141,8 @@ impl Leader {
         .await;
         if let Err(Broken::Broker(KafkaError::MetadataFetch(UnknownTopicOrPartition))) = verified {
             tracing::info!(topic = %self.kafka.topic, "creating the topic");
-            kafka::ensure_topic(&self.kafka)
-                .await
-                .map_err(Broken::Broker)?;
+            let made = kafka::ensure_topic(&self.kafka).await;
+            made.map_err(Broken::Topic)?;
         }
         let epoch = verified?;
         self.epoch = Some(epoch);

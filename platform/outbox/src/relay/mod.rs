@@ -102,7 +102,7 @@ impl Default for Config {
             batch: 1_000,
             poll_interval: Duration::from_secs(1),
             takeover_interval: Duration::from_millis(500),
-            stalled_after: Duration::from_secs(15),
+            stalled_after: Duration::from_secs(8),
             send_timeout: Duration::from_secs(5),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(2),
@@ -121,6 +121,8 @@ pub(crate) enum Broken {
     Producer(#[source] KafkaError),
     #[error("broker: {0}")]
     Broker(#[source] KafkaError),
+    #[error("topic: {0}")]
+    Topic(#[source] kafka::TopicError),
     #[error("another Postgres takes the writes now")]
     Moved,
 }

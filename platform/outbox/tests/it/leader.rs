@@ -87,6 +87,19 @@ async fn another_relay_ends_a_sender_that_stands_still() {
     tasks.token().cancel();
 }
 
+/// The promise of docs/operations/machines.md, of the settings as they come.
+#[test]
+fn a_sender_that_stands_still_is_replaced_within_ten_seconds() {
+    let config = relay::Config::default();
+    // Waiting relays look once in an interval, and then ask for the lock.
+    let longest = config.stalled_after + 2 * config.takeover_interval;
+    assert!(longest < Duration::from_secs(10), "{longest:?}");
+    assert!(
+        config.stalled_after > config.send_timeout,
+        "one that waits for its broker works"
+    );
+}
+
 /// A sender whose broker is away works, however long the events wait.
 #[tokio::test]
 async fn a_sender_that_waits_for_its_broker_is_left_alone() {

@@ -5,6 +5,8 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+mod again;
+mod copies;
 mod failure;
 mod leader;
 mod retention;

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
 mod accessibility;
+mod brokers;
 mod browser;
 mod compose;
 mod compressed;
 mod console;
+mod corruptions;
 mod crash;
 mod dead_letters;
 mod deaf_proxy;

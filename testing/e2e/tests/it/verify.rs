@@ -120,7 +120,7 @@ async fn empty_topic(shop: &Shop) {
 }
 
 /// Whether all holds, and the findings.
-async fn verify(shop: &Shop) -> (bool, Value) {
+pub(crate) async fn verify(shop: &Shop) -> (bool, Value) {
     let mut command = command(shop.state(), shop.offset());
     command.args(["verify", "--json", "--settle", "5s"]);
     let output = run(command).await;
@@ -130,7 +130,7 @@ async fn verify(shop: &Shop) -> (bool, Value) {
     (output.status.success(), findings)
 }
 
-fn find<'a>(findings: &'a Value, id: &str) -> &'a Value {
+pub(crate) fn find<'a>(findings: &'a Value, id: &str) -> &'a Value {
     let mut all = findings.as_array().unwrap().iter();
     all.find(|finding| finding["id"] == id).unwrap()
 }

@@ -53,7 +53,7 @@ pub(super) fn all(settings: &Settings, stores: &Stores, place: &Place) -> Vec<Ar
     };
     let broker = BrokerAway {
         pid_file: place.pid_file("kafka"),
-        is_ours: stores.kafka.pid.is_some(),
+        is_ours: stores.kafka.pids.len() == 1,
     };
     let poison = Poison {
         kafka: settings.kafka.clone(),

@@ -57,6 +57,7 @@ impl Fixture {
             account,
             durability: Durability::Fsync,
             cleanup: None,
+            member: None,
         };
         let broker = kafka::Settings {
             dir: folder.path().join("kafka"),

@@ -1,19 +1,25 @@
 //! Kafka clients with the settings that the pipeline's guarantees rest on.
 //!
-//! librdkafka's defaults lose and reorder, so nobody constructs a client elsewhere.
+//! librdkafka's defaults lose and reorder, and wait a minute for a broker that stands still, so nobody constructs a client
+//! elsewhere. What topics are made of, and whether they are as strong as the settings ask, is in [`topic`].
+
+pub mod topic;
 
 use std::time::Duration;
 
 use rdkafka::{
-    ClientConfig,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
-    client::DefaultClientContext,
-    consumer::StreamConsumer,
-    error::{KafkaError, RDKafkaErrorCode},
-    producer::FutureProducer,
+    ClientConfig, admin::AdminClient, client::DefaultClientContext, consumer::StreamConsumer,
+    error::KafkaError, producer::FutureProducer,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use self::topic::{TopicError, ensure_topic};
+use crate::config::Secret;
+
+/// How long a broker may take to answer before its connection is closed and the others are asked who leads now. A broker
+/// that is frozen says nothing, so this is most of what its partitions stand still.
+const ANSWER_TIMEOUT_MS: &str = "4000";
 
 /// Where the broker is and what the stream is called.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -27,9 +33,18 @@ pub struct Config {
     /// Partitions of a topic that we create: the most relay shards and notifier replicas that work in parallel.
     #[schemars(range(min = 1))]
     pub partitions: i32,
-    /// Copies of each partition of a topic that we create.
+    /// Copies of each partition of a topic, on as many brokers. A topic that we create has them; one that has fewer is told
+    /// at the start and in health, and refused in production.
+    #[schemars(range(min = 1), extend("x-formerly" = "replication"))]
+    pub replication_factor: i32,
+    /// Copies that must have an event before it is acknowledged, at most `replication_factor`; with fewer brokers left
+    /// nothing is acknowledged, and events wait. A topic that asks for fewer is told and refused as above.
     #[schemars(range(min = 1))]
-    pub replication: i32,
+    pub min_insync_replicas: i32,
+    /// The user that every client proves to be, by SASL/PLAIN. Empty: none.
+    pub sasl_username: String,
+    /// That user's password. It crosses the network in the clear: keep it to a network that nobody else reads.
+    pub sasl_password: Secret,
     /// How long a produced message may wait for its acknowledgement.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "crate::config::duration::AboveZero")]
@@ -42,7 +57,10 @@ impl Default for Config {
             brokers: String::new(),
             topic: schema::event::TOPIC.into(),
             partitions: i32::from(schema::event::PARTITIONS),
-            replication: 1,
+            replication_factor: 1,
+            min_insync_replicas: 1,
+            sasl_username: String::new(),
+            sasl_password: Secret::default(),
             delivery_timeout: Duration::from_secs(30),
         }
     }
@@ -129,26 +147,6 @@ pub fn admin(config: &Config) -> Result<AdminClient<DefaultClientContext>, Kafka
     base(config).create()
 }
 
-/// Creates the topic unless it exists.
-///
-/// # Errors
-/// When the broker is out of reach or refuses.
-pub async fn ensure_topic(config: &Config) -> Result<(), KafkaError> {
-    let topic = NewTopic::new(
-        &config.topic,
-        config.partitions,
-        TopicReplication::Fixed(config.replication),
-    );
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
-    for result in admin(config)?.create_topics(&[topic], &options).await? {
-        match result {
-            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((_, code)) => return Err(KafkaError::AdminOp(code)),
-        }
-    }
-    Ok(())
-}
-
 fn reading(config: &Config) -> ClientConfig {
     let mut client = base(config);
     client
@@ -168,6 +166,42 @@ fn base(config: &Config) -> ClientConfig {
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
         .set("socket.keepalive.enable", "true")
+        .set("socket.timeout.ms", ANSWER_TIMEOUT_MS)
+        .set("socket.connection.setup.timeout.ms", ANSWER_TIMEOUT_MS)
         .set("topic.metadata.refresh.interval.ms", "30000");
+    if !config.sasl_username.is_empty() {
+        client
+            .set("security.protocol", "sasl_plaintext")
+            .set("sasl.mechanism", "PLAIN")
+            .set("sasl.username", &config.sasl_username)
+            .set("sasl.password", config.sasl_password.expose());
+    }
     client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_client_proves_to_be_the_same_user() {
+        let config = Config {
+            brokers: "127.0.0.1:1".into(),
+            sasl_username: "shop".into(),
+            sasl_password: Secret::new("hidden".into()),
+            ..Config::default()
+        };
+        for client in [base(&config), reading(&config), reader_settings(&config)] {
+            let given = ["security.protocol", "sasl.username", "sasl.password"];
+            let given = given.map(|name| client.get(name));
+            assert_eq!(
+                given,
+                [Some("sasl_plaintext"), Some("shop"), Some("hidden")]
+            );
+        }
+        drop(producer(&config).unwrap());
+        drop(group_consumer(&config, "a-group").unwrap());
+        assert!(!format!("{config:?}").contains("hidden"));
+        assert_eq!(base(&Config::default()).get("security.protocol"), None);
+    }
 }
