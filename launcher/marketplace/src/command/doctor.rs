@@ -242,7 +242,7 @@ fn memory(settings: &Settings) -> Said {
     };
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let Some(free) = available_mib(&meminfo) else {
-        return note("the free memory cannot be determined".into());
+        return note("the free memory cannot be determined");
     };
     let needed = REST_MIB + brokers * BROKER_MIB;
     let text = format!(

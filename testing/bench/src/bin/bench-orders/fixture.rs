@@ -57,7 +57,6 @@ impl Fixture {
             account,
             durability: Durability::Fsync,
             cleanup: None,
-            member: None,
         };
         let broker = kafka::Settings {
             dir: folder.path().join("kafka"),
@@ -65,6 +64,7 @@ impl Fixture {
             port: 0,
             cache,
             cleanup: None,
+            member: None,
         };
         let starting = (
             Cluster::start(cluster, &progress),
