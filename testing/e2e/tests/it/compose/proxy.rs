@@ -1,4 +1,4 @@
-//! The proxy's configuration, inline in `compose.yaml`, run by the real HAProxy over two routers on this machine.
+//! The proxy's configuration, which `compose.yaml` names, run by the real HAProxy over two routers on this machine.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -15,8 +15,8 @@ const MISSING: &str =
 /// The configuration as the container gets it.
 fn configuration() -> String {
     let model = model();
-    let content = model["configs"]["proxy"]["content"].as_str();
-    content.expect("the proxy's configuration").to_owned()
+    let file = model["configs"]["proxy"]["file"].as_str();
+    std::fs::read_to_string(file.expect("the proxy's configuration")).unwrap()
 }
 
 /// The same with the engine's names replaced: listeners at `own`, one server for each router, and as few connections as
