@@ -45,15 +45,12 @@ struct Node {
 }
 
 impl Patroni {
-    /// Starts them on free ports; `None`, with a line that says so, where Patroni or etcd is not installed.
+    /// Starts them on free ports; `None` where Patroni or etcd is not installed.
     ///
     /// # Panics
     /// When they do not start.
     pub async fn start() -> Option<Self> {
-        let (Some(patroni), Some(etcd)) = (program::find("patroni"), program::find("etcd")) else {
-            println!("SKIPPED: Patroni and etcd are not installed");
-            return None;
-        };
+        let (patroni, etcd) = (program::find("patroni")?, program::find("etcd")?);
         let state = temporary_state().expect("a temporary folder");
         let account = Account::for_postgres().expect("an account for Postgres");
         let folder = state.for_account("patroni", account).expect("a folder");
