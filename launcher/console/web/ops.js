@@ -44,8 +44,12 @@ async function begin() {
     at("view").replaceChildren(problem(error, begin));
     return;
   }
+  // Tokens that were given so far, and as of which one the stream goes.
+  let given = 0;
+  let followed = 0;
   const had = () => {
     at("ask-token").hidden = true;
+    given += 1;
     // The one before was refused there, too.
     if (at("stream").dataset.state === "refused") follow();
   };
@@ -56,13 +60,18 @@ async function begin() {
     at("token").value = "";
   });
   const api = new Api(session, about.router);
-  const book = new Book(api, told);
+  const book = new Book(api, (said) => {
+    told(said);
+    // Another token was given before it was known that the stream's was refused.
+    if (said.state === "refused" && given > followed) follow();
+  });
   const elsewhere = about.pages ?? about.router;
   at("elsewhere").replaceChildren(...[["Shop", "/shop"], ["Playground", "/"]].map(([text, path]) =>
     element("a", { href: `${elsewhere}${path}`, target: "_blank", rel: "noopener" }, text)));
   const follow = () => {
     streaming.abort();
     streaming = new AbortController();
+    followed = given;
     void book.follow(streaming.signal);
   };
   at("reconnect").addEventListener("click", follow);

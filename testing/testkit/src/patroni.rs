@@ -63,7 +63,9 @@ impl Patroni {
             let node = Node::new(&folder, name, &state);
             let config = node.describe(name, agreed_at, &binaries.bin);
             fs::write(&node.config, config).expect("a file of settings");
-            account.own(&node.config).expect("settings of the account's");
+            account
+                .own(&node.config)
+                .expect("settings of the account's");
             node
         });
         for node in &mut nodes {

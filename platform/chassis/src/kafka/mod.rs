@@ -183,8 +183,8 @@ fn base(config: &Config) -> ClientConfig {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_client_proves_to_be_the_same_user() {
+    #[tokio::test]
+    async fn every_client_proves_to_be_the_same_user() {
         let config = Config {
             brokers: "127.0.0.1:1".into(),
             sasl_username: "shop".into(),

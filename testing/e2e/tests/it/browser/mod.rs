@@ -103,7 +103,16 @@ impl Browser {
     }
 
     pub(crate) async fn click(&self, css: &str) {
-        self.find(css).await.click().await.unwrap();
+        let found = self.find(css).await;
+        self.click_on(&found).await;
+    }
+
+    /// Clicks in the middle of the window, where no header that stays lies over it.
+    async fn click_on(&self, element: &Element) {
+        let centred = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})";
+        let arguments = vec![serde_json::to_value(element).unwrap()];
+        self.client.execute(centred, arguments).await.unwrap();
+        element.click().await.unwrap();
     }
 
     /// Clicks the button with this text.
@@ -111,11 +120,8 @@ impl Browser {
         let path = format!("//button[normalize-space()='{text}']");
         let waited = self.client.wait().at_most(LIMIT);
         let button = waited.for_element(Locator::XPath(&path)).await;
-        button
-            .unwrap_or_else(|error| panic!("no button {text}: {error}"))
-            .click()
-            .await
-            .unwrap();
+        let button = button.unwrap_or_else(|error| panic!("no button {text}: {error}"));
+        self.click_on(&button).await;
     }
 
     /// Clicks the button with this text, if it is there and can be clicked now.
@@ -146,8 +152,12 @@ impl Browser {
 
     /// Presses keys where the focus is.
     pub(crate) async fn keys(&self, keys: &str) {
-        let focused = self.client.active_element().await.unwrap();
-        focused.send_keys(keys).await.unwrap();
+        eventually("keys are pressed", LIMIT, async || {
+            // A page that draws itself anew may have put another element in the place of this one.
+            let focused = self.client.active_element().await.ok()?;
+            focused.send_keys(keys).await.ok()
+        })
+        .await;
     }
 
     /// Goes on with the Tab key until what matches has the focus, as somebody without a mouse does.

@@ -1,9 +1,10 @@
 //! A trace found by its number, and log lines by service, level and trace.
 
 use serde_json::json;
+use testkit::eventually;
 
 use super::{SKU, buy, faults, new_trace, open};
-use crate::browser::Browser;
+use crate::browser::{Browser, LIMIT};
 use crate::shop::{Arrangement, Shop, new_user};
 
 const ENTER: &str = "\u{e007}";
@@ -78,22 +79,11 @@ async fn log_lines_are_found_by_service_by_level_and_by_trace() {
         .click(&format!("#trace a[href='#logs&trace={id}']"))
         .await;
     browser.find(".log li[data-level='warn']").await;
-    assert!(
-        only(
-            &browser,
-            &format!("one.querySelector('a').href.endsWith('{id}')")
-        )
-        .await
-    );
+    let of_trace = format!("one.querySelector('a').href.endsWith('{id}')");
+    only(&browser, &of_trace).await;
     browser.choose("#log-service", "cart").await;
-    browser.find(".log li").await;
-    assert!(
-        only(
-            &browser,
-            "one.querySelector('.service').textContent === 'cart'"
-        )
-        .await
-    );
+    let of_cart = "one.querySelector('.service').textContent === 'cart'";
+    only(&browser, of_cart).await;
     browser.choose("#log-level", "error").await;
     browser
         .sees("#logs [role='status']", &["No line is like that yet."])
@@ -108,13 +98,18 @@ async fn log_lines_are_found_by_service_by_level_and_by_trace() {
     browser.choose("#log-service", "").await;
     browser.choose("#log-level", "warn").await;
     browser.find(".log li[data-level='warn']").await;
-    assert!(only(&browser, "['warn', 'error'].includes(one.dataset.level)").await);
+    only(&browser, "['warn', 'error'].includes(one.dataset.level)").await;
     browser.stop().await;
     shop.stop().await;
 }
 
-/// Whether this holds of every line that is shown.
-async fn only(browser: &Browser, what: &str) -> bool {
-    let all = format!("return [...document.querySelectorAll('.log li')].every((one) => {what})");
-    browser.script(&all).await == true
+/// Waits until lines are shown, and this holds of each.
+async fn only(browser: &Browser, what: &str) {
+    let all = format!(
+        "const all = [...document.querySelectorAll('.log li')]; return all.length > 0 && all.every((one) => {what})"
+    );
+    eventually(what, LIMIT, async || {
+        (browser.script(&all).await == true).then_some(())
+    })
+    .await;
 }
