@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example example-streams contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams dist doctor clean-data
+.PHONY: help run run-processes run-all secrets test test-brokers test-containers lint pictures cover gen compose-schema differential differential-data playground example example-streams contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams dist doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +29,16 @@ secrets: ## Passwords of the containers, made once, in secrets/
 test: playground ## Every test, on a real Postgres and a real Kafka that end with the run
 	$(WITH_SERVICES) cargo test --workspace --no-fail-fast
 
+test-brokers: ## Kill, freeze and empty each of three real brokers under load, with nothing else on the machine
+	$(WITH_SERVICES) cargo test -p e2e -- --ignored --nocapture brokers::
+
+test-containers: ## compose.yaml in a real Docker engine: buy, kill, scale, restart, and with UPGRADE_FROM=commit take its data over
+	testing/containers/run $(if $(UPGRADE_FROM),--upgrade-from $(UPGRADE_FROM))
+
 lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scripts; ADVISORY_DB=a clone of RustSec's
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny check bans licenses sources && .ci/advisories
-	cargo shear && .ci/features && shellcheck doctor .ci/* deploy/validate deploy/kubernetes/make-secrets
+	cargo shear && .ci/features && shellcheck doctor .ci/* deploy/validate deploy/kubernetes/make-secrets testing/containers/stand-ins/make testing/containers/stand-ins/*/start
 
 pictures: playground ## The README's pictures, from the running pages
 	$(WITH_SERVICES) env PICTURES=$(CURDIR)/docs/images cargo test -p e2e -- playground::shop::a_book each_of_the_ten_tabs console::live::the_printed_link

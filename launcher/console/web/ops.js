@@ -51,7 +51,7 @@ async function begin() {
     at("ask-token").hidden = true;
     given += 1;
     // The one before was refused there, too.
-    if (at("stream").dataset.state === "refused") follow();
+    if (isOver(at("stream").dataset.state)) follow();
   };
   const session = new Session(about, { wanted: askToken, had });
   at("ask-token").addEventListener("submit", (event) => {
@@ -63,7 +63,7 @@ async function begin() {
   const book = new Book(api, (said) => {
     told(said);
     // Another token was given before it was known that the stream's was refused.
-    if (said.state === "refused" && given > followed) follow();
+    if (isOver(said.state) && given > followed) follow();
   });
   const elsewhere = about.pages ?? about.router;
   at("elsewhere").replaceChildren(...[["Shop", "/shop"], ["Playground", "/"]].map(([text, path]) =>
@@ -141,6 +141,11 @@ function askToken(why, source) {
   if (isNew) at("token").focus();
 }
 
+/** Whether a stream in this state goes on by nothing but a new one: a refusal is one, and an end after a refusal. */
+function isOver(state) {
+  return state === "refused" || state === "ended";
+}
+
 /** The state of the live stream, in the header. */
 function told({ state, why, code, connections }) {
   const words = {
@@ -154,5 +159,5 @@ function told({ state, why, code, connections }) {
   };
   at("stream").dataset.state = state;
   at("stream").textContent = words[state];
-  at("reconnect").hidden = state !== "refused" && state !== "ended";
+  at("reconnect").hidden = !isOver(state);
 }

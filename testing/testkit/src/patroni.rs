@@ -16,6 +16,10 @@ use dev_services::{
     state::StateDir,
 };
 use sqlx::Connection as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::{eventually, services::temporary_state};
 
@@ -38,6 +42,8 @@ pub struct Patroni {
 #[derive(Debug)]
 struct Node {
     port: u16,
+    /// Of its Patroni, for questions.
+    rest: u16,
     data: PathBuf,
     config: PathBuf,
     log: PathBuf,
@@ -98,7 +104,7 @@ impl Patroni {
         None
     }
 
-    /// Waits until a commit of the primary waits for the other.
+    /// Waits until a commit of the primary waits for the other, and all are agreed that the other may take over.
     ///
     /// # Panics
     /// When that takes longer than a minute and a half.
@@ -107,7 +113,8 @@ impl Patroni {
         eventually("a standby follows", LIMIT, async || {
             let primary = self.primary().await?;
             let is_followed = self.nodes[primary].ask(follows).await?;
-            is_followed.then_some(())
+            let is_agreed = self.nodes[1 - primary].is_synchronous().await?;
+            (is_followed && is_agreed).then_some(())
         })
         .await;
     }
@@ -160,6 +167,7 @@ impl Node {
     fn new(folder: &Path, name: &'static str, state: &StateDir) -> Self {
         Self {
             port: port::free(),
+            rest: port::free(),
             data: folder.join(name),
             config: folder.join(format!("{name}.yml")),
             log: state.log(name),
@@ -169,7 +177,7 @@ impl Node {
 
     /// Its settings. The shortest times that Patroni takes together: what is lost is not waited for longer than eight seconds.
     fn describe(&self, name: &str, etcd: u16, bin: &Path) -> String {
-        let (port, rest) = (self.port, port::free());
+        let Self { port, rest, .. } = self;
         let folder = self.config.parent().expect("a folder");
         let [data, bin, folder] = [&self.data, bin, folder].map(|path| path.display().to_string());
         format!(
@@ -211,6 +219,19 @@ postgresql:
         let log = Output::Log(&self.log);
         let started = Supervised::start("patroni", command, log, Signal::Term, Some(folder));
         self.running = Some(started.expect("Patroni starts"));
+    }
+
+    /// Whether its Patroni has read that it is the synchronous standby.
+    async fn is_synchronous(&self) -> Option<bool> {
+        let asked = async {
+            let mut rest = TcpStream::connect(("127.0.0.1", self.rest)).await?;
+            rest.write_all(b"GET /synchronous HTTP/1.0\r\n\r\n").await?;
+            let mut answer = String::new();
+            rest.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        let answer = asked.await.ok()?;
+        Some(answer.split(' ').nth(1) == Some("200"))
     }
 
     async fn ask(&self, sql: &'static str) -> Option<bool> {

@@ -39,6 +39,7 @@ enum Fault {
 
 /// Nothing that was acknowledged is lost, no frame is missed or comes twice, and events wait for seconds only.
 #[tokio::test]
+#[ignore = "three brokers beside all else want a machine of their own: make test-brokers"]
 async fn each_of_three_brokers_dies_and_nothing_is_lost() {
     let folder = TempDir::with_prefix("marketplace-e2e-").unwrap().keep();
     let set = ["up.brokers=3".to_owned()];
