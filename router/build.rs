@@ -11,6 +11,10 @@ const EMBED: &str = "EMBED_PLAYGROUND";
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed={EMBED}");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how cargo tells a build script of the build"
+    )]
     let variable = |name| env::var(name).unwrap_or_default();
     let dist = Path::new(&variable("CARGO_MANIFEST_DIR")).join("web/dist");
     let is_wanted = variable("PROFILE") == "release" || variable(EMBED) == "1";

@@ -52,49 +52,42 @@ impl ServiceHost {
         Ok(())
     }
 
-    /// Looks until all is as asked, and says in health what is not: in production that takes the process out of rotation.
     fn watch_copies(&self) {
         let (host, token) = (self.clone(), self.tasks.token());
-        let watching = async move {
-            let mut seen: Option<(Vec<Weakness>, chassis::health::Component)> = None;
-            loop {
-                let Ok(weak) = look(&host.settings).await else {
-                    tokio::time::sleep(AGAIN).await;
-                    continue;
-                };
-                let Some(first) = weak.first() else {
-                    if let Some((_, component)) = &seen {
-                        component.up();
-                        tracing::info!("the topics have the copies that the settings ask for");
-                    }
-                    return;
-                };
-                let told = first.told();
-                let production = host.settings.profile == Profile::Production;
-                let component = match seen {
-                    Some((before, component)) => {
-                        if before != weak {
-                            warn(&weak);
-                        }
-                        component
-                    }
-                    None => {
-                        warn(&weak);
-                        if production {
-                            host.health.component("topic-copies")
-                        } else {
-                            host.health.companion("topic-copies")
-                        }
-                    }
-                };
-                component.give_way(told);
-                seen = Some((weak, component));
-                tokio::time::sleep(MENDED).await;
-            }
-        };
         self.tasks.spawn("topic copies", async move {
-            Box::pin(token.run_until_cancelled(watching)).await;
+            Box::pin(token.run_until_cancelled(host.until_copied())).await;
         });
+    }
+
+    /// Looks until all is as asked, and says in health what is not: in production that takes the process out of rotation.
+    async fn until_copied(&self) {
+        let mut seen: Option<(Vec<Weakness>, chassis::health::Component)> = None;
+        loop {
+            let Ok(weak) = look(&self.settings).await else {
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            };
+            let Some(told) = weak.first().map(Weakness::told) else {
+                break;
+            };
+            if seen.as_ref().is_none_or(|(before, _)| *before != weak) {
+                warn(&weak);
+            }
+            let component = match seen {
+                Some((_, component)) => component,
+                None if self.settings.profile == Profile::Production => {
+                    self.health.component("topic-copies")
+                }
+                None => self.health.companion("topic-copies"),
+            };
+            component.give_way(told);
+            seen = Some((weak, component));
+            tokio::time::sleep(MENDED).await;
+        }
+        if let Some((_, component)) = &seen {
+            component.up();
+            tracing::info!("the topics have the copies that the settings ask for");
+        }
     }
 }
 

@@ -380,7 +380,7 @@ mod tests {
         let fragile = member("fragile", "true");
         assert!(is_in(None, None, &[]) && is_in(some("p"), some("b"), &[]));
         assert!(is_in(None, some("b"), &[sent.clone(), fragile.clone()]));
-        assert!(is_in(some("p"), None, &[fragile.clone()]));
+        assert!(is_in(some("p"), None, std::slice::from_ref(&fragile)));
         assert!(!is_in(some("q"), None, &[]) && !is_in(None, some("c"), &[]));
         assert!(!is_in(None, None, &[lost, fragile]));
     }

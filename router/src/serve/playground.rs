@@ -114,12 +114,12 @@ async fn asset(
         return StatusCode::NOT_FOUND.into_response();
     };
     // The build has compressed it better than there is time for here.
-    if let Some(Extension(Coding::Gzip)) = coding {
-        if let Some(content) = built.read(&format!("assets/{name}.gz")).await {
-            let mut response = file(content, media_type, FOR_EVER);
-            compress::mark_as_gzip(response.headers_mut());
-            return response;
-        }
+    if let Some(Extension(Coding::Gzip)) = coding
+        && let Some(content) = built.read(&format!("assets/{name}.gz")).await
+    {
+        let mut response = file(content, media_type, FOR_EVER);
+        compress::mark_as_gzip(response.headers_mut());
+        return response;
     }
     match built.read(&format!("assets/{name}")).await {
         Some(content) => file(content, media_type, FOR_EVER),

@@ -156,23 +156,32 @@ async fn keep_running(
         }
         taken_at_most = TAKEN_AT_MOST;
         tracing::error!(process.name = service.name, %status, "ended by itself, starting it again");
-        loop {
-            tokio::select! {
-                () = sleep(backoff.next(Instant::now())) => {}
-                () = stopping.cancelled() => return,
-            }
-            match service.start() {
-                Ok(started) => {
-                    child = started;
-                    break;
-                }
-                Err(error) => {
-                    tracing::error!(process.name = service.name, %error, "cannot be started")
-                }
-            }
+        match start_again(&service, &stopping, &mut backoff).await {
+            Some(started) => child = started,
+            None => return,
         }
     }
     child.stop(STOP_LIMIT).await;
+}
+
+/// Starts a service that has ended, after a while; nothing when all is to stop meanwhile.
+async fn start_again(
+    service: &ChildService,
+    stopping: &CancellationToken,
+    backoff: &mut Backoff,
+) -> Option<Supervised> {
+    loop {
+        tokio::select! {
+            () = sleep(backoff.next(Instant::now())) => {}
+            () = stopping.cancelled() => return None,
+        }
+        match service.start() {
+            Ok(started) => return Some(started),
+            Err(error) => {
+                tracing::error!(process.name = service.name, %error, "cannot be started");
+            }
+        }
+    }
 }
 
 /// What `up` has decided: the console's address and what it needs, and the stores' addresses; of Postgres's a service gets the one for its own role, and one without a database none.

@@ -192,13 +192,12 @@ impl<'a> Reading<'a> {
             supergraph.query_type_name(),
             supergraph.mutation_type_name(),
         ];
-        for name in roots.into_iter().flatten() {
-            if let Some(root) = self.object(name) {
-                for field in &root.fields {
-                    for subgraph in self.subgraphs(root, field) {
-                        let asked = format!("{name}.{}", field.name);
-                        asked_for.entry(subgraph).or_default().insert(asked);
-                    }
+        let named = roots.into_iter().flatten();
+        for (name, root) in named.filter_map(|name| Some((name, self.object(name)?))) {
+            for field in &root.fields {
+                for subgraph in self.subgraphs(root, field) {
+                    let asked = format!("{name}.{}", field.name);
+                    asked_for.entry(subgraph).or_default().insert(asked);
                 }
             }
         }

@@ -25,10 +25,10 @@ use crate::{Error, Progress, maven, port, run};
 /// The version that the pom pins; `compose.yaml` uses the same.
 pub const VERSION: &str = "4.1.2";
 
-const POM: &str = include_str!("../kafka/pom.xml");
-const PROPERTIES: &str = include_str!("../kafka/server.properties");
-const QUORUM: &str = include_str!("../kafka/quorum.properties");
-const LOGGING: &str = include_str!("../kafka/log4j2.xml");
+const POM: &str = include_str!("../../kafka/pom.xml");
+const PROPERTIES: &str = include_str!("../../kafka/server.properties");
+const QUORUM: &str = include_str!("../../kafka/quorum.properties");
+const LOGGING: &str = include_str!("../../kafka/log4j2.xml");
 const CLUSTER_ID: &str = "bWFya2V0cGxhY2UtZGV2Lg"; // any 16 bytes in base64 will do; it names the cluster, not a secret
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const JVM: [&str; 5] = [
