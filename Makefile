@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams doctor clean-data
+.PHONY: help run run-processes run-all secrets test test-patroni test-containers lint pictures cover gen compose-schema differential differential-data playground example contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,10 +26,16 @@ secrets: ## Passwords of the containers, made once, in secrets/
 test: playground ## Every test, on a real Postgres and a real Kafka that end with the run
 	$(WITH_SERVICES) cargo test --workspace --no-fail-fast
 
+test-patroni: ## The primary's machine dies under Patroni and etcd, where both are installed; KILLS=20 for a record
+	$(WITH_SERVICES) env PATRONI_KILLS=$(or $(KILLS),2) cargo test -p loms --test it -- --ignored --nocapture under_patroni
+
+test-containers: ## compose.yaml in a real Docker engine: buy, kill, scale, restart; UPGRADE_FROM=commit takes its data over
+	testing/containers/run $(if $(UPGRADE_FROM),--upgrade-from $(UPGRADE_FROM))
+
 lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scripts; ADVISORY_DB=a clone of RustSec's
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny check bans licenses sources && .ci/advisories
-	cargo shear && .ci/features && shellcheck .ci/*
+	cargo shear && .ci/features && shellcheck .ci/* testing/containers/stand-ins/make testing/containers/stand-ins/*/start
 
 pictures: playground ## The README's pictures, from the running pages
 	$(WITH_SERVICES) env PICTURES=$(CURDIR)/docs/images cargo test -p e2e -- playground::shop::a_book each_of_the_ten_tabs

@@ -11,6 +11,7 @@ mod entity;
 mod eventually;
 mod freezing_proxy;
 mod kafka;
+mod patroni;
 mod ports;
 mod services;
 mod standby;
@@ -26,6 +27,7 @@ pub use freezing_proxy::FreezingProxy;
 pub use kafka::{
     OwnKafka, abort_transaction, assigned_partitions, compressed_topic, kafka, topic, unique,
 };
+pub use patroni::Patroni;
 pub use ports::free_offset;
 pub use services::{Services, postgres_url};
 pub use standby::Replicated;

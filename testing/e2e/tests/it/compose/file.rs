@@ -74,6 +74,20 @@ fn the_specifications_own_loader_takes_the_file() {
     }
 }
 
+/// What real engines refuse although the specification allows it. Seen with Compose 2.40 and engine 20.10: the text of a
+/// configuration cannot be put into a read-only container, and a start interval needs engine 25.
+#[test]
+fn nothing_is_asked_of_an_engine_that_only_some_can_do() {
+    let model = model();
+    let configs = model["configs"].as_object().into_iter().flatten();
+    for (name, config) in configs {
+        assert!(config.get("file").is_some(), "{name} is no file");
+    }
+    for (name, service) in services(&model) {
+        assert_eq!(service["healthcheck"].get("start_interval"), None, "{name}");
+    }
+}
+
 #[test]
 fn the_linter_finds_no_fault_in_the_dockerfile() {
     run("hadolint", &["Dockerfile"]);

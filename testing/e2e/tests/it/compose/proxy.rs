@@ -1,4 +1,4 @@
-//! The proxy's configuration, inline in `compose.yaml`, run by the real HAProxy over two routers on this machine.
+//! The proxy's configuration, which `compose.yaml` names, run by the real HAProxy over two routers on this machine.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -15,12 +15,11 @@ const MISSING: &str =
 /// The configuration as the container gets it.
 fn configuration() -> String {
     let model = model();
-    let content = model["configs"]["proxy"]["content"].as_str();
-    content.expect("the proxy's configuration").to_owned()
+    let file = model["configs"]["proxy"]["file"].as_str();
+    std::fs::read_to_string(file.expect("the proxy's configuration")).unwrap()
 }
 
-/// The same with the engine's names replaced: listeners at `own`, one server for each router, and as few connections as
-/// a test's limit of open files allows.
+/// The same with the engine's names replaced: listeners at `own`, and one server for each router.
 fn on_this_machine(own: Ipv4Addr, routers: &[Ipv4Addr]) -> String {
     let mut lines = Vec::new();
     for line in configuration().lines() {
@@ -31,9 +30,7 @@ fn on_this_machine(own: Ipv4Addr, routers: &[Ipv4Addr]) -> String {
             let server = |(index, ip)| format!("    server router-{index} {ip}:{port}");
             lines.extend(routers.iter().enumerate().map(server));
         } else {
-            let line = line
-                .replace(" resolvers containers init-addr libc,none", "")
-                .replace("maxconn 20000", "maxconn 200");
+            let line = line.replace(" resolvers containers init-addr libc,none", "");
             lines.push(line.replace("bind :", &format!("bind {own}:")));
         }
     }
@@ -46,6 +43,7 @@ pub(super) fn start(folder: &Path, own: Ipv4Addr, routers: &[Ipv4Addr]) -> Super
     std::fs::write(&file, on_this_machine(own, routers)).unwrap();
     let mut command = Command::new("haproxy");
     command.arg("-db").arg("-f").arg(&file);
+    command.env("CONNECTIONS_MAX", "200");
     let log = folder.join("haproxy.log");
     let child = Supervised::start("haproxy", command, Output::Log(&log), Signal::Term, None);
     child.unwrap_or_else(|error| panic!("{MISSING} ({error})"))
@@ -61,6 +59,7 @@ fn haproxy_takes_its_configuration() {
         .arg("-c")
         .arg("-f")
         .arg(&file)
+        .env("CONNECTIONS_MAX", "20000")
         .output();
     let output = output.unwrap_or_else(|error| panic!("{MISSING} ({error})"));
     let stderr = String::from_utf8_lossy(&output.stderr);
