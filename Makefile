@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test test-brokers test-containers lint pictures cover gen compose-schema differential differential-data playground example example-streams contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams dist doctor clean-data
+.PHONY: help run run-processes run-all secrets test test-brokers test-patroni test-containers lint pictures cover gen compose-schema differential differential-data playground example example-streams contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams dist doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,10 @@ test: playground ## Every test, on a real Postgres and a real Kafka that end wit
 test-brokers: ## Kill, freeze and empty each of three real brokers under load, with nothing else on the machine
 	$(WITH_SERVICES) cargo test -p e2e -- --ignored --nocapture brokers::
 
-test-containers: ## compose.yaml in a real Docker engine: buy, kill, scale, restart, and with UPGRADE_FROM=commit take its data over
+test-patroni: ## The primary's machine dies under Patroni and etcd, where both are installed; KILLS=20 for a record
+	$(WITH_SERVICES) env PATRONI_KILLS=$(or $(KILLS),2) cargo test -p loms --test it -- --ignored --nocapture under_patroni
+
+test-containers: ## compose.yaml in a real Docker engine: buy, kill, scale, restart; UPGRADE_FROM=commit takes its data over
 	testing/containers/run $(if $(UPGRADE_FROM),--upgrade-from $(UPGRADE_FROM))
 
 lint: ## Formatting, clippy, licences, unused and twice-built dependencies, scripts; ADVISORY_DB=a clone of RustSec's

@@ -195,6 +195,7 @@ fn kills() -> i64 {
 /// Under the engine by which operators run it, a machine that dies is replaced without anybody's doing. The whole pause is its
 /// lease, which ends eight seconds after it was renewed last, and what a service takes to find the other.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "it waits for leases, with nothing else on the machine: make test-patroni"]
 async fn under_patroni_a_machine_that_dies_is_replaced_and_nothing_acknowledged_is_lost() {
     let Some(mut servers) = Patroni::start().await else {
         println!("SKIPPED: Patroni and etcd are not installed");

@@ -20,8 +20,8 @@ const READ_EVERY: Duration = Duration::from_millis(20);
 const READS: u32 = 500;
 /// A payment, an order and a call over REST for each so many reads.
 const READS_PER_OTHER: u32 = 12;
-/// Reads that are served at least, where there is room for about sixty beside the orders, and that are refused at least.
-const READS_SERVED_MIN: usize = 30;
+/// Reads that are served at least, where there is room for about sixty beside the payments, of which orders take up to forty, and that are refused at least.
+const READS_SERVED_MIN: usize = 15;
 const READS_REFUSED_MIN: usize = 200;
 /// Reads one after the other, before and after.
 const CALM_READS: u32 = 5;
