@@ -51,30 +51,29 @@ function traceRow(one) {
   ]);
 }
 
-/** The trace of an order's change, by the frame that told of it or by the order's number. */
+/** The trace of an order's change, by the frame that told of it or by the order's number. It comes seconds after the change. */
 export async function traceOf(ops, id) {
   const part = panel(`The trace of order ${id}`, { id: "trace", wide: true });
+  const state = element("p", { class: "quiet", role: "status" }, "Looking for it …");
+  const elsewhere = element("p", {}, [element("a", { href: `#order=${id}` }, "The order itself"), " ", element("a", { href: "#traces" }, "All traces")]);
+  part.body.append(state, elsewhere);
   ops.show(part.root);
   const cursor = ops.params.get("cursor");
+  const over = new AbortController();
+  const until = Date.now() + GROWS_FOR_MS;
+  let found;
   const look = async () => {
     for (const q of [cursor && `cursor=${cursor}`, `order.id=${id}`].filter(Boolean)) {
-      const [first] = await ops.api.get("traces", { q, limit: 1 }, ops.signal);
-      if (first) return first;
+      [found] = await ops.api.get("traces", { q, limit: 1 }, ops.signal);
+      if (found) return over.abort();
     }
-    return null;
+    state.textContent = "None is there yet; one comes within seconds of its change.";
+    if (Date.now() < until) return undefined;
+    state.textContent = `No trace of order ${id} is kept: ${KEPT} newer ones have come since, or its request was not sampled.`;
+    return over.abort();
   };
-  try {
-    const found = await look();
-    if (ops.signal.aborted) return undefined;
-    if (found) return await trace(ops, found.traceId, ` of order ${id}`);
-    part.body.append(
-      element("p", {}, `No trace of order ${id} is kept: ${KEPT} newer ones have come since, or its request was not sampled.`),
-      element("p", {}, [element("a", { href: `#order=${id}` }, "The order itself"), " ", element("a", { href: "#traces" }, "All traces")]),
-    );
-  } catch (error) {
-    if (!ops.signal.aborted) part.fail(error);
-  }
-  return undefined;
+  await repeat(look, { everyMs: EVERY_MS, signal: AbortSignal.any([ops.signal, over.signal]), fail: part.fail, fine: part.fine });
+  if (found && !ops.signal.aborted) await trace(ops, found.traceId, ` of order ${id}`);
 }
 
 /** One trace. While it is young it is read again: what follows a request comes seconds later. */

@@ -49,7 +49,8 @@ async fn list(letters: &DeadLetters, json: bool) -> anyhow::Result<()> {
         let page = letters.list(after, PAGE).await?;
         let Some(last) = page.last() else {
             if after == 0 && !json {
-                output::result("no dead letters\n");
+                // Not among the results, which others read line by line.
+                output::progress("list", "no dead letters");
             }
             return Ok(());
         };

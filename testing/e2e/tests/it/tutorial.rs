@@ -223,7 +223,8 @@ async fn every_command_of_the_tutorial_does_what_the_text_promises() {
         start.text, "make run-processes\n",
         "the test starts the same"
     );
-    assert!(document("Makefile").contains("marketplace up --processes"));
+    let makefile = document("Makefile");
+    assert!(makefile.contains("UP = up ") && makefile.contains("marketplace $(UP) --processes"));
     let shop = Shop::start(Arrangement::Processes).await;
     Reader::of(&shop).follow(rest).await;
     left(&shop).await;

@@ -52,8 +52,14 @@ impl Balancers {
             let replicas = offsets.map(|offset| (listens + offset, tells + offset));
             Balancer::start(&replicas).await
         };
-        // Long beside what a busy machine may add to the time for which clients keep an unused connection.
-        let mut settings = vec!["drain_notice=1s".to_owned()];
+        let mut settings = vec![
+            // Long beside what a busy machine may add to the time for which clients keep an unused connection.
+            "drain_notice=1s".to_owned(),
+            // A disk to which many write stands still for seconds, and commits with it. That is waited for: what is looked for here
+            // are requests that a replacement costs.
+            "postgres.acquire_timeout=20s".to_owned(),
+            "cart.loms_timeout=20s".to_owned(),
+        ];
         for (setting, listens, tells, path) in [
             ("cart.product_url", 8082, 8082, ""),
             ("router.subgraph_urls.cart", 4101, 4101, "/graphql"),
@@ -127,7 +133,8 @@ fn plan(balancers: &Balancers) -> Plan {
         url: balancers.graph.url("").parse().unwrap(),
         rest_url: Some(balancers.rest.url("").parse().unwrap()),
         admin_url: None,
-        rate: 20.0,
+        // A busy machine starts twelve processes besides.
+        rate: 8.0,
         arrivals: Arrivals::Fixed,
         // Ends with the last replacement.
         duration: Duration::from_secs(600),
