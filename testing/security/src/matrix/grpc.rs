@@ -23,6 +23,7 @@ use schema::proto::{
     },
 };
 use tempfile::TempDir;
+use tokio::time::sleep;
 use tonic::{
     Code, Request, Status,
     client::Grpc,
@@ -33,7 +34,7 @@ use tonic::{
 
 use super::{
     caller::{self, Caller},
-    cell::{CONCURRENCY, Cell},
+    cell::{CONCURRENCY, Cell, PAUSE, TRIES},
 };
 use crate::{raw::Raw, stack::Stack};
 
@@ -182,7 +183,25 @@ async fn proofs(stack: &Stack) -> anyhow::Result<Vec<(&'static str, Proof)>> {
     Ok(proofs)
 }
 
+/// Calls, and again while the service has no room for it.
 async fn call(
+    channel: &Channel,
+    path: &str,
+    message: Bytes,
+    proof: &Proof,
+) -> Result<Bytes, Status> {
+    for _ in 1..TRIES {
+        let answer = call_once(channel, path, message.clone(), proof).await;
+        let is_busy = |status: &Status| status.code() == Code::Unavailable;
+        if !answer.as_ref().is_err_and(is_busy) {
+            return answer;
+        }
+        sleep(PAUSE).await;
+    }
+    call_once(channel, path, message, proof).await
+}
+
+async fn call_once(
     channel: &Channel,
     path: &str,
     message: Bytes,

@@ -6,10 +6,11 @@ use anyhow::Context as _;
 use futures::StreamExt as _;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{
     caller,
-    cell::{CONCURRENCY, Cell},
+    cell::{CONCURRENCY, Cell, PAUSE, TRIES},
 };
 use crate::stack::Stack;
 
@@ -220,8 +221,23 @@ fn expected(route: &Route, sender: &Sender, is_rebound: bool) -> &'static [Statu
     }
 }
 
-/// The status, and whether a page of another origin may read the answer.
+/// The status, and whether a page of another origin may read the answer. Sent again while the marketplace has no room for it.
 async fn send(
+    stack: &Stack,
+    route: &Route,
+    sender: &Sender,
+) -> Result<(StatusCode, bool), reqwest::Error> {
+    for _ in 1..TRIES {
+        let seen = send_once(stack, route, sender).await?;
+        if seen.0 != StatusCode::SERVICE_UNAVAILABLE {
+            return Ok(seen);
+        }
+        sleep(PAUSE).await;
+    }
+    send_once(stack, route, sender).await
+}
+
+async fn send_once(
     stack: &Stack,
     route: &Route,
     sender: &Sender,

@@ -11,13 +11,12 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
+use super::cell::{PAUSE, TRIES};
 use crate::stack::Stack;
 
 /// How long a stream that says nothing is watched: then it is open.
 const PATIENCE: Duration = Duration::from_millis(700);
 const LIMIT: Duration = Duration::from_secs(20);
-/// How often a caller who is told that there is no room for the moment comes.
-const TRIES: u32 = 5;
 
 /// How an operation is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +84,7 @@ impl Transport {
             if seen != Seen::Busy {
                 return seen;
             }
-            sleep(PATIENCE).await;
+            sleep(PAUSE).await;
         }
         self.send_once(stack, token, text).await
     }
