@@ -168,7 +168,7 @@ async fn whoever_takes_nothing_is_cut() {
     }
 }
 
-/// A client that reads slowly has every byte in its place.
+/// A client that reads slowly has every byte in its place. Seen red with pieces that were written before what was left over.
 #[tokio::test]
 async fn what_the_system_does_not_take_at_once_comes_in_its_order() {
     const PIECES: usize = 200;
