@@ -84,7 +84,8 @@ impl Turn {
     pub(crate) async fn come(&self) {
         self.drain.streams.cancelled().await;
         if let Some((began_at, span)) = self.drain.over.get() {
-            sleep_until(*began_at + self.share.of(*span)).await;
+            // In a box, for every stream waits here and none sleeps until the drain.
+            Box::pin(sleep_until(*began_at + self.share.of(*span))).await;
         }
     }
 }

@@ -181,7 +181,7 @@ impl Hub {
             config: Arc::clone(&self.config),
             source,
             seen: point.seen,
-            snapshot,
+            snapshot: snapshot.map(Box::new),
             completer,
             ready: VecDeque::new(),
             failed: None,

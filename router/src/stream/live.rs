@@ -3,7 +3,7 @@
 //! Such a stream has no cursor: what it misses is gone, and the frame after says so by `extensions.eventsMayBeMissing`.
 //! Invariant: it ends with an error rather than stay open over a subgraph that does not come back.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use federation::{Engine, Listener, LiveEvent};
@@ -42,13 +42,15 @@ impl LiveStream {
     ///
     /// # Errors
     /// [`End`]: complete where the subgraph says so.
-    pub(super) async fn next(&mut self) -> Result<Frame, End> {
-        let mut closing = self.closing.clone();
+    pub(super) async fn next<D>(&mut self, mut due: Pin<&mut D>) -> Result<Frame, End>
+    where
+        D: Future<Output = ErrorCode>,
+    {
         let end = |error| End::before_a_frame(error, "");
         loop {
             let event = tokio::select! {
                 biased;
-                code = closing.due() => return Err(End::interrupted(code, "")),
+                code = &mut due => return Err(End::interrupted(code, "")),
                 Ok(()) = self.reloads.changed() => {
                     Box::pin(self.renew()).await.map_err(end)?;
                     continue;

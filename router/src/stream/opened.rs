@@ -1,5 +1,9 @@
 //! An open stream as transports see it, whoever makes its frames.
 
+use std::pin::Pin;
+
+use schema::code::ErrorCode;
+
 use super::{
     closing::Closing,
     frame::{End, Frame},
@@ -19,17 +23,24 @@ pub(crate) enum Subscription {
 }
 
 impl Subscription {
-    /// Waits for the next frame, with a heartbeat whenever that takes long.
+    /// Waits for the next frame, with a heartbeat whenever that takes long, and no longer than until it is `due` to end: that is
+    /// [`Closing::due`], waited for once for the whole of a stream.
     ///
     /// # Errors
     /// [`End`], with the cursor from which the client can resume where the stream has cursors.
-    pub(crate) async fn next<S>(&mut self, heartbeats: &mut Heartbeats<S>) -> Result<Frame, End>
+    pub(crate) async fn next<S, D>(
+        &mut self,
+        heartbeats: &mut Heartbeats<S>,
+        due: Pin<&mut D>,
+    ) -> Result<Frame, End>
     where
         S: FnMut(Option<&str>),
+        D: Future<Output = ErrorCode>,
     {
         match self {
-            Self::Logged(stream) => stream.next(heartbeats).await,
-            Self::Live(stream) => heartbeats.during(stream.next()).await,
+            Self::Logged(stream) => stream.next(heartbeats, due).await,
+            // Streams of others are few, and what they take is no room that all others have.
+            Self::Live(stream) => Box::pin(heartbeats.during(stream.next(due))).await,
         }
     }
 

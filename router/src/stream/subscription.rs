@@ -1,6 +1,6 @@
 //! One open stream of a log's events: reads the log, completes what it reads, and ends with a cursor to resume from.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use chassis::crash;
 use futures::StreamExt;
@@ -39,7 +39,7 @@ pub(crate) struct LogStream {
     /// The version that the snapshot showed, until an event passes it.
     pub(super) seen: Option<Seen>,
     /// The first frame of a stream that does not resume.
-    pub(super) snapshot: Option<PendingFrame>,
+    pub(super) snapshot: Option<Box<PendingFrame>>,
     pub(super) completer: Completer,
     /// Frames that are complete and not yet taken.
     pub(super) ready: VecDeque<Completed>,
@@ -68,9 +68,14 @@ impl LogStream {
     ///
     /// # Errors
     /// [`End`] with the cursor from which the client can resume.
-    pub(super) async fn next<S>(&mut self, heartbeats: &mut Heartbeats<S>) -> Result<Frame, End>
+    pub(super) async fn next<S, D>(
+        &mut self,
+        heartbeats: &mut Heartbeats<S>,
+        mut due: Pin<&mut D>,
+    ) -> Result<Frame, End>
     where
         S: FnMut(Option<&str>),
+        D: Future<Output = ErrorCode>,
     {
         self.lag.is_written();
         loop {
@@ -83,10 +88,9 @@ impl LogStream {
             if self.is_over && self.snapshot.is_none() {
                 return Err(End::Complete);
             }
-            let mut closing = self.closing.clone();
             let filled = tokio::select! {
                 biased;
-                code = closing.due() => Err(code),
+                code = &mut due => Err(code),
                 filled = self.fill(heartbeats) => filled,
             };
             if let Err(code) = filled {
@@ -115,9 +119,14 @@ impl LogStream {
     where
         S: FnMut(Option<&str>),
     {
-        let pending = match self.snapshot.take() {
-            Some(snapshot) => vec![snapshot],
-            None => self.read(heartbeats).await?,
+        let pending = if self.snapshot.is_some() {
+            self.snapshot
+                .take()
+                .map(|frame| *frame)
+                .into_iter()
+                .collect()
+        } else {
+            self.read(heartbeats).await?
         };
         if let Some(moment) = pending.first().and_then(PendingFrame::changed_at) {
             self.lag.works_on(moment);

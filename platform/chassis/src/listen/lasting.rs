@@ -1,33 +1,100 @@
 //! A response that lasts, as a stream of events does, without the library that read its request.
 //!
 //! The library's buffers and states are some 20 KiB for as long as a response is on its way, whatever it sends. A connection of
-//! HTTP/1.1 whose response is marked as [`Lasting`] is taken from it: from there on it is a socket and what is being written.
-//! Nothing comes after such a response, so the connection is closed behind it.
+//! HTTP/1.1 whose response is [`Lasting`] is taken from it: from there on it is a socket, and the writer of the response, in one
+//! task. Nothing comes after such a response, so the connection is closed behind it. Over HTTP/2, where others are on the
+//! same connection, the writer has a task of its own.
 //! Source: RFC 9112, 6.1 and 7.1 (chunks), 8 (a body without its last chunk is not whole), 9.6.
 
-use std::{io, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use axum::body::{Body, Bytes};
-use futures::FutureExt as _;
+use futures::{Stream, future::BoxFuture};
 use http::{HeaderName, Response, header, response::Parts};
-use http_body_util::BodyExt as _;
-use hyper::body::Frame;
 use parking_lot::Mutex;
-use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::mpsc};
 
-use super::metrics::{self, Reason};
-use crate::clock::Clock;
+use super::outlet::{Outlet, Piece};
+use crate::{clock::Clock, tasks::Tasks};
 
-/// What is gathered at most before it is written.
-const GATHERED: usize = 16 * 1024;
-/// What a client may send behind its request; it is read by nobody.
-const UNREAD_BYTES_MAX: usize = 64 * 1024;
-/// The end of a body that is whole.
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+type Writer = Box<dyn FnOnce(Outlet) -> BoxFuture<'static, ()> + Send>;
 
-/// Marks a response, as an extension, whose body goes on for long.
-#[derive(Debug, Clone, Copy)]
-pub struct Lasting;
+/// Who writes the body of a response that lasts; an extension of the response, shared with its body.
+#[derive(Clone)]
+pub(super) struct Lasting(Arc<Mutex<Option<Writer>>>);
+
+/// A response whose body is written by `write`, for as long as that takes. Where it has a task of its own, that is one of
+/// `tasks` with this name.
+pub fn lasting<T, F>(
+    mut head: Response<T>,
+    tasks: &Tasks,
+    name: &'static str,
+    write: impl FnOnce(Outlet) -> F + Send + 'static,
+) -> Response<Body>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let writer: Writer = Box::new(move |outlet| Box::pin(write(outlet)));
+    let lasting = Lasting(Arc::new(Mutex::new(Some(writer))));
+    head.extensions_mut().insert(lasting.clone());
+    let tasks = tasks.clone();
+    let start = Box::new(move |outlet| {
+        if let Some(write) = lasting.take() {
+            let _task = tasks.spawn(name, write(outlet));
+        }
+    });
+    head.map(|_| Body::from_stream(Pieces::Unasked(start)))
+}
+
+impl Lasting {
+    fn take(&self) -> Option<Writer> {
+        self.0.lock().take()
+    }
+}
+
+/// The body for a library that asks for it.
+enum Pieces {
+    /// Nobody has asked for the first.
+    Unasked(Box<dyn FnOnce(Outlet) + Send>),
+    Taken(mpsc::Receiver<Piece>),
+    Breaking,
+}
+
+/// The body that was broken off.
+#[derive(Debug, thiserror::Error)]
+#[error("the response was broken off")]
+struct BrokenOff;
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, BrokenOff>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Self::Unasked(_) = *self {
+            let (outlet, taken) = Outlet::of_a_body();
+            if let Self::Unasked(start) = std::mem::replace(&mut *self, Self::Taken(taken)) {
+                start(outlet);
+            }
+        }
+        let Self::Taken(taken) = &mut *self else {
+            return Poll::Ready(Some(Err(BrokenOff)));
+        };
+        match ready!(taken.poll_recv(cx)) {
+            None => Poll::Ready(None),
+            Some(Piece::Bytes(bytes)) => Poll::Ready(Some(Ok(bytes))),
+            Some(Piece::Break) => {
+                // The connection writes what it has when there is nothing more to write; at an error it throws it away.
+                *self = Self::Breaking;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}
 
 /// The response for which a connection is taken from the library.
 #[derive(Debug, Default)]
@@ -47,73 +114,24 @@ impl HandOver {
 
 /// Writes the response and closes the connection.
 pub(super) fn write(
-    mut socket: TcpStream,
+    socket: TcpStream,
     listener: &'static str,
     response: Response<Body>,
     write_timeout: Duration,
 ) -> impl Future<Output = ()> + Send {
-    let (head, mut body) = response.into_parts();
-    let mut bytes = self::head(&head);
+    let (mut head, body) = response.into_parts();
+    let lasting = head.extensions.remove::<Lasting>();
+    let bytes = self::head(&head);
+    let outlet = Outlet::of_a_socket(socket, listener, bytes, write_timeout);
+    let writing = lasting
+        .and_then(|lasting| lasting.take())
+        .map(|write| write(outlet));
     async move {
-        let mut is_over = false;
-        loop {
-            // What is there goes out at once.
-            while !is_over && bytes.len() < GATHERED {
-                let Some(next) = body.frame().now_or_never() else {
-                    break;
-                };
-                is_over = take(next, &mut bytes);
-            }
-            match timeout(write_timeout, socket.write_all(&bytes)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return,
-                Err(_) => return metrics::cut(listener, Reason::WriteTimeout),
-            }
-            if is_over {
-                break;
-            }
-            // No buffer is kept while there is nothing to say.
-            bytes = Vec::new();
-            is_over = tokio::select! {
-                next = body.frame() => take(next, &mut bytes),
-                () = has_left(&socket) => return,
-            };
+        if let Some(writing) = writing {
+            writing.await;
         }
-        // A client that has gone misses the end.
-        drop(timeout(write_timeout, socket.shutdown()).await);
-    }
-}
-
-/// Takes the next of a body in; whether it was the last. One that breaks off has no last chunk, so no client takes it for whole.
-fn take(next: Option<Result<Frame<Bytes>, axum::Error>>, bytes: &mut Vec<u8>) -> bool {
-    match next {
-        None => {
-            bytes.extend_from_slice(LAST_CHUNK);
-            true
-        }
-        Some(Err(_)) => true,
-        Some(Ok(frame)) => {
-            // An empty chunk would be the last.
-            if let Some(data) = frame.data_ref().filter(|data| !data.is_empty()) {
-                bytes.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
-                bytes.extend_from_slice(data);
-                bytes.extend_from_slice(b"\r\n");
-            }
-            false
-        }
-    }
-}
-
-/// Ends when the client closes its side, or sends more than anybody would behind a request that lasts.
-async fn has_left(socket: &TcpStream) {
-    let mut unread = 0;
-    while unread < UNREAD_BYTES_MAX && socket.readable().await.is_ok() {
-        match socket.try_read(&mut [0; 512]) {
-            Ok(0) => return,
-            Ok(read) => unread += read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
+        // Whoever looks at the body takes the response for on its way until now.
+        drop(body);
     }
 }
 
@@ -139,4 +157,23 @@ fn head(head: &Parts) -> Vec<u8> {
     }
     text.extend_from_slice(b"\r\n");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt as _, StreamExt as _};
+
+    use super::*;
+    use crate::listen::Ending;
+
+    /// Meant against the error right behind the last bytes.
+    #[tokio::test]
+    async fn the_last_bytes_are_written_before_the_body_breaks_off() {
+        let (outlet, taken) = Outlet::of_a_body();
+        let mut body = Pieces::Taken(taken);
+        outlet.end(Bytes::from_static(b"x"), Ending::Broken).await;
+        assert!(matches!(body.next().now_or_never(), Some(Some(Ok(_)))));
+        assert!(body.next().now_or_never().is_none(), "time to write");
+        assert!(matches!(body.next().now_or_never(), Some(Some(Err(_)))));
+    }
 }

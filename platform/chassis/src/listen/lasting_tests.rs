@@ -1,14 +1,8 @@
 //! Real sockets against responses that last.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    response::{IntoResponse as _, Response},
-    routing::get,
-};
-use futures::{StreamExt as _, stream};
+use axum::{Router, body::Bytes, response::IntoResponse as _, routing::get};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -16,42 +10,34 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Config, Lasting, Server};
+use super::{Config, Ending, Gone, Outlet, Server, lasting};
 use crate::{health::Health, tasks::Tasks};
 
 /// As long as a slow machine needs.
 const PATIENCE: Duration = Duration::from_secs(20);
 const ASK: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-type Piece = io::Result<Bytes>;
-
-/// A listener with one response, whose body are the pieces.
-async fn listen(
+/// A listener with one response, whose body is written by `write`.
+async fn listen<F>(
     config: Config,
-    body: impl Fn() -> Body + Clone + Send + Sync + 'static,
-) -> TcpStream {
+    write: impl Fn(Outlet) -> F + Clone + Send + Sync + 'static,
+) -> TcpStream
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let answer = async move || -> Response {
-        let mut response = ([("x-own", "here")], body()).into_response();
-        response.extensions_mut().insert(Lasting);
-        response
+    let tasks = Tasks::new();
+    let of_responses = tasks.clone();
+    let answer = async move || {
+        let head = [("x-own", "here")].into_response();
+        lasting(head, &of_responses, "response", write)
     };
     let routes = Router::new().route("/", get(answer));
-    let tasks = Tasks::new();
     Server::new("test", listener, &tasks)
         .with_config(config)
         .serve(routes, &tasks, &Health::new());
     TcpStream::connect(address).await.unwrap()
-}
-
-/// Says when it is dropped.
-struct Told(mpsc::Sender<()>);
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        let _is_heard = self.0.try_send(()).is_ok();
-    }
 }
 
 async fn rest(socket: &mut TcpStream) -> String {
@@ -61,20 +47,23 @@ async fn rest(socket: &mut TcpStream) -> String {
     String::from_utf8(read).unwrap()
 }
 
-fn piece(text: &'static str) -> Piece {
-    Ok(Bytes::from_static(text.as_bytes()))
+async fn say(outlet: &Outlet, text: &'static str) -> Result<(), Gone> {
+    outlet.put(Bytes::from_static(text.as_bytes()))?;
+    outlet.taken().await
+}
+
+/// Says each and ends so.
+async fn say_all(outlet: Outlet, texts: &'static [&'static str], ending: Ending) {
+    for text in texts {
+        say(&outlet, text).await.unwrap();
+    }
+    outlet.end(Bytes::from_static(b"."), ending).await;
 }
 
 #[tokio::test]
 async fn a_lasting_response_is_chunks_and_the_last_of_its_connection() {
-    let body = || {
-        Body::from_stream(stream::iter([
-            piece("one"),
-            piece(""),
-            piece("and another"),
-        ]))
-    };
-    let mut socket = listen(Config::default(), body).await;
+    let write = |outlet| say_all(outlet, &["one", "", "and another"], Ending::Whole);
+    let mut socket = listen(Config::default(), write).await;
     socket.write_all(ASK.as_bytes()).await.unwrap();
     let text = rest(&mut socket).await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -86,77 +75,131 @@ async fn a_lasting_response_is_chunks_and_the_last_of_its_connection() {
     ] {
         assert_eq!(head.matches(line).count(), 1, "{line}: {head}");
     }
-    assert_eq!(body, "3\r\none\r\nb\r\nand another\r\n0\r\n\r\n");
+    assert_eq!(body, "3\r\none\r\nb\r\nand another\r\n1\r\n.\r\n0\r\n\r\n");
 }
 
 #[tokio::test]
 async fn one_that_breaks_off_has_its_last_words_and_is_not_whole() {
-    let body = || {
-        let broken = stream::once(async {
-            tokio::task::yield_now().await;
-            Err(io::Error::other("broken off"))
-        });
-        Body::from_stream(stream::iter([piece("last words")]).chain(broken))
-    };
-    let mut socket = listen(Config::default(), body).await;
+    let write = |outlet| say_all(outlet, &["last words"], Ending::Broken);
+    let mut socket = listen(Config::default(), write).await;
     socket.write_all(ASK.as_bytes()).await.unwrap();
     let text = rest(&mut socket).await;
-    assert!(text.ends_with("a\r\nlast words\r\n"), "{text}");
+    assert!(text.ends_with("a\r\nlast words\r\n1\r\n.\r\n"), "{text}");
 }
 
+/// Through the library, whose way HTTP/2 goes too.
 #[tokio::test]
 async fn older_versions_have_it_without_chunks() {
-    let body = || Body::from_stream(stream::iter([piece("one"), piece("two")]));
-    let mut socket = listen(Config::default(), body).await;
-    let ask = "GET / HTTP/1.0\r\nhost: localhost\r\n\r\n";
-    socket.write_all(ask.as_bytes()).await.unwrap();
-    let text = rest(&mut socket).await;
-    assert!(text.ends_with("\r\n\r\nonetwo"), "{text}");
+    for ending in [Ending::Whole, Ending::Broken] {
+        let write = move |outlet| say_all(outlet, &["one", "", "two"], ending);
+        let mut socket = listen(Config::default(), write).await;
+        let ask = "GET / HTTP/1.0\r\nhost: localhost\r\n\r\n";
+        socket.write_all(ask.as_bytes()).await.unwrap();
+        let text = rest(&mut socket).await;
+        assert!(text.ends_with("\r\n\r\nonetwo."), "{ending:?}: {text}");
+    }
 }
 
-/// The body's other end hears when its client has gone, although there is nothing to write.
+/// The writer hears when its client has gone, although there is nothing to write.
 #[tokio::test]
 async fn whoever_leaves_is_missed_at_once() {
-    let (left, mut has_left) = mpsc::channel::<()>(1);
-    let body = move || {
-        let held = Told(left.clone());
-        let silent = stream::pending::<Piece>().map(move |piece| {
-            let _held = &held;
-            piece
-        });
-        Body::from_stream(stream::iter([piece("one")]).chain(silent))
-    };
-    let mut socket = listen(Config::default(), body).await;
-    socket.write_all(ASK.as_bytes()).await.unwrap();
-    let mut read = [0; 1_024];
-    let count = socket.read(&mut read).await.unwrap();
-    assert!(read[..count].ends_with(b"one\r\n"));
-    // What comes behind the request is read by nobody, and no reason to end.
-    socket.write_all(ASK.as_bytes()).await.unwrap();
-    let early = timeout(Duration::from_millis(50), has_left.recv()).await;
-    assert!(early.is_err(), "it is there");
-    drop(socket);
-    let heard = timeout(PATIENCE, has_left.recv()).await;
-    assert_eq!(heard, Ok(Some(())));
+    for version in ["1.1", "1.0"] {
+        let (left, mut has_left) = mpsc::channel::<()>(1);
+        let write = move |outlet: Outlet| {
+            let left = left.clone();
+            async move {
+                say(&outlet, "one").await.unwrap();
+                outlet.gone().await;
+                left.send(()).await.unwrap();
+            }
+        };
+        let mut socket = listen(Config::default(), write).await;
+        let ask = ASK.replace("1.1", version);
+        socket.write_all(ask.as_bytes()).await.unwrap();
+        let mut read = Vec::new();
+        while !String::from_utf8_lossy(&read).contains("one") {
+            assert_ne!(socket.read_buf(&mut read).await.unwrap(), 0);
+        }
+        if version == "1.1" {
+            // What comes behind the request is read by nobody, and no reason to end.
+            socket.write_all(ask.as_bytes()).await.unwrap();
+        }
+        let early = timeout(Duration::from_millis(50), has_left.recv()).await;
+        assert!(early.is_err(), "it is there");
+        drop(socket);
+        let heard = timeout(PATIENCE, has_left.recv()).await;
+        assert_eq!(heard, Ok(Some(())), "{version}");
+    }
 }
 
+/// Whether it has said much, or gives signs of life alone.
 #[tokio::test]
 async fn whoever_takes_nothing_is_cut() {
-    let (cut, mut is_cut) = mpsc::channel::<()>(1);
-    let body = move || {
-        let held = Told(cut.clone());
-        let endless = stream::repeat_with(move || {
-            let _held = &held;
-            Ok::<_, io::Error>(Bytes::from_static(&[0; 65_536]))
-        });
-        Body::from_stream(endless)
+    for is_chatty in [true, false] {
+        let (cut, mut is_cut) = mpsc::channel::<()>(1);
+        let write = move |outlet: Outlet| {
+            let cut = cut.clone();
+            async move {
+                let sign = Bytes::from_static(&[0; 65_536]);
+                let talk = async {
+                    while !is_chatty || outlet.put(sign.clone()).is_ok() {
+                        outlet.put_if_idle(sign.clone());
+                        tokio::task::yield_now().await;
+                        if is_chatty && outlet.taken().await.is_err() {
+                            break;
+                        }
+                    }
+                };
+                tokio::select! {
+                    () = talk => {}
+                    () = outlet.gone() => {}
+                }
+                cut.send(()).await.unwrap();
+            }
+        };
+        let config = Config {
+            write_timeout: Duration::from_millis(200),
+            ..Config::default()
+        };
+        let mut socket = listen(config, write).await;
+        socket.write_all(ASK.as_bytes()).await.unwrap();
+        let heard = timeout(PATIENCE, is_cut.recv()).await;
+        assert_eq!(heard, Ok(Some(())), "chatty: {is_chatty}");
+    }
+}
+
+/// A client that reads slowly has every byte in its place. Seen red with pieces that were written before what was left over.
+#[tokio::test]
+async fn what_the_system_does_not_take_at_once_comes_in_its_order() {
+    const PIECES: usize = 200;
+    let write = |outlet: Outlet| async move {
+        for number in 0..PIECES {
+            let piece = format!("{number:0>20000}");
+            outlet.put(Bytes::from(piece)).unwrap();
+            // Of no use while the last is on its way.
+            outlet.put_if_idle(Bytes::from_static(b"life"));
+            outlet.taken().await.unwrap();
+        }
+        outlet.end(Bytes::new(), Ending::Whole).await;
     };
-    let config = Config {
-        write_timeout: Duration::from_millis(200),
-        ..Config::default()
-    };
-    let mut socket = listen(config, body).await;
+    let mut socket = listen(Config::default(), write).await;
     socket.write_all(ASK.as_bytes()).await.unwrap();
-    let heard = timeout(PATIENCE, is_cut.recv()).await;
-    assert_eq!(heard, Ok(Some(())));
+    let mut text = String::new();
+    while !text.ends_with("\r\n0\r\n\r\n") {
+        let mut read = [0; 7_001];
+        let count = timeout(PATIENCE, socket.read(&mut read))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_ne!(count, 0, "closed before its end");
+        text.push_str(std::str::from_utf8(&read[..count]).unwrap());
+        tokio::task::yield_now().await;
+    }
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    let said = body.replace("4\r\nlife\r\n", "");
+    let expected: String = (0..PIECES)
+        .map(|number| format!("4e20\r\n{number:0>20000}\r\n"))
+        .collect();
+    assert_eq!(said.len(), expected.len() + 5);
+    assert!(said.starts_with(&expected), "a byte is out of its place");
 }

@@ -3,7 +3,7 @@
 //!
 //! `serve` accepts; `registry` decides who gets in and who makes room; `connection` knows a connection's state and its
 //! deadline, which `socket` holds its reads to; `request` bounds bodies and asks `host` under which name it was asked; `lasting`
-//! writes what goes on for long.
+//! takes connections from the library for what goes on for long, and `outlet` is what that is written to.
 
 mod config;
 mod connection;
@@ -13,6 +13,7 @@ mod lasting;
 #[cfg(test)]
 mod lasting_tests;
 mod metrics;
+mod outlet;
 mod registry;
 mod request;
 mod serve;
@@ -31,7 +32,8 @@ pub use self::{
     config::{Config, install},
     descriptors::raise_limit,
     host::is_own_origin,
-    lasting::Lasting,
+    lasting::lasting,
+    outlet::{Ending, Gone, Outlet},
     request::BodyTimeout,
     serve::Server,
 };

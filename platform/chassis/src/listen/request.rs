@@ -106,7 +106,7 @@ where
             if is_late {
                 *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
             }
-            let is_lasting = response.extensions_mut().remove::<Lasting>().is_some();
+            let is_lasting = response.extensions().get::<Lasting>().is_some();
             if is_lasting && may_last && upload.has_arrived() {
                 connection.hand_over.leave(holding(response, in_flight));
                 // The connection's task takes it from here, and ends the library with this request.

@@ -1,16 +1,16 @@
 //! Writes a stream into an HTTP body, in whichever form, at the pace of its client.
 //!
-//! A task of its own takes frames from the subscription and hands them to the body through a channel of one: while the
-//! client reads nothing, nothing more is read from the log. Invariant: a frame is never dropped; the stream of a client
-//! that reads nothing for too long is broken off, and resumes behind its last cursor. A stream that stops before its end is
-//! broken off too, without an error and without a completion, because clients take either for the end.
+//! Frames are taken from the subscription one by one, each when the one before is out of hand: while the client reads nothing,
+//! nothing more is read from the log. Invariant: a frame is never dropped; the stream of a client that reads nothing for too long
+//! is broken off, and resumes behind its last cursor. A stream that stops before its end is broken off too, without an error and
+//! without a completion, because clients take either for the end.
 
 mod encoding;
 mod multipart;
 mod pieces;
 mod sse;
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{
     body::Body,
@@ -18,20 +18,23 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use chassis::{crash, listen::Lasting};
+use chassis::{
+    crash,
+    listen::{Ending, Gone, Outlet, lasting},
+};
 use schema::code::ErrorCode;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
+use self::multipart::Multipart;
 pub(super) use self::{encoding::Encoding, pieces::Piece, sse::Sse};
-use self::{multipart::Multipart, pieces::Pieces};
 use super::{gateway::Gateway, negotiate::Media, telemetry};
 use crate::{
     error::RequestError,
     stream::{End, Heartbeats, Share, Subscription},
 };
 
-/// What may come at the end of a body behind a frame that nobody takes: the last words, and the break.
-const LAST_PIECES: usize = 2;
+/// The task of a stream whose connection has others.
+const TASK: &str = "subscription";
 /// Before this a client need not come back, and how far a crowd of them is spread.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const SPREAD: Duration = Duration::from_secs(4);
@@ -135,19 +138,31 @@ fn respond(encoding: &(impl Encoding + ?Sized), body: Body, cursor: Option<&str>
 }
 
 /// An event stream of the pieces, which began at `cursor`.
-pub(super) fn event_stream(pieces: mpsc::Receiver<Piece>, cursor: Option<&str>) -> Response {
-    lasting(&Sse, pieces, cursor)
-}
-
-/// A response of the pieces, which goes on for long.
-fn lasting(
-    encoding: &impl Encoding,
-    pieces: mpsc::Receiver<Piece>,
+pub(super) fn event_stream(
+    gateway: &Gateway,
+    mut pieces: mpsc::Receiver<Piece>,
     cursor: Option<&str>,
 ) -> Response {
-    let mut response = respond(encoding, Body::from_stream(Pieces::new(pieces)), cursor);
-    response.extensions_mut().insert(Lasting);
-    response
+    let head = respond(&Sse, Body::empty(), cursor);
+    lasting(head, &gateway.tasks, TASK, async move |outlet: Outlet| {
+        let ending = tokio::select! {
+            Ok(ending) = pass(&mut pieces, &outlet) => ending,
+            () = outlet.gone() => return,
+        };
+        outlet.end(Bytes::new(), ending).await;
+    })
+}
+
+/// Puts each piece when the one before has been taken.
+async fn pass(pieces: &mut mpsc::Receiver<Piece>, outlet: &Outlet) -> Result<Ending, Gone> {
+    while let Some(piece) = pieces.recv().await {
+        match piece {
+            Piece::Bytes(bytes) => outlet.put(*bytes)?,
+            Piece::Break => return Ok(Ending::Broken),
+        }
+        outlet.taken().await?;
+    }
+    Ok(Ending::Whole)
 }
 
 fn start(
@@ -156,97 +171,87 @@ fn start(
     encoding: impl Encoding,
     tells_end: bool,
 ) -> Response {
-    // One frame is on its way to the socket while the next is made; the other slots are kept for the end.
-    let (body, taken) = mpsc::channel(1 + LAST_PIECES);
-    let response = lasting(&encoding, taken, Some(subscription.cursor()));
+    let head = respond(&encoding, Body::empty(), Some(subscription.cursor()));
     let tracked = gateway.drain.track();
-    let _task = gateway.tasks.spawn("subscription", async move {
-        deliver(subscription, &encoding, &body, tells_end).await;
+    lasting(head, &gateway.tasks, TASK, async move |outlet: Outlet| {
+        let last = deliver(subscription, &encoding, &outlet, tells_end).await;
+        // The drain does not wait for a client that takes nothing.
         drop(tracked);
-    });
-    response
+        if let Ok((words, ending)) = last {
+            outlet.end(words, ending).await;
+        }
+    })
 }
 
+/// Delivers the stream; its last words, and how its body ends.
 async fn deliver(
     mut subscription: Subscription,
     encoding: &impl Encoding,
-    body: &mpsc::Sender<Piece>,
+    outlet: &Outlet,
     tells_end: bool,
-) {
-    // The reserved slots make sure that the end can be queued behind a frame that nobody takes.
-    let Ok(mut last) = body.reserve_many(LAST_PIECES).await else {
-        return;
-    };
-    let opening = encoding.opening_of_a_stream(subscription.cursor(), pause(None));
-    if !opening.is_empty() && body.send(Piece::of(opening)).await.is_err() {
-        return;
-    }
+) -> Result<(Bytes, Ending), Gone> {
+    outlet.put(encoding.opening_of_a_stream(subscription.cursor(), pause(None)))?;
     let end = tokio::select! {
-        end = run(&mut subscription, encoding, body) => end,
-        () = body.closed() => return,
+        end = run(&mut subscription, encoding, outlet) => end?,
+        () = outlet.gone() => return Err(Gone),
     };
-    let (words, breaks) = match end {
-        End::Complete => (encoding.end(None), None),
-        End::Refused(error) => (encoding.end(Some(&error)), None),
-        End::Interrupted(why) if tells_end => (encoding.end(Some(&why.error)), None),
+    Ok(match end {
+        End::Complete => (encoding.end(None), Ending::Whole),
+        End::Refused(error) => (encoding.end(Some(&error)), Ending::Whole),
+        End::Interrupted(why) if tells_end => (encoding.end(Some(&why.error)), Ending::Whole),
         End::Interrupted(why) => {
             why.error.count();
             let words = encoding.break_off(why.error.code(), pause(Some(&why.error)));
-            (words, Some(Piece::Break))
+            (words, Ending::Broken)
         }
-    };
-    for (slot, piece) in last.by_ref().zip([Some(Piece::of(words)), breaks]) {
-        if let Some(piece) = piece {
-            slot.send(piece);
-        }
-    }
+    })
 }
 
 /// Takes frames and hands them over until the stream ends.
 async fn run(
     subscription: &mut Subscription,
     encoding: &impl Encoding,
-    body: &mpsc::Sender<Piece>,
-) -> End {
+    outlet: &Outlet,
+) -> Result<End, Gone> {
     let mut closing = subscription.closing();
+    let mut due = pin!(closing.due());
     let interval = subscription.config().heartbeat_interval;
     let slow_client_timeout = subscription.config().slow_client_timeout;
-    // When the channel is full, what is in it is as good as a heartbeat.
     let mut heartbeats = Heartbeats::every(interval, |cursor| {
-        drop(body.try_send(Piece::of(encoding.heartbeat(cursor))));
+        outlet.put_if_idle(encoding.heartbeat(cursor));
     });
-    let mut taken = subscription.cursor().to_owned();
     loop {
-        let frame = match subscription.next(&mut heartbeats).await {
+        // What was put is the client's, or nothing behind it is.
+        let cursor = subscription.cursor();
+        tokio::select! {
+            taken = timeout(slow_client_timeout, outlet.taken()) => match taken {
+                Ok(taken) => taken?,
+                Err(_) => {
+                    telemetry::slow_client();
+                    return Ok(End::interrupted(ErrorCode::SlowConsumer, cursor));
+                }
+            },
+            code = &mut due => return Ok(End::interrupted(code, cursor)),
+        }
+        heartbeats.reset();
+        let frame = match subscription.next(&mut heartbeats, due.as_mut()).await {
             Ok(frame) => frame,
-            Err(end) => return end,
+            Err(end) => return Ok(end),
         };
         let cursor = Some(frame.cursor.as_str()).filter(|cursor| !cursor.is_empty());
         let bytes = encoding.next(cursor, &frame.body);
-        crash_mid_frame(body, &bytes).await;
-        tokio::select! {
-            sent = tokio::time::timeout(slow_client_timeout, body.send(Piece::of(bytes))) => match sent {
-                Ok(Ok(())) => taken = frame.cursor,
-                Ok(Err(_)) => return End::Complete,
-                Err(_) => {
-                    telemetry::slow_client();
-                    return End::interrupted(ErrorCode::SlowConsumer, &taken);
-                }
-            },
-            code = closing.due() => return End::interrupted(code, &taken),
-        }
-        heartbeats.reset();
+        crash_mid_frame(outlet, &bytes).await;
+        outlet.put(bytes)?;
     }
 }
 
 /// Crash point: half a frame has left for the client when the process dies.
-async fn crash_mid_frame(body: &mpsc::Sender<Piece>, frame: &Bytes) {
+async fn crash_mid_frame(outlet: &Outlet, frame: &Bytes) {
     if !crash::take("stream::after_half_a_frame") {
         return;
     }
     // Nobody takes it when the client has left; the process ends either way.
-    let half = frame.slice(..frame.len() / 2);
-    drop(body.send(Piece::of(half)).await);
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let _is_there = outlet.put(frame.slice(..frame.len() / 2)).is_ok();
+    tokio::time::sleep(Duration::from_millis(20)).await;
     crash::end();
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the id is free again before the message that ends the operation leaves, so a client may use it at once.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use chassis::telemetry::trace;
 use federation::{GraphRequest, OperationKind, Prepared, RequestContext};
@@ -167,6 +167,7 @@ impl<S: Said> Saying<S> {
     async fn stream(&self, mut subscription: Subscription) -> Result<End, Stop> {
         self.slot.streams();
         let mut closing = subscription.closing();
+        let mut due = pin!(closing.due());
         let mut taken = subscription.cursor().to_owned();
         // The connection has its own signs of life; here it is only told where the stream is.
         let interval = subscription.config().heartbeat_interval * PLACE_EVERY;
@@ -177,13 +178,13 @@ impl<S: Said> Saying<S> {
                 .for_each(|said| drop(self.out.try_send(said)));
         });
         loop {
-            let frame = match subscription.next(&mut heartbeats).await {
+            let frame = match subscription.next(&mut heartbeats, due.as_mut()).await {
                 Ok(frame) => frame,
                 Err(end) => return Ok(end),
             };
             tokio::select! {
                 sent = self.send(S::next(self.slot.id(), &frame.body)) => sent?,
-                code = closing.due() => return Ok(End::interrupted(code, &taken)),
+                code = &mut due => return Ok(End::interrupted(code, &taken)),
             }
             taken = frame.cursor;
         }

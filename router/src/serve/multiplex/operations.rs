@@ -118,7 +118,8 @@ impl Operations {
         loop {
             let must_close = async {
                 match &mut closing {
-                    Some(closing) if !has_streams(running) => closing.due().await,
+                    // In a box, for nearly every connection has a stream, and all have room for this.
+                    Some(closing) if !has_streams(running) => Box::pin(closing.due()).await,
                     _ => std::future::pending().await,
                 }
             };

@@ -117,7 +117,11 @@ async fn open(streams: &Arc<Streams>, parts: &Parts) -> Result<Response, Request
         origin: Box::new(origin),
     };
     commands.send(renew).await.map_err(|_| no_stream())?;
-    Ok(delivery::event_stream(body, cursor.as_deref()))
+    Ok(delivery::event_stream(
+        &streams.gateway,
+        body,
+        cursor.as_deref(),
+    ))
 }
 
 async fn post(State(streams): OfClient, request: Request) -> Response {
