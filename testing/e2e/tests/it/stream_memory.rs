@@ -19,7 +19,7 @@ const STREAMS: usize = 2_000;
 /// Those that fill pools and caches before.
 const WARM: usize = 50;
 /// What one stream may take, in bytes.
-const SSE_MAX: u64 = 16 * 1024;
+const SSE_MAX: u64 = 12 * 1024;
 const WEBSOCKET_MAX: u64 = 24 * 1024;
 const QUERY: &str = "subscription { myOrderEvents { cursor kind orderId version status at } }";
 /// After which nothing is done any more for those that came.
