@@ -53,7 +53,6 @@ async fn takes_at_most(most: u64, open: Open) {
     let shop = Shop::start_in(folder.path(), Arrangement::Processes, free_offset(), &set).await;
     let token = shop.token(1, false).await;
     let each = measure(&shop, &token, open).await;
-    println!("a stream takes {each} bytes");
     assert!(each <= most, "a stream takes {each} bytes");
     shop.stop().await;
 }
