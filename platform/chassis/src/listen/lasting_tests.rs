@@ -132,7 +132,18 @@ async fn whoever_leaves_is_missed_at_once() {
     }
 }
 
-/// Whether it has said much, or gives signs of life alone.
+/// Goes on until the client has gone, with much to say or with signs of life alone.
+async fn talk(outlet: &Outlet, is_chatty: bool) {
+    let much = Bytes::from_static(&[0; 65_536]);
+    loop {
+        outlet.put_if_idle(much.clone());
+        tokio::task::yield_now().await;
+        if is_chatty && (outlet.put(much.clone()).is_err() || outlet.taken().await.is_err()) {
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn whoever_takes_nothing_is_cut() {
     for is_chatty in [true, false] {
@@ -140,18 +151,8 @@ async fn whoever_takes_nothing_is_cut() {
         let write = move |outlet: Outlet| {
             let cut = cut.clone();
             async move {
-                let sign = Bytes::from_static(&[0; 65_536]);
-                let talk = async {
-                    while !is_chatty || outlet.put(sign.clone()).is_ok() {
-                        outlet.put_if_idle(sign.clone());
-                        tokio::task::yield_now().await;
-                        if is_chatty && outlet.taken().await.is_err() {
-                            break;
-                        }
-                    }
-                };
                 tokio::select! {
-                    () = talk => {}
+                    () = talk(&outlet, is_chatty) => {}
                     () = outlet.gone() => {}
                 }
                 cut.send(()).await.unwrap();
