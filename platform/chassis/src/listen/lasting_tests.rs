@@ -144,6 +144,7 @@ async fn talk(outlet: &Outlet, is_chatty: bool) {
     }
 }
 
+/// Seen red where nobody was told of what a writer had left over.
 #[tokio::test]
 async fn whoever_takes_nothing_is_cut() {
     for is_chatty in [true, false] {

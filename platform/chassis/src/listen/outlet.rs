@@ -4,6 +4,7 @@
 //! no end that a client takes for one. No buffer is kept while there is nothing to say.
 
 use std::{
+    fmt,
     io::{self, IoSlice},
     time::Duration,
 };
@@ -57,15 +58,24 @@ pub(super) enum Piece {
     Break,
 }
 
-#[derive(Debug)]
 struct Socket {
     stream: TcpStream,
     listener: &'static str,
     write_timeout: Duration,
     /// What the system has not taken.
     unsent: Mutex<Vec<u8>>,
-    /// There is something unsent that its writer does not wait for.
+    /// There is something unsent, which its writer may not wait for.
     left_over: Notify,
+}
+
+/// Without what is unsent, which is a caller's own.
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("stream", &self.stream)
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Outlet {
@@ -105,17 +115,15 @@ impl Outlet {
 
     /// Puts a piece on its way unless another is there, which is as good a sign of life.
     pub fn put_if_idle(&self, piece: Bytes) {
-        let put = match &self.0 {
-            Way::Socket(socket) if !socket.unsent.lock().is_empty() => Ok(()),
-            Way::Socket(socket) => socket.put(&piece).map(|()| socket.left_over.notify_one()),
+        // A client that has gone is missed by `gone`.
+        match &self.0 {
+            Way::Socket(socket) if !socket.unsent.lock().is_empty() => {}
+            Way::Socket(socket) => drop(socket.put(&piece)),
             Way::Body(pieces) if pieces.capacity() == SLOTS => {
                 drop(pieces.try_send(Piece::Bytes(piece)));
-                Ok(())
             }
-            Way::Body(_) => Ok(()),
-        };
-        // A client that has gone is missed by `gone`.
-        drop(put);
+            Way::Body(_) => {}
+        }
     }
 
     /// Waits until what was put is out of hand: the system has it, or the library.
@@ -182,7 +190,10 @@ impl Socket {
             written -= is_written;
         }
         drop(unsent);
-        self.flush().map(drop)
+        if !self.flush()? {
+            self.left_over.notify_one();
+        }
+        Ok(())
     }
 
     /// Writes what the system takes; whether that is all.
