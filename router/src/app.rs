@@ -29,7 +29,7 @@ use crate::{
     engine::{self, EngineError},
     events_query::EventsQuery,
     probe,
-    serve::{self, Documents, DocumentsError, Gateway, Issuer},
+    serve::{self, Documents, DocumentsError, Front, Gateway, Issuer},
     stream::{self, Drain, EventLog, Hub},
     supergraph::{Kept, Source, SourceError, Watch},
 };
@@ -163,8 +163,8 @@ impl Service {
             tasks.clone(),
             config.clone(),
         );
-        let routes = serve::routes(gateway, issuer, health.routes());
-        serve_clients(listening, routes, &config, &drain, tasks, health);
+        let service = serve::service(gateway, issuer, health.routes());
+        serve_clients(listening, service, &config, &drain, tasks, health);
         serve_operators(admin, tasks, health);
         let lead = drain.lead(tasks.clone(), health.clone(), config.http.drain_timeout);
         let _drain = tasks.spawn("router drain", lead);
@@ -287,7 +287,7 @@ fn of_the_shop(
 
 fn serve_clients(
     listener: TcpListener,
-    routes: axum::Router,
+    service: Front,
     config: &Config,
     drain: &Drain,
     tasks: &Tasks,
@@ -299,7 +299,7 @@ fn serve_clients(
         .bounded(config.http.connections_max, stall_timeout)
         .until(drain.listeners(), config.http.drain_timeout)
         .keeping_header_case()
-        .serve(routes, tasks, health);
+        .serve(service, tasks, health);
 }
 
 fn serve_operators(listener: TcpListener, tasks: &Tasks, health: &Health) {

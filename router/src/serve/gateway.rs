@@ -315,7 +315,8 @@ impl Gateway {
             if is_mutation {
                 self.detached(prepared, ctx, charge, permit).await
             } else {
-                let execution = self.engine.execute(&prepared, &ctx);
+                // Its future is large, and each that waits for it would move it.
+                let execution = Box::pin(self.engine.execute(&prepared, &ctx));
                 permit.hold(with_charge(charge, execution)).await
             }
         };

@@ -2,7 +2,8 @@
 //!
 //! A request over HTTP takes these steps, in this order:
 //!
-//! 1. `chassis::listen` accepts the connection; `telemetry` opens the request's span; `cors` answers preflights.
+//! 1. `chassis::listen` accepts the connection; `front` lets an operation through and gives the rest to the routes; `telemetry`
+//!    opens the request's span; `cors` answers preflights.
 //! 2. `http` takes the request; a GET that upgrades goes on in `websocket`. `single_connection` has routes of its own; both
 //!    have several operations at once (`multiplex`).
 //! 3. `negotiate` reads which forms the client accepts; `csrf` refuses what a page of another site sent.
@@ -19,6 +20,7 @@ mod cors;
 mod csrf;
 mod delivery;
 mod documents;
+mod front;
 mod gateway;
 mod http;
 mod multiplex;
@@ -45,8 +47,12 @@ use axum::{
 use tower::{ServiceBuilder, util::MapResponseLayer};
 
 pub(crate) use documents::{Documents, DocumentsError};
+pub(crate) use front::Front;
 pub(crate) use gateway::Gateway;
 pub(crate) use tokens::Issuer;
+
+/// Where operations are sent.
+const OPERATIONS: &str = "/graphql";
 
 /// What browsers are told of every response that says nothing else itself: no guessing of its type, no copies, no frames.
 const PROTECTION: [(HeaderName, &str); 4] = [
@@ -59,8 +65,15 @@ const PROTECTION: [(HeaderName, &str); 4] = [
     ),
 ];
 
-/// The routes of the client listener, `others` among them.
-pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> Router {
+/// What serves the client listener: its routes, `others` among them.
+pub(crate) fn service(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> Front {
+    Front {
+        routes: routes(Arc::clone(&gateway), issuer, others),
+        gateway,
+    }
+}
+
+fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> Router {
     telemetry::announce();
     let cors = cors::layer(gateway.origins.clone());
     let config = gateway.config.clone();
@@ -68,7 +81,7 @@ pub(crate) fn routes(gateway: Arc<Gateway>, issuer: Issuer, others: Router) -> R
         .post(http::post)
         .fallback(http::other_method);
     let mut router = Router::new()
-        .route("/graphql", graphql)
+        .route(OPERATIONS, graphql)
         .route("/schema.graphql", routing::get(http::schema))
         .with_state(Arc::clone(&gateway))
         .merge(single_connection::routes(gateway))

@@ -56,24 +56,36 @@ static SLOW_CLIENTS: LazyLock<IntCounter> = LazyLock::new(|| {
     .expect("registered once")
 });
 
-/// Counts, times, logs and traces a request.
-pub(super) async fn observe(mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
+/// Counts, times, logs and traces a request to the route that was found for it.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("other", MatchedPath::as_str)
         .to_owned();
+    observed(request, &route, |request| next.run(request)).await
+}
+
+/// Counts, times, logs and traces what `serve` does for a request to `route`.
+pub(super) async fn observed<F>(
+    mut request: Request,
+    route: &str,
+    serve: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let started = Instant::now();
     let method = method_label(request.method());
-    let span = request_span(request.headers_mut(), method, &route);
-    let response = next.run(request).instrument(span.clone()).await;
+    let span = request_span(request.headers_mut(), method, route);
+    let response = serve(request).instrument(span.clone()).await;
     let status = response.status();
     let elapsed = started.elapsed();
     http::answered(&span, status);
     REQUESTS
-        .with_label_values(&[route.as_str(), method, status.as_str()])
+        .with_label_values(&[route, method, status.as_str()])
         .inc();
-    DURATION.observe_in(&span, &[&route], elapsed.as_secs_f64());
+    DURATION.observe_in(&span, &[route], elapsed.as_secs_f64());
     let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let status = status.as_u16();
     span.in_scope(|| {

@@ -13,11 +13,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    task::Waker,
     time::Duration,
 };
 
-use futures::task::AtomicWaker;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{config::Config, lasting::HandOver};
@@ -40,8 +38,9 @@ pub(super) struct Connection {
     in_head: AtomicBool,
     is_http2: AtomicBool,
     is_closing: AtomicBool,
+    /// It speaks another protocol from now on, which has bounds of its own.
+    stays: AtomicBool,
     closing: Notify,
-    reader: AtomicWaker,
     /// What the connection is taken from the library for.
     pub(super) hand_over: HandOver,
 }
@@ -70,8 +69,8 @@ impl Connection {
             in_head: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            stays: AtomicBool::new(false),
             closing: Notify::new(),
-            reader: AtomicWaker::new(),
             hand_over: HandOver::default(),
         }
     }
@@ -169,9 +168,14 @@ impl Connection {
         self.in_flight.load(Relaxed) > 0
     }
 
-    /// Wakes `waker` when the last request in flight has ended and a deadline begins.
-    pub(super) fn wake_when_idle(&self, waker: &Waker) {
-        self.reader.register(waker);
+    /// When the present state has to be looked at again: at its deadline, or while requests are in flight no later than the
+    /// deadline of what may follow; never, once the connection stays in use.
+    pub(super) fn look_again(&self, config: &Config) -> Option<Instant> {
+        if self.stays.load(Relaxed) {
+            return None;
+        }
+        let deadline = self.deadline(config);
+        Some(deadline.unwrap_or_else(|| Instant::now() + config.idle_timeout))
     }
 
     fn since(&self) -> Instant {
@@ -193,6 +197,7 @@ impl InFlight {
     /// The connection is in use until it is closed.
     pub(super) fn stay(self) {
         self.0.in_flight.fetch_add(1, Relaxed);
+        self.0.stays.store(true, Relaxed);
     }
 }
 
@@ -200,7 +205,6 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
             self.0.begin_state();
-            self.0.reader.wake();
         }
     }
 }

@@ -26,7 +26,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use axum::{Router, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use tokio::net::{TcpListener, TcpSocket};
-use tower::util::MapResponseLayer;
+use tower::util::MapResponse;
 
 pub use self::{
     config::{Config, install},
@@ -152,15 +152,18 @@ pub fn serve(
 ///
 /// A connection that is kept is cut at the end of the drain, and a request that is on its way then gets no answer.
 /// Source: RFC 9112, 9.6. HTTP/2 has GOAWAY for this, and drops the header.
-pub fn closing(routes: Router, health: &Health) -> Router {
+pub fn closing<S>(
+    service: S,
+    health: &Health,
+) -> MapResponse<S, impl Fn(Response) -> Response + Clone + Send + use<S>> {
     let health = health.clone();
-    routes.layer(MapResponseLayer::new(move |mut response: Response| {
+    MapResponse::new(service, move |mut response: Response| {
         if health.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
         }
         response
-    }))
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
-use axum::{BoxError, Router, body::Body};
+use axum::{BoxError, body::Body};
 use http::{Request, Response};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -132,8 +132,15 @@ impl Server {
         self
     }
 
-    /// Serves routes; the last response of each connection closes it while the process drains.
-    pub fn serve(self, routes: Router, tasks: &Tasks, health: &Health) {
+    /// Serves routes, or what stands before them; the last response of each connection closes it while the process drains.
+    pub fn serve<S>(self, routes: S, tasks: &Tasks, health: &Health)
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
         self.serve_service(closing(routes, health), tasks);
     }
 

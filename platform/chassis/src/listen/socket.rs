@@ -87,9 +87,9 @@ impl Socket {
 
     /// Ends when the connection's state has lasted too long.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.connection.wake_when_idle(cx.waker());
         loop {
-            let Some(due) = self.connection.deadline(&self.config) else {
+            let Some(due) = self.connection.look_again(&self.config) else {
+                self.deadline = None;
                 return Poll::Pending;
             };
             if due <= Instant::now() {
@@ -98,7 +98,7 @@ impl Socket {
             let sleep = self
                 .deadline
                 .get_or_insert_with(|| Box::pin(sleep_until(due)));
-            // A later deadline needs no new timer: the old one wakes us, and we look again.
+            // A later deadline needs no new timer: the old one wakes us, and we look again. So whoever ends a state wakes nobody.
             if sleep.deadline() > due || sleep.is_elapsed() {
                 sleep.as_mut().reset(due);
             }

@@ -15,7 +15,8 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub fn request_span(headers: &mut HeaderMap, method: &str, route: &str) -> Span {
     let span = tracing::info_span!(
         "request",
-        otel.name = format!("{method} {route}"),
+        // Formatted only where traces are recorded.
+        otel.name = %format_args!("{method} {route}"),
         otel.kind = "server",
         otel.status_code = Empty,
         http.request.method = method,

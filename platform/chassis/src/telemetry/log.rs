@@ -14,7 +14,8 @@ use tracing::{
 };
 use tracing_subscriber::{
     Layer,
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    field::RecordFields,
+    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
     layer::Context,
     registry::LookupSpan,
 };
@@ -59,6 +60,19 @@ impl Visit for FoundTrace {
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+/// Writes nothing of a span's fields: no line shows them, and most spans end without one.
+pub(super) struct NoFields;
+
+impl<'w> FormatFields<'w> for NoFields {
+    fn format_fields<R: RecordFields>(&self, _: Writer<'w>, _: R) -> fmt::Result {
+        Ok(())
+    }
+
+    fn add_fields(&self, _: &'w mut FormattedFields<Self>, _: &Record<'_>) -> fmt::Result {
+        Ok(())
+    }
 }
 
 /// Writes one line an event, but for those that repeat.
@@ -305,6 +319,7 @@ mod tests {
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(false)
             .with_writer(move || writer.clone())
+            .fmt_fields(NoFields)
             .event_format(Line::new(format));
         tracing::subscriber::with_default(registry().with(Traces).with(lines), act);
         let bytes = written.0.lock().unwrap().clone();

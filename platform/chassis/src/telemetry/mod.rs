@@ -238,6 +238,7 @@ where
     fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && takes_colours(variable))
+        .fmt_fields(log::NoFields)
         .event_format(log::Line::new(format))
 }
 

@@ -105,7 +105,8 @@ impl<P: Weight + Send + Sync + 'static> Operations<P> {
         if let Some(known) = self.documents.get(&key).await {
             return Ok(known);
         }
-        let made = self.documents.try_get_with(key, self.turns.run(work));
+        // Boxed, for what is known should not have to make room for the future of what is not.
+        let made = Box::pin(self.documents.try_get_with(key, self.turns.run(work)));
         let made = made.await.map_err(|error| (*error).clone());
         // Otherwise what is over the bound stays until more entries came to be looked at together.
         self.documents.run_pending_tasks().await;
@@ -132,7 +133,7 @@ impl<P: Weight + Send + Sync + 'static> Operations<P> {
         }
         self.telemetry.plan_missed();
         let work = timed(work, self.telemetry.clone());
-        let made = self.plans.try_get_with(key, self.turns.run(work));
+        let made = Box::pin(self.plans.try_get_with(key, self.turns.run(work)));
         let made = made.instrument(tracing::debug_span!("plan"));
         let made = made.await.map_err(|error| (*error).clone());
         self.plans.run_pending_tasks().await;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use tokio::time::Instant;
 use url::Url;
 
@@ -57,10 +57,11 @@ impl Http {
         host: &Host,
     ) -> Result<Self, RouteError> {
         let credential = host.credential.clone().filter(|_| headers.is_trusted);
-        let client = Arc::new(Pool::new(url.scheme() == "https", config)?);
+        let address = uri(url)?;
+        let client = Arc::new(Pool::new(&address, config)?);
         let protocol = protocol(url, subscriptions, &client, config, credential.clone())?;
         Ok(Self {
-            uri: uri(url)?,
+            uri: address,
             client,
             live: Live::new(name, protocol, config.clone(), host.telemetry.clone()),
             max_response_bytes: config.max_response_bytes,
@@ -151,13 +152,14 @@ fn protocol(
         "ws" => None,
         "wss" => Some(Arc::new(certificates()?)),
         scheme => {
+            let address = uri(subscriptions)?;
             let client = if scheme == url.scheme() {
                 client.clone()
             } else {
-                Arc::new(Pool::new(scheme == "https", config)?)
+                Arc::new(Pool::new(&address, config)?)
             };
             return Ok(Arc::new(Sse {
-                uri: uri(subscriptions)?,
+                uri: address,
                 client,
                 bytes_max,
                 credential,
@@ -191,32 +193,17 @@ impl Subgraph for Http {
             let request = self
                 .request(&request, ctx)
                 .map_err(|error| FetchError::Response(error.to_string()))?;
-            let response = self.client.send(request).await.map_err(|error| {
-                if error.is_connect() {
-                    FetchError::Connect(error.to_string())
-                } else {
-                    FetchError::Lost(error.to_string())
-                }
-            })?;
-            let status = response.status();
+            let (head, bytes) = self.client.fetch(request, self.max_response_bytes).await?;
             if let Some(kept) = ctx.data.get::<ResponseHeaders>() {
-                kept.keep(&self.headers.respond, response.headers());
+                kept.keep(&self.headers.respond, &head.headers);
             }
-            let body = Limited::new(response.into_body(), self.max_response_bytes);
-            let bytes = body.collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    return FetchError::TooLong {
-                        bytes_max: self.max_response_bytes,
-                    };
-                }
-                FetchError::Lost(error.to_string())
-            })?;
-            let bytes = bytes.to_bytes();
             // A refused operation is a GraphQL response with an error status; a page of a gateway, or of nobody knows whom,
             // is none, whatever its status.
             match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
                 Some(b'{') => {}
-                _ if !status.is_success() => return Err(FetchError::Status(status.as_u16())),
+                _ if !head.status.is_success() => {
+                    return Err(FetchError::Status(head.status.as_u16()));
+                }
                 None => return Err(FetchError::Empty),
                 Some(_) => return Err(FetchError::Response("no JSON object".to_owned())),
             }

@@ -69,6 +69,37 @@ fn check(answer: &Answer, status: u16, media: &str, code: &str) {
     }
 }
 
+/// An operation without an origin passes by the routes and their layers, and nobody may tell.
+#[tokio::test]
+async fn a_page_and_a_program_get_the_same_but_for_what_only_a_page_reads() {
+    let shop = Shop::start().await;
+    let own = shop.url().trim_end_matches("/graphql").to_owned();
+    for body in [
+        r#"{"query":"{ __typename }"}"#,
+        r#"{"query":"{"}"#,
+        "",
+        "[]",
+    ] {
+        let program = Answer::of(post(&shop, GRAPHQL, body)).await;
+        let page = Answer::of(post(&shop, GRAPHQL, body).header("origin", &own)).await;
+        assert_eq!((program.status, &program.body), (page.status, &page.body));
+        let headers = |answer: &Answer| {
+            let all = answer.headers.iter();
+            // Both change from one request to the next.
+            let same =
+                all.filter(|(name, _)| !matches!(name.as_str(), "date" | "ratelimit-remaining"));
+            let mut same: Vec<_> = same
+                .filter(|(name, _)| !name.as_str().starts_with("access-control-"))
+                .map(|(name, value)| (name.to_string(), value.clone()))
+                .collect();
+            same.sort();
+            same
+        };
+        assert_eq!(headers(&program), headers(&page), "{body}");
+        assert!(!page.header("access-control-expose-headers").is_empty());
+    }
+}
+
 /// Source: GraphQL over HTTP, 6.4. Seen red with `is_about_the_operation` always true.
 #[tokio::test]
 async fn statuses_follow_the_media_type() {

@@ -36,13 +36,7 @@ impl Protocol for Sse {
             let request = self
                 .request(asked)
                 .map_err(|error| FetchError::Response(error.to_string()))?;
-            let response = self.client.send(request).await.map_err(|error| {
-                if error.is_connect() {
-                    FetchError::Connect(error.to_string())
-                } else {
-                    FetchError::Lost(error.to_string())
-                }
-            })?;
+            let response = self.client.open(request).await?;
             let kind = response.headers().get(header::CONTENT_TYPE);
             let kind = kind.and_then(|it| it.to_str().ok()).unwrap_or_default();
             if kind.starts_with("text/event-stream") && response.status().is_success() {

@@ -179,9 +179,10 @@ fn credential() -> Option<Arc<dyn Credential>> {
 #[tokio::test]
 async fn a_stream_of_events_is_opened_with_the_credential_of_its_time() {
     let (listener, address) = bound().await;
+    let uri = format!("http://{address}/").parse().unwrap();
     let sse = Sse {
-        uri: format!("http://{address}/").parse().unwrap(),
-        client: Arc::new(Pool::new(false, &FetchConfig::default()).unwrap()),
+        client: Arc::new(Pool::new(&uri, &FetchConfig::default()).unwrap()),
+        uri,
         bytes_max: 1_000,
         credential: credential(),
     };

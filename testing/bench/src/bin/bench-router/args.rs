@@ -10,7 +10,10 @@ pub(crate) struct Args {
     /// The marketplace binary
     #[arg(long, default_value = "target/release/marketplace")]
     pub(crate) binary: PathBuf,
-    /// Folder with `npm ci` done, which has the gateways from npm
+    /// Another build of it, to compare with
+    #[arg(long)]
+    pub(crate) before: Option<PathBuf>,
+    /// Folder with the gateways from npm; they are left out, with a line, where `npm install` was not done in it
     #[arg(long, default_value = "testing/bench/gateways")]
     pub(crate) gateways: PathBuf,
     /// Hive Router's binary; it is left out, with a line, without this
@@ -25,6 +28,9 @@ pub(crate) struct Args {
     /// Requests that are under way at once
     #[arg(long, value_delimiter = ',', default_values_t = [16, 64])]
     pub(crate) connections: Vec<usize>,
+    /// Only the rows of these names, such as "one hop"
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
     /// Moves the ports of the measured gateways
     #[arg(long, default_value_t = 15_000)]
     pub(crate) port_offset: u16,

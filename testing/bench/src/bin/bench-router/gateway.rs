@@ -7,11 +7,76 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use reqwest::header::CONTENT_TYPE;
+use chassis::{
+    clock::Clock,
+    principal::{Scopes, Signer},
+};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 
 use crate::args::Args;
 
 const START: Duration = Duration::from_secs(60);
+/// Longer than a run takes.
+const TOKEN: Duration = Duration::from_hours(12);
+
+/// Who asks.
+#[derive(Debug)]
+pub(crate) struct Callers {
+    signer: Signer,
+    /// One for each connection.
+    tokens: Vec<String>,
+}
+
+impl Callers {
+    /// So many users of an issuer of their own.
+    ///
+    /// # Errors
+    /// When a number is no user's.
+    pub(crate) fn new(count: usize) -> anyhow::Result<Self> {
+        let signer = Signer::generate(Clock::system());
+        let scopes = Scopes {
+            customer: true,
+            ops: false,
+        };
+        let token = |number: usize| {
+            let user = i64::try_from(number)?.try_into()?;
+            let token = signer.user_token(user, scopes, TOKEN);
+            anyhow::Ok(format!("Bearer {}", token.expose()))
+        };
+        let tokens = (1..=count).map(token).collect::<Result<_, _>>()?;
+        Ok(Self { signer, tokens })
+    }
+
+    /// Writes the issuer's public key, for who checks tokens.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn write_keys(&self, file: &Path) -> anyhow::Result<()> {
+        let keys = serde_json::json!({ "keys": [self.signer.jwk()] });
+        Ok(std::fs::write(file, keys.to_string())?)
+    }
+}
+
+/// What is asked, and by whom.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) text: &'a str,
+    /// Each connection is another user's; else nobody's.
+    pub(crate) callers: Option<&'a Callers>,
+}
+
+impl Question<'_> {
+    /// The body of its request.
+    pub(crate) fn body(&self) -> String {
+        serde_json::json!({ "query": self.text }).to_string()
+    }
+
+    /// The token of one connection.
+    pub(crate) fn token(&self, number: usize) -> Option<&str> {
+        let tokens = &self.callers?.tokens;
+        tokens.get(number % tokens.len()).map(String::as_str)
+    }
+}
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +84,8 @@ pub(crate) enum Kind {
     Ours,
     /// Ours, each query sent to its subgraph whether or not it is just being asked.
     OursAlone,
+    /// Another build of ours, alone.
+    Before,
     HiveRouter,
     HiveRouterAlone,
     HiveGateway,
@@ -26,9 +93,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Ours,
         Self::OursAlone,
+        Self::Before,
         Self::HiveRouter,
         Self::HiveRouterAlone,
         Self::HiveGateway,
@@ -39,6 +107,7 @@ impl Kind {
         match self {
             Self::Ours => "this router",
             Self::OursAlone => "this router, without coalescing",
+            Self::Before => "the other build, without coalescing",
             Self::HiveRouter => "Hive Router",
             Self::HiveRouterAlone => "Hive Router, without coalescing",
             Self::HiveGateway => "Hive Gateway",
@@ -46,8 +115,13 @@ impl Kind {
         }
     }
 
+    /// Whether it is a program of one language and no Node: those are not asked what takes them minutes.
+    pub(crate) const fn is_native(self) -> bool {
+        !matches!(self, Self::HiveGateway | Self::ApolloGateway)
+    }
+
     const fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::OursAlone)
+        matches!(self, Self::Ours | Self::OursAlone | Self::Before)
     }
 
     /// The port that it listens on.
@@ -70,9 +144,20 @@ impl Kind {
         let port = self.port(args, position).to_string();
         let own = folder.join(position.to_string());
         std::fs::create_dir_all(&own)?;
+        if !self.is_native() && !args.gateways.join("node_modules").is_dir() {
+            return Ok(None);
+        }
         let mut command = match self {
-            Self::Ours | Self::OursAlone => {
-                let mut command = Command::new(&args.binary);
+            Self::Ours | Self::OursAlone | Self::Before => {
+                let binary = if self == Self::Before {
+                    args.before.as_ref()
+                } else {
+                    Some(&args.binary)
+                };
+                let Some(binary) = binary else {
+                    return Ok(None);
+                };
+                let mut command = Command::new(binary);
                 let offset = (args.port_offset + 100 * position).to_string();
                 command.args(["router", "--port-offset", &offset, "--state-dir"]);
                 command.arg(&own).arg("--set");
@@ -83,6 +168,14 @@ impl Kind {
                 let is_shared = self == Self::Ours;
                 let sharing = format!("router.engine.fetch.coalescing_enabled={is_shared}");
                 command.args(["--set", &sharing]);
+                let keys = format!("keys.jwks={}", folder.join(KEYS).display());
+                command.args(["--set", &keys]);
+                let settings = own.join("marketplace.toml");
+                std::fs::write(
+                    &settings,
+                    "[router.subgraphs.\"*\"]\nforward_headers = [\"authorization\"]\n",
+                )?;
+                command.arg("--config").arg(settings);
                 command
             }
             Self::HiveRouter | Self::HiveRouterAlone => {
@@ -90,8 +183,10 @@ impl Kind {
                     return Ok(None);
                 };
                 let is_shared = self == Self::HiveRouter;
-                let settings =
-                    format!("traffic_shaping:\n  all:\n    dedupe_enabled: {is_shared}\n");
+                let settings = format!(
+                    "traffic_shaping:\n  all:\n    dedupe_enabled: {is_shared}\n\
+                     headers:\n  all:\n    request:\n      - propagate:\n          named: authorization\n"
+                );
                 std::fs::write(own.join("router.config.yaml"), settings)?;
                 let mut command = Command::new(binary);
                 command.current_dir(&own);
@@ -124,12 +219,16 @@ impl Kind {
     }
 }
 
+/// The file with the keys of the callers' issuer, in the folder of a run.
+pub(crate) const KEYS: &str = "callers.jwks";
+
 /// A gateway that runs.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     kind: Kind,
     process: Child,
-    url: String,
+    port: u16,
+    path: &'static str,
     client: reqwest::Client,
 }
 
@@ -149,15 +248,16 @@ impl Gateway {
     /// When it does not.
     pub(crate) async fn start(kind: Kind, mut command: Command, port: u16) -> anyhow::Result<Self> {
         let path = if kind == Kind::ApolloGateway {
-            ""
+            "/"
         } else {
-            "graphql"
+            "/graphql"
         };
         let process = command.spawn().with_context(|| format!("{command:?}"))?;
         let mut gateway = Self {
             kind,
             process,
-            url: format!("http://127.0.0.1:{port}/{path}"),
+            port,
+            path,
             // Node closes what is idle for 5 s, which is about the time between two turns of a gateway.
             client: reqwest::Client::builder()
                 .pool_idle_timeout(Duration::from_secs(2))
@@ -168,7 +268,11 @@ impl Gateway {
             if let Some(status) = gateway.process.try_wait()? {
                 bail!("{} ended: {status}", kind.name());
             }
-            if gateway.ask("{ __typename }").await.is_ok() {
+            let question = Question {
+                text: "{ __typename }",
+                callers: None,
+            };
+            if gateway.ask(&question).await.is_ok() {
                 return Ok(gateway);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -181,23 +285,31 @@ impl Gateway {
         self.kind.name()
     }
 
-    /// Asks once.
-    ///
-    /// # Errors
-    /// When it does not answer with success.
-    pub(crate) async fn ask(&self, query: &str) -> anyhow::Result<Vec<u8>> {
-        let body = serde_json::json!({ "query": query }).to_string();
-        self.send(&body).await
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
     }
 
-    /// Sends a body; gives the answer's.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it takes requests.
+    pub(crate) const fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// Asks once; gives the answer's body.
     ///
     /// # Errors
     /// When it does not answer with success.
-    pub(crate) async fn send(&self, body: &str) -> anyhow::Result<Vec<u8>> {
-        let request = self.client.post(&self.url);
+    pub(crate) async fn ask(&self, question: &Question<'_>) -> anyhow::Result<Vec<u8>> {
+        let url = format!("http://127.0.0.1:{}{}", self.port, self.path);
+        let mut request = self.client.post(url);
+        if let Some(token) = question.token(0) {
+            request = request.header(AUTHORIZATION, token);
+        }
         let request = request.header(CONTENT_TYPE, "application/json");
-        let response = request.body(body.to_owned()).send().await?;
+        let response = request.body(question.body()).send().await?;
         ensure!(
             response.status().is_success(),
             "{} from {}",

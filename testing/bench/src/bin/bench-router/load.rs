@@ -1,12 +1,26 @@
-//! A closed loop of clients that ask one gateway one question for a while.
+//! A closed loop of clients that ask one gateway one question for a while, each on a connection of its own.
+//!
+//! They share the processors with what they measure, so each is as little as it can be: one task that writes, reads and counts.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context as _, ensure};
-use futures::future::try_join_all;
+use anyhow::{Context as _, bail, ensure};
+use futures::future::{Either, select, try_join_all};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Request,
+    body::Bytes,
+    client::conn::http1::{self, SendRequest},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST},
+};
+use hyper_util::rt::TokioIo;
 use serde::Serialize;
+use tokio::net::TcpStream;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Question};
 
 /// One turn of one gateway.
 #[derive(Debug, Clone, Serialize)]
@@ -28,15 +42,23 @@ pub(crate) struct Turn {
 /// When one fails, or has another length than the first.
 pub(crate) async fn run(
     gateway: &Gateway,
-    query: &str,
+    question: &Question<'_>,
     connections: usize,
     time: Duration,
 ) -> anyhow::Result<Turn> {
-    let body = serde_json::json!({ "query": query }).to_string();
-    let length = gateway.send(&body).await?.len();
+    let length = gateway.ask(question).await?.len();
     let before = gateway.used()?;
     let start = Instant::now();
-    let clients = (0..connections).map(|_| one(gateway, &body, length, start + time));
+    let clients = (0..connections).map(|number| {
+        let client = Client {
+            gateway,
+            question,
+            number,
+            length,
+            end: start + time,
+        };
+        client.run()
+    });
     let mut latencies = try_join_all(clients).await?.concat();
     let elapsed = start.elapsed().as_secs_f64();
     let after = gateway.used()?;
@@ -58,22 +80,51 @@ pub(crate) async fn run(
     })
 }
 
-async fn one(
-    gateway: &Gateway,
-    body: &str,
+/// One of those who ask.
+struct Client<'a> {
+    gateway: &'a Gateway,
+    question: &'a Question<'a>,
+    number: usize,
     length: usize,
     end: Instant,
-) -> anyhow::Result<Vec<Duration>> {
-    let mut latencies = Vec::new();
-    while Instant::now() < end {
-        let start = Instant::now();
-        let answer = gateway.send(body).await?;
-        latencies.push(start.elapsed());
-        ensure!(
-            answer.len() == length,
-            "{} answers otherwise",
-            gateway.name()
-        );
+}
+
+impl Client<'_> {
+    /// How long each of its requests took.
+    async fn run(self) -> anyhow::Result<Vec<Duration>> {
+        let stream = TcpStream::connect(("127.0.0.1", self.gateway.port())).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        match select(pin!(self.ask(sender)), connection).await {
+            Either::Left((latencies, _)) => latencies,
+            Either::Right((_, _)) => bail!("{} closes a connection", self.gateway.name()),
+        }
     }
-    Ok(latencies)
+
+    async fn ask(&self, mut sender: SendRequest<Full<Bytes>>) -> anyhow::Result<Vec<Duration>> {
+        let body = Bytes::from(self.question.body());
+        let token = self.question.token(self.number);
+        let mut latencies = Vec::new();
+        while Instant::now() < self.end {
+            let start = Instant::now();
+            let mut request = Request::post(self.gateway.path())
+                .header(HOST, "127.0.0.1")
+                .header(CONTENT_TYPE, "application/json");
+            if let Some(token) = token {
+                request = request.header(AUTHORIZATION, token);
+            }
+            let request = request.body(Full::new(body.clone()))?;
+            sender.ready().await?;
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let answer = response.into_body().collect().await?.to_bytes();
+            latencies.push(start.elapsed());
+            ensure!(
+                status.is_success() && answer.len() == self.length,
+                "{} answers otherwise: {status}",
+                self.gateway.name()
+            );
+        }
+        Ok(latencies)
+    }
 }

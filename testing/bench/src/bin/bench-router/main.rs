@@ -19,22 +19,71 @@ use serde_json::Value as Json;
 
 use crate::{
     args::Args,
-    gateway::{Gateway, Kind},
+    gateway::{Callers, Gateway, Kind, Question},
     load::Turn,
     page::{Measured, Results},
     subgraphs::Subgraphs,
 };
 
-const QUERIES: [(&str, &str); 3] = [
-    (
-        "benchmark's query",
-        include_str!("../../../../../router/federation/benches/instructions/benchmark.graphql"),
-    ),
-    (
-        "two hops",
-        "{ topProducts(first: 5) { upc name reviews { id body author { id username reviews { id } } } } }",
-    ),
-    ("one hop", "{ users { id name username } }"),
+/// One row of the comparison.
+struct Case {
+    name: &'static str,
+    text: &'static str,
+    /// How many ask at once; nothing where the arguments say so.
+    connections: Option<&'static [usize]>,
+    /// Whether each of them is another user with a token.
+    has_tokens: bool,
+    /// Whether gateways on Node are asked too.
+    of_all: bool,
+}
+
+const BENCHMARK: &str =
+    include_str!("../../../../../router/federation/benches/instructions/benchmark.graphql");
+const ONE_HOP: &str = "{ users { id name username } }";
+
+const CASES: [Case; 6] = [
+    Case {
+        name: "benchmark's query",
+        text: BENCHMARK,
+        connections: None,
+        has_tokens: false,
+        of_all: true,
+    },
+    Case {
+        name: "two hops",
+        text: "{ topProducts(first: 5) { upc name reviews { id body author { id username reviews { id } } } } }",
+        connections: None,
+        has_tokens: false,
+        of_all: true,
+    },
+    Case {
+        name: "one hop",
+        text: ONE_HOP,
+        connections: None,
+        has_tokens: false,
+        of_all: true,
+    },
+    Case {
+        name: "one hop with tokens",
+        text: ONE_HOP,
+        connections: None,
+        has_tokens: true,
+        of_all: false,
+    },
+    Case {
+        name: "benchmark's query, many",
+        text: BENCHMARK,
+        connections: Some(&[500]),
+        has_tokens: false,
+        of_all: false,
+    },
+    Case {
+        name: "8 MiB",
+        text: subgraphs::LARGE,
+        connections: Some(&[1, 10]),
+        has_tokens: false,
+        of_all: false,
+    },
 ];
 
 #[tokio::main]
@@ -50,18 +99,19 @@ async fn main() -> anyhow::Result<()> {
     }
     let supergraph = folder.path().join("supergraph.graphql");
     std::fs::write(&supergraph, subgraphs.supergraph())?;
+    let callers = Callers::new(args.connections.iter().copied().max().unwrap_or(1))?;
+    callers.write_keys(&folder.path().join(gateway::KEYS))?;
     let mut gateways = Vec::new();
     for (position, kind) in (0_u16..).zip(Kind::ALL) {
         let Some(command) = kind.command(&args, &supergraph, folder.path(), position)? else {
-            println!(
-                "*** SKIPPED: {}: --hive-router names no binary ***",
-                kind.name()
-            );
+            if kind != Kind::Before {
+                println!("*** SKIPPED: {}: not on this machine ***", kind.name());
+            }
             continue;
         };
         gateways.push(Gateway::start(kind, command, kind.port(&args, position)).await?);
     }
-    let results = measure(&args, &subgraphs, &gateways).await;
+    let results = measure(&args, &subgraphs, &callers, &gateways).await;
     for gateway in gateways {
         gateway.stop()?;
     }
@@ -74,15 +124,25 @@ async fn main() -> anyhow::Result<()> {
 async fn measure(
     args: &Args,
     subgraphs: &Subgraphs,
+    callers: &Callers,
     gateways: &[Gateway],
 ) -> anyhow::Result<Results> {
     let mut results = Results::default();
-    for (query, text) in QUERIES {
-        let bytes = compare(text, gateways).await?;
-        for connections in &args.connections {
-            let turns = turns(args, text, *connections, subgraphs, gateways).await?;
-            for (gateway, turns) in gateways.iter().zip(&turns) {
-                let measured = Measured::new(gateway.name(), query, bytes, *connections, turns);
+    let is_chosen =
+        |case: &&Case| args.only.is_empty() || args.only.iter().any(|it| it == case.name);
+    for case in CASES.iter().filter(is_chosen) {
+        let asked = gateways.iter();
+        let asked = asked.filter(|gateway| case.of_all || gateway.kind().is_native());
+        let asked: Vec<&Gateway> = asked.collect();
+        let question = Question {
+            text: case.text,
+            callers: case.has_tokens.then_some(callers),
+        };
+        let bytes = compare(&question, &asked).await?;
+        for connections in case.connections.unwrap_or(&args.connections) {
+            let turns = turns(args, &question, *connections, subgraphs, &asked).await?;
+            for (gateway, turns) in asked.iter().zip(&turns) {
+                let measured = Measured::new(gateway.name(), case.name, bytes, *connections, turns);
                 println!("{}", measured.row());
                 results.measured.push(measured);
             }
@@ -94,17 +154,17 @@ async fn measure(
 /// The turns of each gateway with one query and one number of connections.
 async fn turns(
     args: &Args,
-    text: &str,
+    question: &Question<'_>,
     connections: usize,
     subgraphs: &Subgraphs,
-    gateways: &[Gateway],
+    gateways: &[&Gateway],
 ) -> anyhow::Result<Vec<Vec<Turn>>> {
     let time = Duration::from_millis(args.turn);
     let mut turns: Vec<Vec<Turn>> = gateways.iter().map(|_| Vec::new()).collect();
     for _ in 0..=args.rounds {
         for (gateway, turns) in gateways.iter().zip(&mut turns) {
             let before = subgraphs.requests();
-            let mut turn = load::run(gateway, text, connections, time).await?;
+            let mut turn = load::run(gateway, question, connections, time).await?;
             turn.subgraph_requests = subgraphs.requests() - before;
             turns.push(turn);
         }
@@ -117,10 +177,10 @@ async fn turns(
 }
 
 /// Asks all gateways once, and gives the length of the answer of the first.
-async fn compare(text: &str, gateways: &[Gateway]) -> anyhow::Result<usize> {
+async fn compare(question: &Question<'_>, gateways: &[&Gateway]) -> anyhow::Result<usize> {
     let mut first: Option<(Json, usize)> = None;
     for gateway in gateways {
-        let body = gateway.ask(text).await?;
+        let body = gateway.ask(question).await?;
         let json: Json = serde_json::from_slice(&body)
             .with_context(|| format!("{} answers no JSON", gateway.name()))?;
         ensure!(

@@ -39,6 +39,22 @@ const SUBGRAPHS: [(&str, &str); 4] = [
     ("reviews", graph!("reviews.graphql")),
 ];
 
+/// A query whose answer has 8 MiB.
+pub(crate) const LARGE: &str = "{ catalogue { sku name description price units } }";
+const LARGE_BYTES: usize = 8 * 1024 * 1024;
+/// What `accounts` has for that query alone.
+const CATALOGUE: [(&str, &str); 2] = [
+    (
+        "  users: [User] @join__field(graph: ACCOUNTS)\n",
+        "  catalogue: [Entry!] @join__field(graph: ACCOUNTS)\n",
+    ),
+    (
+        "type User @join__type",
+        "type Entry @join__type(graph: ACCOUNTS) {\n  sku: Int!\n  name: String!\n  description: String!\n  price: Int!\n  \
+         units: Int!\n}\n\n",
+    ),
+];
+
 /// Subgraphs that run.
 pub(crate) struct Subgraphs {
     addresses: Vec<(&'static str, String)>,
@@ -89,6 +105,9 @@ impl Subgraphs {
     /// The supergraph with their addresses.
     pub(crate) fn supergraph(&self) -> String {
         let mut text = SUPERGRAPH.to_owned();
+        for (before, added) in CATALOGUE {
+            text = text.replace(before, &format!("{added}{before}"));
+        }
         for (name, address) in &self.addresses {
             text = text.replace(
                 &format!("url: \"http://{name}\""),
@@ -120,7 +139,24 @@ async fn answer(
 
 fn computed(executor: &Executor, body: &[u8]) -> Json {
     match serde_json::from_slice::<Request>(body) {
+        Ok(request) if request.query.contains("catalogue") => catalogue(),
         Ok(request) => executor.execute(&request.query, &request.variables.unwrap_or_default()),
         Err(error) => serde_json::json!({ "errors": [{ "message": error.to_string() }] }),
     }
+}
+
+/// Entries of which no two are the same.
+fn catalogue() -> Json {
+    let entry = |sku: usize| {
+        serde_json::json!({
+            "sku": sku,
+            "name": format!("Entry number {sku}"),
+            "description": format!("What there is to say of {sku}: nothing that is said of another one."),
+            "price": sku * 7 % 9_973,
+            "units": sku % 101,
+        })
+    };
+    let length = entry(10_000).to_string().len() + 1;
+    let entries: Vec<Json> = (0..LARGE_BYTES / length).map(entry).collect();
+    serde_json::json!({ "data": { "catalogue": entries } })
 }
