@@ -210,6 +210,13 @@ impl Shape {
             .find(|case| case.types.iter().any(|ty| ty.as_bytes() == name))
     }
 
+    /// The case for an object of which no more is known than its interface, if it can be shown so.
+    pub(crate) fn case_of_any(&self) -> Option<&Case> {
+        let case = self.case(None)?;
+        let tells_type = || case.fields.iter().any(|field| field.key == Key::TYPENAME);
+        (case.types.len() < 2 || !tells_type()).then_some(case)
+    }
+
     /// The first field that reads this key, in any case.
     pub(crate) fn field(&self, key: Key) -> Option<&ShapeField> {
         self.cases

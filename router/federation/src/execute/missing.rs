@@ -3,7 +3,7 @@
 
 use crate::execute::error::{Place, SubgraphPathSegment};
 use crate::execute::read::list_items;
-use crate::execute::store::{PathSegment, Slot, Store, Value};
+use crate::execute::store::{ObjectId, PathSegment, Slot, Store, Value};
 use crate::plan::compile::{PathElement, RenamePlan};
 use crate::shape::{Key, Keys, ReadShape, Shape, ShapeField};
 
@@ -215,6 +215,14 @@ impl<'a> Target<'a> {
         (below.collect(), needed)
     }
 
+    /// Whether the client asked for what depends on the type of an object, of which no more is known than its interface.
+    fn lacks_type(&self, here: &Here<'a>, object: ObjectId) -> bool {
+        let typename = self.store.typename_bytes(self.store.fields(object));
+        let is_known = |shape: &Shape| typename.is_some() && shape.case(typename).is_some();
+        let asked = here.asked.filter(|_| !here.place.fields.is_empty());
+        asked.is_some_and(|shape| !is_known(shape) && shape.case_of_any().is_none())
+    }
+
     /// The key under which the response has what the subgraph calls this, below these keys.
     fn renamed(&self, above: &[Key], raw: Key) -> Key {
         let is_it = |rename: &&RenamePlan| {
@@ -251,8 +259,16 @@ impl<'a> Target<'a> {
                     self.all(item(&here, position, value), found);
                 }
             }
-            Value::Object(_) => {
+            Value::Object(id) => {
                 let fields = here.brings.map_or(&[][..], |brings| &brings.fields);
+                let brings_type = fields.iter().any(|it| it.key == Key::TYPENAME);
+                if brings_type && self.lacks_type(&here, *id) {
+                    // Without its type the whole object cannot be shown.
+                    let mut place = here.place;
+                    place.null = place.path.len();
+                    found.places.push(place);
+                    return;
+                }
                 for brought in fields.iter().filter(|it| it.key != Key::TYPENAME) {
                     let (below, needed) = self.below(&here, brought.key);
                     found.needed.extend(needed);

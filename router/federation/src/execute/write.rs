@@ -321,6 +321,10 @@ impl<'a> Writer<'a> {
     fn new_object(&mut self, object: ObjectId, shape: &'a Shape, reported: Reported<'_>) -> bool {
         let fields = self.store.fields(object);
         let Some(case) = self.case(shape, fields) else {
+            if reported.explains() {
+                self.faults += 1;
+                return self.null();
+            }
             return self.type_mismatch(&shape.parent);
         };
         let start = self.out.len();
@@ -340,11 +344,13 @@ impl<'a> Writer<'a> {
     }
 
     fn case<'s>(&self, shape: &'s Shape, object: &[(Key, Value)]) -> Option<&'s Case> {
-        let typename = self.store.typename_bytes(object);
-        shape.case(typename).or_else(|| {
+        let Some(typename) = self.store.typename_bytes(object) else {
+            return shape.case_of_any();
+        };
+        shape.case(Some(typename)).or_else(|| {
             // Where an interface is an object of a subgraph, its name says nothing about the type.
             let kind = self.types.find(self.store.typename(object)?)?.kind;
-            (kind == TypeKind::Interface).then(|| shape.case(None))?
+            (kind == TypeKind::Interface).then(|| shape.case_of_any())?
         })
     }
 

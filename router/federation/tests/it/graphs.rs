@@ -21,7 +21,7 @@ macro_rules! supergraph {
     };
 }
 
-/// What a subgraph answers to each operation that it may be asked.
+/// What a subgraph answers to each operation that it may be asked; to an empty one whatever it is asked. Null is no answer.
 type Script = &'static [(&'static str, &'static str, fn() -> Json)];
 
 struct Scripted {
@@ -35,14 +35,17 @@ impl Subgraph for Scripted {
         request: FetchRequest,
         _ctx: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Bytes, FetchError>> {
-        let known =
-            |(name, text, _): &&(&str, &str, _)| *name == self.name && *text == &*request.text;
+        let is_it = |text: &str| text.is_empty() || *text == *request.text;
+        let known = |(name, text, _): &&(&str, &str, _)| *name == self.name && is_it(text);
         let found = self.script.iter().find(known);
         let Some((_, _, answer)) = found else {
             panic!("{} was asked {}", self.name, request.text);
         };
-        let bytes = Bytes::from(answer().to_string());
-        async move { Ok(bytes) }.boxed()
+        let answer = match answer() {
+            Json::Null => Err(FetchError::Connect("refused".to_owned())),
+            answer => Ok(Bytes::from(answer.to_string())),
+        };
+        async move { answer }.boxed()
     }
 }
 
@@ -251,4 +254,56 @@ async fn a_default_beyond_64_bits_is_one_like_any_other() {
         "filter": { "inputFields": [{ "defaultValue": "[-9223372036854775809, 1]" }] },
     });
     assert_eq!(answer, json!({ "data": expected }));
+}
+
+const MEMBERS: &str = supergraph!("members");
+
+/// `club` knows its members by their interface alone. What depends on their types cannot be told without `people`, and the name of
+/// the interface is none of them; what does not is told.
+///
+/// Seen red: the interface's name was passed off as the type, and a condition on the type was an internal error.
+#[tokio::test]
+async fn an_object_whose_type_is_out_of_reach_is_null_for_that_reason() {
+    let script: Script = &[
+        ("club", "", || {
+            let member = |id: &str| json!({ "__typename": "Member", "id": id, "nick": "nick" });
+            json!({ "data": { "members": [member("o"), member("g")] } })
+        }),
+        ("people", "", || Json::Null),
+    ];
+    for selection in [
+        "__typename",
+        "__typename nick",
+        "__typename age",
+        "... on Owner { nick }",
+        "id ... on Owner { age } ... on Guest { id }",
+    ] {
+        let query = format!("{{ members {{ {selection} }} }}");
+        let response = run(MEMBERS, &["club", "people"], script, &query).await;
+        assert_eq!(
+            response["data"],
+            json!({ "members": [null, null] }),
+            "{query}"
+        );
+        let errors = response["errors"].as_array().unwrap();
+        let told = errors
+            .iter()
+            .map(|error| (&error["path"], &error["extensions"]["code"]));
+        let paths = [json!(["members", 0]), json!(["members", 1])];
+        let unavailable = json!("UNAVAILABLE");
+        let expected = paths.iter().map(|path| (path, &unavailable));
+        assert!(told.eq(expected), "{query}: {response}");
+    }
+    let response = run(
+        MEMBERS,
+        &["club", "people"],
+        script,
+        "{ members { id nick } }",
+    )
+    .await;
+    let member = |id: &str| json!({ "id": id, "nick": "nick" });
+    assert_eq!(
+        response,
+        json!({ "data": { "members": [member("o"), member("g")] } })
+    );
 }
