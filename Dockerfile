@@ -13,7 +13,7 @@ WORKDIR /build
 COPY . .
 # Crates and compiled dependencies stay in the builder's cache, so a changed line of ours compiles only what is ours.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \
-    cargo build --release --locked --bin marketplace && install --strip target/release/marketplace /marketplace
+    cargo build --profile dist --locked --bin marketplace && install --strip target/dist/marketplace /marketplace
 
 FROM debian:bookworm-slim
 # Not pinned: the distribution keeps no old versions, and its security updates are wanted.

@@ -123,9 +123,9 @@ bench-actions: ## Processor time of create, pay, cart list and comments list in 
 	testing/bench/compare-actions.py $(BEFORE) $(AFTER) 20
 
 bench-router: ## The router against Hive Gateway and Apollo Gateway (needs npm), and HIVE_ROUTER=its binary, over the same subgraphs
-	cargo build --release -p marketplace -p bench --bin marketplace --bin bench-router
+	cargo build --profile dist -p marketplace -p bench --bin marketplace --bin bench-router
 	cd testing/bench/gateways && npm install --no-package-lock --no-audit --no-fund --silent
-	$(CARGO_TARGET_DIR)/release/bench-router --binary $(CARGO_TARGET_DIR)/release/marketplace $(if $(HIVE_ROUTER),--hive-router $(abspath $(HIVE_ROUTER)))
+	$(CARGO_TARGET_DIR)/dist/bench-router --binary $(CARGO_TARGET_DIR)/dist/marketplace $(if $(HIVE_ROUTER),--hive-router $(abspath $(HIVE_ROUTER)))
 
 bench-router-instructions: ## Instructions a request costs the engine, against what is committed (needs valgrind); WRITE=1 commits new ones
 	testing/bench/instructions.py "$$(cargo bench -p federation --bench instructions --no-run --message-format=json | testing/bench/instructions.py --executable)" $(if $(WRITE),--write)
@@ -150,7 +150,7 @@ audit-streams: ## Black-box cases of the live streams against a marketplace of i
 	$(CARGO_TARGET_DIR)/debug/audit-streams --binary $(CARGO_TARGET_DIR)/debug/marketplace $(if $(URL),--url $(URL)) $(if $(ONLY),--only $(ONLY))
 
 dist: playground ## One archive of a release that starts in any empty folder, with every page in the program
-	cargo build --release --locked --bin marketplace && .ci/dist $(CARGO_TARGET_DIR)/release/marketplace
+	cargo build --profile dist --locked --bin marketplace && .ci/dist $(CARGO_TARGET_DIR)/dist/marketplace
 
 doctor: ## What this machine lacks, with the line that mends it; compiles nothing
 	@./doctor

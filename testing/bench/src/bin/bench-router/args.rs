@@ -8,7 +8,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
     /// The marketplace binary
-    #[arg(long, default_value = "target/release/marketplace")]
+    #[arg(long, default_value = "target/dist/marketplace")]
     pub(crate) binary: PathBuf,
     /// Another build of it, to compare with
     #[arg(long)]
