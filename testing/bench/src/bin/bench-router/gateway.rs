@@ -164,6 +164,9 @@ impl Kind {
                 command.arg(format!("router.supergraph={}", supergraph.display()));
                 // The benchmark's query costs more than the default lets pass, and all clients have one address.
                 command.args(["--set", "router.engine.limits.cost=30000"]);
+                // And the largest answer holds more than one may.
+                command.args(["--set", "router.engine.limits.response_bytes=16777216"]);
+                command.args(["--set", "router.engine.limits.response_objects=200000"]);
                 command.args(["--set", "router.rate_limit.enabled=false"]);
                 let is_shared = self == Self::Ours;
                 let sharing = format!("router.engine.fetch.coalescing_enabled={is_shared}");
