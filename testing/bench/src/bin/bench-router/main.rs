@@ -111,14 +111,15 @@ async fn main() -> anyhow::Result<()> {
         };
         gateways.push(Gateway::start(kind, command, kind.port(&args, position)).await?);
     }
-    let results = measure(&args, &subgraphs, &callers, &gateways).await;
+    let mut results = Results::default();
+    let measured = measure(&args, &subgraphs, &callers, &gateways, &mut results).await;
     for gateway in gateways {
         gateway.stop()?;
     }
-    let results = results?;
+    // What was measured before a failure is not lost with it.
     page::write(&args.output, &results)?;
     print!("{}", page::table(&results));
-    Ok(())
+    measured
 }
 
 async fn measure(
@@ -126,8 +127,8 @@ async fn measure(
     subgraphs: &Subgraphs,
     callers: &Callers,
     gateways: &[Gateway],
-) -> anyhow::Result<Results> {
-    let mut results = Results::default();
+    results: &mut Results,
+) -> anyhow::Result<()> {
     let is_chosen =
         |case: &&Case| args.only.is_empty() || args.only.iter().any(|it| it == case.name);
     for case in CASES.iter().filter(is_chosen) {
@@ -148,7 +149,7 @@ async fn measure(
             }
         }
     }
-    Ok(results)
+    Ok(())
 }
 
 /// The turns of each gateway with one query and one number of connections.
