@@ -19,8 +19,7 @@ const START: Duration = Duration::from_secs(60);
 /// Longer than a run takes.
 const TOKEN: Duration = Duration::from_hours(12);
 
-/// Who asks.
-#[derive(Debug)]
+/// Who asks. Without `Debug`, for it holds tokens.
 pub(crate) struct Callers {
     signer: Signer,
     /// One for each connection.
@@ -58,7 +57,6 @@ impl Callers {
 }
 
 /// What is asked, and by whom.
-#[derive(Debug)]
 pub(crate) struct Question<'a> {
     pub(crate) text: &'a str,
     /// Each connection is another user's; else nobody's.
@@ -115,7 +113,7 @@ impl Kind {
         }
     }
 
-    /// Whether it is a program of one language and no Node: those are not asked what takes them minutes.
+    /// Whether it runs without Node: gateways on Node are not asked what takes them minutes.
     pub(crate) const fn is_native(self) -> bool {
         !matches!(self, Self::HiveGateway | Self::ApolloGateway)
     }
