@@ -35,7 +35,7 @@ pub use self::{
     lasting::lasting,
     outlet::{Ending, Gone, Outlet},
     request::BodyTimeout,
-    serve::Server,
+    serve::{Handler, Server},
 };
 use crate::{health::Health, tasks::Tasks};
 

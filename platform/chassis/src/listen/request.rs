@@ -23,12 +23,12 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tower::Service;
 
 use super::{
     connection::{Connection, InFlight, Receiving},
     host::Hosts,
     lasting::Lasting,
+    serve::Handler,
 };
 
 /// What is read of a body that nobody wanted, so that its connection can be kept.
@@ -66,14 +66,7 @@ pub(super) struct Requests<S> {
     pub(super) rules: Arc<Rules>,
 }
 
-impl<S> hyper::service::Service<Request<Incoming>> for Requests<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-{
+impl<S: Handler> hyper::service::Service<Request<Incoming>> for Requests<S> {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;

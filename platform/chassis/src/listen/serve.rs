@@ -44,6 +44,23 @@ const GIVEN_UP_STREAMS: usize = 1_024;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What answers requests: routes, or what stands before them.
+pub trait Handler:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Handler for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// A listener that is about to serve.
 #[derive(Debug)]
 pub struct Server {
@@ -133,39 +150,18 @@ impl Server {
     }
 
     /// Serves routes, or what stands before them; the last response of each connection closes it while the process drains.
-    pub fn serve<S>(self, routes: S, tasks: &Tasks, health: &Health)
-    where
-        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-    {
+    pub fn serve(self, routes: impl Handler, tasks: &Tasks, health: &Health) {
         self.serve_service(closing(routes, health), tasks);
     }
 
     /// Serves until the signal to stop; requests in flight end first.
-    pub fn serve_service<S>(self, service: S, tasks: &Tasks)
-    where
-        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-    {
+    pub fn serve_service(self, service: impl Handler, tasks: &Tasks) {
         metrics::announce(self.name);
         let name = self.name;
         tasks.spawn(name, self.run(service));
     }
 
-    async fn run<S>(self, service: S)
-    where
-        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-    {
+    async fn run(self, service: impl Handler) {
         let address = self.listener.local_addr();
         let hosts = address.map(|address| Hosts::new(address, &self.allowed_hosts));
         let rules = Rules {
@@ -232,14 +228,7 @@ struct Served<S> {
     service: S,
 }
 
-impl<S> Served<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-{
+impl<S: Handler> Served<S> {
     /// Serves one connection to its end.
     fn connection(
         &self,
@@ -281,20 +270,13 @@ where
 }
 
 /// Reads requests and answers them until the connection ends; gives the response that lasts, if it is to end with one.
-async fn speak<S>(
+async fn speak(
     protocol: auto::Builder<TokioExecutor>,
     socket: Socket,
-    requests: Requests<S>,
+    requests: Requests<impl Handler>,
     connection: Arc<Connection>,
     stop: CancellationToken,
-) -> Option<Response<Body>>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-{
+) -> Option<Response<Body>> {
     let served = protocol.serve_connection_with_upgrades(TokioIo::new(socket), requests);
     let mut served = std::pin::pin!(served);
     // What a connection fails with is the client's doing, and the library's word for it no operator's concern.

@@ -69,7 +69,7 @@ fn check(answer: &Answer, status: u16, media: &str, code: &str) {
     }
 }
 
-/// An operation without an origin passes by the routes and their layers, and nobody may tell.
+/// An operation without an origin passes by the routes and their layers, and nobody may tell. Seen red without `vary`.
 #[tokio::test]
 async fn a_page_and_a_program_get_the_same_but_for_what_only_a_page_reads() {
     let shop = Shop::start().await;

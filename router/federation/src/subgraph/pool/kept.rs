@@ -113,14 +113,10 @@ impl Kept {
 }
 
 impl Idle {
-    /// The connection that was used last, where one is still good.
+    /// The connection that was used last; where that is too old, all are.
     fn take(&self) -> Option<Driven> {
-        loop {
-            let (mut connection, since) = self.connections.lock().pop_back()?;
-            if since.elapsed() < self.timeout && connection.is_ready() {
-                return Some(connection);
-            }
-        }
+        let (connection, since) = self.connections.lock().pop_back()?;
+        (since.elapsed() < self.timeout).then_some(connection)
     }
 
     fn keep(idle: &Arc<Self>, connection: Driven) {

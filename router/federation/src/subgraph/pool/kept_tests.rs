@@ -115,6 +115,7 @@ async fn fetch(kept: &Kept) -> Result<Bytes, FetchError> {
     fetched.unwrap().map(|(_, body)| body)
 }
 
+/// Seen red with nothing kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_connection_has_one_fetch_after_the_other_and_two_at_once_have_two() {
     let mut server = Server::start(vec![SHORT.to_owned()], false).await;
@@ -133,6 +134,7 @@ async fn one_connection_has_one_fetch_after_the_other_and_two_at_once_have_two()
     assert_ne!(server.asked().await.0, server.asked().await.0);
 }
 
+/// Seen red without another try of what was not sent.
 #[tokio::test]
 async fn what_the_other_side_has_closed_is_no_failure() {
     let close = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
@@ -146,6 +148,22 @@ async fn what_the_other_side_has_closed_is_no_failure() {
     }
 }
 
+/// So it may be sent on another connection, a mutation too.
+#[tokio::test]
+async fn a_request_on_a_connection_that_has_ended_comes_back_unsent() {
+    let mut server = Server::start(vec![SHORT.to_owned()], true).await;
+    let mut connection = server.kept.connect().await.unwrap();
+    let response = connection.send(request()).await.unwrap();
+    let body = connection.drive(response.into_body().collect()).await;
+    assert_eq!(body.unwrap().to_bytes(), "{}");
+    assert_eq!(server.asked().await.0, 0);
+    assert_eq!(server.next().await, Saw::Ended(0));
+    let mut failed = connection.send(request()).await.unwrap_err();
+    assert!(failed.take_message().is_some(), "{:?}", failed.error());
+    assert!(!connection.is_ready());
+}
+
+/// Seen red with one turn of the loop for each time that the socket wakes the task.
 #[tokio::test]
 async fn a_response_in_pieces_is_whole_in_every_framing() {
     let head = "HTTP/1.1 200 OK\r\n";
