@@ -34,8 +34,8 @@ pub use self::{
     host::is_own_origin,
     lasting::lasting,
     outlet::{Ending, Gone, Outlet},
-    request::BodyTimeout,
-    serve::{Handler, Server},
+    request::{BodyTimeout, Handler},
+    serve::Server,
 };
 use crate::{health::Health, tasks::Tasks};
 

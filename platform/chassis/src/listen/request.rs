@@ -23,12 +23,12 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tower::Service;
 
 use super::{
     connection::{Connection, InFlight, Receiving},
     host::Hosts,
     lasting::Lasting,
-    serve::Handler,
 };
 
 /// What is read of a body that nobody wanted, so that its connection can be kept.
@@ -46,6 +46,23 @@ impl BodyTimeout {
         let mut causes = std::iter::successors(Some(error), |error| error.source());
         causes.any(|cause| cause.is::<Self>())
     }
+}
+
+/// What answers requests: routes, or what stands before them.
+pub trait Handler:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Handler for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
 }
 
 /// What one listener does to its requests.

@@ -1,9 +1,8 @@
 //! Accepts connections and serves HTTP on each, until the listener is told to stop.
 
-use std::{convert::Infallible, future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
-use axum::{BoxError, body::Body};
-use http::{Request, Response};
+use axum::BoxError;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -11,7 +10,6 @@ use hyper_util::{
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
 
 use super::{
     BodyTimeout, closing,
@@ -20,7 +18,7 @@ use super::{
     host::Hosts,
     lasting, metrics,
     registry::{Bounds, Registry, Slot},
-    request::{Requests, Rules},
+    request::{Handler, Requests, Rules},
     socket::{Held, Socket},
 };
 use crate::{health::Health, tasks::Tasks};
@@ -43,23 +41,6 @@ const GIVEN_UP_STREAMS: usize = 1_024;
 /// reply may take.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// What answers requests: routes, or what stands before them.
-pub trait Handler:
-    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> Handler for S where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
-}
 
 /// A listener that is about to serve.
 #[derive(Debug)]
@@ -276,7 +257,7 @@ async fn speak(
     requests: Requests<impl Handler>,
     connection: Arc<Connection>,
     stop: CancellationToken,
-) -> Option<Response<Body>> {
+) -> Option<axum::response::Response> {
     let served = protocol.serve_connection_with_upgrades(TokioIo::new(socket), requests);
     let mut served = std::pin::pin!(served);
     // What a connection fails with is the client's doing, and the library's word for it no operator's concern.

@@ -64,8 +64,10 @@ impl Shop {
         }
         let output = Output::Log(&log);
         let child = Supervised::start("marketplace", command, output, Signal::Term, Some(folder));
+        // Each test has a runtime of its own, which takes its connections with it: none is kept for another test.
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(0)
             .build()
             .unwrap();
         let mut shop = Self {
