@@ -298,7 +298,6 @@ fn serve_clients(
     listen::Server::new("router", listener, tasks)
         .bounded(config.http.connections_max, stall_timeout)
         .until(drain.listeners(), config.http.drain_timeout)
-        .keeping_header_case()
         .serve(service, tasks, health);
 }
 

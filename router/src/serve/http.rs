@@ -47,9 +47,9 @@ pub(super) async fn post(State(gateway): State<Arc<Gateway>>, request: Request) 
 
 /// `GET /graphql`: queries, subscriptions over SSE, and the upgrade to WebSocket.
 pub(super) async fn get(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
+    let (parts, _) = request.into_parts();
     if parts.headers.contains_key(header::UPGRADE) {
-        return websocket::upgrade(gateway, &mut parts).await;
+        return websocket::upgrade(gateway, &parts);
     }
     if gateway.config.playground_enabled && playground::is_visit(&parts) {
         return Redirect::to("/").into_response();

@@ -32,6 +32,19 @@ pub(super) struct Completed {
 }
 
 impl Completer {
+    /// A frame that another stream has had made, in whose trace it is.
+    pub(super) fn made(&self, pending: &PendingFrame) -> Option<Completed> {
+        let body = self.frames.made(&self.asker, pending)?;
+        Some(Completed {
+            changed_at: pending.changed_at(),
+            frame: Frame {
+                cursor: pending.cursor.clone(),
+                body,
+            },
+            span: Span::none(),
+        })
+    }
+
     /// Completes a frame, in the trace of its change and with a link to the subscription's own.
     ///
     /// # Errors

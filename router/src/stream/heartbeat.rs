@@ -10,20 +10,23 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 /// When a sign of life is due, and who gives it.
 pub(crate) struct Heartbeats<S> {
     ticks: Interval,
+    /// The last other sign of life. It moves no timer, for there may be thousands at once.
+    last: Instant,
     say: S,
 }
 
 impl<S: FnMut(Option<&str>)> Heartbeats<S> {
     /// One each interval; `say` gets the cursor where the stream has moved on.
     pub(crate) fn every(interval: Duration, say: S) -> Self {
-        let mut ticks = tokio::time::interval_at(Instant::now() + interval, interval);
+        let last = Instant::now();
+        let mut ticks = tokio::time::interval_at(last + interval, interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ticks, say }
+        Self { ticks, last, say }
     }
 
     /// Something else was a sign of life.
     pub(crate) fn reset(&mut self) {
-        self.ticks.reset();
+        self.last = Instant::now();
     }
 
     /// Waits until one is due.
@@ -31,7 +34,14 @@ impl<S: FnMut(Option<&str>)> Heartbeats<S> {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub(super) async fn due(&mut self) {
-        self.ticks.tick().await;
+        loop {
+            self.ticks.tick().await;
+            let left = self.ticks.period().checked_sub(self.last.elapsed());
+            match left {
+                Some(left) if !left.is_zero() => self.ticks.reset_after(left),
+                _ => return,
+            }
+        }
     }
 
     /// Gives one.
@@ -49,5 +59,28 @@ impl<S: FnMut(Option<&str>)> Heartbeats<S> {
                 () = self.due() => self.say(None),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Meant against a sign of life that is given too soon behind another, and against one that is put off for ever.
+    #[tokio::test(start_paused = true)]
+    async fn one_is_due_an_interval_behind_the_last_sign() {
+        let interval = Duration::from_secs(12);
+        let begin = Instant::now();
+        let mut heartbeats = Heartbeats::every(interval, |_| {});
+        heartbeats.due().await;
+        assert_eq!(begin.elapsed(), interval);
+        tokio::time::advance(Duration::from_secs(7)).await;
+        heartbeats.reset();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        heartbeats.reset();
+        heartbeats.due().await;
+        assert_eq!(begin.elapsed(), Duration::from_secs(20) + interval);
+        heartbeats.due().await;
+        assert_eq!(begin.elapsed(), Duration::from_secs(20) + interval * 2);
     }
 }

@@ -13,6 +13,7 @@ use chassis::{
     principal::Principal,
 };
 use federation::{Engine, Lanes, Prepared, RequestContext};
+use futures::FutureExt as _;
 use moka::future::Cache;
 use schema::code::ErrorCode;
 use tokio::time::{Instant, timeout_at};
@@ -65,6 +66,18 @@ struct Wanted {
     kind: &'static str,
     version: Option<(Entity, u32)>,
     cursor: Box<str>,
+}
+
+impl Wanted {
+    fn of(asker: &Asker, pending: &PendingFrame) -> Self {
+        let (kind, version) = pending.identity();
+        Self {
+            group: asker.group.id(),
+            kind,
+            version,
+            cursor: pending.cursor.as_str().into(),
+        }
+    }
 }
 
 /// Why a frame is not whole.
@@ -139,13 +152,7 @@ impl Frames {
         if !asker.group.has_several() {
             return self.make(asker, pending).await;
         }
-        let (kind, version) = pending.identity();
-        let wanted = Wanted {
-            group: asker.group.id(),
-            kind,
-            version,
-            cursor: pending.cursor.as_str().into(),
-        };
+        let wanted = Wanted::of(asker, pending);
         let mut is_made = false;
         let making = async {
             is_made = true;
@@ -154,6 +161,18 @@ impl Frames {
         let made = self.kept.try_get_with(wanted, making).await;
         metrics::SHARED.inc_by(u64::from(!is_made));
         made.map_err(|error: Arc<RequestError>| (*error).clone())
+    }
+
+    /// The same, where another stream has had it made.
+    pub(super) fn made(&self, asker: &Asker, pending: &PendingFrame) -> Option<Bytes> {
+        if !asker.group.has_several() {
+            return None;
+        }
+        // Where looking would have to wait, it is looked again by whoever makes it.
+        let looked = self.kept.get(&Wanted::of(asker, pending)).now_or_never();
+        let made = looked.flatten()?;
+        metrics::SHARED.inc();
+        Some(made)
     }
 
     async fn make(&self, asker: &Asker, pending: &PendingFrame) -> Result<Bytes, RequestError> {

@@ -119,7 +119,7 @@ impl LogStream {
     where
         S: FnMut(Option<&str>),
     {
-        let pending = if self.snapshot.is_some() {
+        let mut pending = VecDeque::from(if self.snapshot.is_some() {
             self.snapshot
                 .take()
                 .map(|frame| *frame)
@@ -127,9 +127,13 @@ impl LogStream {
                 .collect()
         } else {
             self.read(heartbeats).await?
-        };
-        if let Some(moment) = pending.first().and_then(PendingFrame::changed_at) {
+        });
+        if let Some(moment) = pending.front().and_then(PendingFrame::changed_at) {
             self.lag.works_on(moment);
+        }
+        while let Some(made) = pending.front().and_then(|it| self.completer.made(it)) {
+            self.ready.push_back(made);
+            pending.pop_front();
         }
         if !pending.is_empty() {
             // What completing takes is not held while the stream waits, which is nearly always.
@@ -138,7 +142,7 @@ impl LogStream {
         Ok(())
     }
 
-    async fn complete(&mut self, pending: Vec<PendingFrame>) {
+    async fn complete(&mut self, pending: VecDeque<PendingFrame>) {
         let completer = &self.completer;
         let mut frames = futures::stream::iter(pending)
             .map(|pending| completer.complete(pending))

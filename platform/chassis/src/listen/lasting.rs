@@ -19,14 +19,25 @@ use http::{HeaderName, Response, header, response::Parts};
 use parking_lot::Mutex;
 use tokio::{net::TcpStream, sync::mpsc};
 
-use super::outlet::{Outlet, Piece};
+use super::{
+    outlet::{Outlet, Piece},
+    wire::Wire,
+};
 use crate::{clock::Clock, tasks::Tasks};
 
-type Writer = Box<dyn FnOnce(Outlet) -> BoxFuture<'static, ()> + Send>;
+type Use<T> = Box<dyn FnOnce(T) -> BoxFuture<'static, ()> + Send>;
 
-/// Who writes the body of a response that lasts; an extension of the response, shared with its body.
+/// What a connection is used for until its end.
+enum Purpose {
+    /// The body of a response is written.
+    Writes(Use<Outlet>),
+    /// Another protocol is spoken.
+    Speaks(Use<Wire>),
+}
+
+/// Who has the connection from a response on; an extension of the response, shared with its body.
 #[derive(Clone)]
-pub(super) struct Lasting(Arc<Mutex<Option<Writer>>>);
+pub(super) struct Lasting(Arc<Mutex<Option<Purpose>>>);
 
 /// A response whose body is written by `write`, for as long as that takes. Where it has a task of its own, that is one of
 /// `tasks` with this name.
@@ -39,20 +50,38 @@ pub fn lasting<T, F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let writer: Writer = Box::new(move |outlet| Box::pin(write(outlet)));
-    let lasting = Lasting(Arc::new(Mutex::new(Some(writer))));
+    let writer: Use<Outlet> = Box::new(move |outlet| Box::pin(write(outlet)));
+    let lasting = Lasting::of(Purpose::Writes(writer));
     head.extensions_mut().insert(lasting.clone());
     let tasks = tasks.clone();
     let start = Box::new(move |outlet| {
-        if let Some(write) = lasting.take() {
+        if let Some(Purpose::Writes(write)) = lasting.take() {
             let _task = tasks.spawn(name, write(outlet));
         }
     });
     head.map(|_| Body::from_stream(Pieces::Unasked(start)))
 }
 
+/// A response behind which `speak` has the connection and speaks another protocol: `101 Switching Protocols` over HTTP/1.1.
+pub fn switching<T, F>(
+    mut head: Response<T>,
+    speak: impl FnOnce(Wire) -> F + Send + 'static,
+) -> Response<Body>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let speaker: Use<Wire> = Box::new(move |wire| Box::pin(speak(wire)));
+    let lasting = Lasting::of(Purpose::Speaks(speaker));
+    head.extensions_mut().insert(lasting);
+    head.map(|_| Body::empty())
+}
+
 impl Lasting {
-    fn take(&self) -> Option<Writer> {
+    fn of(purpose: Purpose) -> Self {
+        Self(Arc::new(Mutex::new(Some(purpose))))
+    }
+
+    fn take(&self) -> Option<Purpose> {
         self.0.lock().take()
     }
 }
@@ -121,42 +150,63 @@ pub(super) fn write(
 ) -> impl Future<Output = ()> + Send {
     let (mut head, body) = response.into_parts();
     let lasting = head.extensions.remove::<Lasting>();
-    let bytes = self::head(&head);
-    let outlet = Outlet::of_a_socket(socket, listener, bytes, write_timeout);
-    let writing = lasting
-        .and_then(|lasting| lasting.take())
-        .map(|write| write(outlet));
+    let used = match lasting.and_then(|lasting| lasting.take()) {
+        Some(Purpose::Writes(write)) => {
+            let bytes = self::head(&head, &OF_A_BODY);
+            Some(write(Outlet::of_a_socket(
+                socket,
+                listener,
+                bytes,
+                write_timeout,
+            )))
+        }
+        Some(Purpose::Speaks(speak)) => Some(speak(Wire::new(socket, self::head(&head, &[])))),
+        None => None,
+    };
     async move {
-        if let Some(writing) = writing {
-            writing.await;
+        if let Some(used) = used {
+            used.await;
         }
         // Whoever looks at the body takes the response for on its way until now.
         drop(body);
     }
 }
 
-fn head(head: &Parts) -> Vec<u8> {
+/// How a body of any length ends with its connection.
+const OF_A_BODY: [(HeaderName, &str); 2] = [
+    (header::TRANSFER_ENCODING, "chunked"),
+    (header::CONNECTION, "close"),
+];
+
+fn head(head: &Parts, framing: &[(HeaderName, &str)]) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
     let date = httpdate::fmt_http_date(Clock::system().now().into());
-    let own = [
-        (header::DATE, date.as_str()),
-        (header::TRANSFER_ENCODING, "chunked"),
-        (header::CONNECTION, "close"),
-    ];
     let mut add = |name: &HeaderName, value: &[u8]| {
-        for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+        for part in [in_letters(name).as_bytes(), b": ", value, b"\r\n"] {
             text.extend_from_slice(part);
         }
     };
-    for (name, value) in &own {
+    add(&header::DATE, date.as_bytes());
+    for (name, value) in framing {
         add(name, value.as_bytes());
     }
+    let is_ours =
+        |name: &HeaderName| *name == header::DATE || framing.iter().any(|(ours, _)| ours == name);
     let others = head.headers.iter();
-    for (name, value) in others.filter(|(name, _)| own.iter().all(|(ours, _)| ours != *name)) {
+    for (name, value) in others.filter(|(name, _)| !is_ours(name)) {
         add(name, value.as_bytes());
     }
     text.extend_from_slice(b"\r\n");
     text
+}
+
+/// A name as its standard writes it, where clients are known that look for it in no other letters. Source: RFC 6455, 1.3.
+fn in_letters(name: &HeaderName) -> &str {
+    match name.as_str() {
+        "sec-websocket-accept" => "Sec-WebSocket-Accept",
+        "sec-websocket-protocol" => "Sec-WebSocket-Protocol",
+        name => name,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{Router, body::Bytes, response::IntoResponse as _, routing::get};
+use axum::{Router, body::Bytes, http::StatusCode, response::IntoResponse as _, routing::get};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Config, Ending, Gone, Outlet, Server, lasting};
+use super::{Config, Ending, Gone, Outlet, Server, Stalled, Wire, lasting, switching};
 use crate::{health::Health, tasks::Tasks};
 
 /// As long as a slow machine needs.
@@ -25,18 +25,37 @@ async fn listen<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let tasks = Tasks::new();
     let of_responses = tasks.clone();
     let answer = async move || {
         let head = [("x-own", "here")].into_response();
         lasting(head, &of_responses, "response", write)
     };
+    serve(config, Router::new().route("/", get(answer)), &tasks).await
+}
+
+/// A listener that switches to what `speak` speaks.
+async fn switch<F>(speak: impl Fn(Wire) -> F + Clone + Send + Sync + 'static) -> TcpStream
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let answer = async move || {
+        let head = (
+            StatusCode::SWITCHING_PROTOCOLS,
+            [("sec-websocket-accept", "x")],
+        );
+        switching(head.into_response(), speak)
+    };
     let routes = Router::new().route("/", get(answer));
-    Server::new("test", listener, &tasks)
+    serve(Config::default(), routes, &Tasks::new()).await
+}
+
+async fn serve(config: Config, routes: Router, tasks: &Tasks) -> TcpStream {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    Server::new("test", listener, tasks)
         .with_config(config)
-        .serve(routes, &tasks, &Health::new());
+        .serve(routes, tasks, &Health::new());
     TcpStream::connect(address).await.unwrap()
 }
 
@@ -204,4 +223,80 @@ async fn what_the_system_does_not_take_at_once_comes_in_its_order() {
         .collect();
     assert_eq!(said.len(), expected.len() + 5);
     assert!(said.starts_with(&expected), "a byte is out of its place");
+}
+
+/// Says back what it hears, until it hears a full stop.
+async fn say_back(wire: Wire) {
+    loop {
+        wire.readable().await.unwrap();
+        let mut heard = [0; 64];
+        let Ok(count) = wire.try_read(&mut heard) else {
+            continue;
+        };
+        wire.put([b"<", &heard[..count], b">"]).unwrap();
+        if heard[..count].contains(&b'.') {
+            break;
+        }
+    }
+    wire.put_last([b"!"]).unwrap();
+    assert!(wire.put([b"never"]).is_err() && wire.put_last([b"never"]).is_err());
+    wire.taken().await.unwrap();
+    wire.shutdown();
+}
+
+#[tokio::test]
+async fn behind_a_switch_another_protocol_is_spoken() {
+    let mut socket = switch(say_back).await;
+    socket.write_all(ASK.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    assert!(
+        head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+        "{head}"
+    );
+    assert!(head.contains("\r\nSec-WebSocket-Accept: x\r\n"), "{head}");
+    for other in ["transfer-encoding", "connection: close"] {
+        assert!(!head.contains(other), "{head}");
+    }
+    for word in ["one", "another"] {
+        socket.write_all(word.as_bytes()).await.unwrap();
+        let mut back = vec![0; word.len() + 2];
+        socket.read_exact(&mut back).await.unwrap();
+        assert_eq!(back, format!("<{word}>").into_bytes());
+    }
+    socket.write_all(b".").await.unwrap();
+    assert_eq!(rest(&mut socket).await, "<.>!");
+}
+
+#[tokio::test]
+async fn a_wire_knows_who_takes_nothing_from_who_has_gone() {
+    for leaves in [false, true] {
+        let (told, mut is_told) = mpsc::channel(1);
+        let speak = move |wire: Wire| {
+            let told = told.clone();
+            async move {
+                while wire.unsent() == 0 {
+                    wire.put([&[0; 65_536]]).unwrap();
+                }
+                let limit = if leaves {
+                    PATIENCE
+                } else {
+                    Duration::from_millis(200)
+                };
+                told.send(wire.stalled(limit).await).await.unwrap();
+            }
+        };
+        let mut socket = switch(speak).await;
+        socket.write_all(ASK.as_bytes()).await.unwrap();
+        socket.readable().await.unwrap();
+        if leaves {
+            drop(socket);
+            assert_eq!(is_told.recv().await, Some(Stalled::Gone));
+        } else {
+            assert_eq!(is_told.recv().await, Some(Stalled::TakesNothing));
+        }
+    }
 }

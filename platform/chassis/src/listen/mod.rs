@@ -3,7 +3,8 @@
 //!
 //! `serve` accepts; `registry` decides who gets in and who makes room; `connection` knows a connection's state and its
 //! deadline, which `socket` holds its reads to; `request` bounds bodies and asks `host` under which name it was asked; `lasting`
-//! takes connections from the library for what goes on for long, and `outlet` is what that is written to.
+//! takes connections from the library for what goes on for long; `outlet` is what a body is written to then, and `wire` the socket
+//! itself, for another protocol.
 
 mod config;
 mod connection;
@@ -20,6 +21,7 @@ mod serve;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -32,10 +34,11 @@ pub use self::{
     config::{Config, install},
     descriptors::raise_limit,
     host::is_own_origin,
-    lasting::lasting,
+    lasting::{lasting, switching},
     outlet::{Ending, Gone, Outlet},
     request::{BodyTimeout, Handler},
     serve::Server,
+    wire::{Stalled, Wire},
 };
 use crate::{health::Health, tasks::Tasks};
 

@@ -3,22 +3,15 @@
 //! Invariant: what was put is written in its order and in whole pieces, or the connection ends; a response that breaks off has
 //! no end that a client takes for one. No buffer is kept while there is nothing to say.
 
-use std::{
-    fmt,
-    io::{self, IoSlice},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use axum::body::Bytes;
-use parking_lot::Mutex;
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::TcpStream,
-    sync::{Notify, mpsc},
-    time::timeout,
-};
+use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 
-use super::metrics::{self, Reason};
+use super::{
+    metrics::{self, Reason},
+    wire::{Stalled, Wire},
+};
 
 /// What a client may send behind its request; it is read by nobody.
 const UNREAD_BYTES_MAX: usize = 64 * 1024;
@@ -58,24 +51,11 @@ pub(super) enum Piece {
     Break,
 }
 
+#[derive(Debug)]
 struct Socket {
-    stream: TcpStream,
+    wire: Wire,
     listener: &'static str,
     write_timeout: Duration,
-    /// What the system has not taken.
-    unsent: Mutex<Vec<u8>>,
-    /// There is something unsent, which its writer may not wait for.
-    left_over: Notify,
-}
-
-/// Without what is unsent, which is a caller's own.
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket")
-            .field("stream", &self.stream)
-            .field("listener", &self.listener)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Outlet {
@@ -87,11 +67,9 @@ impl Outlet {
         write_timeout: Duration,
     ) -> Self {
         Self(Way::Socket(Box::new(Socket {
-            stream,
+            wire: Wire::new(stream, head),
             listener,
             write_timeout,
-            unsent: Mutex::new(head),
-            left_over: Notify::new(),
         })))
     }
 
@@ -117,7 +95,7 @@ impl Outlet {
     pub fn put_if_idle(&self, piece: Bytes) {
         // A client that has gone is missed by `gone`.
         match &self.0 {
-            Way::Socket(socket) if !socket.unsent.lock().is_empty() => {}
+            Way::Socket(socket) if socket.wire.unsent() > 0 => {}
             Way::Socket(socket) => drop(socket.put(&piece)),
             Way::Body(pieces) if pieces.capacity() == SLOTS => {
                 drop(pieces.try_send(Piece::Bytes(piece)));
@@ -135,7 +113,7 @@ impl Outlet {
     /// Nothing is lost when the future is dropped.
     pub async fn taken(&self) -> Result<(), Gone> {
         match &self.0 {
-            Way::Socket(socket) => socket.flushed().await.map_err(|_| Gone),
+            Way::Socket(socket) => socket.wire.taken().await.map_err(|_| Gone),
             Way::Body(pieces) => pieces.reserve_many(SLOTS).await.map(drop).map_err(|_| Gone),
         }
     }
@@ -167,112 +145,52 @@ impl Outlet {
 }
 
 impl Socket {
-    /// Writes a chunk, or keeps what the system does not take of it.
     fn put(&self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             // An empty chunk would be the last.
-            return self.flush().map(drop);
+            return self.wire.flush().map(drop);
         }
         let mut size = [0; 18];
-        let size = chunk_size(bytes.len(), &mut size);
-        let parts = [size, bytes, b"\r\n"];
-        let mut unsent = self.unsent.lock();
-        let mut written = 0;
-        if unsent.is_empty() {
-            written = or_none(self.stream.try_write_vectored(&parts.map(IoSlice::new)))?;
-            if written == parts.iter().map(|part| part.len()).sum::<usize>() {
-                return Ok(());
-            }
-        }
-        for part in parts {
-            let is_written = written.min(part.len());
-            unsent.extend_from_slice(part.get(is_written..).unwrap_or_default());
-            written -= is_written;
-        }
-        drop(unsent);
-        if !self.flush()? {
-            self.left_over.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Writes what the system takes; whether that is all.
-    fn flush(&self) -> io::Result<bool> {
-        let mut unsent = self.unsent.lock();
-        while !unsent.is_empty() {
-            let written = or_none(self.stream.try_write(&unsent))?;
-            if written == 0 {
-                return Ok(false);
-            }
-            unsent.drain(..written);
-        }
-        *unsent = Vec::new();
-        Ok(true)
-    }
-
-    async fn flushed(&self) -> io::Result<()> {
-        while !self.flush()? {
-            self.stream.writable().await?;
-        }
-        Ok(())
+        self.wire
+            .put([chunk_size(bytes.len(), &mut size), bytes, b"\r\n"])
     }
 
     async fn tend(&self) {
-        let mut unread = 0;
-        while let Ok(is_flushed) = self.flush() {
-            if !is_flushed {
-                match Box::pin(timeout(self.write_timeout, self.stream.writable())).await {
-                    Ok(Ok(())) => continue,
-                    Ok(Err(_)) => return,
-                    Err(_) => return metrics::cut(self.listener, Reason::WriteTimeout),
+        tokio::select! {
+            stalled = self.wire.stalled(self.write_timeout) => {
+                if stalled == Stalled::TakesNothing {
+                    metrics::cut(self.listener, Reason::WriteTimeout);
                 }
             }
-            let readable = tokio::select! {
-                () = self.left_over.notified() => continue,
-                readable = self.stream.readable() => readable,
-            };
-            let Ok(read) = readable.and_then(|()| self.read_off()) else {
-                return;
-            };
-            unread += read;
-            if unread > UNREAD_BYTES_MAX {
-                return;
+            () = self.ends() => {}
+        }
+    }
+
+    /// Reads off what nobody reads; resolves when the client has closed its side, or sends too much.
+    async fn ends(&self) {
+        let mut unread = 0;
+        while unread <= UNREAD_BYTES_MAX && self.wire.readable().await.is_ok() {
+            match self.wire.try_read(&mut [0; 512]) {
+                Ok(0) => return,
+                Ok(read) => unread += read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
             }
         }
     }
 
-    /// Reads some of what nobody reads.
-    ///
-    /// # Errors
-    /// Also where the client has closed its side.
-    fn read_off(&self) -> io::Result<usize> {
-        match self.stream.try_read(&mut [0; 512]) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            read => or_none(read),
-        }
-    }
-
-    async fn end(mut self: Box<Self>, words: Bytes, ending: Ending) {
+    async fn end(self: Box<Self>, words: Bytes, ending: Ending) {
         if self.put(&words).is_err() {
             return;
         }
-        if ending == Ending::Whole {
-            self.unsent.lock().extend_from_slice(LAST_CHUNK);
+        if ending == Ending::Whole && self.wire.put([LAST_CHUNK]).is_err() {
+            return;
         }
-        let limit = self.write_timeout;
-        match timeout(limit, self.flushed()).await {
+        match timeout(self.write_timeout, self.wire.taken()).await {
             // A client that has gone misses the end.
-            Ok(_) => drop(timeout(limit, self.stream.shutdown()).await),
+            Ok(_) => self.wire.shutdown(),
             Err(_) => metrics::cut(self.listener, Reason::WriteTimeout),
         }
-    }
-}
-
-/// Nothing, where the system has no room, or nothing, for the moment.
-fn or_none(done: io::Result<usize>) -> io::Result<usize> {
-    match done {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        done => done,
     }
 }
 

@@ -117,7 +117,9 @@ impl<S: Handler> hyper::service::Service<Request<Incoming>> for Requests<S> {
                 *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
             }
             let is_lasting = response.extensions().get::<Lasting>().is_some();
-            if is_lasting && may_last && upload.has_arrived() {
+            // A body behind which another protocol was to be spoken is taken for its first words, and refused as such.
+            let is_switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if is_lasting && may_last && (upload.has_arrived() || is_switching) {
                 connection.hand_over.leave(holding(response, in_flight));
                 // The connection's task takes it from here, and ends the library with this request.
                 return std::future::pending().await;

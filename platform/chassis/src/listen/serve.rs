@@ -54,7 +54,6 @@ pub struct Server {
     is_reserved: bool,
     allowed_hosts: Vec<String>,
     is_grpc: bool,
-    keeps_case: bool,
     late: fn() -> BoxError,
 }
 
@@ -76,7 +75,6 @@ impl Server {
             is_reserved: false,
             allowed_hosts,
             is_grpc: false,
-            keeps_case: false,
             late: || BodyTimeout.into(),
         }
     }
@@ -110,14 +108,6 @@ impl Server {
     pub const fn reserved(mut self) -> Self {
         self.is_reserved = true;
         self.max = RESERVED_MAX;
-        self
-    }
-
-    /// Remembers how a client of HTTP/1 writes the names of its headers, in an extension of the request. A response with that
-    /// extension writes them so too: some clients look for theirs in their own letters alone.
-    #[must_use]
-    pub const fn keeping_header_case(mut self) -> Self {
-        self.keeps_case = true;
         self
     }
 
@@ -160,7 +150,7 @@ impl Server {
         };
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
         let served = Served {
-            protocol: protocol(&self.config, self.is_grpc, self.keeps_case),
+            protocol: protocol(&self.config, self.is_grpc),
             config: Arc::new(self.config),
             rules: Arc::new(rules),
             stop: self.stop.clone(),
@@ -258,7 +248,7 @@ async fn speak(
     connection: Arc<Connection>,
     stop: CancellationToken,
 ) -> Option<axum::response::Response> {
-    let served = protocol.serve_connection_with_upgrades(TokioIo::new(socket), requests);
+    let served = protocol.serve_connection(TokioIo::new(socket), requests);
     let mut served = std::pin::pin!(served);
     // What a connection fails with is the client's doing, and the library's word for it no operator's concern.
     let mut is_closing = false;
@@ -292,7 +282,7 @@ async fn speak(
     }
 }
 
-fn protocol(config: &Config, is_grpc: bool, keeps_case: bool) -> auto::Builder<TokioExecutor> {
+fn protocol(config: &Config, is_grpc: bool) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     if is_grpc {
         builder = builder.http2_only();
@@ -303,7 +293,6 @@ fn protocol(config: &Config, is_grpc: bool, keeps_case: bool) -> auto::Builder<T
         .timer(TokioTimer::new())
         // The socket has the deadlines of all states; this one knows of heads alone.
         .header_read_timeout(None)
-        .preserve_header_case(keeps_case)
         .max_buf_size(bytes);
     builder
         .http2()

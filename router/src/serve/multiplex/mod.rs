@@ -14,18 +14,27 @@ use crate::error::RequestError;
 /// The longest id of an operation, in bytes.
 pub(super) const ID_MAX: usize = 255;
 
-/// What a connection writes of the operation with an id.
-pub(super) trait Said: Send + 'static {
+/// The client has gone: nothing can be said to it any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gone;
+
+/// Where a connection's operations say what comes of them, each by its id.
+///
+/// What is said waits until there is room for it, so the connection's pace is that of its operations. A future that is dropped
+/// has said nothing.
+pub(super) trait Voice: Clone + Send + Sync + 'static {
     /// The name of an operation's span.
     const SPAN: &'static str;
-    /// One response; the body is a GraphQL response and goes out as it is.
-    fn next(id: &str, body: &[u8]) -> Self;
-    /// An error, which also ends the operation.
-    fn error(id: &str, error: &RequestError) -> Self;
-    /// The end.
-    fn complete(id: &str) -> Self;
-    /// The place that a quiet stream has come to; `None` where the protocol has no word for it.
-    fn place(id: &str, cursor: &str) -> Option<Self>
-    where
-        Self: Sized;
+    /// Says one response; the body is a GraphQL response and goes out as it is.
+    fn next(&self, id: &str, body: &[u8]) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// Says an error, which also ends the operation.
+    fn error(
+        &self,
+        id: &str,
+        error: &RequestError,
+    ) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// Says the end.
+    fn complete(&self, id: &str) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// Says the place that a quiet stream has come to, where the protocol has a word for it and there is room.
+    fn place(&self, id: &str, cursor: &str);
 }

@@ -7,10 +7,10 @@ use std::{pin::pin, sync::Arc};
 use chassis::telemetry::trace;
 use federation::{GraphRequest, OperationKind, Prepared, RequestContext};
 use schema::code::ErrorCode;
-use tokio::sync::{mpsc, watch};
-use tracing::Instrument as _;
+use tokio::sync::watch;
+use tracing::{Instrument as _, Span};
 
-use super::{Said, operations::Slot};
+use super::{Gone, Voice, operations::Slot};
 use crate::{
     error::{RETRY_AFTER_SECONDS, RequestError},
     serve::{gateway::Gateway, origin::Origin, request, telemetry},
@@ -19,12 +19,12 @@ use crate::{
 
 /// An operation that is about to run.
 #[derive(Debug)]
-pub(in crate::serve) struct Operation<S> {
+pub(in crate::serve) struct Operation<V> {
     pub(in crate::serve) gateway: Arc<Gateway>,
     pub(in crate::serve) origin: Origin,
     /// The newest of the connection's caller.
     pub(in crate::serve) credentials: watch::Receiver<RequestContext>,
-    pub(in crate::serve) out: mpsc::Sender<S>,
+    pub(in crate::serve) voice: V,
     pub(in crate::serve) slot: Slot,
     pub(in crate::serve) request: GraphRequest,
     /// The request, where it was prepared before it was accepted.
@@ -50,37 +50,43 @@ enum Stop {
     Refused(RequestError),
 }
 
+impl From<Gone> for Stop {
+    fn from(Gone: Gone) -> Self {
+        Self::Gone
+    }
+}
+
 impl From<RequestError> for Stop {
     fn from(error: RequestError) -> Self {
         Self::Refused(error)
     }
 }
 
-impl<S: Said> Operation<S> {
+impl<V: Voice> Operation<V> {
     /// Runs to the end, which is one of `complete`, `error`, or silence when the client is gone. What stops before its end
     /// says nothing to the client either, and is returned.
     pub(in crate::serve) fn run(mut self) -> impl Future<Output = Option<Interruption>> + Send {
         let span = tracing::info_span!(
             "operation",
-            otel.name = S::SPAN,
+            otel.name = V::SPAN,
             otel.kind = "server",
             trace_id = tracing::field::Empty,
         );
         let (span, header) = trace::begin(span, self.origin.traceparent.as_deref());
         self.origin.traceparent = Some(header);
-        Box::new(self).run_traced().instrument(span)
+        Box::new(self).run_traced(span)
     }
 
-    async fn run_traced(mut self: Box<Self>) -> Option<Interruption> {
-        // What the beginning takes is not held while the stream waits.
-        let begun = Box::pin(self.begin()).await;
-        let said = self.begun();
+    async fn run_traced(mut self: Box<Self>, span: Span) -> Option<Interruption> {
+        // What the beginning takes is not held while the stream waits, nor is its span: each frame has one of its own.
+        let begun = Box::pin(self.begin().instrument(span)).await;
+        let saying = self.begun();
         let end = match begun {
             Ok(Begun::Ended(end)) => Ok(end),
             Ok(Begun::Streams {
                 subscription,
                 tells_end,
-            }) => match said.stream(subscription).await {
+            }) => match saying.stream(subscription).await {
                 Ok(End::Interrupted(why)) if tells_end => Ok(End::Refused(why.error)),
                 ended => ended,
             },
@@ -91,29 +97,34 @@ impl<S: Said> Operation<S> {
             Err(Stop::Refused(error)) => End::Refused(error),
             Err(Stop::Gone) => return None,
         };
-        said.slot.free();
-        let id = said.slot.id();
-        let last = match end {
-            End::Complete => S::complete(id),
+        saying.slot.free();
+        let id = saying.slot.id();
+        let said = match end {
+            End::Complete => saying.voice.complete(id).await,
             End::Refused(error) => {
-                S::error(id, &telemetry::traced(error, said.traceparent.as_deref()))
+                let error = telemetry::traced(error, saying.traceparent.as_deref());
+                saying.voice.error(id, &error).await
             }
             End::Interrupted(why) => {
                 why.error.count();
                 return Some(why);
             }
         };
-        drop(said.out.send(last).await);
+        // A client that has gone misses the last word.
+        let _is_heard = said.is_ok();
         None
     }
 
     /// Lets go of what only the beginning needs.
-    fn begun(self: Box<Self>) -> Saying<S> {
+    fn begun(self: Box<Self>) -> Saying<V> {
         let Self {
-            out, slot, origin, ..
+            voice,
+            slot,
+            origin,
+            ..
         } = *self;
         Saying {
-            out,
+            voice,
             slot,
             traceparent: origin.traceparent,
         }
@@ -134,8 +145,8 @@ impl<S: Said> Operation<S> {
         }
         let ctx = self.gateway.context(self.origin.clone());
         let executed = self.gateway.run(prepared, ctx, key, None).await?;
-        let said = S::next(self.slot.id(), &executed.response.body);
-        self.out.send(said).await.map_err(|_| Stop::Gone)?;
+        let body = &executed.response.body;
+        self.voice.next(self.slot.id(), body).await?;
         Ok(Begun::Ended(End::Complete))
     }
 
@@ -157,13 +168,13 @@ impl<S: Said> Operation<S> {
 }
 
 /// What is left of an operation once it has begun.
-struct Saying<S> {
-    out: mpsc::Sender<S>,
+struct Saying<V> {
+    voice: V,
     slot: Slot,
     traceparent: Option<String>,
 }
 
-impl<S: Said> Saying<S> {
+impl<V: Voice> Saying<V> {
     async fn stream(&self, mut subscription: Subscription) -> Result<End, Stop> {
         self.slot.streams();
         let mut closing = subscription.closing();
@@ -172,10 +183,9 @@ impl<S: Said> Saying<S> {
         // The connection has its own signs of life; here it is only told where the stream is.
         let interval = subscription.config().heartbeat_interval * PLACE_EVERY;
         let mut heartbeats = Heartbeats::every(interval, |cursor| {
-            let said = cursor.and_then(|cursor| S::place(self.slot.id(), cursor));
-            // What is not heard of is said again when it has moved on.
-            said.into_iter()
-                .for_each(|said| drop(self.out.try_send(said)));
+            if let Some(cursor) = cursor {
+                self.voice.place(self.slot.id(), cursor);
+            }
         });
         loop {
             let frame = match subscription.next(&mut heartbeats, due.as_mut()).await {
@@ -183,16 +193,11 @@ impl<S: Said> Saying<S> {
                 Err(end) => return Ok(end),
             };
             tokio::select! {
-                sent = self.send(S::next(self.slot.id(), &frame.body)) => sent?,
+                said = self.voice.next(self.slot.id(), &frame.body) => said?,
                 code = &mut due => return Ok(End::interrupted(code, &taken)),
             }
             taken = frame.cursor;
         }
-    }
-
-    /// Waits for room: the connection's pace is the stream's pace.
-    async fn send(&self, said: S) -> Result<(), Stop> {
-        self.out.send(said).await.map_err(|_| Stop::Gone)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     serve::{
         delivery::{self, Encoding as _, Piece, Sse},
         gateway::Gateway,
-        multiplex::{Ended, NotStarted, Operation, Operations, Said},
+        multiplex::{Ended, Gone, NotStarted, Operation, Operations, Voice},
         origin::Origin,
         telemetry,
     },
@@ -161,13 +161,13 @@ impl Session {
         self.renew(origin.clone());
         let max = self.gateway.config.websocket.operations_max;
         let gateway = Arc::clone(&self.gateway);
-        let (out, credentials) = (self.out.clone(), self.credentials.subscribe());
+        let (voice, credentials) = (self.out.clone(), self.credentials.subscribe());
         let started = self.operations.start(id, max, |slot| {
             let operation = Operation {
                 gateway,
                 origin,
                 credentials,
-                out,
+                voice,
                 slot,
                 request,
                 prepared: Some(prepared),
@@ -187,32 +187,34 @@ const LEAST_LOOK: Duration = Duration::from_millis(50);
 /// How long the last words may wait for room.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-impl Said for Piece {
+impl Voice for mpsc::Sender<Piece> {
     const SPAN: &'static str = "event stream operation";
 
-    fn next(id: &str, body: &[u8]) -> Self {
+    async fn next(&self, id: &str, body: &[u8]) -> Result<(), Gone> {
         let body = String::from_utf8_lossy(body);
         let text = format!(r#"{{"id":{},"payload":{body}}}"#, Value::from(id));
-        Self::of(Sse::event("next", text.as_bytes()))
+        say(self, Sse::event("next", text.as_bytes())).await
     }
 
     /// The protocol has no event for it.
-    fn error(id: &str, error: &RequestError) -> Self {
+    async fn error(&self, id: &str, error: &RequestError) -> Result<(), Gone> {
         error.count();
         let next = json!({ "id": id, "payload": { "errors": error.to_json() } }).to_string();
         let complete = json!({ "id": id }).to_string();
         let mut events = Sse::event("next", next.as_bytes());
         events.extend(Sse::event("complete", complete.as_bytes()));
-        Self::of(events)
+        say(self, events).await
     }
 
-    fn complete(id: &str) -> Self {
+    async fn complete(&self, id: &str) -> Result<(), Gone> {
         let text = json!({ "id": id }).to_string();
-        Self::of(Sse::event("complete", text.as_bytes()))
+        say(self, Sse::event("complete", text.as_bytes())).await
     }
 
     /// An event's id is that of the connection, which has several streams.
-    fn place(_id: &str, _cursor: &str) -> Option<Self> {
-        None
-    }
+    fn place(&self, _id: &str, _cursor: &str) {}
+}
+
+async fn say(out: &mpsc::Sender<Piece>, event: Vec<u8>) -> Result<(), Gone> {
+    out.send(Piece::of(event)).await.map_err(|_| Gone)
 }

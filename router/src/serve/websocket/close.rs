@@ -2,8 +2,11 @@
 //!
 //! Source: graphql-ws PROTOCOL.md; RFC 6455, 7.4. After 1012, 1013, 4290 and 4403 its clients connect again by themselves.
 
-use axum::extract::ws::{CloseFrame, Utf8Bytes};
 use schema::code::ErrorCode;
+use tungstenite::{
+    Utf8Bytes,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
 
 /// What a close frame's reason may hold, in bytes. Source: RFC 6455, 5.5.
 const REASON_MAX: usize = 123;
@@ -68,7 +71,7 @@ impl Close {
             Self::TooManyInits => (4429, "Too many initialisation requests".to_owned()),
         };
         Some(CloseFrame {
-            code,
+            code: CloseCode::from(code),
             reason: Utf8Bytes::from(shorten(reason)),
         })
     }
@@ -119,7 +122,7 @@ mod tests {
         ];
         for (code, number) in numbers {
             let frame = Close::interrupted(code).frame().unwrap();
-            assert_eq!(frame.code, number, "{code:?}");
+            assert_eq!(u16::from(frame.code), number, "{code:?}");
         }
     }
 
@@ -131,7 +134,7 @@ mod tests {
                 cursor: Some(cursor.to_owned()),
             };
             let frame = close.frame().unwrap();
-            assert_eq!(frame.code, 1012);
+            assert_eq!(u16::from(frame.code), 1012);
             frame.reason.to_string()
         };
         assert_eq!(reason("c1"), "SERVER_DRAINING: resume after c1");

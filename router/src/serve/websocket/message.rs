@@ -3,15 +3,11 @@
 //! Source: graphql-ws PROTOCOL.md, and its `validateMessage`: what a message has besides is ignored, what it has in a wrong
 //! form closes the socket.
 
-use axum::extract::ws::{Message, Utf8Bytes};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::close::Close;
-use crate::{
-    error::RequestError,
-    serve::multiplex::{ID_MAX, Said},
-};
+use crate::serve::multiplex::ID_MAX;
 
 /// The subprotocol's name.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";
@@ -61,58 +57,19 @@ pub(super) fn read(text: &str) -> Result<Incoming, Close> {
     }
 }
 
-/// A message on its way to the socket. It is small, for a channel has room for many even where few may wait.
-pub(super) type Outgoing = Box<Message>;
-
-fn text(text: impl Into<Utf8Bytes>) -> Outgoing {
-    Box::new(Message::Text(text.into()))
-}
-
 /// `connection_ack`, with the cursor from which a subscription resumes that breaks before its first event.
-pub(super) fn ack(cursor: Option<&str>) -> Outgoing {
-    text(match cursor {
-        Some(cursor) => {
-            json!({"type": "connection_ack", "payload": {"cursor": cursor}}).to_string()
-        }
-        None => r#"{"type":"connection_ack"}"#.to_owned(),
-    })
+pub(super) fn ack(cursor: Option<&str>) -> Value {
+    match cursor {
+        Some(cursor) => json!({"type": "connection_ack", "payload": {"cursor": cursor}}),
+        None => json!({"type": "connection_ack"}),
+    }
 }
 
 /// `pong`
-pub(super) fn pong(payload: Payload) -> Outgoing {
-    let message = match payload {
+pub(super) fn pong(payload: Payload) -> Value {
+    match payload {
         None => json!({"type": "pong"}),
         Some(payload) => json!({"type": "pong", "payload": payload}),
-    };
-    text(message.to_string())
-}
-
-impl Said for Outgoing {
-    const SPAN: &'static str = "WebSocket operation";
-
-    fn next(id: &str, body: &[u8]) -> Self {
-        let body = String::from_utf8_lossy(body);
-        text(format!(
-            r#"{{"id":{},"type":"next","payload":{body}}}"#,
-            Value::from(id)
-        ))
-    }
-
-    fn error(id: &str, error: &RequestError) -> Self {
-        error.count();
-        let errors: Value = error.to_json();
-        text(json!({"id": id, "type": "error", "payload": errors}).to_string())
-    }
-
-    fn complete(id: &str) -> Self {
-        text(json!({"id": id, "type": "complete"}).to_string())
-    }
-
-    /// A `ping`, which may have any payload: clients that know nothing of it answer and go on.
-    fn place(id: &str, cursor: &str) -> Option<Self> {
-        let payload = json!({"id": id, "cursor": cursor});
-        let ping = json!({"type": "ping", "payload": payload});
-        Some(text(ping.to_string()))
     }
 }
 

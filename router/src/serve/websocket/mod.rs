@@ -1,11 +1,15 @@
 //! GraphQL over WebSocket: the subprotocol `graphql-transport-ws`, for queries, mutations and subscriptions.
 //!
-//! `session` is one socket, on which operations are multiplexed, `message` is what goes over the wire (`token` finds tokens in it, `close` has the codes), `writer` the only place that sends. A subscription
-//! resumes with `extensions.resume` of its `subscribe` message; each frame carries `extensions.cursor`.
+//! The router takes the socket from its HTTP library and reads and writes it itself, for thousands of sockets that are quiet
+//! nearly always: `reader` has a buffer while there is something to read, `writer` writes frames, and there is no task but
+//! those of `session`, which is one socket on which operations are multiplexed, and of its operations. `message` is what goes over
+//! the wire (`token` finds tokens in it, `close` has the codes). A subscription resumes with `extensions.resume` of its `subscribe`
+//! message; each frame carries `extensions.cursor`.
 //! Invariant: a socket that cannot be written to for the slow-client limit is closed; what it had is never skipped.
 
 mod close;
 mod message;
+mod reader;
 mod session;
 mod token;
 mod writer;
@@ -13,48 +17,62 @@ mod writer;
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, ws::WebSocketUpgrade},
-    http::request::Parts,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use chassis::listen::switching;
 use schema::code::ErrorCode;
+use tungstenite::handshake::server::create_response;
 
 use super::{csrf, gateway::Gateway, negotiate::Media, origin::Origin, refusal::refusal};
 use crate::error::RequestError;
 
-/// What a socket reads at once, in bytes: most messages are shorter. The buffer is there for as long as the socket is, and is
-/// cleared each time the socket is looked at; a longer message makes it grow until it is read.
-const READ_BUFFER: usize = 512;
-
 /// Upgrades a GET.
-pub(super) async fn upgrade(gateway: Arc<Gateway>, parts: &mut Parts) -> Response {
+pub(super) fn upgrade(gateway: Arc<Gateway>, parts: &Parts) -> Response {
     let origin = match check(&gateway, parts) {
         Ok(origin) => origin,
         Err(error) => return refusal(&error, Media::GraphqlResponse),
     };
-    let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+    let mut head = match handshake(parts) {
+        Ok(head) => head,
+        Err(refused) => return refused,
     };
-    let limit = gateway.config.http.body_limit_bytes;
+    let is_offered = offers(&parts.headers);
+    if is_offered {
+        let protocol = HeaderValue::from_static(message::PROTOCOL);
+        head.headers_mut()
+            .insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
     let tracked = gateway.drain.track();
-    let mut response = upgrade
-        .protocols([message::PROTOCOL])
-        .read_buffer_size(READ_BUFFER)
-        .max_message_size(limit)
-        .max_frame_size(limit)
-        .on_upgrade(move |socket| {
-            // In a task of its own, since that of the upgrade has room for all that upgrading takes.
-            let tasks = gateway.tasks.clone();
-            let _task = tasks.spawn(
-                "websocket",
-                session::serve(gateway, socket, origin, tracked),
-            );
-            std::future::ready(())
-        });
-    // In the letters of the request: Python's gql looks for its subprotocol as it wrote the name.
-    response.extensions_mut().extend(parts.extensions.clone());
-    response
+    switching(head, move |wire| {
+        session::serve(gateway, wire, origin, tracked, is_offered)
+    })
+}
+
+/// The head of the answer to an opening handshake.
+///
+/// # Errors
+/// The answer to what is none.
+fn handshake(parts: &Parts) -> Result<axum::http::Response<()>, Response> {
+    // HTTP/2 opens sockets in another way, which is not served.
+    if parts.version != Version::HTTP_11 {
+        let text = "WebSocket is served over HTTP/1.1";
+        return Err((StatusCode::HTTP_VERSION_NOT_SUPPORTED, text).into_response());
+    }
+    let mut request = axum::http::Request::new(());
+    *request.method_mut() = Method::GET;
+    request.headers_mut().clone_from(&parts.headers);
+    create_response(&request)
+        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()).into_response())
+}
+
+/// Whether the client offers the subprotocol, perhaps among others. Source: RFC 6455, 4.1.
+fn offers(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let names = lines.filter_map(|line| line.to_str().ok());
+    names
+        .flat_map(|line| line.split(','))
+        .any(|name| name.trim() == message::PROTOCOL)
 }
 
 /// Refuses a page of a foreign origin, since browsers let it open sockets without asking.

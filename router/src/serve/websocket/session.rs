@@ -1,43 +1,43 @@
 //! One socket: its handshake, its operations, and why it is closed.
 //!
-//! Reading and writing run side by side; every message to the client goes through one bounded channel, so operations
-//! wait while the client does not read. Invariants: the close frame is the last thing sent, behind all messages of
-//! operations that ended; a subscription that stops before its end is told of by it alone, since clients take an `error` for
-//! the end and connect again after a close.
+//! One task reads, and watches what is not written; operations write by themselves, each when the client has taken what was
+//! before. Invariants: the close frame is the last thing sent, behind all messages of operations that ended; a subscription that
+//! stops before its end is told of by it alone, since clients take an `error` for the end and connect again after a close.
 
 use std::sync::Arc;
 
-use axum::extract::ws::{Message, WebSocket};
-use chassis::principal::Principal;
+use chassis::{
+    listen::{Stalled, Wire},
+    principal::Principal,
+};
 use chrono::SecondsFormat;
 use federation::RequestContext;
-use futures::{StreamExt, stream::SplitStream};
 use schema::code::ErrorCode;
 use serde_json::{Map, Value};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tungstenite::Message;
 
 use super::{
     close::Close,
-    message::{self, Incoming, Outgoing, PROTOCOL, Payload},
+    message::{self, Incoming, Payload},
+    reader::Reader,
     token,
-    writer::{self, CLOSE_TIMEOUT},
+    writer::{CLOSE_TIMEOUT, Writer},
 };
 use crate::{
     serve::{
         gateway::Gateway,
-        multiplex::{Ended, NotStarted, Operation, Operations, Said as _, too_many},
+        multiplex::{Ended, Gone, NotStarted, Operation, Operations, Voice as _, too_many},
         origin::Origin,
-        request,
+        request, telemetry,
     },
     stream::{Credentials, Interruption},
 };
 
-/// Messages that may wait for the socket.
-const OUTGOING: usize = 8;
 /// Heartbeats without any sign of the client before it counts as gone.
 const SILENT_HEARTBEATS: u32 = 3;
 
@@ -46,7 +46,9 @@ struct Session {
     origin: Origin,
     /// What operations are run with; a fresh token changes it for the streams that are open.
     credentials: watch::Sender<RequestContext>,
-    out: mpsc::Sender<Outgoing>,
+    wire: Arc<Wire>,
+    writer: Writer,
+    times: Times,
     acknowledged: bool,
     operations: Operations,
     ending: Option<Ending>,
@@ -58,112 +60,163 @@ struct Ending {
     at: Instant,
 }
 
+/// When what has happened.
+struct Times {
+    opened: Instant,
+    /// The last sign of the client.
+    heard: Instant,
+    /// The last that an operation ran.
+    worked: Instant,
+    pinged: Instant,
+}
+
+/// What is due by the clock.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Ping,
+    /// No `connection_init` has come.
+    Init,
+    /// No operation has run.
+    Idle,
+    /// The client has given no sign.
+    Silence,
+    /// What may end before the close has had its time.
+    Close,
+}
+
 /// Serves a socket until either side closes it; `tracked` is what the drain waits for.
 pub(super) fn serve(
     gateway: Arc<Gateway>,
-    socket: WebSocket,
+    wire: Wire,
     origin: Origin,
     tracked: TaskTrackerToken,
+    is_offered: bool,
 ) -> impl Future<Output = ()> + Send {
-    let is_offered = socket
-        .protocol()
-        .is_some_and(|protocol| protocol == PROTOCOL);
-    let (sink, stream) = socket.split();
-    let (out, outgoing) = mpsc::channel(OUTGOING);
-    let config = &gateway.config.stream;
-    let writing = writer::write(
-        sink,
-        outgoing,
-        config.heartbeat_interval,
-        config.slow_client_timeout,
-    );
-    let session = Session {
+    let wire = Arc::new(wire);
+    let writer = Writer::new(Arc::clone(&wire));
+    let now = Instant::now();
+    let session = Box::new(Session {
         credentials: watch::Sender::new(gateway.context(origin.clone())),
         gateway,
         origin,
-        out,
+        wire,
+        writer: writer.clone(),
+        times: Times {
+            opened: now,
+            heard: now,
+            worked: now,
+            pinged: now,
+        },
         acknowledged: false,
         operations: Operations::default(),
         ending: None,
-    };
-    // Boxed, for an async block has room for what it was given beside what it makes of that.
-    let (mut writing, session) = (Box::pin(writing), Box::new(session));
+    });
     async move {
-        let _tracked = tracked;
-        let closed = tokio::select! {
-            reason = session.run(stream, is_offered) => {
-                // The session is gone and with it every sender: the writer sends what waits and gives the sink back.
-                let written = timeout(CLOSE_TIMEOUT, &mut writing).await.ok();
-                written.map(|(sink, _)| (sink, reason))
-            }
-            closed = &mut writing => Some(closed),
+        let reason = if is_offered {
+            session.run().await
+        } else {
+            Close::Subprotocol
         };
-        if let Some((sink, reason)) = closed {
-            writer::close(sink, &reason).await;
-        }
+        writer.close(&reason).await;
+        drop(tracked);
+        writer.end().await;
     }
 }
 
 impl Session {
-    async fn run(
-        mut self: Box<Self>,
-        mut stream: SplitStream<WebSocket>,
-        is_offered: bool,
-    ) -> Close {
-        if !is_offered {
-            return Close::Subprotocol;
-        }
-        let init_by = Instant::now() + self.gateway.config.websocket.init_timeout;
-        let silence = self.gateway.config.stream.heartbeat_interval * SILENT_HEARTBEATS;
-        let idle_limit = self.gateway.config.websocket.idle_timeout;
+    async fn run(mut self: Box<Self>) -> Close {
+        let wire = Arc::clone(&self.wire);
+        let mut reader = Reader::new(self.gateway.config.http.body_limit_bytes);
         let credentials = Credentials::renewable(self.credentials.subscribe());
         let mut closing = self.gateway.hub.closing(credentials);
-        let mut heard_at = Instant::now();
-        let mut worked_at = Instant::now();
+        let stalled = wire.stalled(self.gateway.config.stream.slow_client_timeout);
+        let mut stalled = std::pin::pin!(stalled);
         loop {
             let is_idle = self.operations.is_empty();
             if let Some(ending) = self.ending.as_ref().filter(|_| is_idle) {
                 return ending.reason.clone();
             }
-            let until = self.ending.as_ref().map_or(heard_at + silence, |it| it.at);
+            if !is_idle {
+                self.times.worked = Instant::now();
+            }
+            let (at, due) = self.due(is_idle);
             // One that is about to be closed has its reason.
             let watched = self.ending.is_none().then_some(&mut closing);
-            if !is_idle {
-                worked_at = Instant::now();
-            }
-            tokio::select! {
+            let happened = tokio::select! {
                 biased;
-                ended = self.operations.ended(watched) => match ended {
-                    Ended::Operation => worked_at = Instant::now(),
-                    Ended::Stream(interruption) => {
-                        worked_at = Instant::now();
-                        self.interrupted(interruption);
-                    }
-                    Ended::Connection(code) => self.end(Close::interrupted(code)),
+                ended = self.operations.ended(watched) => self.ended(ended),
+                stalled = &mut stalled => Err(stalled_by(stalled)),
+                () = sleep_until(at) => self.passed(due),
+                received = reader.next(&wire) => match received {
+                    // What handling takes is not held while nothing comes.
+                    Ok(received) => Box::pin(self.hear(received)).await,
+                    Err(reason) => Err(reason),
                 },
-                () = sleep_until(worked_at + idle_limit), if is_idle => return Close::Idle,
-                () = sleep_until(init_by), if !self.acknowledged => return Close::InitTimeout,
-                () = sleep_until(until) => {
-                    let silent = Close::interrupted(ErrorCode::SlowConsumer);
-                    return self.ending.map_or(silent, |ending| ending.reason);
-                }
-                received = stream.next() => {
-                    heard_at = Instant::now();
-                    let handled = match received {
-                        // What handling takes is not held while nothing comes.
-                        Some(Ok(Message::Text(text))) => Box::pin(self.handle(&text)).await,
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
-                        Some(Ok(Message::Binary(_))) => {
-                            Err(Close::BadMessage("Only text messages are served".to_owned()))
-                        }
-                        Some(Err(error)) => Err(failure(&error)),
-                        Some(Ok(Message::Close(_))) | None => Err(Close::Gone),
-                    };
-                    if let Err(reason) = handled {
-                        return reason;
-                    }
-                }
+            };
+            if let Err(reason) = happened {
+                return reason;
             }
+        }
+    }
+
+    /// What is due next, and when.
+    fn due(&self, is_idle: bool) -> (Instant, Due) {
+        let config = &self.gateway.config;
+        let interval = config.stream.heartbeat_interval;
+        let last = match &self.ending {
+            Some(ending) => (ending.at, Due::Close),
+            None => (
+                self.times.heard + interval * SILENT_HEARTBEATS,
+                Due::Silence,
+            ),
+        };
+        let init = (!self.acknowledged)
+            .then(|| (self.times.opened + config.websocket.init_timeout, Due::Init));
+        let idle = is_idle.then(|| (self.times.worked + config.websocket.idle_timeout, Due::Idle));
+        let ping = (self.times.pinged + interval, Due::Ping);
+        let all = [Some(last), Some(ping), init, idle];
+        let first = all.into_iter().flatten().min_by_key(|(at, _)| *at);
+        first.unwrap_or(ping)
+    }
+
+    fn passed(&mut self, due: Due) -> Result<(), Close> {
+        match due {
+            Due::Ping => {
+                self.times.pinged = Instant::now();
+                self.writer.ping();
+                Ok(())
+            }
+            Due::Init => Err(Close::InitTimeout),
+            Due::Idle => Err(Close::Idle),
+            Due::Silence => Err(Close::interrupted(ErrorCode::SlowConsumer)),
+            Due::Close => {
+                let ending = self.ending.take();
+                Err(ending.map_or(Close::Gone, |ending| ending.reason))
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) -> Result<(), Close> {
+        match ended {
+            Ended::Operation => self.times.worked = Instant::now(),
+            Ended::Stream(interruption) => {
+                self.times.worked = Instant::now();
+                self.interrupted(interruption);
+            }
+            Ended::Connection(code) => self.end(Close::interrupted(code)),
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, received: Message) -> Result<(), Close> {
+        self.times.heard = Instant::now();
+        match received {
+            Message::Text(text) => self.handle(&text).await,
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
+            Message::Binary(_) => Err(Close::BadMessage(
+                "Only text messages are served".to_owned(),
+            )),
+            Message::Close(_) => Err(Close::Gone),
         }
     }
 
@@ -217,13 +270,13 @@ impl Session {
         self.acknowledged = true;
         let principal = self.origin.caller.principal.as_ref();
         let cursor = principal.and_then(|_| self.gateway.hub.cursor_of_now());
-        self.send(message::ack(cursor.as_deref())).await
+        self.send(&message::ack(cursor.as_deref())).await
     }
 
     /// A ping is given back as it came. One with a token renews the socket's: its open streams go on until that one ends.
     async fn ping(&mut self, payload: Payload) -> Result<(), Close> {
         let Some(token) = token::find(&payload)?.filter(|_| self.acknowledged) else {
-            return self.send(message::pong(payload)).await;
+            return self.send(&message::pong(payload)).await;
         };
         let caller = self.gateway.callers.of_token(token);
         let caller = caller.map_err(|_| Close::Forbidden("Forbidden"))?;
@@ -239,7 +292,7 @@ impl Session {
             let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
             said.insert("expiresAt".to_owned(), Value::from(at));
         }
-        self.send(message::pong(Some(said))).await
+        self.send(&message::pong(Some(said))).await
     }
 
     fn renewed(&self) {
@@ -262,13 +315,13 @@ impl Session {
         }
         let max = self.gateway.config.websocket.operations_max;
         let (gateway, origin) = (Arc::clone(&self.gateway), self.origin.clone());
-        let (out, credentials) = (self.out.clone(), self.credentials.subscribe());
+        let (voice, credentials) = (self.writer.clone(), self.credentials.subscribe());
         let started = self.operations.start(&id, max, |slot| {
             let operation = Operation {
                 gateway,
                 origin,
                 credentials,
-                out,
+                voice,
                 slot,
                 request,
                 prepared: None,
@@ -278,12 +331,36 @@ impl Session {
         match started {
             Ok(()) => Ok(()),
             Err(NotStarted::Duplicate) => Err(Close::Duplicate(id)),
-            Err(NotStarted::TooMany) => self.send(Outgoing::error(&id, &too_many(max))).await,
+            Err(NotStarted::TooMany) => {
+                let refused = too_many(max);
+                self.in_time(self.writer.error(&id, &refused)).await
+            }
         }
     }
 
-    async fn send(&self, message: Outgoing) -> Result<(), Close> {
-        self.out.send(message).await.map_err(|_| Close::Gone)
+    async fn send(&self, message: &Value) -> Result<(), Close> {
+        self.in_time(self.writer.message(message)).await
+    }
+
+    /// Waits for the client to take what was before, as long as for any of its streams.
+    async fn in_time(&self, said: impl Future<Output = Result<(), Gone>>) -> Result<(), Close> {
+        let limit = self.gateway.config.stream.slow_client_timeout;
+        match timeout(limit, said).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Gone)) => Err(Close::Gone),
+            Err(_) => Err(stalled_by(Stalled::TakesNothing)),
+        }
+    }
+}
+
+/// Why a socket that cannot be written to is closed.
+fn stalled_by(stalled: Stalled) -> Close {
+    match stalled {
+        Stalled::Gone => Close::Gone,
+        Stalled::TakesNothing => {
+            telemetry::slow_client();
+            Close::interrupted(ErrorCode::SlowConsumer)
+        }
     }
 }
 
@@ -292,16 +369,4 @@ fn is_same_caller(now: Option<&Principal>, fresh: Option<&Principal>) -> bool {
     let rights =
         |principal: &Principal| (principal.user, principal.scopes, principal.service.clone());
     now.map(rights) == fresh.map(rights)
-}
-
-/// A message over the limit is the client's fault; anything else that breaks the socket leaves nobody to tell.
-fn failure(error: &axum::Error) -> Close {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if cause.to_string().starts_with("Message too long") {
-            return Close::TooBig;
-        }
-        source = cause.source();
-    }
-    Close::Gone
 }

@@ -5,6 +5,7 @@ mod client;
 mod drain;
 mod filters;
 mod frames;
+mod framing;
 mod http;
 mod live;
 mod mutation;

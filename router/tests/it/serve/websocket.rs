@@ -205,7 +205,7 @@ async fn a_socket_that_breaks_before_its_first_frame_resumes_where_it_began() {
 /// Python's gql looks for the header in these letters alone, and speaks another protocol where it does not find it. Meant
 /// against names in lower case.
 #[tokio::test]
-async fn the_subprotocol_is_named_in_the_letters_of_the_request() {
+async fn the_subprotocol_is_named_in_the_letters_of_the_standard() {
     let shop = Shop::start().await;
     let mut socket = tokio::net::TcpStream::connect(shop.service.address)
         .await

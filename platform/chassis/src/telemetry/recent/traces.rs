@@ -251,7 +251,8 @@ impl Trace {
     fn new() -> Self {
         Self {
             reason: Reason::Recent,
-            spans: Vec::new(),
+            // Most have one; a vector that grows begins with room for four.
+            spans: Vec::with_capacity(1),
             bytes: 0,
             failed: false,
             longest: Duration::ZERO,

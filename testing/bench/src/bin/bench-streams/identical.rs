@@ -19,6 +19,8 @@ const WITH_ORDER: &str = "subscription { allOrderEvents { cursor kind orderId ve
 const MINE: &str = "subscription { myOrderEvents { cursor kind orderId version status at } }";
 /// How long a crowd does nothing, to see what that costs.
 const QUIET: Duration = Duration::from_secs(10);
+/// Requests of others when a crowd has left.
+const WORK: usize = 1_000;
 /// The floor's port, before it is moved.
 const FLOOR_PORT: u16 = 4_900;
 
@@ -85,6 +87,8 @@ pub(crate) async fn crowd(bench: &mut Bench<'_>, wire: Wire, floor: Cost) -> any
     crowd.is_whole()?;
     crowd.leave().await;
     bench.shop.has_open(0).await?;
+    // The allocator gives back what is free when it works, and a router that nobody uses has no work.
+    bench.shop.tokens(WORK).await?;
     sleep(SETTLED * 2).await;
     let left = (router.resident()? - before) / count_of(size);
     bench.add(Row::plain(
