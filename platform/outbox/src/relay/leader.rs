@@ -10,7 +10,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode::UnknownTopicOrPartition};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Broken, Config, epoch, line::Line, metrics, producer::Publisher, publish, store};
+use super::{
+    Broken, Config, epoch, line::Line, metrics, producer::Publisher, publish, row::Acked, store,
+};
 
 /// Rows that a pass tries when the last one failed: enough to find out, little enough to wait for.
 const PROBE: usize = 32;
@@ -22,6 +24,8 @@ pub(crate) enum Pass {
     Clear,
     /// Some were not acknowledged.
     Held,
+    /// Some were acknowledged, and the database had no room for the mark.
+    Unmarked,
 }
 
 /// A session that holds the lock of a line, and what it sends with.
@@ -36,6 +40,9 @@ pub(crate) struct Leader {
     /// `None` until checked against the topic, and again after the broker was away.
     epoch: Option<Uuid>,
     failures: u32,
+    /// Acknowledged rows that could not be marked. They are marked before anything else is sent: without this memory each pass
+    /// would send them again, and fill the topic for as long as the disk is full.
+    unmarked: Vec<Acked>,
 }
 
 impl Leader {
@@ -57,6 +64,7 @@ impl Leader {
             config,
             epoch: None,
             failures: 0,
+            unmarked: Vec::new(),
         })
     }
 
@@ -87,7 +95,9 @@ impl Leader {
         self.settle(pass)?;
         let age = match pass {
             Pass::Clear => Duration::ZERO,
-            Pass::Held => store::unsent_age(&mut self.connection, self.line).await?,
+            Pass::Held | Pass::Unmarked => {
+                store::unsent_age(&mut self.connection, self.line).await?
+            }
         };
         metrics::OLDEST_UNSENT
             .with_label_values(&[self.line.topic()])
@@ -96,6 +106,10 @@ impl Leader {
     }
 
     async fn send_pages(&mut self) -> Result<Pass, Broken> {
+        let unmarked = std::mem::take(&mut self.unmarked);
+        if !self.mark(unmarked).await? {
+            return Ok(Pass::Unmarked);
+        }
         let epoch = self.verified_epoch().await?;
         let limit = if self.failures == 0 {
             self.config.batch
@@ -113,8 +127,12 @@ impl Leader {
                     publisher.send(message, epoch)
                 })
                 .await;
-                self.mark(&sent).await?;
-                if sent.acked.is_empty() && sent.broker_faults > 0 {
+                let none_acked = sent.acked.is_empty();
+                count(&sent);
+                if !self.mark(sent.acked).await? {
+                    return Ok(Pass::Unmarked);
+                }
+                if none_acked && sent.broker_faults > 0 {
                     return Ok(Pass::Held);
                 }
             }
@@ -149,24 +167,22 @@ impl Leader {
         Ok(epoch)
     }
 
-    async fn mark(&mut self, sent: &publish::Sent) -> Result<(), Broken> {
-        metrics::BATCH.observe(f64::from(
-            u32::try_from(sent.acked.len()).unwrap_or(u32::MAX),
-        ));
-        metrics::SENT.inc_by(sent.acked.len() as u64);
-        metrics::ERRORS.inc_by((sent.message_faults + sent.broker_faults) as u64);
-        if sent.acked.is_empty() {
-            return Ok(());
+    /// Marks rows as sent; false when the database has no room for it, and then they are kept for the next pass.
+    async fn mark(&mut self, acked: Vec<Acked>) -> Result<bool, Broken> {
+        if acked.is_empty() {
+            return Ok(true);
         }
         // Died here, the rows are sent again: readers drop repeats.
         crash::at("relay::after_acknowledgement");
-        Ok(store::mark_sent(
-            &mut self.connection,
-            self.line,
-            &sent.acked,
-            self.clock.now(),
-        )
-        .await?)
+        let now = self.clock.now();
+        let marked = store::mark_sent(&mut self.connection, self.line, &acked, now).await;
+        match marked {
+            Err(error) if store::is_disk_full(&error) => {
+                self.unmarked = acked;
+                Ok(false)
+            }
+            marked => Ok(marked.map(|()| true)?),
+        }
     }
 
     /// Counts failures and replaces a producer that gave up.
@@ -192,6 +208,15 @@ impl Leader {
                     self.publisher = Publisher::new(&self.kafka).map_err(Broken::Producer)?;
                 }
             }
+            Pass::Unmarked => {
+                if self.failures == 0 {
+                    tracing::warn!(
+                        shard = %self.line.name(),
+                        "no more events are sent: the database has no room to mark those that are"
+                    );
+                }
+                self.failures = self.failures.saturating_add(1);
+            }
         }
         Ok(())
     }
@@ -204,6 +229,13 @@ impl Leader {
         let doubled = self.config.backoff_min * 2_u32.saturating_pow(self.failures.min(16) - 1);
         Pause::Backoff(doubled.min(self.config.backoff_max))
     }
+}
+
+fn count(sent: &publish::Sent) {
+    let acked = u32::try_from(sent.acked.len()).unwrap_or(u32::MAX);
+    metrics::BATCH.observe(f64::from(acked));
+    metrics::SENT.inc_by(acked.into());
+    metrics::ERRORS.inc_by((sent.message_faults + sent.broker_faults) as u64);
 }
 
 /// The pause between two passes.
