@@ -3,7 +3,7 @@ CARGO_TARGET_DIR ?= target
 WITH_SERVICES = cargo build --workspace --bins --tests && $(CARGO_TARGET_DIR)/debug/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-processes run-all secrets test test-brokers test-patroni test-containers lint pictures cover gen compose-schema differential differential-data playground example example-streams contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams dist doctor clean-data
+.PHONY: help run run-processes run-all secrets test test-brokers test-disks test-patroni test-containers lint pictures cover gen compose-schema differential differential-data playground example example-streams contract test-clients chaos mutants security bench bench-orders bench-overload bench-actions bench-repository bench-router bench-router-instructions bench-reload bench-streams audit audit-streams dist doctor clean-data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: playground ## Every test, on a real Postgres and a real Kafka that end wit
 
 test-brokers: ## Kill, freeze and empty each of three real brokers under load, with nothing else on the machine
 	$(WITH_SERVICES) cargo test -p e2e -- --ignored --nocapture brokers::
+
+test-disks: ## Fill the disk of Postgres, then that of Kafka, to the last byte; mounts small file systems, so root only
+	$(WITH_SERVICES) cargo test -p e2e -- --ignored --nocapture full_disks::
 
 test-patroni: ## The primary's machine dies under Patroni and etcd, where both are installed; KILLS=20 for a record
 	$(WITH_SERVICES) env PATRONI_KILLS=$(or $(KILLS),2) cargo test -p loms --test it -- --ignored --nocapture under_patroni

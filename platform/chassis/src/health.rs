@@ -72,6 +72,18 @@ impl Component {
         self.set(Err(reason.into()), true);
     }
 
+    /// A companion named after this component, as `postgres-disk` after `postgres`: up until it says otherwise.
+    #[must_use]
+    pub fn aspect(&self, name: &str) -> Self {
+        let aspect = Self {
+            name: format!("{}-{name}", self.name),
+            companion: true,
+            health: self.health.clone(),
+        };
+        aspect.up();
+        aspect
+    }
+
     fn set(&self, state: Result<(), String>, gives_way: bool) {
         UP.with_label_values(&[&self.name])
             .set(i64::from(state.is_ok()));

@@ -54,6 +54,7 @@ struct Watched {
     probe: Probe,
     answered: bool,
     is_skewed: bool,
+    is_full: bool,
 }
 
 impl Watched {
@@ -64,6 +65,7 @@ impl Watched {
             probe: Probe::new(pool, Clock::system()),
             answered: true,
             is_skewed: false,
+            is_full: false,
         }
     }
 
@@ -76,6 +78,22 @@ impl Watched {
         }
         self.answered = answer.is_ok();
         self.tell_skew();
+        self.tell_room();
+    }
+
+    /// That the server's disk is full, and is no longer, is logged once each.
+    fn tell_room(&mut self) {
+        let is_full = self.probe.is_disk_full();
+        if is_full == self.is_full {
+            return;
+        }
+        self.is_full = is_full;
+        let database = &self.name;
+        if is_full {
+            tracing::error!(%database, "a database's disk is full: changes are refused, reads go on");
+        } else {
+            tracing::info!(%database, "a database refuses no more changes for want of room");
+        }
     }
 
     /// That the clocks differ is logged once.
@@ -125,6 +143,7 @@ pub fn start_probe(
 }
 
 async fn watch(databases: &mut [Watched], component: &Component, grpc: Option<&grpc::Reporter>) {
+    let disk = component.aspect("disk");
     loop {
         join_all(databases.iter_mut().map(Watched::ask)).await;
         let is_up = databases.iter().any(|it| it.answered);
@@ -132,6 +151,11 @@ async fn watch(databases: &mut [Watched], component: &Component, grpc: Option<&g
             component.up();
         } else {
             component.down(silent(databases));
+        }
+        // The process stays ready: what only reads is served as ever.
+        match full(databases) {
+            Some(told) => disk.down(told),
+            None => disk.up(),
         }
         if let Some(grpc) = grpc {
             grpc.set(is_up);
@@ -141,6 +165,15 @@ async fn watch(databases: &mut [Watched], component: &Component, grpc: Option<&g
         }
         select_all(databases.iter().map(|it| Box::pin(it.pause()))).await;
     }
+}
+
+fn full(databases: &[Watched]) -> Option<String> {
+    let full = databases.iter().filter(|it| it.is_full);
+    let names: Vec<&str> = full.map(|it| it.name.as_str()).collect();
+    let names = (!names.is_empty()).then(|| names.join(", "))?;
+    Some(format!(
+        "the disk is full of the database {names}: changes are refused, reads go on"
+    ))
 }
 
 fn silent(databases: &[Watched]) -> String {
@@ -173,7 +206,11 @@ mod tests {
             silent(&[database("loms")]),
             "the database loms does not answer"
         );
-        let all = [database("a"), database("b")];
+        let mut all = [database("a"), database("b")];
         assert_eq!(silent(&all), "none of the databases answers: a, b");
+        assert_eq!(full(&all), None);
+        all[1].is_full = true;
+        let told = "the disk is full of the database b: changes are refused, reads go on";
+        assert_eq!(full(&all).as_deref(), Some(told));
     }
 }

@@ -64,7 +64,7 @@ impl Member {
     /// How long a broker may say nothing before others lead its partitions. A broker of several is away for as long as a
     /// controller's election takes besides.
     pub(super) fn session_ms(&self) -> &'static str {
-        if self.is_alone() { "3000" } else { "2500" }
+        if self.is_alone() { "3000" } else { "2000" }
     }
 }
 

@@ -20,6 +20,9 @@ use crate::config::Secret;
 /// How long a broker may take to answer before its connection is closed and the others are asked who leads now. A broker
 /// that is frozen says nothing, so this is most of what its partitions stand still.
 const ANSWER_TIMEOUT_MS: &str = "4000";
+/// The same of a producer, since events wait for it. librdkafka looks once or twice in a second, so it is two to four. A leader
+/// that is well answers later than that when a copy of it is frozen: the repeat is known by its sequence number, and written once.
+const WRITE_TIMEOUT_MS: &str = "2000";
 
 /// Where the broker is and what the stream is called.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +96,13 @@ pub fn producer(config: &Config) -> Result<FutureProducer, KafkaError> {
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("linger.ms", "0")
+        .set("socket.timeout.ms", WRITE_TIMEOUT_MS)
+        // Who leads now is asked of a broker that answers, at once, and again soon if none has been elected yet. Connected to
+        // what it needs alone, a producer whose only broker is frozen would first have to find another one.
+        .set("enable.sparse.connections", "false")
+        .set("topic.metadata.refresh.interval.ms", "1000")
+        // Else three times that, and a topic is forgotten while the one that is asked is frozen.
+        .set("metadata.max.age.ms", "90000")
         // The partitioner of JVM clients, so that one key has one partition whoever writes.
         .set("partitioner", "murmur2_random")
         .set(

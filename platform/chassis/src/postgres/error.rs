@@ -48,6 +48,12 @@ pub fn is_lock_wait(error: &DbErr) -> bool {
     sqlstate(error).as_deref() == Some("55P03")
 }
 
+/// `disk_full`: a change was refused because a file of the server could not grow. Reads go on.
+#[must_use]
+pub fn is_disk_full(error: &DbErr) -> bool {
+    sqlstate(error).as_deref() == Some("53100")
+}
+
 /// The server is out of reach, shutting down, has no connection left, or serves no writes: a standby that was not promoted,
 /// a primary that was demoted.
 #[must_use]

@@ -22,6 +22,9 @@ use super::address::Wanted;
 
 /// How long a transaction may take beyond one statement's time.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a refusal for want of room says that the server's disk is full. Nothing else tells: reads go on, and what no change
+/// has tried is not known.
+const FULL: Duration = Duration::from_secs(20);
 
 static LINKS: LazyLock<RwLock<HashMap<String, Arc<Link>>>> = LazyLock::new(RwLock::default);
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -33,6 +36,8 @@ pub(super) struct Link {
     is_away: AtomicBool,
     /// Microseconds since [`START`]; 0 for never.
     renewed: AtomicU64,
+    /// When a change was refused for want of room, as `renewed`.
+    refused: AtomicU64,
     suspicion: Notify,
     /// By how many milliseconds the server's clock is ahead of this machine's.
     skew: AtomicI64,
@@ -68,6 +73,7 @@ impl Link {
             limit: statement_timeout.saturating_add(GRACE),
             is_away: AtomicBool::new(false),
             renewed: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             suspicion: Notify::new(),
             skew: AtomicI64::new(0),
             hosts,
@@ -164,9 +170,20 @@ impl Link {
 
     /// From now on no connection that is open now is used any more.
     pub(super) fn renew(&self) {
-        let now = u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.renewed.fetch_max(now.max(1), Ordering::Relaxed);
+        self.renewed.fetch_max(since_start(), Ordering::Relaxed);
         self.suspect();
+    }
+
+    /// Says that the server refused a change for want of room.
+    pub(super) fn lack_room(&self) {
+        self.refused.fetch_max(since_start(), Ordering::Relaxed);
+        self.suspect();
+    }
+
+    /// Whether the server's disk is full, as far as changes have told of late.
+    pub(super) fn is_full(&self) -> bool {
+        let refused = Duration::from_micros(self.refused.load(Ordering::Relaxed));
+        !refused.is_zero() && START.elapsed().saturating_sub(refused) < FULL
     }
 
     /// Whoever watches the server should look at once.
@@ -184,6 +201,12 @@ impl Link {
     pub(super) async fn suspected(&self) {
         self.suspicion.notified().await;
     }
+}
+
+/// Microseconds, at least 1.
+fn since_start() -> u64 {
+    let now = u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX);
+    now.max(1)
 }
 
 /// As [`Link::suspected`]; never for a pool that somebody else made.
@@ -220,6 +243,15 @@ mod tests {
         assert!(link.is_left_behind(opened.elapsed() + Duration::from_micros(2)));
         std::thread::sleep(Duration::from_millis(2));
         assert!(!link.is_left_behind(Duration::ZERO), "a new one");
+    }
+
+    #[test]
+    fn a_disk_is_full_once_a_change_was_refused_for_it() {
+        let options = PgConnectOptions::new_without_pgpass().host("full.example");
+        let link = Link::open(vec![options], Wanted::Any, Duration::from_secs(10));
+        assert!(!link.is_full());
+        link.lack_room();
+        assert!(link.is_full());
     }
 
     #[tokio::test]

@@ -19,7 +19,9 @@ pub use sea_orm::{DatabaseConnection, DatabaseTransaction};
 pub use self::{
     address::{Address, AddressError},
     config::Config,
-    error::{StoreError, constraint, is_lock_wait, is_retryable, is_unavailable, sqlstate},
+    error::{
+        StoreError, constraint, is_disk_full, is_lock_wait, is_retryable, is_unavailable, sqlstate,
+    },
     pool::{connect, connect_for_reports, watch},
     primary::primary_url,
     probe::{Probe, moved},

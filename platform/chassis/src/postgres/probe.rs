@@ -58,6 +58,12 @@ impl Probe {
         self.skew
     }
 
+    /// Whether the server refused a change of late because its disk is full.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.is_full())
+    }
+
     /// Compares the clocks in the middle between question and answer.
     fn compare(&mut self, asked: DateTime<Utc>, time: DateTime<Utc>) {
         let answered = self.clock.now();

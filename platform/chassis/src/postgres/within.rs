@@ -9,7 +9,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::timeout;
 
 use super::{
-    error::{caller_left, database_fault, is_left_behind, is_unavailable, no_answer},
+    error::{caller_left, database_fault, is_disk_full, is_left_behind, is_unavailable, no_answer},
     link::Link,
 };
 use crate::deadline;
@@ -68,6 +68,7 @@ where
         .and_then(|error| database_fault(error))
     {
         Some(fault) if is_left_behind(fault) => link.renew(),
+        Some(fault) if is_disk_full(fault) => link.lack_room(),
         Some(fault) if is_unavailable(fault) => link.suspect(),
         _ => {}
     }

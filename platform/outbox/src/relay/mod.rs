@@ -18,6 +18,7 @@ mod epoch;
 mod leader;
 mod line;
 mod metrics;
+mod outage;
 mod producer;
 mod publish;
 mod row;
@@ -41,8 +42,9 @@ use sqlx::{PgConnection, postgres::PgListener};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use leader::{Leader, Pause};
+use leader::{Leader, Pass, Pause};
 use line::{Line, Shard};
+use outage::Outage;
 pub(crate) use store::statements;
 
 use crate::retention;
@@ -73,7 +75,8 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub stalled_after: Duration,
-    /// Longest wait for the broker's acknowledgement; then the row waits for the next pass.
+    /// Longest wait for the broker's acknowledgement, in which another leader of a partition is found; then the row waits for the
+    /// next pass, which looks first whether the topic is still the same.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "chassis::config::duration::AboveZero")]
     pub send_timeout: Duration,
@@ -103,7 +106,7 @@ impl Default for Config {
             poll_interval: Duration::from_secs(1),
             takeover_interval: Duration::from_millis(500),
             stalled_after: Duration::from_secs(8),
-            send_timeout: Duration::from_secs(5),
+            send_timeout: Duration::from_secs(10),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(2),
@@ -169,8 +172,8 @@ impl Relay {
     /// Starts the relay's tasks, for the order events in the topic of `kafka` and for `topics` beside it; they end at the tasks'
     /// token. Neither database nor broker must be reachable.
     ///
-    /// The health component `outbox-relay` is about the database session alone: orders go on without a broker,
-    /// and the age of the oldest unsent event is a metric.
+    /// The health component `outbox-relay` is about the database session alone: orders go on without a broker. That events
+    /// wait for it says the companion `outbox-broker`, and for how long a metric.
     ///
     /// # Panics
     /// When `database` is not a Postgres connection.
@@ -197,6 +200,7 @@ impl Relay {
             lines: lines.iter().map(|_| Wakes::default()).collect(),
             pass_on: Arc::default(),
         };
+        let outage = Outage::new(health.companion("outbox-broker"));
         retention::start(&database, &clock, config.retention, tasks);
         for (place, line) in lines.into_iter().enumerate() {
             let relay = LineRelay {
@@ -211,6 +215,7 @@ impl Relay {
                 config: config.clone(),
                 handle: handle.clone(),
                 health: health.component("outbox-relay"),
+                outage: outage.clone(),
                 token: tasks.token(),
             };
             tasks.spawn("outbox relay", relay.run());
@@ -268,6 +273,7 @@ struct LineRelay {
     config: Config,
     handle: RelayHandle,
     health: Component,
+    outage: Outage,
     token: CancellationToken,
 }
 
@@ -277,6 +283,7 @@ impl LineRelay {
             metrics::LEADER
                 .with_label_values(&[&self.line.name()])
                 .set(0);
+            self.outage.tell(self.line, false);
             if let Err(broken) = self.serve().await {
                 self.health.down(broken.to_string());
                 tracing::warn!(shard = %self.line.name(), error = %broken, "outbox relay starts anew");
@@ -353,7 +360,7 @@ impl LineRelay {
             let stopping = self.token.is_cancelled();
             tokio::select! {
                 biased;
-                passed = leader.pass() => drop(passed?),
+                passed = leader.pass() => self.outage.tell(self.line, passed? == Pass::Held),
                 () = self.drained() => return Ok(()),
             }
             if stopping {

@@ -27,6 +27,34 @@ async fn a_crash_between_acknowledgement_and_mark_repeats_and_loses_nothing() {
     assert_in_order(&seen);
 }
 
+/// Refuses each mark as a server does whose disk is full, and counts. Source: SQLSTATE `disk_full`.
+const NO_ROOM: &str = "
+    create sequence refused;
+    create function refuse_mark() returns trigger language plpgsql as
+        $$ begin perform nextval('refused'); raise exception 'no room' using errcode = '53100'; end $$;
+    create trigger refuse_mark before update on outbox for each row execute function refuse_mark()";
+
+/// Else the topic would fill up for as long as the database's disk is full. Seen red with a relay that begins anew.
+#[tokio::test]
+async fn a_mark_that_finds_no_room_is_tried_again_and_nothing_is_sent_again() {
+    let shop = Shop::open().await;
+    shop.execute(NO_ROOM).await;
+    let events = changes(1..50, 1);
+    shop.commit(&events).await;
+    let process = shop.process();
+    let seen = shop.until_seen(&events).await;
+    testkit::eventually("the mark is tried again", crate::shop::LIMIT, async || {
+        let refused = "select last_value as n from refused";
+        (shop.count(refused).await > 3).then_some(())
+    })
+    .await;
+    assert_eq!(shop.unsent().await, 49);
+    assert!(process.health.is_ready(), "what reads goes on");
+    shop.execute("drop trigger refuse_mark on outbox").await;
+    shop.until_all_sent().await;
+    assert_eq!((seen.len(), shop.sent_to_topic()), (49, 49));
+}
+
 /// The time-out is short, so that sends fail and not only wait. Seen red with rows marked before they were sent.
 #[tokio::test]
 async fn orders_go_on_without_a_broker_and_the_backlog_drains_in_order() {

@@ -72,7 +72,11 @@ impl Shop {
             &tasks,
             &health,
         );
-        Process { relay, tasks }
+        Process {
+            relay,
+            tasks,
+            health,
+        }
     }
 
     /// Commits the events in one transaction.
@@ -119,6 +123,17 @@ impl Shop {
             .expect("a message in time")
     }
 
+    /// The messages of the topic, repeats among them.
+    pub(crate) fn sent_to_topic(&self) -> i64 {
+        let ends = (0..2).map(|partition| {
+            let bounds = self
+                .topic
+                .fetch_watermarks(&self.kafka.topic, partition, LIMIT);
+            bounds.unwrap().1
+        });
+        ends.sum()
+    }
+
     /// Every message until each event was seen, in the order of arrival.
     pub(crate) async fn until_seen(&self, events: &[OrderEvent]) -> Vec<Seen> {
         let mut missing: BTreeMap<Uuid, ()> =
@@ -137,6 +152,7 @@ impl Shop {
 pub(crate) struct Process {
     pub(crate) relay: RelayHandle,
     pub(crate) tasks: Tasks,
+    pub(crate) health: Health,
 }
 
 impl Drop for Process {

@@ -14,6 +14,7 @@ mod dead_letters;
 mod deaf_proxy;
 mod doors;
 mod error_samples;
+mod full_disks;
 mod graphql;
 mod grpc;
 mod kafka;

@@ -1,4 +1,5 @@
 -- The orders with these numbers ($1), or that answer these checkouts' keys ($2), each with its lines by SKU; prices where every line has one.
+-- A refusal leaves a failed order, which is not the checkout's.
 select
     orders.id,
     orders.user_id,
@@ -18,9 +19,11 @@ left join idempotency_keys as answered
        on answered.operation = 'createOrder'
       and answered.key = any($2)
       and answered.answer -> 'order' ->> 'id' = orders.id::text
+      and answered.answer ->> 'refusal' is null
 where orders.id = any($1)
    or orders.id in (
        select (answer -> 'order' ->> 'id')::bigint
        from idempotency_keys
        where operation = 'createOrder' and key = any($2) and answer -> 'order' ->> 'id' is not null
+         and answer ->> 'refusal' is null
    )

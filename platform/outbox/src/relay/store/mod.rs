@@ -111,6 +111,12 @@ pub(crate) struct Page {
     pub(crate) full: bool,
 }
 
+/// Whether a statement was refused because a file could not grow: the session is as good as before.
+pub(crate) fn is_disk_full(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("53100")
+}
+
 /// Makes a dropped peer cost seconds, not the operating system's hours.
 pub(crate) async fn fail_fast(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let set = sqlx::query(FAIL_FAST.text()).execute(connection);
