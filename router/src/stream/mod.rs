@@ -44,7 +44,7 @@ pub(crate) use credentials::Credentials;
 pub(crate) use described::read;
 pub(crate) use drain::Drain;
 pub(crate) use frame::{End, Interruption};
-pub(crate) use heartbeat::Heartbeats;
+pub(crate) use heartbeat::{Heartbeats, together};
 pub(crate) use hub::Hub;
 pub(crate) use log::EventLog;
 pub(crate) use opened::Subscription;

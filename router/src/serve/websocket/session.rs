@@ -35,7 +35,7 @@ use crate::{
         origin::Origin,
         request, telemetry,
     },
-    stream::{Credentials, Interruption},
+    stream::{Credentials, Interruption, together},
 };
 
 /// Heartbeats without any sign of the client before it counts as gone.
@@ -173,7 +173,8 @@ impl Session {
         let init = (!self.acknowledged)
             .then(|| (self.times.opened + config.websocket.init_timeout, Due::Init));
         let idle = is_idle.then(|| (self.times.worked + config.websocket.idle_timeout, Due::Idle));
-        let ping = (self.times.pinged + interval, Due::Ping);
+        let ping = together(self.times.pinged + interval, interval);
+        let ping = (ping, Due::Ping);
         let all = [Some(last), Some(ping), init, idle];
         let first = all.into_iter().flatten().min_by_key(|(at, _)| *at);
         first.unwrap_or(ping)
