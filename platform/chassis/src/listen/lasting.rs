@@ -160,7 +160,12 @@ pub(super) fn write(
                 write_timeout,
             )))
         }
-        Some(Purpose::Speaks(speak)) => Some(speak(Wire::new(socket, self::head(&head, &[])))),
+        Some(Purpose::Speaks(speak)) => {
+            let wire = Wire::new(socket, self::head(&head, &[]));
+            // At once, for whoever speaks may begin by listening. Of what is left over it is told.
+            let _is_written = wire.flush().is_ok();
+            Some(speak(wire))
+        }
         None => None,
     };
     async move {
