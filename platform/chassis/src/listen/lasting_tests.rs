@@ -271,32 +271,26 @@ async fn behind_a_switch_another_protocol_is_spoken() {
     assert_eq!(rest(&mut socket).await, "<.>!");
 }
 
+/// Writes more than its client takes, and says why it stops.
+async fn say_too_much(wire: Wire, limit: Duration, told: mpsc::Sender<Stalled>) {
+    while wire.unsent() == 0 {
+        wire.put([&[0; 65_536]]).unwrap();
+    }
+    told.send(wire.stalled(limit).await).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_wire_knows_who_takes_nothing_from_who_has_gone() {
-    for leaves in [false, true] {
+    for (limit, expected) in [
+        (Duration::from_millis(200), Stalled::TakesNothing),
+        (PATIENCE, Stalled::Gone),
+    ] {
         let (told, mut is_told) = mpsc::channel(1);
-        let speak = move |wire: Wire| {
-            let told = told.clone();
-            async move {
-                while wire.unsent() == 0 {
-                    wire.put([&[0; 65_536]]).unwrap();
-                }
-                let limit = if leaves {
-                    PATIENCE
-                } else {
-                    Duration::from_millis(200)
-                };
-                told.send(wire.stalled(limit).await).await.unwrap();
-            }
-        };
-        let mut socket = switch(speak).await;
+        let mut socket = switch(move |wire| say_too_much(wire, limit, told.clone())).await;
         socket.write_all(ASK.as_bytes()).await.unwrap();
         socket.readable().await.unwrap();
-        if leaves {
-            drop(socket);
-            assert_eq!(is_told.recv().await, Some(Stalled::Gone));
-        } else {
-            assert_eq!(is_told.recv().await, Some(Stalled::TakesNothing));
-        }
+        let stays = (expected == Stalled::TakesNothing).then_some(socket);
+        assert_eq!(is_told.recv().await, Some(expected));
+        drop(stays);
     }
 }

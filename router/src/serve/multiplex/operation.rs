@@ -116,13 +116,13 @@ impl<V: Voice> Operation<V> {
     }
 
     /// Lets go of what only the beginning needs.
-    fn begun(self: Box<Self>) -> Saying<V> {
+    fn begun(self) -> Saying<V> {
         let Self {
             voice,
             slot,
             origin,
             ..
-        } = *self;
+        } = self;
         Saying {
             voice,
             slot,

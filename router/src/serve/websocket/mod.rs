@@ -35,7 +35,7 @@ pub(super) fn upgrade(gateway: Arc<Gateway>, parts: &Parts) -> Response {
     };
     let mut head = match handshake(parts) {
         Ok(head) => head,
-        Err(refused) => return refused,
+        Err(why) => return why.into_response(),
     };
     let is_offered = offers(&parts.headers);
     if is_offered {
@@ -52,18 +52,17 @@ pub(super) fn upgrade(gateway: Arc<Gateway>, parts: &Parts) -> Response {
 /// The head of the answer to an opening handshake.
 ///
 /// # Errors
-/// The answer to what is none.
-fn handshake(parts: &Parts) -> Result<axum::http::Response<()>, Response> {
+/// How what is none is answered.
+fn handshake(parts: &Parts) -> Result<axum::http::Response<()>, (StatusCode, String)> {
     // HTTP/2 opens sockets in another way, which is not served.
     if parts.version != Version::HTTP_11 {
-        let text = "WebSocket is served over HTTP/1.1";
-        return Err((StatusCode::HTTP_VERSION_NOT_SUPPORTED, text).into_response());
+        let why = "WebSocket is served over HTTP/1.1".to_owned();
+        return Err((StatusCode::HTTP_VERSION_NOT_SUPPORTED, why));
     }
     let mut request = axum::http::Request::new(());
     *request.method_mut() = Method::GET;
     request.headers_mut().clone_from(&parts.headers);
-    create_response(&request)
-        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()).into_response())
+    create_response(&request).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 /// Whether the client offers the subprotocol, perhaps among others. Source: RFC 6455, 4.1.

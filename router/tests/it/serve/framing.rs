@@ -28,16 +28,18 @@ struct Raw(TcpStream);
 
 impl Raw {
     async fn connect(shop: &Shop) -> Self {
-        let mut socket = TcpStream::connect(shop.service.address).await.unwrap();
+        let mut socket = TcpStream::connect(shop.service.address)
+            .await
+            .expect("connected");
         let head = "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
                     Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n";
-        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(head.as_bytes()).await.expect("written");
         let mut text = Vec::new();
         while !text.ends_with(b"\r\n\r\n") {
-            text.push(socket.read_u8().await.unwrap());
+            text.push(socket.read_u8().await.expect("a byte"));
         }
-        let text = String::from_utf8(text).unwrap();
+        let text = String::from_utf8(text).expect("text");
         assert!(
             text.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
             "RFC 6455, 1.3: {text}"
@@ -46,7 +48,7 @@ impl Raw {
     }
 
     async fn write(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).await.unwrap();
+        self.0.write_all(bytes).await.expect("written");
     }
 
     /// The next frame: its first byte and its payload.
@@ -61,13 +63,16 @@ impl Raw {
             self.0.read_exact(&mut payload).await?;
             std::io::Result::Ok((first, payload))
         };
-        timeout(PATIENCE, read).await.expect("in time").unwrap()
+        timeout(PATIENCE, read)
+            .await
+            .expect("in time")
+            .expect("a frame")
     }
 
     async fn text(&mut self) -> Value {
         let (first, payload) = self.frame().await;
         assert_eq!(first, FIN | TEXT);
-        serde_json::from_slice(&payload).unwrap()
+        serde_json::from_slice(&payload).expect("JSON")
     }
 }
 
@@ -79,7 +84,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         Ok(length @ 0..=125) => bytes.push(0x80 | length),
         _ => {
             bytes.push(0x80 | 126);
-            bytes.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
+            bytes.extend(u16::try_from(payload.len()).expect("short").to_be_bytes());
         }
     }
     bytes.extend(MASK);
