@@ -244,6 +244,7 @@ async fn say_back(wire: Wire) {
     wire.shutdown();
 }
 
+/// Seen red with a head that waited for the first word behind it.
 #[tokio::test]
 async fn behind_a_switch_another_protocol_is_spoken() {
     let mut socket = switch(say_back).await;

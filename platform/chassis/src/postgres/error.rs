@@ -48,10 +48,13 @@ pub fn is_lock_wait(error: &DbErr) -> bool {
     sqlstate(error).as_deref() == Some("55P03")
 }
 
-/// `disk_full`: a change was refused because a file of the server could not grow. Reads go on.
-#[must_use]
-pub fn is_disk_full(error: &DbErr) -> bool {
-    sqlstate(error).as_deref() == Some("53100")
+/// The SQLSTATE of a change that was refused because a file of the server could not grow. Reads go on, and the session is as good
+/// as before.
+pub const DISK_FULL: &str = "53100";
+
+/// Whether it is [`DISK_FULL`].
+pub(super) fn is_disk_full(error: &DbErr) -> bool {
+    sqlstate(error).as_deref() == Some(DISK_FULL)
 }
 
 /// The server is out of reach, shutting down, has no connection left, or serves no writes: a standby that was not promoted,

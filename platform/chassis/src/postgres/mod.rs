@@ -20,7 +20,7 @@ pub use self::{
     address::{Address, AddressError},
     config::Config,
     error::{
-        StoreError, constraint, is_disk_full, is_lock_wait, is_retryable, is_unavailable, sqlstate,
+        DISK_FULL, StoreError, constraint, is_lock_wait, is_retryable, is_unavailable, sqlstate,
     },
     pool::{connect, connect_for_reports, watch},
     primary::primary_url,

@@ -7,7 +7,10 @@ mod topic;
 use std::{collections::BTreeMap, time::Duration};
 
 use chassis::{
-    postgres::sql::{Described, Sql},
+    postgres::{
+        DISK_FULL,
+        sql::{Described, Sql},
+    },
     row, sql,
 };
 use chrono::{DateTime, Utc};
@@ -111,10 +114,10 @@ pub(crate) struct Page {
     pub(crate) full: bool,
 }
 
-/// Whether a statement was refused because a file could not grow: the session is as good as before.
+/// Whether a statement was refused for want of room.
 pub(crate) fn is_disk_full(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.as_deref() == Some("53100")
+    code.as_deref() == Some(DISK_FULL)
 }
 
 /// Makes a dropped peer cost seconds, not the operating system's hours.
